@@ -1,0 +1,75 @@
+// swift-tools-version: 6.2
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import PackageDescription
+
+/// Which library does the matrix products: "onednn" or "cblas" (GSL's). `make` always says; a bare
+/// `swift build` takes oneDNN where its header is installed.
+let kernels =
+  Context.environment["KERNELS"]
+  ?? (FileManager.default.fileExists(atPath: "/usr/include/dnnl.h") ? "onednn" : "cblas")
+precondition(["onednn", "cblas"].contains(kernels), "KERNELS is '\(kernels)'; allowed: onednn, cblas")
+let usesOneDNN = kernels == "onednn"
+
+/// A floor of the house: `name` imports the floors listed, all of them below it.
+func floor(_ name: String, on below: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .target(name: name, dependencies: below, resources: resources)
+}
+
+func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource]? = nil) -> Target {
+  .testTarget(name: name, dependencies: targets, resources: resources)
+}
+
+let package = Package(
+  name: "score-sde",
+  products: [
+    .executable(name: "score-sde", targets: ["score-sde"]),
+    .library(name: "ScoreSDE", targets: ["ScoreSDE"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+  ],
+  targets: [
+    // System libraries and C.
+    .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
+    .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(
+      name: "CKernels",
+      cSettings: [.define("SCORESDE_ONEDNN", to: usesOneDNN ? "1" : "0")],
+      linkerSettings: [.linkedLibrary(usesOneDNN ? "dnnl" : "gslcblas")]),
+
+    // The floors, bottom to top.
+    floor("Core", on: ["CKernels"]),
+    floor("Processes", on: ["Core", "CKernels", "CGSL"]),
+    floor("ScoreNetworks", on: ["Processes", "Core", "CKernels"]),
+    floor("Solvers", on: ["Processes", "Core", "CKernels", "CGSL"]),
+    floor("Datasets", on: ["Processes", "Core", "CZlib"], resources: [.copy("Resources/Digits")]),
+    floor("Training", on: ["ScoreNetworks", "Datasets", "Processes", "Core", "CKernels"]),
+    floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
+    floor(
+      "Experiments",
+      on: ["Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CPNG", "CGSL", "Yams"]),
+    .target(
+      name: "ScoreSDE",
+      dependencies: ["Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core"]),
+    .executableTarget(
+      name: "score-sde",
+      dependencies: ["Experiments", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(
+      name: "score-sde-bench",
+      dependencies: ["Training", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels"]),
+
+    tests("CoreTests", on: ["Core", "CKernels"]),
+    tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
+    tests("ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"]),
+    tests("SolversTests", on: ["Solvers", "Evaluation", "Processes", "Core"], resources: [.copy("Fixtures")]),
+    tests("DatasetsTests", on: ["Datasets", "Core"]),
+    tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core"]),
+    tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu17
+)

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include <gsl/gsl_errno.h>
+#include <gsl/gsl_integration.h>
+#include <gsl/gsl_linalg.h>
+#include <gsl/gsl_eigen.h>
+#include <gsl/gsl_odeiv2.h>
+#include <gsl/gsl_version.h>
+
+// GSL's step types are mutable global pointers, which Swift 6 refuses to read; these return them.
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk2(void) { return gsl_odeiv2_step_rk2; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk4(void) { return gsl_odeiv2_step_rk4; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkf45(void) { return gsl_odeiv2_step_rkf45; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkck(void) { return gsl_odeiv2_step_rkck; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk8pd(void) { return gsl_odeiv2_step_rk8pd; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msadams(void) { return gsl_odeiv2_step_msadams; }

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Loops over blocks of doubles: the state of a solver.
+#pragma once
+#include <stddef.h>
+
+/// out += a x, over n values. out may be x.
+void ck_add_scaled(double *out, const double *x, double a, size_t n);
+/// out = a x + b y, over n values. out may be x or y.
+void ck_combine(double *out, double a, const double *x, double b, const double *y, size_t n);
+/// out = a x + b y + c z, over n values. out may be any of them.
+void ck_combine3(double *out, double a, const double *x, double b, const double *y, double c, const double *z, size_t n);
+/// The mean over rows of the Euclidean norm of a row.
+double ck_mean_norm(const double *x, size_t rows, size_t dimension);
+/// The index of the first value that is NaN or infinite, or n.
+size_t ck_first_nonfinite(const double *x, size_t n);
+/// out = (float)(scale * x), over n values.
+void ck_to_float(float *out, const double *x, double scale, size_t n);
+/// out = a x + b (double)y, over n values; y is float. out may be x.
+void ck_combine_float(double *out, double a, const double *x, double b, const float *y, size_t n);

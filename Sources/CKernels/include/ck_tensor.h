@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+// Fused loops over float tensors (score networks) and over flat parameter buffers (optimisers).
+#pragma once
+#include <stddef.h>
+
+/// SiLU and its derivatives: order 0 is x / (1 + exp(-x)); orders 1 to 3 are its derivatives. out may be x.
+void ck_silu(float *out, const float *x, int order, size_t n);
+/// out = g * silu^(order)(x), elementwise. out may be g.
+void ck_silu_product(float *out, const float *g, const float *x, int order, size_t n);
+/// The layer after a matrix product, in one pass: z += bias (a value per column), out = silu(z). out may be z.
+void ck_bias_silu(float *out, float *z, const float *bias, size_t rows, size_t columns);
+/// out = x + bias (a value per column). out may be x.
+void ck_add_bias(float *out, const float *x, const float *bias, size_t rows, size_t columns);
+/// out[j] (+)= sum over rows of x[i, j].
+void ck_column_sums(float *out, const float *x, size_t rows, size_t columns, int accumulate);
+
+/// out = a x + b y. out may be x or y.
+void ck_sum(float *out, float a, const float *x, float b, const float *y, size_t n);
+/// out = x * y, elementwise. out may be x or y.
+void ck_product(float *out, const float *x, const float *y, size_t n);
+/// out[i, j] = scale[i] * x[i, j]. out may be x.
+void ck_scale_rows(float *out, const float *x, const float *scale, size_t rows, size_t columns);
+/// out[i] = sum_j x[i, j].
+void ck_row_sums(float *out, const float *x, size_t rows, size_t columns);
+/// sum over i of weight[i] * sum_j (x[i, j] - y[i, j])^2, in double.
+double ck_squared_error(const float *x, const float *y, const float *weight, size_t rows, size_t columns);
+
+/// out[i, k] = d^order/dt^order sin(t_i w_k), out[i, half + k] the same of cos; leading dimension ld. The angle is
+/// formed and reduced in double.
+void ck_sinusoids(float *out, const float *t, const float *frequencies, int order, size_t rows, size_t half, size_t ld);
+
+/// out[i] = sum over `count` buffers of n floats that lie `stride` apart, in order; returns the sum of squares of out.
+double ck_reduce(float *out, const float *buffers, size_t count, size_t stride, size_t n);
+
+typedef struct {
+  float gradient_scale;              // clipping: the gradient is multiplied by this first
+  float rate;                        // learning rate over the first moment's bias correction
+  float beta1, beta2, epsilon;
+  float second_correction;           // 1 / sqrt(1 - beta2^step)
+  float decay;                       // AdamW: the parameter is multiplied by 1 - decay first
+  float average;                     // EMA: average = average * a + (1 - a) * parameter
+} ck_adam_step;
+
+/// One Adam or AdamW step (Kingma and Ba 2015; Loshchilov and Hutter 2019) over n parameters, with their moving average.
+void ck_adam(const ck_adam_step *step, float *parameters, const float *gradients, float *first, float *second,
+             float *averages, size_t n);

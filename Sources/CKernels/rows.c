@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ck_rows.h"
+#include "vector64.h"
+
+typedef float f32x8_unaligned __attribute__((vector_size(32), aligned(4)));
+
+CK_KERNEL(void, ck_add_scaled, (double *out, const double *x, double a, size_t n),
+          (out, x, a, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) f64_store(out + i, f64_load(out + i) + a * f64_load(x + i));
+  for (; i < n; i++) out[i] += a * x[i];
+}
+
+CK_KERNEL(void, ck_combine, (double *out, double a, const double *x, double b, const double *y, size_t n),
+          (out, a, x, b, y, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) f64_store(out + i, a * f64_load(x + i) + b * f64_load(y + i));
+  for (; i < n; i++) out[i] = a * x[i] + b * y[i];
+}
+
+CK_KERNEL(void, ck_combine3, (double *out, double a, const double *x, double b, const double *y, double c,
+                           const double *z, size_t n),
+          (out, a, x, b, y, c, z, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    f64_store(out + i, a * f64_load(x + i) + b * f64_load(y + i) + c * f64_load(z + i));
+  for (; i < n; i++) out[i] = a * x[i] + b * y[i] + c * z[i];
+}
+
+CK_KERNEL(double, ck_mean_norm, (const double *x, size_t rows, size_t dimension),
+          (x, rows, dimension)) {
+  double total = 0;
+  for (size_t r = 0; r < rows; r++, x += dimension) {
+    f64x8 squares = f64_all(0);
+    size_t j = 0;
+    for (; j + 8 <= dimension; j += 8) {
+      f64x8 v = f64_load(x + j);
+      squares += v * v;
+    }
+    double sum = f64_sum(squares);
+    for (; j < dimension; j++) sum += x[j] * x[j];
+    total += __builtin_elementwise_sqrt(sum);
+  }
+  return rows ? total / (double)rows : 0;
+}
+
+CK_KERNEL(size_t, ck_first_nonfinite, (const double *x, size_t n),
+          (x, n)) {
+  // x - x is 0 for finite x and NaN otherwise, and NaN survives the sum.
+  f64x8 sum = f64_all(0);
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    f64x8 v = f64_load(x + i);
+    sum += v - v;
+  }
+  double total = f64_sum(sum);
+  for (; i < n; i++) total += x[i] - x[i];
+  if (total == 0) return n;
+  for (i = 0; i < n; i++)
+    if (!__builtin_isfinite(x[i])) return i;
+  return n;
+}
+
+CK_KERNEL(void, ck_to_float, (float *out, const double *x, double scale, size_t n),
+          (out, x, scale, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    *(f32x8_unaligned *)(out + i) = __builtin_convertvector(scale * f64_load(x + i), f32x8_unaligned);
+  for (; i < n; i++) out[i] = (float)(scale * x[i]);
+}
+
+CK_KERNEL(void, ck_combine_float, (double *out, double a, const double *x, double b, const float *y, size_t n),
+          (out, a, x, b, y, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    f64x8 wide = __builtin_convertvector(*(const f32x8_unaligned *)(y + i), f64x8);
+    f64_store(out + i, a * f64_load(x + i) + b * wide);
+  }
+  for (; i < n; i++) out[i] = a * x[i] + b * (double)y[i];
+}

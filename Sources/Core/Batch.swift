@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// `count` points of `dimension` doubles, row-major. An image row is flattened height, width, channel.
+public struct Batch: Sendable, Equatable {
+  public var values: [Double]
+  public let count: Int
+  public let dimension: Int
+
+  /// A batch of zeros.
+  public init(count: Int, dimension: Int) {
+    precondition(count >= 0 && dimension > 0, "a batch needs a dimension of at least 1")
+    self.count = count
+    self.dimension = dimension
+    values = [Double](repeating: 0, count: count * dimension)
+  }
+
+  public init(values: [Double], dimension: Int) {
+    precondition(dimension > 0 && values.count % dimension == 0, "values do not fill whole rows")
+    self.values = values
+    self.dimension = dimension
+    count = values.count / dimension
+  }
+
+  public init(rows: [[Double]]) {
+    self.init(values: rows.flatMap { $0 }, dimension: rows.first?.count ?? 1)
+  }
+
+  public subscript(row: Int, column: Int) -> Double {
+    get { values[row * dimension + column] }
+    set { values[row * dimension + column] = newValue }
+  }
+
+  public func row(_ index: Int) -> ArraySlice<Double> {
+    values[index * dimension..<(index + 1) * dimension]
+  }
+
+  /// The first `n` rows.
+  public func prefix(_ n: Int) -> Batch {
+    Batch(values: Array(values.prefix(min(n, count) * dimension)), dimension: dimension)
+  }
+
+  /// The whole batch as rows.
+  public mutating func withRows<R>(_ body: (Rows) throws -> R) rethrows -> R {
+    let (count, dimension) = (count, dimension)
+    return try values.withUnsafeMutableBufferPointer { buffer in
+      // An empty array may have no base address; a view of no rows is never dereferenced.
+      let base = buffer.baseAddress ?? UnsafeMutablePointer(bitPattern: 64)!
+      return try body(Rows(values: base, first: 0, count: count, dimension: dimension))
+    }
+  }
+
+  /// Runs `body` on every shard of `size` rows, in parallel; see `Shards.forEach` for order and errors.
+  public mutating func forEachShard(
+    of size: Int = Shards.rows, threads: Int, _ body: @Sendable (Rows) throws -> Void
+  ) throws {
+    let (count, dimension) = (count, dimension)
+    try withRows { rows in
+      let memory = SharedMemory(rows.values)
+      try Shards(rows: count, size: size).forEach(threads: threads) { shard, range in
+        try body(
+          Rows(
+            values: memory.pointer + range.lowerBound * dimension, first: range.lowerBound, count: range.count,
+            dimension: dimension))
+      }
+    }
+  }
+}
+
+/// A pointer that several workers may use, each in its own part.
+public struct SharedMemory<Element>: @unchecked Sendable {
+  public let pointer: UnsafeMutablePointer<Element>
+  public init(_ pointer: UnsafeMutablePointer<Element>) { self.pointer = pointer }
+}

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Something the user gave is wrong: a config, a data file, a checkpoint, a parameter. Nothing was done yet.
+public struct InputError: Error, CustomStringConvertible, Sendable, Equatable {
+  /// What was found and what is allowed, in one line.
+  public let message: String
+  /// Where, as `file:line: key` or a file's path; empty where a caller knows better.
+  public var location: String
+
+  public init(_ message: String, at location: String = "") {
+    self.message = message
+    self.location = location
+  }
+
+  public var description: String { location.isEmpty ? message : "\(location): \(message)" }
+}
+
+/// A computation that began well and then went wrong.
+public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatable {
+  /// A state that is not finite: in which row, after which step (from 1), at which time.
+  case nonFiniteState(row: Int, step: Int, time: Double)
+  /// A loss or gradient that is not finite, at which training step (from 1).
+  case nonFiniteLoss(step: Int)
+  /// An adaptive solver used up its steps before it arrived.
+  case stepLimit(rows: Range<Int>, steps: Int, time: Double)
+  /// GSL gave up, with its own words.
+  case integrator(rows: Range<Int>, time: Double, reason: String)
+
+  public var description: String {
+    switch self {
+    case .nonFiniteState(let row, let step, let time):
+      "state is not finite in row \(row) after step \(step), at t = \(time)"
+    case .nonFiniteLoss(let step):
+      "loss or gradient is not finite at training step \(step)"
+    case .stepLimit(let rows, let steps, let time):
+      "rows \(rows.lowerBound) to \(rows.upperBound - 1) used all \(steps) steps allowed and stand at t = \(time)"
+    case .integrator(let rows, let time, let reason):
+      "rows \(rows.lowerBound) to \(rows.upperBound - 1) stopped at t = \(time): \(reason)"
+    }
+  }
+}

@@ -1,0 +1,6 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// Someone who wants to know how far a long computation is. Called from any worker.
+public protocol ProgressObserver: Sendable {
+  func advance(by units: Int)
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Dispatch
+import Glibc
+import Synchronization
+
+/// Rows cut into fixed blocks by row index, whatever the number of threads: the one place where work becomes parallel.
+public struct Shards: Sendable {
+  /// The block size of solvers and scores.
+  public static let rows = 256
+
+  /// How many threads to use when nobody says: one per processor.
+  public static let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
+
+  public let rowCount: Int
+  public let size: Int
+
+  public init(rows: Int, size: Int = Shards.rows) {
+    precondition(size > 0)
+    rowCount = rows
+    self.size = size
+  }
+
+  public var count: Int { (rowCount + size - 1) / size }
+
+  public func range(_ shard: Int) -> Range<Int> {
+    shard * size..<min((shard + 1) * size, rowCount)
+  }
+
+  /// Runs `body` once per shard on up to `threads` workers; each worker carries a shard from its first step to its last.
+  ///
+  /// All shards are finished before the error of the lowest failing one is thrown, so that an outcome never depends on
+  /// timing.
+  public func forEach(threads: Int, _ body: @Sendable (_ shard: Int, _ rows: Range<Int>) throws -> Void) throws {
+    let next = Atomic<Int>(0)
+    let failure = Mutex<(shard: Int, error: any Error)?>(nil)
+    let total = count
+    @Sendable func work() {
+      ck_enter_worker()
+      while true {
+        let shard = next.add(1, ordering: .relaxed).oldValue
+        if shard >= total { return }
+        do {
+          try body(shard, range(shard))
+        } catch {
+          failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
+        }
+      }
+    }
+    let workers = min(max(1, threads), total)
+    if workers <= 1 {
+      work()
+    } else {
+      DispatchQueue.concurrentPerform(iterations: workers) { _ in work() }
+    }
+    if let failure = failure.withLock({ $0 }) { throw failure.error }
+  }
+}

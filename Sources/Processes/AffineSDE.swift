@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Glibc
+
+/// A process  dx = a(t) x dt + g(t) dw  with scalar a and g. A new one needs `driftRate` and `diffusion` alone:
+/// its kernel is then integrated numerically and its prior is N(0, v(T)).
+public protocol AffineSDE: SDE {
+  /// a(t), so that f(x, t) = a(t) x.
+  func driftRate(at t: Double) -> Double
+
+  /// g(t) ≥ 0.
+  func diffusion(at t: Double) -> Double
+
+  /// v(0), the variance that the kernel has at t = 0: σ_min² for a variance-exploding process, else 0.
+  var initialVariance: Double { get }
+
+  /// The variance of the prior N(0, priorVariance · I).
+  var priorVariance: Double { get }
+}
+
+extension AffineSDE {
+  public var duration: Double { 1 }
+  public var samplingEpsilon: Double { 1e-3 }
+  public var initialVariance: Double { 0 }
+  public var priorVariance: Double { IntegratedKernel(of: self).moments(at: duration).variance }
+
+  public func makeKernel() -> (any PerturbationKernel)? { IntegratedKernel(of: self) }
+
+  public func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) {
+    let rate = times * driftRate(at: t)
+    if rate != 0 { ck_add_scaled(out.values, x.values, rate, x.size) }
+  }
+
+  public func addScoreDrift(_ s: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    let g = diffusion(at: t)
+    ck_add_scaled(out.values, s.values, times * g * g, s.size)
+  }
+
+  public func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    ck_add_scaled(out.values, z.values, times * diffusion(at: t), z.size)
+  }
+
+  public func drawPrior(into x: Rows, from stream: NoiseStream) {
+    stream.normals(into: x, step: 0)
+    let deviation = priorVariance.squareRoot()
+    ck_combine(x.values, deviation, x.values, 0, x.values, x.size)
+  }
+
+  public func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
+    let variance = priorVariance
+    let constant = -0.5 * Double(x.dimension) * log(2 * .pi * variance)
+    for row in 0..<x.count {
+      var squares = 0.0
+      for j in 0..<x.dimension { squares += x[row, j] * x[row, j] }
+      out[row] = constant - squares / (2 * variance)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+
+extension GaussianMixture {
+  /// `count` independent draws; row i depends on nothing but the stream and i.
+  public func draw(_ count: Int, from stream: NoiseStream) -> Batch {
+    let choices = stream.uniforms(count: count, dimension: 1, step: 0)
+    var batch = stream.normals(count: count, dimension: dimension, step: 1)
+    var cumulative: [Double] = []
+    for weight in weights { cumulative.append((cumulative.last ?? 0) + weight) }
+    for i in 0..<count {
+      let k = cumulative.firstIndex { choices.values[i] < $0 } ?? componentCount - 1
+      let z = Array(batch.row(i))
+      for j in 0..<dimension {
+        batch[i, j] = means[k, j] + deviation(k, j, z)
+      }
+    }
+    return batch
+  }
+
+  /// Coordinate j of Σ_k^{1/2} z.
+  private func deviation(_ k: Int, _ j: Int, _ z: [Double]) -> Double {
+    switch shape {
+    case .isotropic(let variances): return variances[k].squareRoot() * z[j]
+    case .diagonal(let variances): return variances[k * dimension + j].squareRoot() * z[j]
+    case .full(let values, let vectors):
+      var sum = 0.0
+      for e in 0..<dimension {
+        sum += vectors[(k * dimension + e) * dimension + j] * values[k * dimension + e].squareRoot() * z[e]
+      }
+      return sum
+    }
+  }
+
+  /// E[x]
+  public var mean: [Double] {
+    (0..<dimension).map { j in (0..<componentCount).reduce(0) { $0 + weights[$1] * means[$1, j] } }
+  }
+
+  /// Cov[x], D × D
+  public var covariance: [[Double]] {
+    let mean = mean
+    return (0..<dimension).map { i in
+      (0..<dimension).map { j in
+        (0..<componentCount).reduce(0) { sum, k in
+          sum + weights[k] * (covariance(k, i, j) + (means[k, i] - mean[i]) * (means[k, j] - mean[j]))
+        }
+      }
+    }
+  }
+
+  private func covariance(_ k: Int, _ i: Int, _ j: Int) -> Double {
+    switch shape {
+    case .isotropic(let variances): return i == j ? variances[k] : 0
+    case .diagonal(let variances): return i == j ? variances[k * dimension + i] : 0
+    case .full(let values, let vectors):
+      return (0..<dimension).reduce(0) { sum, e in
+        let vector = (k * dimension + e) * dimension
+        return sum + values[k * dimension + e] * vectors[vector + i] * vectors[vector + j]
+      }
+    }
+  }
+}

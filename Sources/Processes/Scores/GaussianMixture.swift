@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CGSL
+import Core
+import Glibc
+
+/// p(x) = Σ_k w_k N(x; μ_k, Σ_k): data whose score is known exactly under every affine process.
+///
+/// Perturbed by x_t = m x_0 + √v z it stays a mixture, with means m μ_k and covariances m² Σ_k + v I. The covariances are
+/// kept as eigenvalues and eigenvectors, so that this is a sum of scalars.
+public struct GaussianMixture: Sendable {
+  enum Shape: Sendable {
+    /// A variance per component.
+    case isotropic([Double])
+    /// A variance per component and coordinate.
+    case diagonal([Double])
+    /// Eigenvalues (K × D) and eigenvectors (K × D × D, a vector a row).
+    case full(values: [Double], vectors: [Double])
+  }
+
+  public let dimension: Int
+  /// Positive, with sum 1. Components of weight 0 are left out.
+  public let weights: [Double]
+  /// K × D
+  public let means: Batch
+  let shape: Shape
+
+  public var componentCount: Int { weights.count }
+
+  /// Any weights, means and full covariances.
+  /// - Throws: `InputError` for weights that are negative or sum to 0, for shapes that disagree, and for a covariance
+  ///   that is not symmetric positive definite.
+  public init(weights: [Double], means: [[Double]], covariances: [[[Double]]]) throws {
+    let kept = try Self.kept(weights, means)
+    guard covariances.count == means.count else {
+      throw InputError("\(covariances.count) covariances for \(means.count) means")
+    }
+    let d = means[0].count
+    var values: [Double] = []
+    var vectors: [Double] = []
+    var isDiagonal = true
+    for k in kept {
+      let matrix = covariances[k]
+      guard matrix.count == d, matrix.allSatisfy({ $0.count == d }) else {
+        throw InputError("covariance \(k + 1) is not \(d) × \(d), the dimension of the means")
+      }
+      for i in 0..<d {
+        for j in 0..<i {
+          guard abs(matrix[i][j] - matrix[j][i]) <= 1e-12 * max(abs(matrix[i][i]), abs(matrix[j][j])) else {
+            throw InputError("covariance \(k + 1) is not symmetric: \(matrix[i][j]) and \(matrix[j][i])")
+          }
+          if matrix[i][j] != 0 { isDiagonal = false }
+        }
+      }
+      let (eigenvalues, eigenvectors) = Self.eigen(matrix)
+      guard let smallest = eigenvalues.min(), smallest > 0, eigenvalues.allSatisfy(\.isFinite) else {
+        throw InputError(
+          "covariance \(k + 1) is not positive definite: its smallest eigenvalue is \(eigenvalues.min() ?? .nan)")
+      }
+      values += eigenvalues
+      vectors += eigenvectors
+    }
+    if isDiagonal {
+      let variances = kept.flatMap { k in (0..<d).map { covariances[k][$0][$0] } }
+      self.init(kept, weights, means, shape: Self.simplest(diagonal: variances, dimension: d))
+    } else {
+      self.init(kept, weights, means, shape: .full(values: values, vectors: vectors))
+    }
+  }
+
+  /// Isotropic components of the given standard deviations.
+  public init(weights: [Double], means: [[Double]], deviations: [Double]) throws {
+    let kept = try Self.kept(weights, means)
+    guard deviations.count == means.count else {
+      throw InputError("\(deviations.count) deviations for \(means.count) means")
+    }
+    if let k = kept.first(where: { !(deviations[$0] > 0 && deviations[$0].isFinite) }) {
+      throw InputError("deviation \(k + 1) is \(deviations[k]); allowed: above 0")
+    }
+    self.init(kept, weights, means, shape: .isotropic(kept.map { deviations[$0] * deviations[$0] }))
+  }
+
+  /// Equal masses at points: the empirical distribution of a data set.
+  public init(points: Batch) {
+    precondition(points.count > 0, "no points")
+    dimension = points.dimension
+    weights = [Double](repeating: 1 / Double(points.count), count: points.count)
+    means = points
+    shape = .isotropic([Double](repeating: 0, count: points.count))
+  }
+
+  private init(_ kept: [Int], _ weights: [Double], _ means: [[Double]], shape: Shape) {
+    let sum = kept.reduce(0) { $0 + weights[$1] }
+    self.weights = kept.map { weights[$0] / sum }
+    self.means = Batch(rows: kept.map { means[$0] })
+    dimension = self.means.dimension
+    self.shape = shape
+  }
+
+  /// The indices of components with a positive weight, after all checks on weights and means.
+  private static func kept(_ weights: [Double], _ means: [[Double]]) throws -> [Int] {
+    guard let d = means.first?.count, d > 0 else { throw InputError("a mixture needs at least one mean") }
+    guard weights.count == means.count else { throw InputError("\(weights.count) weights for \(means.count) means") }
+    if let k = means.indices.first(where: { means[$0].count != d }) {
+      throw InputError("mean \(k + 1) has \(means[k].count) values, mean 1 has \(d)")
+    }
+    if let k = means.indices.first(where: { !means[$0].allSatisfy(\.isFinite) }) {
+      throw InputError("mean \(k + 1) is not finite")
+    }
+    if let k = weights.indices.first(where: { !(weights[$0] >= 0 && weights[$0].isFinite) }) {
+      throw InputError("weight \(k + 1) is \(weights[k]); allowed: 0 or more")
+    }
+    let sum = weights.reduce(0, +)
+    guard sum > 0, sum.isFinite else { throw InputError("the weights sum to \(sum); allowed: a positive sum") }
+    return weights.indices.filter { weights[$0] > 0 }
+  }
+
+  private static func simplest(diagonal variances: [Double], dimension d: Int) -> Shape {
+    let isotropic = stride(from: 0, to: variances.count, by: d).allSatisfy { k in
+      variances[k..<k + d].allSatisfy { $0 == variances[k] }
+    }
+    return isotropic ? .isotropic(stride(from: 0, to: variances.count, by: d).map { variances[$0] }) : .diagonal(variances)
+  }
+
+  /// Eigenvalues and eigenvectors (a vector a row) of a symmetric matrix, by GSL.
+  private static func eigen(_ matrix: [[Double]]) -> ([Double], [Double]) {
+    let n = matrix.count
+    let a = gsl_matrix_alloc(n, n)!
+    let vectors = gsl_matrix_alloc(n, n)!
+    let values = gsl_vector_alloc(n)!
+    let workspace = gsl_eigen_symmv_alloc(n)
+    defer {
+      gsl_eigen_symmv_free(workspace)
+      gsl_vector_free(values)
+      gsl_matrix_free(vectors)
+      gsl_matrix_free(a)
+    }
+    for i in 0..<n { for j in 0..<n { gsl_matrix_set(a, i, j, matrix[i][j]) } }
+    gsl_eigen_symmv(a, values, vectors, workspace)
+    return (
+      (0..<n).map { gsl_vector_get(values, $0) },
+      (0..<n).flatMap { j in (0..<n).map { i in gsl_matrix_get(vectors, i, j) } }
+    )
+  }
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Glibc
+
+/// The sub-VP SDE  dx = −½ β x dt + √(β (1 − e^{−2B(t)})) dw, B = ∫β: its variance stays below that of VP
+/// (Song et al. 2021, eq. 14).
+///
+/// Kernel: m = e^{−B/2}, v = (1 − e^{−B})². Prior N(0, I).
+public struct SubVPSDE: AffineSDE {
+  public let schedule: any BetaSchedule
+  public init(_ schedule: any BetaSchedule = LinearBeta()) { self.schedule = schedule }
+
+  public var duration: Double { schedule.duration }
+  public func driftRate(at t: Double) -> Double { -0.5 * schedule.rate(at: t) }
+  public func diffusion(at t: Double) -> Double {
+    (schedule.rate(at: t) * -expm1(-2 * schedule.integral(to: t))).squareRoot()
+  }
+  public var priorVariance: Double { 1 }
+
+  public func makeKernel() -> (any PerturbationKernel)? {
+    let schedule = schedule
+    return ClosedFormKernel { t in
+      let integral = schedule.integral(to: t)
+      let deviation = -expm1(-integral)
+      return Moments(scale: exp(-0.5 * integral), variance: deviation * deviation)
+    }
+  }
+}
