@@ -12,7 +12,7 @@ keep a coarse grid; only a narrow kernel (the last ancestral step of sub-VP, 1e-
 
 Every law and every energy is computed again on grids of half the spacing; the differences are printed
 and must stay below 1e-7 (moments) and 1e-6 (energies). `--validate` also simulates the chains and the
-statistics, and prints the deviations from this file in standard errors (about two minutes).
+statistics, and prints the deviations from this file in standard errors (about three minutes).
 
 Requires numpy and scipy. Run: python make_chains.py [--validate]
 """
@@ -427,7 +427,7 @@ def pair_sum(a, b):
 
 def validate(cases):
     rng = np.random.default_rng(1)
-    rows = 200_000
+    rows = 100_000
     print(f"Monte Carlo of {rows} rows: errors of mean, variance and fourth moment in standard errors")
     for process in (VP(), SubVP(), VE()):
         for solver in SOLVERS[:-1]:

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The conversation between compare.py and a program under test, from the program's side."""
+
+import json
+import sys
+import time
+
+
+def serve(repetition, units):
+    """Warm up, say `ready`, then time one repetition of `units` units for each line `go`."""
+    repetition()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        if line.strip() != "go":
+            continue
+        start = time.perf_counter()
+        repetition()
+        print(json.dumps({"seconds": (time.perf_counter() - start) / units}), flush=True)

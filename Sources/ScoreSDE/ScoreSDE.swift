@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+// The whole library under one name.
+@_exported import Core
+@_exported import Datasets
+@_exported import Evaluation
+@_exported import Experiments
+@_exported import Processes
+@_exported import ScoreNetworks
+@_exported import Solvers
+@_exported import Training

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+/// x_s = (x_t + q s(x_t, t)) / r + √variance z for the forward transition x_t = r x_s + √q z': ancestral sampling, with the
+/// exact mean of x_s given x_t where the data is a point (Ho et al. 2020; Song et al. 2021, appendix F, eq. 47). For every
+/// process with a scalar kernel.
+public struct Ancestral: Predictor {
+  public enum Variance: String, Sendable, CaseIterable {
+    /// v(s) q / v(t): the variance of x_s given x_t and x_0. DDPM's "fixed small"; score_sde's VE.
+    case posterior
+    /// q: the variance of the forward step. DDPM's "fixed large"; score_sde's VP.
+    case transition
+  }
+
+  public let variance: Variance
+
+  public init(variance: Variance = .posterior) { self.variance = variance }
+
+  public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
+    let variance = variance
+    return try GaussianStep("ancestral", in: context) { r, q, later, earlier in
+      let noise = variance == .posterior ? q * earlier.variance / later.variance : q
+      return (1 / r, q / r, noise.squareRoot())
+    }
+  }
+}

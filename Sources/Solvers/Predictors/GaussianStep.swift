@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Processes
+
+/// A step x_s = a x + b score + c z with scalars from the kernel's transition x_t = r x_s + √q z': the shape that reverse
+/// diffusion and ancestral sampling share.
+final class GaussianStep: PredictorStepper {
+  typealias Coefficients = (x: Double, score: Double, noise: Double)
+
+  private let kernel: any PerturbationKernel
+  private let coefficients: (_ r: Double, _ q: Double, _ later: Moments, _ earlier: Moments) -> Coefficients
+  private let evaluator: CountingScore.Evaluator
+  private let walker: any BrownianWalker
+  private let score, noise: Rows
+
+  init(
+    _ name: String, in context: SolveContext,
+    coefficients: @escaping (_ r: Double, _ q: Double, _ later: Moments, _ earlier: Moments) -> Coefficients
+  ) throws {
+    kernel = try context.problem.requireKernel(for: name)
+    self.coefficients = coefficients
+    evaluator = context.score
+    walker = context.problem.path.makeWalker(for: context.span)
+    score = context.makeRows()
+    noise = context.makeRows()
+  }
+
+  func step(_ x: Rows, from t: Double, to s: Double, index: Int) throws {
+    let (later, earlier) = (kernel.moments(at: t), kernel.moments(at: s))
+    let (r, q) = earlier.transition(to: later)
+    let c = coefficients(r, q, later, earlier)
+    try evaluator.evaluate(x, at: .all(t), into: score)
+    walker.increment(from: t, to: s, step: index, into: noise)
+    ck_combine3(x.values, c.x, x.values, c.score, score.values, c.noise, noise.values, x.size)
+  }
+}

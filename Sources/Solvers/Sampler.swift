@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Synchronization
+
+/// Draws samples: the prior at T, carried to ε by any solver.
+///
+/// Solvers that share a sampler share the prior draws, so that a difference between their samples is theirs.
+public struct Sampler: Sendable {
+  public let problem: SamplingProblem
+  public let threads: Int
+
+  public init(_ problem: SamplingProblem, threads: Int = Shards.processors) {
+    self.problem = problem
+    self.threads = threads
+  }
+
+  /// - Parameters:
+  ///   - epsilon: where to stop; default: the process's own.
+  ///   - path: where noise comes from; default: independent.
+  public init(
+    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    path: (any BrownianPath)? = nil, threads: Int = Shards.processors
+  ) {
+    self.init(
+      SamplingProblem(process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path),
+      threads: threads)
+  }
+
+  /// Draws from the prior: rows of the stream (seed, prior).
+  public func prior(_ count: Int) throws -> Batch {
+    var batch = Batch(count: count, dimension: problem.dimension)
+    let stream = NoiseStream(seed: problem.seed, purpose: .prior)
+    try batch.forEachShard(threads: threads) { problem.process.drawPrior(into: $0, from: stream) }
+    return batch
+  }
+
+  /// `count` samples by `solver`.
+  ///
+  /// With fixed steps row i depends on nothing but the seed and i. The last block of 256 rows is filled up with rows
+  /// that are thrown away, so that a shared step size does not depend on `count` either.
+  /// - Parameter denoise: end with Tweedie's mean at ε (one more evaluation).
+  public func draw(
+    _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil
+  ) throws -> Samples {
+    precondition(count >= 0)
+    let clock = ContinuousClock()
+    let start = clock.now
+    let padded = Shards(rows: count).count * Shards.rows
+    var batch = try prior(padded)
+    let results = try run(&batch, progress) { x, context in
+      let steps = try solver.solve(x, in: context)
+      if denoise { try context.denoise(x, at: problem.epsilon) }
+      return steps
+    }
+    return Samples(batch: batch.prefix(count), statistics: Statistics(results, rows: count, seconds: start.duration(to: clock.now).seconds))
+  }
+
+  /// Carries given points along the probability flow from one time to another: ε to T encodes, T to ε decodes.
+  public func transport(
+    _ points: Batch, from start: Double, to end: Double, with flow: ProbabilityFlow
+  ) throws -> Samples {
+    let clock = ContinuousClock()
+    let began = clock.now
+    var batch = points
+    let results = try run(&batch, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
+    return Samples(
+      batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
+  }
+
+  private func run(
+    _ batch: inout Batch, _ progress: (any ProgressObserver)?,
+    _ body: @Sendable (Rows, SolveContext) throws -> StepCount
+  ) throws -> [Int: ShardResult] {
+    let results = Mutex<[Int: ShardResult]>([:])
+    try batch.forEachShard(threads: threads) { x in
+      let context = try SolveContext(problem, rows: x.span, progress: progress)
+      let steps = try body(x, context)
+      results.withLock { $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations, rows: x.count) }
+    }
+    return results.withLock { $0 }
+  }
+}
+
+struct ShardResult: Sendable {
+  let steps: StepCount
+  let evaluations: Int
+  let rows: Int
+}
+
+/// Samples and what they cost.
+public struct Samples: Sendable {
+  public let batch: Batch
+  public let statistics: Statistics
+}
+
+public struct Statistics: Sendable, Equatable {
+  /// Score evaluations a row: the mean over rows, and the largest.
+  public let nfe: Double
+  public let nfeMax: Int
+  /// Steps accepted and rejected, means over rows.
+  public let accepted, rejected: Double
+  /// Wall time.
+  public let seconds: Double
+
+  /// Means over the first `rows` rows, which shards may overhang.
+  init(_ shards: [Int: ShardResult], rows: Int, seconds: Double) {
+    func mean(_ value: (ShardResult) -> Int) -> Double {
+      var sum = 0.0
+      for first in shards.keys.sorted() {
+        let shard = shards[first]!
+        sum += Double(value(shard) * min(shard.rows, max(0, rows - first)))
+      }
+      return rows > 0 ? sum / Double(rows) : 0
+    }
+    nfe = mean(\.evaluations)
+    nfeMax = shards.values.map(\.evaluations).max() ?? 0
+    accepted = mean(\.steps.accepted)
+    rejected = mean(\.steps.rejected)
+    self.seconds = seconds
+  }
+}
+
+extension Duration {
+  /// In seconds.
+  public var seconds: Double { Double(components.seconds) + 1e-18 * Double(components.attoseconds) }
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Processes
+
+/// What a solver is asked to do: carry rows from the prior at T back to ε, under a process and a score.
+public struct SamplingProblem: Sendable {
+  public let process: any SDE
+  public let kernel: (any PerturbationKernel)?
+  public let score: any Score
+  public let dimension: Int
+  public let seed: UInt64
+  /// ε, the time at which solvers stop.
+  public let epsilon: Double
+  public let path: any BrownianPath
+
+  /// - Parameters:
+  ///   - epsilon: default: the process's own.
+  ///   - path: default: independent noise for every step.
+  public init(
+    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    path: (any BrownianPath)? = nil
+  ) {
+    self.process = process
+    kernel = process.makeKernel()
+    self.score = score
+    self.dimension = dimension
+    self.seed = seed
+    self.epsilon = epsilon ?? process.samplingEpsilon
+    self.path = path ?? IndependentPath(seed: seed)
+    precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
+  }
+
+  /// The kernel, for a solver that cannot do without.
+  public func requireKernel(for solver: String) throws -> any PerturbationKernel {
+    guard let kernel else {
+      throw InputError("\(solver) needs a process whose perturbation kernel is m(t) x₀ + σ(t) z; this one has none")
+    }
+    return kernel
+  }
+}
+
+/// A worker's side of a problem for one shard: the evaluator that counts, and memory that lives as long as the solve.
+public final class SolveContext {
+  public let problem: SamplingProblem
+  public let span: RowSpan
+  public let score: CountingScore.Evaluator
+  private var storages: [RowStorage] = []
+  private let progress: (any ProgressObserver)?
+
+  public init(_ problem: SamplingProblem, rows span: RowSpan, progress: (any ProgressObserver)? = nil) throws {
+    self.problem = problem
+    self.span = span
+    self.progress = progress
+    score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span))
+  }
+
+  /// Rows for a stepper's own use, valid as long as the context.
+  public func makeRows() -> Rows {
+    let storage = RowStorage(span)
+    storages.append(storage)
+    return storage.rows
+  }
+
+  /// To be called after each step: reports progress and stops a state that is not finite.
+  /// - Parameter step: from 1.
+  public func finished(step: Int, at time: Double, _ x: Rows) throws {
+    let bad = ck_first_nonfinite(x.values, x.size)
+    if bad < x.size {
+      throw ComputationError.nonFiniteState(row: x.first + bad / x.dimension, step: step, time: time)
+    }
+    progress?.advance(by: 1)
+  }
+}
