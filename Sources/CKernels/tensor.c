@@ -98,18 +98,36 @@ CK_KERNEL(void, ck_row_sums, (float *out, const float *x, size_t rows, size_t co
   }
 }
 
-CK_KERNEL(double, ck_squared_error, (const float *x, const float *y, const float *weight, size_t rows, size_t columns),
-          (x, y, weight, rows, columns)) {
+CK_KERNEL(double, ck_weighted_squares, (const float *x, const float *weight, size_t rows, size_t columns),
+          (x, weight, rows, columns)) {
   double total = 0;
-  for (size_t r = 0; r < rows; r++, x += columns, y += columns) {
+  for (size_t r = 0; r < rows; r++, x += columns) {
     f32x16 sum = f32_all(0);
     for (size_t i = 0; i < columns; i += 16) {
-      f32x16 d = f32_load(x + i, columns - i) - f32_load(y + i, columns - i);
-      sum += d * d;
+      f32x16 v = f32_load(x + i, columns - i);
+      sum += v * v;
     }
     total += (double)weight[r] * f32_sum(sum);
   }
   return total;
+}
+
+CK_KERNEL(void, ck_perturb,
+          (float *input, float *target, const float *data, const size_t *rows_of_data, const double *noise,
+           const double *coefficients, size_t rows, size_t dimension),
+          (input, target, data, rows_of_data, noise, coefficients, rows, dimension)) {
+  for (size_t r = 0; r < rows; r++, coefficients += 4) {
+    const double a = coefficients[0], b = coefficients[1], c = coefficients[2], d = coefficients[3];
+    const float *x = data + rows_of_data[r] * dimension;
+    for (size_t j = 0; j < dimension; j++) {
+      const double z = noise[j], value = (double)x[j];
+      input[j] = (float)(a * value + b * z);
+      target[j] = (float)(c * value + d * z);
+    }
+    noise += dimension;
+    input += dimension;
+    target += dimension;
+  }
 }
 
 CK_KERNEL(void, ck_sinusoids,

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+
+/// Records tensor operations and differentiates them, owned by one worker.
+///
+/// Memory comes from an arena that `begin` resets: in steady state a pass allocates nothing. Without recording, nothing
+/// is kept and `recycle` gives buffers back at once.
+public final class Tape {
+  struct Node {
+    let operation: Operation
+    let output: Tensor
+  }
+
+  /// The derivative of the result by a node's output, while a backward pass runs.
+  struct Adjoint {
+    var tensor: Tensor
+    /// Whether the memory is this adjoint's own, to be added to in place.
+    var owned: Bool
+  }
+
+  let arena = Arena()
+  var nodes: ContiguousArray<Node> = []
+  var adjoints: ContiguousArray<Adjoint?> = []
+  /// Whether operations are written down.
+  var recording = false
+  let layout: ParameterLayout
+  /// Where parameter gradients go while a backward pass runs.
+  var gradientBuffer: UnsafeMutablePointer<Float>?
+  private var parameterValues: UnsafePointer<Float>?
+  /// The node of each parameter that was used.
+  private var parameterNodes: [Int]
+
+  public init(_ layout: ParameterLayout) {
+    self.layout = layout
+    parameterNodes = Array(repeating: -1, count: layout.entries.count)
+  }
+
+  /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
+  public func begin(parameters: UnsafePointer<Float>, recording: Bool) {
+    arena.reset()
+    nodes.removeAll(keepingCapacity: true)
+    adjoints.removeAll(keepingCapacity: true)
+    for i in parameterNodes.indices { parameterNodes[i] = -1 }
+    parameterValues = parameters
+    self.recording = recording
+  }
+
+  /// The parameter with the given index in the layout.
+  public func parameter(_ index: Int) -> Tensor {
+    let entry = layout.entries[index]
+    guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
+    // Parameters are never written through a tensor.
+    let values = UnsafeMutablePointer(mutating: base + entry.offset)
+    if parameterNodes[index] < 0 && recording {
+      parameterNodes[index] = nodes.count
+      nodes.append(
+        Node(
+          operation: .parameter(index),
+          output: Tensor(values: values, rows: entry.rows, columns: entry.columns, node: nodes.count)))
+    }
+    return Tensor(values: values, rows: entry.rows, columns: entry.columns, node: parameterNodes[index])
+  }
+
+  /// Uninitialised memory for values that no derivative flows through.
+  public func constant(rows: Int, columns: Int) -> Tensor {
+    Tensor(values: arena.take(rows * columns), rows: rows, columns: columns)
+  }
+
+  /// Marks a constant as something to differentiate by.
+  public func variable(_ tensor: Tensor) -> Tensor {
+    record(.variable, tensor)
+  }
+
+  /// Gives the memory of an intermediate result back, where nothing was recorded.
+  public func recycle(_ tensor: Tensor) {
+    if !recording { arena.recycle(tensor.values, tensor.count) }
+  }
+
+  /// Memory for an operation's result.
+  func result(_ rows: Int, _ columns: Int) -> Tensor {
+    Tensor(values: arena.take(rows * columns), rows: rows, columns: columns)
+  }
+
+  /// Writes an operation down, where recording.
+  func record(_ operation: Operation, _ output: Tensor) -> Tensor {
+    guard recording else { return output }
+    let output = Tensor(
+      values: output.values, rows: output.rows, columns: output.columns, stride: output.stride, node: nodes.count)
+    nodes.append(Node(operation: operation, output: output))
+    return output
+  }
+
+  /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
+  func gradient(ofParameter index: Int) -> Tensor? {
+    let node = parameterNodes[index]
+    return node < 0 || node >= adjoints.count ? nil : adjoints[node]?.tensor
+  }
+}
