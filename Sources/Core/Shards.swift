@@ -32,16 +32,24 @@ public struct Shards: Sendable {
   /// All shards are finished before the error of the lowest failing one is thrown, so that an outcome never depends on
   /// timing.
   public func forEach(threads: Int, _ body: @Sendable (_ shard: Int, _ rows: Range<Int>) throws -> Void) throws {
+    try forEach(threads: threads) { shard, rows, _ in try body(shard, rows) }
+  }
+
+  /// As above, and tells which of the `threads` workers is at it, for a workspace that outlives the call. What is
+  /// computed must not depend on it.
+  public func forEach(
+    threads: Int, _ body: @Sendable (_ shard: Int, _ rows: Range<Int>, _ worker: Int) throws -> Void
+  ) throws {
     let next = Atomic<Int>(0)
     let failure = Mutex<(shard: Int, error: any Error)?>(nil)
     let total = count
-    @Sendable func work() {
+    @Sendable func work(_ worker: Int) {
       ck_enter_worker()
       while true {
         let shard = next.add(1, ordering: .relaxed).oldValue
         if shard >= total { return }
         do {
-          try body(shard, range(shard))
+          try body(shard, range(shard), worker)
         } catch {
           failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
         }
@@ -49,9 +57,9 @@ public struct Shards: Sendable {
     }
     let workers = min(max(1, threads), total)
     if workers <= 1 {
-      work()
+      work(0)
     } else {
-      DispatchQueue.concurrentPerform(iterations: workers) { _ in work() }
+      DispatchQueue.concurrentPerform(iterations: workers) { work($0) }
     }
     if let failure = failure.withLock({ $0 }) { throw failure.error }
   }

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+
+/// 1,797 handwritten digits of 8 × 8 pixels, scaled from 0...16 to [−1, 1] as v/8 − 1 (Alpaydin and Kaynak 1998; see
+/// Resources/Digits). Row i is held out when i mod 6 = 5; the other 1,498 train.
+public struct Digits: DataSource {
+  public init() {}
+
+  public var dimension: Int { 64 }
+  public var imageShape: ImageShape? { ImageShape(height: 8, width: 8, channels: 1) }
+
+  public func load(seed: UInt64) throws -> Dataset {
+    guard let url = Bundle.module.url(forResource: "digits.csv", withExtension: "gz", subdirectory: "Digits") else {
+      throw InputError("the digits are missing from the program's resources")
+    }
+    let table = try NumericTable(reading: url.path).values
+    var training: [Double] = []
+    var heldOut: [Double] = []
+    for i in 0..<table.count {
+      // The last column is the label.
+      let pixels = table.row(i).prefix(dimension).map { $0 / 8 - 1 }
+      if i % 6 == 5 { heldOut += pixels } else { training += pixels }
+    }
+    return Dataset(
+      training: Batch(values: training, dimension: dimension), heldOut: Batch(values: heldOut, dimension: dimension))
+  }
+}

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CZlib
+import Core
+import Glibc
+
+/// A table of numbers from a CSV file (RFC 4180 without quotes), plain or gzipped; a first line that is not all numbers is
+/// its header.
+public struct NumericTable: Sendable {
+  public let header: [String]?
+  public let values: Batch
+  /// FNV-1a of the file's (uncompressed) bytes.
+  public let fingerprint: String
+
+  /// - Throws: `InputError` at file and line for a missing file, ragged rows, fields that are no finite numbers, or no rows.
+  public init(reading path: String) throws {
+    let bytes = try Self.contents(of: path)
+    var header: [String]?
+    var values: [Double] = []
+    var columns = 0
+    var line = 0
+    var start = 0
+    while start < bytes.count {
+      var end = start
+      while end < bytes.count && bytes[end] != UInt8(ascii: "\n") { end += 1 }
+      line += 1
+      var stop = end
+      if stop > start && bytes[stop - 1] == UInt8(ascii: "\r") { stop -= 1 }
+      let text = String(decoding: bytes[start..<stop], as: UTF8.self)
+      start = end + 1
+      if text.isEmpty { continue }
+      let fields = text.split(separator: ",", omittingEmptySubsequences: false).map(Self.trimmed)
+      let numbers = fields.map { Double($0) }
+      if columns == 0 && numbers.contains(where: { $0 == nil }) {
+        header = fields
+        columns = fields.count
+        continue
+      }
+      if columns == 0 { columns = fields.count }
+      guard fields.count == columns else {
+        throw InputError("\(fields.count) values in this row, \(columns) in the first", at: "\(path):\(line)")
+      }
+      for (index, number) in numbers.enumerated() {
+        guard let number, number.isFinite else {
+          throw InputError("'\(fields[index])' in column \(index + 1) is not a finite number", at: "\(path):\(line)")
+        }
+        values.append(number)
+      }
+    }
+    guard !values.isEmpty else { throw InputError("no rows of numbers", at: path) }
+    self.header = header
+    self.values = Batch(values: values, dimension: columns)
+    fingerprint = Self.checksum(bytes)
+  }
+
+  private static func trimmed(_ field: Substring) -> String {
+    var field = field
+    while let first = field.first, first == " " || first == "\t" { field.removeFirst() }
+    while let last = field.last, last == " " || last == "\t" { field.removeLast() }
+    return String(field)
+  }
+
+  /// All bytes of a file, uncompressed if it is gzipped.
+  static func contents(of path: String) throws -> [UInt8] {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw InputError("no such file", at: path) }
+    guard status.st_mode & S_IFMT != S_IFDIR else { throw InputError("is a folder, not a file", at: path) }
+    guard let file = gzopen(path, "rb") else { throw InputError(String(cString: strerror(errno)), at: path) }
+    defer { gzclose(file) }
+    var bytes: [UInt8] = []
+    var chunk = [UInt8](repeating: 0, count: 1 << 16)
+    while true {
+      let count = gzread(file, &chunk, UInt32(chunk.count))
+      if count < 0 { throw InputError("cannot be read: damaged gzip data", at: path) }
+      if count == 0 { break }
+      bytes += chunk[..<Int(count)]
+    }
+    var code: Int32 = 0
+    _ = gzerror(file, &code)
+    guard code == Z_OK else { throw InputError("cannot be read: truncated gzip data", at: path) }
+    return bytes
+  }
+
+  private static func checksum(_ bytes: [UInt8]) -> String {
+    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+    return String(hash, radix: 16)
+  }
+}

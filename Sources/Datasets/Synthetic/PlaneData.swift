@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Glibc
+
+/// Well-known shapes in the plane, drawn from uniforms u, v and normals z.
+public struct PlaneData: DataSource {
+  public enum Shape: String, Sendable, CaseIterable {
+    /// Two half circles of radius 1, (cos a, sin a) and (1 − cos a, ½ − sin a) with a = π u.
+    case twoMoons = "two-moons"
+    /// The spiral 2a/(9π/2) (cos a, sin a) with a = 3π/2 (1 + 2u), of radius 2/3 to 2.
+    case swissRoll = "swiss-roll"
+    /// The even squares of a 4 × 4 board on [−2, 2]², filled evenly.
+    case checkerboard
+  }
+
+  public let shape: Shape
+  public let noise: Double
+  public let count: Int
+  public let heldOutCount: Int
+
+  /// - Parameter noise: the deviation of the normal noise added to every point, 0 or more.
+  public init(_ shape: Shape, noise: Double, count: Int = 10_000, heldOut: Int = 5_000) {
+    precondition(noise >= 0 && count > 0 && heldOut > 0)
+    self.shape = shape
+    self.noise = noise
+    self.count = count
+    heldOutCount = heldOut
+  }
+
+  public var dimension: Int { 2 }
+
+  public func load(seed: UInt64) throws -> Dataset {
+    Dataset(
+      training: draw(count, from: NoiseStream(seed: seed, purpose: .data)),
+      heldOut: draw(heldOutCount, from: NoiseStream(seed: seed, purpose: .heldOutData)))
+  }
+
+  public func draw(_ count: Int, from stream: NoiseStream) -> Batch {
+    let uniforms = stream.uniforms(count: count, dimension: 3, step: 0)
+    var batch = stream.normals(count: count, dimension: 2, step: 1)
+    for i in 0..<count {
+      let (x, y) = point(uniforms[i, 0], uniforms[i, 1], uniforms[i, 2])
+      batch[i, 0] = x + noise * batch[i, 0]
+      batch[i, 1] = y + noise * batch[i, 1]
+    }
+    return batch
+  }
+
+  private func point(_ u: Double, _ v: Double, _ w: Double) -> (Double, Double) {
+    switch shape {
+    case .twoMoons:
+      let a = Double.pi * u
+      return v < 0.5 ? (cos(a), sin(a)) : (1 - cos(a), 0.5 - sin(a))
+    case .swissRoll:
+      let a = 1.5 * Double.pi * (1 + 2 * u)
+      let radius = 2 * a / (4.5 * Double.pi)
+      return (radius * cos(a), radius * sin(a))
+    case .checkerboard:
+      // Column c of the board, then one of the two squares of its colour in it.
+      let column = Int(4 * u)
+      let square = 2 * Int(2 * v) + column % 2
+      return (4 * u - 2, Double(square) + w - 2)
+    }
+  }
+}

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+
+/// The safetensors format: an 8-byte little-endian header length, a JSON header of names, types, shapes and offsets, then
+/// the bytes of all tensors without gaps. Here: 32-bit floats.
+public struct Safetensors: Sendable {
+  public struct Entry: Sendable, Equatable {
+    public let shape: [Int]
+    public let values: [Float]
+
+    public init(shape: [Int], values: [Float]) {
+      precondition(shape.reduce(1, *) == values.count, "values do not fill the shape")
+      self.shape = shape
+      self.values = values
+    }
+  }
+
+  public var tensors: [String: Entry]
+  public var metadata: [String: String]
+
+  public init(tensors: [String: Entry] = [:], metadata: [String: String] = [:]) {
+    self.tensors = tensors
+    self.metadata = metadata
+  }
+
+  // MARK: Writing
+
+  /// The file's bytes; tensors in order of their names.
+  public func encoded() throws -> Data {
+    var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
+    var offset = 0
+    let names = tensors.keys.sorted()
+    for name in names {
+      let entry = tensors[name]!
+      let end = offset + 4 * entry.values.count
+      header[name] = ["dtype": "F32", "shape": entry.shape, "data_offsets": [offset, end]] as [String: Any]
+      offset = end
+    }
+    var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
+    // Spaces, so that the tensors are aligned.
+    while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
+    var data = Data(capacity: 8 + json.count + offset)
+    withUnsafeBytes(of: UInt64(json.count).littleEndian) { data.append(contentsOf: $0) }
+    data.append(json)
+    for name in names { tensors[name]!.values.withUnsafeBytes { data.append(contentsOf: $0) } }
+    return data
+  }
+
+  // MARK: Reading
+
+  /// - Throws: `InputError` at the path for a file that is missing, truncated or not of this format.
+  public init(reading path: String) throws {
+    let data: Data
+    do {
+      data = try Data(contentsOf: URL(fileURLWithPath: path))
+    } catch {
+      throw InputError(
+        FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file", at: path)
+    }
+    do {
+      try self.init(decoding: data)
+    } catch let error as InputError {
+      throw InputError(error.message, at: path)
+    }
+  }
+
+  public init(decoding data: Data) throws {
+    guard data.count >= 8 else { throw InputError("not a safetensors file: \(data.count) bytes") }
+    let length = data.prefix(8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= UInt64(data.count - 8) else {
+      throw InputError("not a safetensors file, or truncated: a header of \(length) bytes in a file of \(data.count)")
+    }
+    let json = data.dropFirst(8).prefix(Int(length))
+    guard let header = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
+      throw InputError("not a safetensors file: its header is not a JSON object")
+    }
+    let body = data.dropFirst(8 + Int(length))
+    tensors = [:]
+    metadata = [:]
+    var extents: [(begin: Int, end: Int, name: String)] = []
+    for (name, value) in header {
+      if name == "__metadata__" {
+        guard let texts = value as? [String: String] else { throw InputError("metadata that is not text") }
+        metadata = texts
+        continue
+      }
+      let (shape, begin, end) = try Self.entry(name, value, available: body.count)
+      extents.append((begin, end, name))
+      var values = [Float](repeating: 0, count: (end - begin) / 4)
+      values.withUnsafeMutableBytes { target in
+        _ = body.copyBytes(to: target, from: body.startIndex + begin..<body.startIndex + end)
+      }
+      tensors[name] = Entry(shape: shape, values: values)
+    }
+    var position = 0
+    for extent in extents.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
+      guard extent.begin == position else {
+        throw InputError("tensor '\(extent.name)' begins at \(extent.begin), where \(position) was expected")
+      }
+      position = extent.end
+    }
+    guard position == body.count else {
+      throw InputError("tensors of \(position) bytes in a body of \(body.count)")
+    }
+  }
+
+  private static func entry(_ name: String, _ value: Any, available: Int) throws -> (shape: [Int], begin: Int, end: Int) {
+    guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
+      let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
+    else { throw InputError("tensor '\(name)' lacks a dtype, shape or data_offsets") }
+    guard type == "F32" else { throw InputError("tensor '\(name)' is of type \(type); allowed: F32") }
+    var bytes = 4
+    for size in shape {
+      let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
+      guard size >= 0, !overflow else { throw InputError("tensor '\(name)' has the impossible shape \(shape)") }
+      bytes = product
+    }
+    let (begin, end) = (offsets[0], offsets[1])
+    guard 0 <= begin, begin <= end, end <= available else {
+      throw InputError("tensor '\(name)' lies at \(begin) to \(end) of \(available) bytes: truncated or damaged")
+    }
+    guard end - begin == bytes else {
+      throw InputError("tensor '\(name)' of shape \(shape) needs \(bytes) bytes and has \(end - begin)")
+    }
+    return (shape, begin, end)
+  }
+}
+
+extension Safetensors {
+  /// Adds the tensors of a flat buffer under `prefix` + name.
+  public mutating func add(_ values: [Float], layout: ParameterLayout, prefix: String) {
+    precondition(values.count == layout.count)
+    for entry in layout.entries {
+      tensors[prefix + entry.name] = Entry(
+        shape: entry.shape, values: Array(values[entry.offset..<entry.offset + entry.count]))
+    }
+  }
+
+  /// The flat buffer of the tensors under `prefix`.
+  /// - Throws: `InputError` naming a tensor that is missing or of another shape.
+  public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(layout.count)
+    for entry in layout.entries {
+      guard let tensor = tensors[prefix + entry.name] else {
+        throw InputError("a checkpoint of another network: no tensor '\(prefix + entry.name)'")
+      }
+      guard tensor.shape == entry.shape else {
+        throw InputError(
+          "a checkpoint of another network: '\(prefix + entry.name)' has shape \(tensor.shape), expected \(entry.shape)")
+      }
+      values += tensor.values
+    }
+    return values
+  }
+}

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Glibc
+import Processes
+import ScoreNetworks
+import Synchronization
+
+/// Trains a network's score on a data set.
+///
+/// A step's batch is cut into fixed shards; each has a gradient buffer of its own, and the buffers are added in order:
+/// the result is the same to the last bit for any number of threads.
+public struct Trainer: Sendable {
+  public let score: NetworkScore
+  public let process: any AffineSDE
+  public let plan: TrainingPlan
+  public let seed: UInt64
+  public let threads: Int
+  private let objective: DenoisingScoreMatching
+  private let data: [Float]
+  private let dataCount: Int
+
+  /// What a finished step tells.
+  public struct Step: Sendable {
+    /// From 1.
+    public let number: Int
+    public let loss: Double
+    public let learningRate: Double
+    /// Before clipping.
+    public let gradientNorm: Double
+  }
+
+  /// - Parameter score: the network with its conventions; its parameters are not used.
+  public init(
+    _ score: NetworkScore, process: any AffineSDE, data: Batch, plan: TrainingPlan, seed: UInt64,
+    threads: Int = Shards.processors
+  ) {
+    precondition(data.dimension == score.network.dimension && data.count > 0, "data of another dimension")
+    self.score = score
+    self.process = process
+    self.plan = plan
+    self.seed = seed
+    self.threads = threads
+    objective = DenoisingScoreMatching(
+      process: process, kernel: score.kernel, prediction: score.prediction, weighting: plan.weighting)
+    self.data = data.values.map { Float($0) }
+    dataCount = data.count
+  }
+
+  /// A state before the first step.
+  public func initialState() -> TrainingState {
+    TrainingState(initial: score.network.initialParameters(seed: seed))
+  }
+
+  /// Takes the steps that are left of the plan.
+  /// - Parameter onStep: called after each step; returning false stops early.
+  /// - Throws: `ComputationError.nonFiniteLoss`; the state is then that before the failing step.
+  public func run(_ state: inout TrainingState, onStep: (Step) throws -> Bool = { _ in true }) throws {
+    let count = score.network.layout.count
+    let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch))
+    let workers = (0..<min(threads, shards.count)).map { _ in Worker(self, shardSize: shards.size) }
+    let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * shards.count)
+    let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
+    defer {
+      gradients.deallocate()
+      losses.deallocate()
+    }
+    let pool = WorkerPool(workers: workers, gradients: SharedMemory(gradients), losses: SharedMemory(losses))
+    try data.withUnsafeBufferPointer { data in
+      let data = SharedMemory(UnsafeMutablePointer(mutating: data.baseAddress!))
+      while state.step < plan.steps {
+        let step = state.step
+        try state.parameters.withUnsafeMutableBufferPointer { parameters in
+          let parameters = SharedMemory(parameters.baseAddress!)
+          try shards.forEach(threads: workers.count) { shard, rows, worker in
+            pool.losses.pointer[shard] = pool.workers[worker].run(
+              rows, step: step, data: data.pointer, parameters: parameters.pointer,
+              gradients: pool.gradients.pointer + shard * count)
+          }
+        }
+        var loss = 0.0
+        for shard in 0..<shards.count { loss += losses[shard] }
+        let norm = try update(&state, pool.gradients, buffers: shards.count, loss: loss)
+        let goOn = try onStep(
+          Step(number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm))
+        if !goOn { return }
+      }
+    }
+  }
+
+  /// A quarter of the batch, between 32 and 128 rows: enough shards for a few processors, and activations that stay in
+  /// their caches.
+  static func shardSize(batch: Int) -> Int { min(128, max(32, (batch + 3) / 4)) }
+
+  /// Adds the shards' gradients up, clips them, and takes the optimiser's step; returns the gradient's norm.
+  private func update(
+    _ state: inout TrainingState, _ gradients: SharedMemory<Float>, buffers: Int, loss: Double
+  ) throws -> Double {
+    let count = state.parameters.count
+    let step = state.step
+    let chunks = Shards(rows: count, size: 1 << 15)
+    let squares = Mutex([Double](repeating: 0, count: chunks.count))
+    try chunks.forEach(threads: threads) { chunk, range in
+      let sum = ck_reduce(
+        gradients.pointer + range.lowerBound, gradients.pointer + range.lowerBound, buffers, count, range.count)
+      squares.withLock { $0[chunk] = sum }
+    }
+    let norm = squares.withLock { $0.reduce(0, +) }.squareRoot()
+    guard loss.isFinite, norm.isFinite else { throw ComputationError.nonFiniteLoss(step: step + 1) }
+
+    let power = Double(step + 1)
+    let rate = plan.rate(at: step)
+    let adam = ck_adam_step(
+      gradient_scale: Float(plan.clip > 0 && norm > plan.clip ? plan.clip / norm : 1),
+      rate: Float(rate / (1 - pow(plan.beta1, power))), beta1: Float(plan.beta1), beta2: Float(plan.beta2),
+      epsilon: 1e-8, second_correction: Float(1 / (1 - pow(plan.beta2, power)).squareRoot()),
+      decay: plan.optimiser == .adamw ? Float(rate * plan.weightDecay) : 0,
+      average: Float(plan.average(at: step)))
+    try state.withBuffers { parameters, first, second, averages in
+      try chunks.forEach(threads: threads) { _, range in
+        let o = range.lowerBound
+        withUnsafePointer(to: adam) {
+          ck_adam(
+            $0, parameters.pointer + o, gradients.pointer + o, first.pointer + o, second.pointer + o,
+            averages.pointer + o, range.count)
+        }
+      }
+    }
+    state.step += 1
+    return norm
+  }
+
+  /// Workers and the buffers they fill, each its own part.
+  private struct WorkerPool: @unchecked Sendable {
+    let workers: [Worker]
+    let gradients: SharedMemory<Float>
+    let losses: SharedMemory<Double>
+  }
+
+  /// One thread's memory: a tape, and what a shard's batch is made of.
+  private final class Worker {
+    private let trainer: Trainer
+    private let tape: Tape
+    private let uniforms, noise: RowStorage
+    private var indices: [Int]
+    private var coefficients: [Double]
+
+    init(_ trainer: Trainer, shardSize: Int) {
+      self.trainer = trainer
+      tape = Tape(trainer.score.network.layout)
+      uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
+      noise = RowStorage(RowSpan(first: 0, count: shardSize, dimension: trainer.score.network.dimension))
+      indices = Array(repeating: 0, count: shardSize)
+      coefficients = Array(repeating: 0, count: 4 * shardSize)
+    }
+
+    /// The loss and gradient of some rows of a step's batch.
+    func run(
+      _ rows: Range<Int>, step: Int, data: UnsafePointer<Float>, parameters: UnsafePointer<Float>,
+      gradients: UnsafeMutablePointer<Float>
+    ) -> Double {
+      let (plan, score, seed) = (trainer.plan, trainer.score, trainer.seed)
+      let dimension = score.network.dimension
+      tape.begin(parameters: parameters, recording: true)
+      let label = tape.constant(rows: rows.count, columns: 1)
+      let weight = tape.constant(rows: rows.count, columns: 1)
+      // Which rows of the data, with replacement.
+      let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
+      NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
+      for i in 0..<rows.count { indices[i] = min(Int(span.values[i] * Double(trainer.dataCount)), trainer.dataCount - 1) }
+      // Times spread evenly over [ε, T] from one random offset: uniform each, and less noisy together.
+      var offset = 0.0
+      withUnsafeMutablePointer(to: &offset) {
+        NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
+          into: Rows(values: $0, first: 0, count: 1, dimension: 1), step: step)
+      }
+      let scale = 1 / Double(plan.batch * dimension)
+      for i in 0..<rows.count {
+        let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
+        let t = plan.epsilon + (score.duration - plan.epsilon) * (u - u.rounded(.down))
+        let row = trainer.objective.row(at: t)
+        (coefficients[4 * i], coefficients[4 * i + 1]) = (row.a, row.b)
+        (coefficients[4 * i + 2], coefficients[4 * i + 3]) = (row.c, row.d)
+        label.values[i] = Float(score.label(row.moments, at: t))
+        weight.values[i] = Float(scale * row.weight)
+      }
+      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
+      NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: step)
+      let input = tape.constant(rows: rows.count, columns: dimension)
+      let target = tape.constant(rows: rows.count, columns: dimension)
+      ck_perturb(input.values, target.values, data, indices, z.values, coefficients, rows.count, dimension)
+
+      let output = score.network.forward(input, label: label, on: tape)
+      let loss = tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
+      tape.backward(from: loss, gradients: gradients)
+      return Double(loss.values[0])
+    }
+  }
+}
+
+extension TrainingState {
+  /// The four buffers at once, for workers that each take a part.
+  fileprivate mutating func withBuffers(
+    _ body: (SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>) throws -> Void
+  ) rethrows {
+    try parameters.withUnsafeMutableBufferPointer { p in
+      try firstMoments.withUnsafeMutableBufferPointer { m in
+        try secondMoments.withUnsafeMutableBufferPointer { v in
+          try averages.withUnsafeMutableBufferPointer { a in
+            try body(
+              SharedMemory(p.baseAddress!), SharedMemory(m.baseAddress!), SharedMemory(v.baseAddress!),
+              SharedMemory(a.baseAddress!))
+          }
+        }
+      }
+    }
+  }
+}

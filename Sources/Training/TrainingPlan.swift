@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Glibc
+
+/// How a network is trained.
+public struct TrainingPlan: Sendable, Equatable {
+  /// How much each noise level counts.
+  public enum Weighting: String, Sendable, CaseIterable {
+    /// ‖σ s + z‖²
+    case uniform
+    /// g² ‖s + z/σ‖²: an upper bound of the negative log likelihood (Song et al. 2021b)
+    case likelihood
+  }
+
+  public enum Optimiser: String, Sendable, CaseIterable {
+    case adam
+    /// Adam with decoupled weight decay.
+    case adamw
+  }
+
+  public enum Decay: String, Sendable, CaseIterable {
+    /// The learning rate stays.
+    case constant
+    /// It falls to 0 along half a cosine.
+    case cosine
+  }
+
+  public var steps: Int
+  public var batch: Int
+  public var learningRate: Double
+  public var decay: Decay
+  /// Steps during which the learning rate rises linearly.
+  public var warmup: Int
+  public var optimiser: Optimiser
+  public var weightDecay: Double
+  public var beta1: Double
+  public var beta2: Double
+  /// The gradient's norm is cut to this; 0 leaves it.
+  public var clip: Double
+  /// d of the moving average; step n uses min(d, (1 + n)/(10 + n)).
+  public var ema: Double
+  public var weighting: Weighting
+  /// ε: the smallest time trained on.
+  public var epsilon: Double
+
+  public init(
+    steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,
+    optimiser: Optimiser = .adam, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
+    clip: Double = 1, ema: Double = 0.999, weighting: Weighting = .uniform, epsilon: Double = 1e-5
+  ) {
+    self.steps = steps
+    self.batch = batch
+    self.learningRate = learningRate
+    self.decay = decay
+    self.warmup = warmup
+    self.optimiser = optimiser
+    self.weightDecay = weightDecay
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.clip = clip
+    self.ema = ema
+    self.weighting = weighting
+    self.epsilon = epsilon
+  }
+
+  /// The learning rate of a step, from 0.
+  public func rate(at step: Int) -> Double {
+    let rise = warmup > 0 ? min(1, Double(step + 1) / Double(warmup)) : 1
+    switch decay {
+    case .constant: return learningRate * rise
+    case .cosine: return learningRate * rise * 0.5 * (1 + cos(.pi * Double(step) / Double(max(1, steps))))
+    }
+  }
+
+  /// The decay of the moving average after a step, from 0.
+  public func average(at step: Int) -> Double { min(ema, (1 + Double(step)) / (10 + Double(step))) }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+import ScoreNetworks
+
+/// Everything a training needs to go on: flat buffers of one layout, and the number of steps done.
+public struct TrainingState: Sendable, Equatable {
+  public var step = 0
+  public var parameters: [Float]
+  /// The exponential moving average of the parameters, which samples are drawn with.
+  public var averages: [Float]
+  public var firstMoments: [Float]
+  public var secondMoments: [Float]
+
+  public init(initial parameters: [Float]) {
+    self.parameters = parameters
+    averages = parameters
+    firstMoments = [Float](repeating: 0, count: parameters.count)
+    secondMoments = firstMoments
+  }
+}
+
+/// A training state with the text that says what it is a training of.
+public struct Checkpoint: Sendable {
+  public var state: TrainingState
+  /// The resolved configuration: data, process, score, training and seed.
+  public var config: String
+
+  public init(state: TrainingState, config: String) {
+    self.state = state
+    self.config = config
+  }
+
+  private static let format = "score-sde checkpoint 1"
+
+  public func encoded(layout: ParameterLayout) throws -> Data {
+    var file = Safetensors(metadata: ["format": Self.format, "step": String(state.step), "config": config])
+    file.add(state.parameters, layout: layout, prefix: "model.")
+    file.add(state.averages, layout: layout, prefix: "average.")
+    file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
+    file.add(state.secondMoments, layout: layout, prefix: "adam.second.")
+    return try file.encoded()
+  }
+
+  /// The configuration text of a checkpoint file.
+  /// - Throws: `InputError` for a file that is not one of ours.
+  public static func config(of file: Safetensors, path: String) throws -> String {
+    guard file.metadata["format"] == format, let config = file.metadata["config"] else {
+      throw InputError("a safetensors file, but not a checkpoint of this program", at: path)
+    }
+    return config
+  }
+
+  public init(_ file: Safetensors, layout: ParameterLayout, path: String) throws {
+    config = try Self.config(of: file, path: path)
+    do {
+      var state = TrainingState(initial: try file.values(layout: layout, prefix: "model."))
+      state.averages = try file.values(layout: layout, prefix: "average.")
+      state.firstMoments = try file.values(layout: layout, prefix: "adam.first.")
+      state.secondMoments = try file.values(layout: layout, prefix: "adam.second.")
+      guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
+        throw InputError("a checkpoint without its number of steps")
+      }
+      state.step = step
+      self.state = state
+    } catch let error as InputError {
+      throw InputError(error.message, at: path)
+    }
+  }
+}
