@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+import Yams
+
+/// A config file as Yams' nodes, with `--set` overrides applied; knows where every key stands.
+public struct ConfigSource {
+  public let path: String
+  let root: Node
+  private let overrides: [String]
+
+  /// - Parameter overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
+  public init(path: String, overrides: [String] = []) throws {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw InputError("no such file", at: path)
+    }
+    guard !isFolder.boolValue, let data = FileManager.default.contents(atPath: path) else {
+      throw InputError("is not a readable file", at: path)
+    }
+    guard let text = String(data: data, encoding: .utf8) else { throw InputError("is not UTF-8 text", at: path) }
+    try self.init(text: text, path: path, overrides: overrides)
+  }
+
+  public init(text: String, path: String, overrides: [String] = []) throws {
+    self.path = path
+    guard var root = try Self.compose(text, path) else { throw InputError("is empty; expected a mapping", at: path) }
+    guard root.mapping != nil else {
+      throw InputError("is not a mapping of keys such as 'name:', 'data:', 'process:'", at: path)
+    }
+    self.overrides = overrides
+    for override in overrides {
+      let location = "--set \(override)"
+      guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
+        throw InputError("expected key.path=value", at: location)
+      }
+      let keys = override[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+      let value = try Self.compose(String(override[override.index(after: equals)...]), location) ?? Node("", Tag(.null))
+      root = try Self.replacing(keys[...], in: root, by: value, at: location)
+    }
+    self.root = root
+  }
+
+  private static func compose(_ text: String, _ location: String) throws -> Node? {
+    do {
+      return try Yams.compose(yaml: text)
+    } catch let error as YamlError {
+      switch error {
+      case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
+        .composer(_, let problem, let mark, _):
+        throw InputError("not YAML: \(problem)", at: "\(location):\(mark.line)")
+      case .duplicatedKeysInMapping(let duplicates, _):
+        let line = duplicates.first?.mark?.line
+        throw InputError(
+          "key '\(duplicates.first?.string ?? "?")' appears twice in a mapping",
+          at: line.map { "\(location):\($0)" } ?? location)
+      default:
+        throw InputError("not YAML", at: location)
+      }
+    }
+  }
+
+  private static func replacing(_ keys: ArraySlice<String>, in node: Node, by value: Node, at location: String) throws -> Node {
+    guard let key = keys.first else { return value }
+    guard !key.isEmpty else { throw InputError("an empty key", at: location) }
+    switch node {
+    case .mapping(var mapping):
+      let child = mapping[Node(key)] ?? Node.mapping(Node.Mapping([]))
+      mapping[Node(key)] = try replacing(keys.dropFirst(), in: child, by: value, at: location)
+      return .mapping(mapping)
+    case .sequence(var sequence):
+      guard let index = Int(key), sequence.indices.contains(index) else {
+        throw InputError("'\(key)' is not the index of one of \(sequence.count) elements", at: location)
+      }
+      sequence[index] = try replacing(keys.dropFirst(), in: sequence[index], by: value, at: location)
+      return .sequence(sequence)
+    default:
+      throw InputError("'\(key)' would lie inside a single value", at: location)
+    }
+  }
+
+  /// `file:line: key`, or the override that set the key.
+  func location(of keyPath: String, _ node: Node?) -> String {
+    for override in overrides {
+      let key = override.prefix { $0 != "=" }
+      if keyPath == key || keyPath.hasPrefix(key + ".") { return "--set \(override): \(keyPath)" }
+    }
+    let file = node?.mark.map { "\(path):\($0.line)" } ?? path
+    return keyPath.isEmpty ? file : "\(file): \(keyPath)"
+  }
+
+  /// A path in the config, which is relative to the config's folder.
+  func resolve(_ file: String) -> String {
+    file.hasPrefix("/") ? file : (path as NSString).deletingLastPathComponent.appendingPathSegment(file)
+  }
+}
+
+extension String {
+  func appendingPathSegment(_ segment: String) -> String { isEmpty ? segment : "\(self)/\(segment)" }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// One option of a config as its reader declares it: the source of `list`, of the docs, and of error texts.
+public struct Declaration: Sendable, Equatable {
+  public let key: String
+  /// "number", "integer", "text", "one of …", "list of …", "section".
+  public let type: String
+  /// As it is written in a config; nil where the option must be given.
+  public let standard: String?
+  public let allowed: String
+  public let about: String
+}
+
+/// The numbers an option allows.
+public struct NumberRange: Sendable {
+  let text: String
+  let contains: @Sendable (Double) -> Bool
+
+  public static let any = NumberRange(text: "any finite number") { _ in true }
+  public static let positive = NumberRange(text: "above 0") { $0 > 0 }
+  public static let nonNegative = NumberRange(text: "0 or more") { $0 >= 0 }
+  public static func atLeast(_ low: Double) -> NumberRange {
+    NumberRange(text: "\(written(low)) or more") { $0 >= low }
+  }
+  /// low < x < high
+  public static func between(_ low: Double, _ high: Double) -> NumberRange {
+    NumberRange(text: "above \(written(low)) and below \(written(high))") { $0 > low && $0 < high }
+  }
+  /// low ≤ x < high
+  public static func from(_ low: Double, below high: Double) -> NumberRange {
+    NumberRange(text: "at least \(written(low)) and below \(written(high))") { $0 >= low && $0 < high }
+  }
+}
+
+/// The shortest decimal that reads back as the same double, with a point, so that every YAML reader takes it for a number.
+public func written(_ value: Double) -> String {
+  if value == value.rounded(), abs(value) < 1e15 { return String(Int(value)) }
+  let text = value.description
+  guard let e = text.firstIndex(of: "e"), !text.contains(".") else { return text }
+  return text[..<e] + ".0" + text[e...]
+}
+
+/// The name nearest to what was typed, if any is near.
+func nearest(to typed: String, among names: [String]) -> String? {
+  func distance(_ a: [Character], _ b: [Character]) -> Int {
+    var row = Array(0...b.count)
+    for i in a.indices {
+      var diagonal = row[0]
+      row[0] = i + 1
+      for j in b.indices {
+        let cost = min(row[j] + 1, row[j + 1] + 1, diagonal + (a[i] == b[j] ? 0 : 1))
+        diagonal = row[j + 1]
+        row[j + 1] = cost
+      }
+    }
+    return row[b.count]
+  }
+  let best = names.map { (name: $0, distance: distance(Array(typed.lowercased()), Array($0.lowercased()))) }
+    .min { $0.distance < $1.distance }
+  return best.flatMap { $0.distance <= max(2, typed.count / 2) ? $0.name : nil }
+}

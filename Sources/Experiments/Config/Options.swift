@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Yams
+
+/// Reads one mapping of a config. Asking for an option declares it: its type, range, default and meaning, the resolved
+/// config, the detection of unknown keys, `list` and the docs all come from that one call.
+public final class Options {
+  enum Resolved {
+    case scalar(String)
+    case section(Options)
+    case list([Options])
+  }
+
+  let source: ConfigSource?
+  let path: String
+  /// nil while describing, where every option gives its default or example.
+  let node: Node?
+  public private(set) var declarations: [Declaration] = []
+  private(set) var resolved: [(key: String, value: Resolved)] = []
+
+  init(_ node: Node?, path: String, source: ConfigSource?) {
+    self.node = node
+    self.path = path
+    self.source = source
+  }
+
+  /// Options without a config: for `list`.
+  public static func describing() -> Options { Options(nil, path: "", source: nil) }
+
+  public var isDescribing: Bool { node == nil }
+
+  // MARK: Scalars
+
+  public func number(
+    _ key: String, default standard: Double? = nil, example: Double = 1, in range: NumberRange = .any, _ about: String
+  ) throws -> Double {
+    declare(key, "number", standard.map(written), range.text, about)
+    guard let text = try scalar(key, "a number", required: standard == nil) else {
+      return keep(key, standard ?? example)
+    }
+    guard let value = Self.number(text) else { throw wrong(key, "'\(text)' is not a finite number; allowed: \(range.text)") }
+    guard range.contains(value) else { throw wrong(key, "is \(text); allowed: \(range.text)") }
+    return keep(key, value)
+  }
+
+  public func integer(
+    _ key: String, default standard: Int? = nil, example: Int = 1, atLeast low: Int, _ about: String
+  ) throws -> Int {
+    let allowed = "a whole number of \(low) or more"
+    declare(key, "integer", standard.map(String.init), allowed, about)
+    guard let text = try scalar(key, "a whole number", required: standard == nil) else {
+      return keep(key, standard ?? example)
+    }
+    guard let value = Self.integer(text) else { throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)") }
+    guard value >= low, value <= 1_000_000_000_000 else { throw wrong(key, "is \(text); allowed: \(allowed)") }
+    return keep(key, value)
+  }
+
+  public func flag(_ key: String, default standard: Bool, _ about: String) throws -> Bool {
+    declare(key, "true or false", String(standard), "true, false", about)
+    let text = try scalar(key, "true or false", required: false) ?? String(standard)
+    guard let value = Bool(text) else { throw wrong(key, "'\(text)' is neither true nor false") }
+    resolved.append((key, .scalar(text)))
+    return value
+  }
+
+  public func text(
+    _ key: String, default standard: String? = nil, example: String = "", allowed: String = "text", _ about: String
+  ) throws -> String {
+    declare(key, "text", standard, allowed, about)
+    let value = try scalar(key, "text", required: standard == nil, plainOnly: false) ?? standard ?? example
+    resolved.append((key, .scalar(quoted(value))))
+    return value
+  }
+
+  public func choice<Value: RawRepresentable & CaseIterable>(
+    _ key: String, default standard: Value, _ about: String
+  ) throws -> Value where Value.RawValue == String {
+    let names = Value.allCases.map(\.rawValue)
+    declare(key, "one of \(names.joined(separator: ", "))", standard.rawValue, names.joined(separator: ", "), about)
+    let text = try scalar(key, "a name", required: false, plainOnly: false) ?? standard.rawValue
+    guard let value = Value(rawValue: text) else { throw unknownName(key, text, names) }
+    resolved.append((key, .scalar(text)))
+    return value
+  }
+
+  // MARK: Lists
+
+  public func integers(
+    _ key: String, default standard: [Int]? = nil, atLeast low: Int, _ about: String
+  ) throws -> [Int] {
+    let allowed = "whole numbers of \(low) or more"
+    declare(key, "list of integers", standard.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
+    let values: [Int]
+    if let node = try child(key, required: standard == nil) {
+      guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
+      values = try sequence.map { element in
+        guard let text = element.scalar?.string, let value = Self.integer(text), value >= low, value <= 1_000_000 else {
+          throw wrong(key, "holds '\(element.scalar?.string ?? "a list")'; allowed: \(allowed)")
+        }
+        return value
+      }
+    } else {
+      values = standard ?? [low]
+    }
+    resolved.append((key, .scalar("[\(values.map(String.init).joined(separator: ", "))]")))
+    return values
+  }
+
+  /// Nested lists of numbers of depth 1, 2 or 3, flattened to the caller's shape by `numbers`, `matrix` and `matrices`.
+  public func numbers(_ key: String, example: [Double] = [1], _ about: String) throws -> [Double] {
+    try nested(key, "list of numbers", example: .list(example.map(Numbers.value)), about, depth: 1).values
+  }
+
+  public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
+    try nested(
+      key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2
+    ).elements.map(\.values)
+  }
+
+  public func matrices(_ key: String, example: [[[Double]]] = [[[1]]], _ about: String) throws -> [[[Double]]] {
+    try nested(
+      key, "list of matrices",
+      example: .list(example.map { .list($0.map { .list($0.map(Numbers.value)) }) }), about, depth: 3
+    ).elements.map { $0.elements.map(\.values) }
+  }
+
+  private indirect enum Numbers {
+    case value(Double)
+    case list([Numbers])
+
+    var elements: [Numbers] { if case .list(let elements) = self { elements } else { [] } }
+    var values: [Double] {
+      elements.map { if case .value(let value) = $0 { value } else { .nan } }
+    }
+    var text: String {
+      switch self {
+      case .value(let value): written(value)
+      case .list(let elements): "[\(elements.map(\.text).joined(separator: ", "))]"
+      }
+    }
+  }
+
+  private func nested(_ key: String, _ type: String, example: Numbers, _ about: String, depth: Int) throws -> Numbers {
+    declare(key, type, nil, "finite numbers", about)
+    func read(_ node: Node, _ depth: Int) throws -> Numbers {
+      if depth == 0 {
+        guard let text = node.scalar?.string, let value = Self.number(text) else {
+          throw wrong(key, "holds '\(node.scalar?.string ?? "a list")' where a finite number is expected")
+        }
+        return .value(value)
+      }
+      guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a \(type)") }
+      return .list(try sequence.map { try read($0, depth - 1) })
+    }
+    let value = try child(key, required: true).map { try read($0, depth) } ?? example
+    resolved.append((key, .scalar(value.text)))
+    return value
+  }
+
+  // MARK: Sections
+
+  public func has(_ key: String) -> Bool { node?.mapping?[Node(key)] != nil }
+
+  /// A nested mapping; an empty one where it is missing and not required.
+  public func section(_ key: String, required: Bool = false, _ about: String) throws -> Options {
+    declare(key, "section", required ? nil : "{}", "a mapping", about)
+    let found = try child(key, required: required)
+    if let found, found.mapping == nil { throw wrong(key, "is not a mapping of options") }
+    let options = Options(
+      isDescribing ? nil : found ?? Node.mapping(Node.Mapping([])), path: join(key), source: source)
+    resolved.append((key, .section(options)))
+    return options
+  }
+
+  /// A list of mappings.
+  public func sections(_ key: String, required: Bool, _ about: String) throws -> [Options] {
+    declare(key, "list of sections", required ? nil : "[]", "mappings", about)
+    guard let found = try child(key, required: required) else {
+      resolved.append((key, .list([])))
+      return []
+    }
+    guard let sequence = found.sequence else { throw wrong(key, "is not a list") }
+    let list = try sequence.enumerated().map { index, element in
+      guard element.mapping != nil else { throw wrong("\(key).\(index)", "is not a mapping of options", element) }
+      return Options(element, path: join("\(key).\(index)"), source: source)
+    }
+    resolved.append((key, .list(list)))
+    return list
+  }
+
+  /// A list of names.
+  public func names(_ key: String, default standard: [String], among names: [String], _ about: String) throws -> [String] {
+    declare(
+      key, "list of names", "[\(standard.joined(separator: ", "))]", names.joined(separator: ", "), about)
+    var values = standard
+    if let found = try child(key, required: false) {
+      guard let sequence = found.sequence else { throw wrong(key, "is not a list of names") }
+      values = try sequence.map { element in
+        let text = element.scalar?.string ?? "a list"
+        guard names.contains(text) else { throw unknownName(key, text, names) }
+        return text
+      }
+      if let twice = Dictionary(grouping: values, by: { $0 }).first(where: { $0.value.count > 1 }) {
+        throw wrong(key, "names '\(twice.key)' twice")
+      }
+    }
+    resolved.append((key, .scalar("[\(values.joined(separator: ", "))]")))
+    return values
+  }
+
+  /// What the mapping's `kind` names.
+  public func kind<Value>(of kinds: Kinds<Value>, in catalogue: Catalogue) throws -> Value {
+    let text = try scalar("kind", "a name", required: true, plainOnly: false) ?? ""
+    guard let kind = kinds[text] else { throw unknownName("kind", text, kinds.names) }
+    resolved.append(("kind", .scalar(text)))
+    return try kind.decode(self, catalogue)
+  }
+
+  /// An option that is itself of a kind: a mapping with `kind`, or the bare name of one without options.
+  public func kind<Value>(
+    _ key: String, of kinds: Kinds<Value>, default standard: String, in catalogue: Catalogue, _ about: String
+  ) throws -> Value {
+    declare(key, "one of \(kinds.names.joined(separator: ", "))", standard, kinds.names.joined(separator: ", "), about)
+    let found = try child(key, required: false) ?? Node(standard)
+    let mapping = found.mapping == nil ? Node.mapping(Node.Mapping([(Node("kind"), found)])) : found
+    let options = Options(isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(standard))])) : mapping, path: join(key), source: source)
+    resolved.append((key, .section(options)))
+    let value = try options.kind(of: kinds, in: catalogue)
+    try options.finish(also: ["kind"])
+    return value
+  }
+
+  /// Refuses keys that nobody asked for.
+  public func finish(also known: [String] = []) throws {
+    guard let mapping = node?.mapping else { return }
+    let names = declarations.map(\.key) + known
+    for (key, _) in mapping {
+      let text = key.scalar?.string ?? "?"
+      if !names.contains(text) {
+        let hint = nearest(to: text, among: names).map { "did you mean '\($0)'? " } ?? ""
+        throw InputError(
+          "unknown key; \(hint)allowed: \(names.joined(separator: ", "))", at: location(text, key))
+      }
+    }
+  }
+
+  /// An error about one of the options.
+  public func wrong(_ key: String, _ message: String) -> InputError { wrong(key, message, nil) }
+
+  private func wrong(_ key: String, _ message: String, _ at: Node?) -> InputError {
+    InputError(message, at: location(key, at ?? node?.mapping?[Node(key)] ?? node))
+  }
+
+  private func unknownName(_ key: String, _ text: String, _ names: [String]) -> InputError {
+    let hint = nearest(to: text, among: names).map { "did you mean '\($0)'? " } ?? ""
+    return wrong(key, "unknown name '\(text)'; \(hint)allowed: \(names.joined(separator: ", "))")
+  }
+
+  // MARK: Reading nodes
+
+  private func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+
+  private func location(_ key: String, _ node: Node?) -> String {
+    source?.location(of: join(key), node) ?? join(key)
+  }
+
+  private func declare(_ key: String, _ type: String, _ standard: String?, _ allowed: String, _ about: String) {
+    declarations.append(Declaration(key: key, type: type, standard: standard, allowed: allowed, about: about))
+  }
+
+  private func child(_ key: String, required: Bool) throws -> Node? {
+    guard let node else { return nil }
+    guard let found = node.mapping?[Node(key)] else {
+      if required { throw InputError("is missing", at: location(key, node)) }
+      return nil
+    }
+    return found
+  }
+
+  private func scalar(_ key: String, _ expected: String, required: Bool, plainOnly: Bool = true) throws -> String? {
+    guard let found = try child(key, required: required) else { return nil }
+    guard let scalar = found.scalar else {
+      throw wrong(key, "is a \(found.mapping != nil ? "mapping" : "list"); expected \(expected)")
+    }
+    guard !plainOnly || scalar.style == .plain || scalar.style == .any else {
+      throw wrong(key, "is the text '\(scalar.string)'; expected \(expected)")
+    }
+    guard !scalar.string.isEmpty else { throw wrong(key, "is empty; expected \(expected)") }
+    return scalar.string
+  }
+
+  private func keep(_ key: String, _ value: Double) -> Double {
+    resolved.append((key, .scalar(written(value))))
+    return value
+  }
+
+  private func keep(_ key: String, _ value: Int) -> Int {
+    resolved.append((key, .scalar(String(value))))
+    return value
+  }
+
+  private static func isDecimal(_ text: String) -> Bool {
+    text.allSatisfy { $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }
+  }
+
+  private static func number(_ text: String) -> Double? {
+    guard isDecimal(text), let value = Double(text), value.isFinite else { return nil }
+    return value
+  }
+
+  /// Also `1e4`, which people write for counts.
+  private static func integer(_ text: String) -> Int? {
+    if let value = Int(text) { return value }
+    guard let value = number(text), value == value.rounded(), abs(value) < 1e15 else { return nil }
+    return Int(value)
+  }
+
+  private func quoted(_ text: String) -> String {
+    let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./+".contains($0)) }
+    return plain && text.first?.isLetter == true
+      ? text : "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+  }
+
+  // MARK: The resolved config
+
+  /// This mapping with every default written out, as YAML.
+  public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil) -> String {
+    let space = String(repeating: "  ", count: indent)
+    var text = ""
+    for (key, value) in resolved where keys?.contains(key) ?? true {
+      switch value {
+      case .scalar(let scalar):
+        text += "\(space)\(key): \(scalar)\n"
+      case .section(let options):
+        text += options.resolved.isEmpty
+          ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + options.resolvedYAML(indent: indent + 1)
+      case .list(let elements):
+        text += elements.isEmpty ? "\(space)\(key): []\n" : "\(space)\(key):\n"
+        for element in elements {
+          let body = element.resolvedYAML(indent: indent + 2)
+          text += "\(space)  - " + body.dropFirst(2 * (indent + 2))
+        }
+      }
+    }
+    return text
+  }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+
+extension Catalogue {
+  static let standardData = Kinds<any DataSource>([
+    Kind("digits", "1,797 handwritten digits of 8 × 8 pixels in [−1, 1]; 1,498 train") { _, _ in Digits() },
+    Kind("gaussian-mixture", "draws from Σ w_k N(μ_k, Σ_k), whose score is known exactly") { options, _ in
+      let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
+      let means = try options.matrix("means", "a list of coordinates per component")
+      let law: GaussianMixture
+      do {
+        // One of the two says how wide the components are.
+        if options.has("deviations") || options.isDescribing {
+          let deviations = try options.numbers("deviations", "a standard deviation per component, or `covariances`")
+          if options.has("covariances") {
+            throw options.wrong("covariances", "stands beside deviations; allowed: one of the two")
+          }
+          if options.isDescribing { _ = try options.matrices("covariances", "a matrix per component, or `deviations`") }
+          law = try GaussianMixture(weights: weights, means: means, deviations: deviations)
+        } else {
+          let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
+          law = try GaussianMixture(weights: weights, means: means, covariances: covariances)
+        }
+      } catch let error as InputError where error.location.isEmpty {
+        throw options.wrong("kind", "gaussian-mixture: \(error.message)")
+      }
+      let (count, heldOut) = try counts(options)
+      return MixtureData(law, count: count, heldOut: heldOut)
+    },
+    plane(.twoMoons, noise: 0.05, "two half circles"),
+    plane(.swissRoll, noise: 0.05, "a spiral"),
+    plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
+    Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
+      let path = try options.text("path", example: "x.csv", allowed: "a file", "the file, relative to the config")
+      var shape: ImageShape?
+      if options.has("shape") || options.isDescribing {
+        let sizes = try options.integers("shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
+        if !options.isDescribing {
+          guard sizes.count == 3, [1, 3].contains(sizes[2]) else {
+            throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")
+          }
+          shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
+        }
+      }
+      return try CSVData(path: options.source?.resolve(path) ?? path, shape: shape)
+    },
+  ])
+
+  private static func plane(_ shape: PlaneData.Shape, noise: Double, _ about: String) -> Kind<any DataSource> {
+    Kind(shape.rawValue, about) { options, _ in
+      let noise = try options.number("noise", default: noise, in: .nonNegative, "deviation of the noise on every point")
+      let (count, heldOut) = try counts(options)
+      return PlaneData(shape, noise: noise, count: count, heldOut: heldOut)
+    }
+  }
+
+  private static func counts(_ options: Options) throws -> (Int, Int) {
+    (
+      try options.integer("count", default: 10_000, atLeast: 1, "rows to train on"),
+      try options.integer("held_out", default: 5_000, atLeast: 2, "rows to judge by")
+    )
+  }
+}
