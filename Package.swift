@@ -50,7 +50,7 @@ let package = Package(
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
       "Experiments",
-      on: ["Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CPNG", "CGSL", "Yams"]),
+      on: ["Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels", "CPNG", "CGSL", "Yams"]),
     .target(
       name: "ScoreSDE",
       dependencies: ["Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core"]),

@@ -13,3 +13,5 @@ static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkf45(void) { return g
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkck(void) { return gsl_odeiv2_step_rkck; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk8pd(void) { return gsl_odeiv2_step_rk8pd; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msadams(void) { return gsl_odeiv2_step_msadams; }
+
+static inline const char *scoresde_gsl_version(void) { return gsl_version; }

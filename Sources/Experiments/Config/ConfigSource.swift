@@ -49,11 +49,9 @@ public struct ConfigSource {
       case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
         .composer(_, let problem, let mark, _):
         throw InputError("not YAML: \(problem)", at: "\(location):\(mark.line)")
-      case .duplicatedKeysInMapping(let duplicates, _):
-        let line = duplicates.first?.mark?.line
+      case .duplicatedKeysInMapping(let duplicates, let context):
         throw InputError(
-          "key '\(duplicates.first?.string ?? "?")' appears twice in a mapping",
-          at: line.map { "\(location):\($0)" } ?? location)
+          "key '\(duplicates.first ?? "?")' appears twice in a mapping", at: "\(location):\(context.mark.line)")
       default:
         throw InputError("not YAML", at: location)
       }

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Evaluation
+import Processes
+import Solvers
+import Training
+
+/// A config, decoded and checked as a whole: what `run` will do.
+public struct ExperimentPlan: Sendable {
+  public let name: String
+  public let seed: UInt64
+  public let data: any DataSource
+  public let process: any SDE
+  /// The kind that the config names.
+  public let processKind: String
+  public let score: ScoreRecipe
+  /// Where the score is a network of this experiment.
+  public let training: TrainingPlan?
+  public let sampling: SamplingPlan
+  public let metrics: [(name: String, metric: any Metric)]
+  /// The config with every default written out.
+  public let resolved: String
+  /// The part of it that a trained network depends on; equal texts mean that a checkpoint can be used again.
+  public let trainingIdentity: String
+
+  public struct SamplingPlan: Sendable {
+    public let count: Int
+    public let epsilon: Double
+    public let path: PathKind
+    public let format: Format
+    public let solvers: [NamedSolver]
+  }
+
+  public enum PathKind: String, Sendable, CaseIterable { case independent, coupled }
+  public enum Format: String, Sendable, CaseIterable { case csv, npy }
+
+  public struct NamedSolver: Sendable {
+    public let name: String
+    public let kind: String
+    public let solver: any Solver
+    public let denoise: Bool
+  }
+
+  public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    let options = Options(source.root, path: "", source: source)
+    self = try Self.decode(options, catalogue)
+    try options.finish()
+  }
+
+  static func decode(_ options: Options, _ catalogue: Catalogue) throws -> ExperimentPlan {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else { throw options.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
+    let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
+
+    let (data, _) = try kind("data", of: catalogue.data, options, catalogue, "where the data comes from")
+    let (process, processKind) = try kind("process", of: catalogue.processes, options, catalogue, "the forward SDE")
+    let (score, _) = try kind("score", of: catalogue.scores, options, catalogue, "where the score comes from")
+    if case .exact = score, data.mixture == nil, !options.isDescribing {
+      throw options.wrong("score", "kind exact needs data that is a Gaussian mixture; use empirical or network")
+    }
+    var training: TrainingPlan?
+    if case .network = score {
+      guard process is any AffineSDE else { throw options.wrong("score", "a network needs an affine process") }
+      let section = try options.section("training", required: true, "how the network is trained")
+      training = try TrainingPlan(section, duration: process.duration)
+      try section.finish()
+    } else if options.has("training") {
+      throw options.wrong("training", "has no use, as the score is not a network of this experiment")
+    }
+    let identity = options.resolvedYAML(only: ["seed", "data", "process", "score", "training"])
+
+    let samplingSection = try options.section("sampling", required: true, "what is drawn, and by which solvers")
+    let sampling = try SamplingPlan(samplingSection, process: process, catalogue)
+    try samplingSection.finish()
+    let evaluation = try options.section("evaluation", "how samples are judged")
+    let metrics = try evaluation.names(
+      "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
+    try evaluation.finish()
+    return ExperimentPlan(
+      name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score, training: training,
+      sampling: sampling,
+      metrics: try metrics.map { ($0, try catalogue.metrics[$0]!.decode(.describing(), catalogue)) },
+      resolved: options.resolvedYAML(),
+      trainingIdentity: identity + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n"))
+  }
+
+  private init(
+    name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe, training: TrainingPlan?,
+    sampling: SamplingPlan, metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
+  ) {
+    self.name = name
+    self.seed = seed
+    self.data = data
+    self.process = process
+    self.processKind = processKind
+    self.score = score
+    self.training = training
+    self.sampling = sampling
+    self.metrics = metrics
+    self.resolved = resolved
+    self.trainingIdentity = trainingIdentity
+  }
+
+  private static func kind<Value>(
+    _ key: String, of kinds: Kinds<Value>, _ options: Options, _ catalogue: Catalogue, _ about: String
+  ) throws -> (Value, String) {
+    let section = try options.section(key, required: true, about)
+    let value = try section.kind(of: kinds, in: catalogue)
+    try section.finish(also: ["kind"])
+    return (value, section.kindName)
+  }
+}
+
+let fileNameRule = "letters, digits and . _ + - after a letter or digit, at most 100"
+
+/// Whether a name can be a file's and leave its folder nowhere.
+func isFileName(_ name: String) -> Bool {
+  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= 100 else { return false }
+  return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._+-".contains($0)) }
+}
+
+extension ExperimentPlan.SamplingPlan {
+  init(_ options: Options, process: any SDE, _ catalogue: Catalogue) throws {
+    count = try options.integer("count", atLeast: 0, "samples a solver draws")
+    epsilon = try options.number(
+      "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration), "where solvers stop; default by process")
+    _ = try options.choice("grid", default: TimeGrid.uniform, "the spacing of fixed steps")
+    path = try options.choice(
+      "path", default: ExperimentPlan.PathKind.independent,
+      "noise: fresh for every step, or one Brownian path per row for all solvers")
+    format = try options.choice(
+      "format", default: ExperimentPlan.Format.csv, "of sample files; always npy above 256 columns")
+    var solvers: [ExperimentPlan.NamedSolver] = []
+    for section in try options.sections("solvers", required: true, "each with `name`, `kind` and the kind's options") {
+      let name = try section.text("name", allowed: fileNameRule, "names the solver's files; used once")
+      guard isFileName(name) else { throw section.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
+      guard !solvers.contains(where: { $0.name == name }) else {
+        throw section.wrong("name", "'\(name)' names two solvers; allowed: once")
+      }
+      let solver = try section.kind(of: catalogue.solvers, in: catalogue)
+      let denoise = try section.flag("denoise", default: true, "end with Tweedie's mean at ε, one more evaluation")
+      try section.finish(also: ["kind"])
+      solvers.append(
+        ExperimentPlan.NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
+    }
+    if count == 0 && !solvers.isEmpty { throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more") }
+    self.solvers = solvers
+  }
+}
+
+extension Options {
+  /// The `kind` that was read.
+  var kindName: String {
+    for case (key: "kind", value: .scalar(let name)) in resolved { return name }
+    return ""
+  }
+}
+
+extension TrainingPlan {
+  init(_ options: Options, duration: Double) throws {
+    self.init(steps: 1)
+    steps = try options.integer("steps", example: 5000, atLeast: 1, "optimiser steps")
+    batch = try options.integer("batch", default: 256, atLeast: 1, "rows a step")
+    learningRate = try options.number("learning_rate", default: 1e-3, in: .positive, "the largest learning rate")
+    decay = try options.choice("decay", default: Decay.cosine, "the learning rate after warm-up: to 0 along a cosine, or constant")
+    warmup = try options.integer("warmup", default: 0, atLeast: 0, "steps over which the learning rate rises")
+    optimiser = try options.choice("optimiser", default: Optimiser.adam, "Adam, or with decoupled weight decay")
+    weightDecay = try options.number("weight_decay", default: 0, in: .nonNegative, "of adamw, per unit of learning rate")
+    if weightDecay > 0 && optimiser == .adam {
+      throw options.wrong("weight_decay", "needs optimiser: adamw")
+    }
+    beta1 = try options.number("beta1", default: 0.9, in: .from(0, below: 1), "decay of the first moment")
+    beta2 = try options.number("beta2", default: 0.999, in: .from(0, below: 1), "decay of the second moment")
+    clip = try options.number("clip", default: 1, in: .nonNegative, "largest norm of the gradient; 0 leaves it")
+    ema = try options.number("ema", default: 0.999, in: .from(0, below: 1), "decay of the averaged weights that sample")
+    weighting = try options.choice("weighting", default: Weighting.uniform, "‖σ s + z‖², or g² ‖s + z/σ‖²")
+    epsilon = try options.number("epsilon", default: 1e-5, in: .between(0, duration), "the smallest time trained on")
+  }
+}

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Processes
+import Training
+
+/// Every key of a config, from the declarations that decode it: for `list` and for Docs/Experiments.md.
+public struct Listing {
+  struct Group {
+    let title: String
+    let kinds: [(name: String, about: String, options: [Declaration])]
+  }
+
+  private let sections: [(title: String, options: [Declaration])]
+  private let groups: [Group]
+
+  public init(_ catalogue: Catalogue = .standard) {
+    func declared(_ read: (Options) throws -> Void) -> [Declaration] {
+      let options = Options.describing()
+      try? read(options)
+      return options.declarations
+    }
+    func group<Value>(_ title: String, _ kinds: Kinds<Value>) -> Group {
+      Group(title: title, kinds: kinds.declarations(in: catalogue))
+    }
+    sections = [
+      ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
+      ("sampling", declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), catalogue) }),
+      ("evaluation", declared { _ = try $0.names("metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data") }),
+    ]
+    groups = [
+      group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),
+      group("score.network", catalogue.networks), group("sampling.solvers", catalogue.solvers),
+      group("predictor", catalogue.predictors), group("corrector", catalogue.correctors),
+      group("evaluation.metrics", catalogue.metrics),
+    ]
+  }
+
+  /// For the terminal.
+  public func text() -> String {
+    func lines(_ options: [Declaration], _ indent: String) -> [String] {
+      options.map { option in
+        let standard = option.standard.map { " = \($0)" } ?? " (required)"
+        return "\(indent)\(option.key)\(standard)  \(option.about) [\(option.allowed)]"
+      }
+    }
+    var text: [String] = []
+    for group in groups {
+      text.append("\(group.title): kind")
+      for kind in group.kinds {
+        text.append("  \(kind.name)  \(kind.about)")
+        text += lines(kind.options, "      ")
+      }
+    }
+    for section in sections {
+      text.append("\(section.title):")
+      text += lines(section.options, "  ")
+    }
+    return text.joined(separator: "\n")
+  }
+
+  /// Tables for the docs.
+  public func markdown() -> String {
+    func table(_ options: [Declaration]) -> String {
+      if options.isEmpty { return "" }
+      let rows = options.map { option in
+        "| `\(option.key)` | \(option.standard.map { "`\($0)`" } ?? "required") | \(option.allowed) | \(option.about) |"
+      }
+      return "| key | default | allowed | meaning |\n|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n\n"
+    }
+    var text = ""
+    for group in groups {
+      text += "### `\(group.title)`\n\n"
+      for kind in group.kinds {
+        text += "**`\(kind.name)`**: \(kind.about)\n\n" + table(kind.options)
+      }
+    }
+    for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }
+    return text.trimmingTrailingNewlines() + "\n"
+  }
+}
+
+extension String {
+  fileprivate func trimmingTrailingNewlines() -> String {
+    var text = self
+    while text.last == "\n" { text.removeLast() }
+    return text
+  }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+
+/// A folder of results. Every file is written under a temporary name and renamed when whole.
+public struct ResultsFolder: Sendable {
+  public let path: String
+
+  /// Makes the folder where it is missing.
+  public init(creating path: String) throws {
+    self.path = path
+    try Self.create(path)
+    try Self.create(path + "/samples")
+  }
+
+  /// An existing folder.
+  public init(existing path: String) throws {
+    self.path = path
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+      throw InputError("no such results folder; `run` or `train` makes it", at: path)
+    }
+  }
+
+  private static func create(_ path: String) throws {
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw InputError("this folder cannot be made", at: path)
+    }
+  }
+
+  public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
+
+  public func remove(_ name: String) { try? FileManager.default.removeItem(atPath: file(name)) }
+
+  public func write(_ data: Data, to name: String) throws { try writeWhole(data, to: file(name)) }
+
+  public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
+}
+
+/// Writes a file in one piece: another name first, then renamed.
+func writeWhole(_ data: Data, to path: String) throws {
+  let temporary = "\(path).part"
+  do {
+    try data.write(to: URL(fileURLWithPath: temporary))
+  } catch {
+    throw WriteError(path: path)
+  }
+  guard rename(temporary, path) == 0 else {
+    unlink(temporary)
+    throw WriteError(path: path)
+  }
+}
+
+struct WriteError: Error, CustomStringConvertible {
+  let path: String
+  var description: String { "\(path): cannot be written (\(String(cString: strerror(errno))))" }
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Datasets
+import Processes
+import Solvers
+
+/// What `score` writes of each point.
+public enum PointQuantity: String, Sendable, CaseIterable {
+  /// s(x, t)
+  case score
+  /// The predicted noise, −σ s
+  case noise
+  /// Tweedie's E[x_0 | x_t = x]
+  case denoised
+}
+
+extension Experiment {
+  /// Evaluates the score of the points in a CSV file at time t, and writes a CSV file.
+  public func scorePoints(at t: Double, input: String, output: String, quantity: PointQuantity) throws {
+    guard t > 0, t <= plan.process.duration else {
+      throw InputError("is \(written(t)); allowed: above 0, at most \(written(plan.process.duration))", at: "--at")
+    }
+    var points = try NumericTable(reading: input).values
+    guard points.dimension == plan.data.dimension else {
+      throw InputError("rows of \(points.dimension) values; the data has \(plan.data.dimension)", at: input)
+    }
+    let session = try Session(self, dataset: try plan.data.load(seed: plan.seed))
+    try session.requireCheckpoint()
+    guard let moments = plan.process.makeKernel()?.moments(at: t) else {
+      throw InputError("the process has no perturbation kernel")
+    }
+    let score = session.score
+    try points.forEachShard(threads: threads) { x in
+      let storage = RowStorage(x.span)
+      let s = storage.rows
+      try score.makeEvaluator(for: x.span).evaluate(x, at: .all(t), into: s)
+      switch quantity {
+      case .score: x.copy(s)
+      case .noise: ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
+      case .denoised:
+        ck_combine(
+          x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, s.values, x.size)
+      }
+    }
+    if let bad = points.values.firstIndex(where: { !$0.isFinite }) {
+      throw ComputationError.nonFiniteState(row: bad / points.dimension, step: 0, time: t)
+    }
+    try writeWhole(SampleFile.csv(points), to: output)
+  }
+}

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Foundation
+import Processes
+import ScoreNetworks
+import Solvers
+import Training
+
+/// An experiment at work: its data, its score, and the network's state.
+struct Session {
+  let experiment: Experiment
+  let dataset: Dataset
+  /// The score to sample with; of a network that is still to be trained, with initial weights.
+  private(set) var score: any Score
+  /// A training of this very experiment, finished or not, found in the folder.
+  private var state: TrainingState?
+  private let trainer: Trainer?
+
+  private var plan: ExperimentPlan { experiment.plan }
+
+  init(_ experiment: Experiment, dataset: Dataset) throws {
+    self.experiment = experiment
+    self.dataset = dataset
+    let plan = experiment.plan
+    let kernel = try plan.process.makeKernel().orThrow(
+      InputError("the process has no perturbation kernel, which its score needs"))
+    switch plan.score {
+    case .exact:
+      score = MixtureScore(try plan.data.mixture.orThrow(InputError("exact scores need a mixture")), kernel: kernel)
+      trainer = nil
+    case .empirical:
+      score = MixtureScore(GaussianMixture(points: dataset.training), kernel: kernel)
+      trainer = nil
+    case .checkpoint(let path):
+      score = try Self.score(fromCheckpoint: path, plan: plan, kernel: kernel, experiment.catalogue)
+      trainer = nil
+    case .network(let prediction, let recipe):
+      let network = recipe(plan.data.dimension, plan.seed)
+      let initial = NetworkScore(
+        network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
+        duration: plan.process.duration)
+      guard let training = plan.training, let process = plan.process as? any AffineSDE else {
+        throw InputError("a network needs a training and an affine process")
+      }
+      trainer = Trainer(
+        initial, process: process, data: dataset.training, plan: training, seed: plan.seed,
+        threads: experiment.threads)
+      score = initial
+      let path = "\(experiment.folder)/checkpoint.safetensors"
+      if FileManager.default.fileExists(atPath: path) {
+        let file = try Safetensors(reading: path)
+        if try Checkpoint.config(of: file, path: path) == plan.trainingIdentity {
+          let checkpoint = try Checkpoint(file, layout: network.layout, path: path)
+          state = checkpoint.state
+          score = initial.with(parameters: checkpoint.state.averages)
+        }
+      }
+    }
+  }
+
+  /// The process's kind, as the config names it.
+  var processName: String { experiment.plan.processKind }
+
+  /// A network that another experiment trained, rebuilt from the config that its checkpoint carries.
+  private static func score(
+    fromCheckpoint path: String, plan: ExperimentPlan, kernel: any PerturbationKernel, _ catalogue: Catalogue
+  ) throws -> any Score {
+    let file = try Safetensors(reading: path)
+    let text = try Checkpoint.config(of: file, path: path)
+    let source = try ConfigSource(text: text, path: "the config in \(path)")
+    let root = Options(source.root, path: "", source: source)
+    let recipe = try root.section("score", required: true, "").kind(of: catalogue.scores, in: catalogue)
+    guard case .network(let prediction, let network) = recipe else {
+      throw InputError("a checkpoint whose score is not a network", at: path)
+    }
+    let seed = try root.integer("seed", default: 1, atLeast: 0, "")
+    let built = network(plan.data.dimension, UInt64(seed))
+    let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
+    return NetworkScore(
+      built, parameters: checkpoint.state.averages, prediction: prediction, kernel: kernel,
+      duration: plan.process.duration)
+  }
+
+  /// - Throws: `InputError` where a network is to be used that nobody trained.
+  func requireCheckpoint() throws {
+    guard let trainer else { return }
+    guard let state, state.step >= trainer.plan.steps else {
+      throw InputError(
+        "no network trained for this config; `train` or `run` makes it",
+        at: "\(experiment.folder)/checkpoint.safetensors")
+    }
+  }
+
+  // MARK: Training
+
+  /// Returns whether a trained network was found and used again.
+  mutating func train(into folder: ResultsFolder) throws -> Bool {
+    guard let trainer else { return false }
+    if let state, state.step >= trainer.plan.steps { return true }
+    for name in ["checkpoint.safetensors", "training.csv", "loss_by_time.csv"] { folder.remove(name) }
+    var state = trainer.initialState()
+    var log = TrainingLog(every: max(1, trainer.plan.steps / 200))
+    let bar = ProgressBar("train \(plan.name)", total: trainer.plan.steps, quiet: experiment.quiet)
+    do {
+      try trainer.run(&state) { step in
+        log.add(step)
+        bar.show(step.number, note: log.note)
+        return true
+      }
+    } catch {
+      bar.finish()
+      try folder.write(log.csv, to: "training.csv")
+      throw error
+    }
+    bar.finish()
+    try folder.write(log.csv, to: "training.csv")
+    let checkpoint = Checkpoint(state: state, config: plan.trainingIdentity)
+    try folder.write(try checkpoint.encoded(layout: trainer.score.network.layout), to: "checkpoint.safetensors")
+    let trained = trainer.score.with(parameters: state.averages)
+    self.state = state
+    score = trained
+    try folder.write(try lossByTime(trained, epsilon: trainer.plan.epsilon), to: "loss_by_time.csv")
+    return false
+  }
+
+  private func lossByTime(_ score: NetworkScore, epsilon: Double) throws -> String {
+    func losses(_ data: Batch) throws -> LossByTime {
+      try LossByTime(
+        of: score, kernel: score.kernel, data: data, from: epsilon, to: score.duration, seed: plan.seed,
+        threads: experiment.threads)
+    }
+    let (training, heldOut) = try (losses(dataset.training), losses(dataset.heldOut))
+    var text = "time_low,time_high,training,held_out\n"
+    for (seen, unseen) in zip(training.bins, heldOut.bins) {
+      text += "\(seen.low),\(seen.high),\(seen.loss),\(unseen.loss)\n"
+    }
+    return text
+  }
+
+  // MARK: Sampling
+
+  /// Draws with every solver; one that fails is reported, and the others go on.
+  func sample(into folder: ResultsFolder, failures: inout [String]) throws -> SolverTable {
+    var table = SolverTable(experiment: plan.name, process: processName, metrics: [])
+    let sampling = plan.sampling
+    let sampler = Sampler(
+      process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, epsilon: sampling.epsilon,
+      path: path(), threads: experiment.threads)
+    for named in sampling.solvers {
+      let shards = Shards(rows: sampling.count).count
+      let bar = ProgressBar(
+        "sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: experiment.quiet)
+      defer { bar.finish() }
+      for ending in ["csv", "npy", "png"] { folder.remove("samples/\(named.name).\(ending)") }
+      do {
+        let samples = try sampler.draw(sampling.count, with: named.solver, denoise: named.denoise, progress: bar)
+        try write(samples.batch, name: named.name, folder)
+        let s = samples.statistics
+        table.rows.append(
+          SolverTable.Row(
+            solver: named.name, kind: named.kind, count: sampling.count,
+            steps: Double(named.solver.steps ?? 0) > 0 ? Double(named.solver.steps ?? 0) : s.accepted, nfe: s.nfe,
+            nfeMax: s.nfeMax, seconds: s.seconds))
+      } catch let error as ComputationError {
+        failures.append("solver \(named.name): \(error)")
+      } catch let error as InputError {
+        failures.append("solver \(named.name): \(error)")
+      }
+      try folder.write(table.csv(), to: "solvers.csv")
+    }
+    return table
+  }
+
+  private func path() -> (any BrownianPath)? {
+    guard plan.sampling.path == .coupled else { return nil }
+    let most = plan.sampling.solvers.compactMap { $0.solver.steps }.max() ?? 1
+    return CoupledPath(seed: plan.seed, duration: plan.process.duration, depth: CoupledPath.depth(for: most))
+  }
+
+  private func write(_ batch: Batch, name: String, _ folder: ResultsFolder) throws {
+    if plan.sampling.format == .npy || batch.dimension > 256 {
+      try folder.write(SampleFile.npy(batch), to: "samples/\(name).npy")
+    } else {
+      try folder.write(SampleFile.csv(batch), to: "samples/\(name).csv")
+    }
+    let picture =
+      if let shape = plan.data.imageShape {
+        Picture.grid(batch, shape: shape)
+      } else {
+        Picture.scatter(batch, heldOut: dataset.heldOut)
+      }
+    try folder.write(try picture.png(), to: "samples/\(name).png")
+  }
+
+  // MARK: Evaluation
+
+  func evaluate(_ sampled: SolverTable, in folder: ResultsFolder, failures: inout [String]) throws -> SolverTable {
+    var table = sampled
+    table.metrics = plan.metrics.map(\.name)
+    for index in table.rows.indices {
+      let solver = table.rows[index].solver
+      do {
+        let samples = try SampleFile.read(folder, solver: solver, dimension: plan.data.dimension)
+        for (name, metric) in plan.metrics {
+          table.rows[index].metrics[name] = try metric.evaluate(
+            samples: samples, heldOut: dataset.heldOut, seed: plan.seed, threads: experiment.threads)
+        }
+      } catch let error as InputError {
+        failures.append("solver \(solver): \(error)")
+      }
+    }
+    try folder.write(table.csv(), to: "solvers.csv")
+    return table
+  }
+}
+
+/// The rows of `training.csv`: means over runs of steps.
+private struct TrainingLog {
+  private let every: Int
+  private let start = ContinuousClock().now
+  private var sum = 0.0
+  private var count = 0
+  private(set) var csv = "step,loss,learning_rate,gradient_norm,seconds\n"
+  private(set) var note = ""
+
+  init(every: Int) { self.every = every }
+
+  mutating func add(_ step: Trainer.Step) {
+    sum += step.loss
+    count += 1
+    if step.number % every == 0 {
+      let loss = sum / Double(count)
+      let seconds = start.duration(to: ContinuousClock().now).seconds
+      csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
+      note = "loss \(String(format: "%.4f", loss))"
+      (sum, count) = (0, 0)
+    }
+  }
+}
+
+extension NetworkScore {
+  func with(parameters: [Float]) -> NetworkScore {
+    NetworkScore(network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration)
+  }
+}
+
+extension Optional {
+  func orThrow(_ error: @autoclosure () -> some Error) throws -> Wrapped {
+    guard let self else { throw error() }
+    return self
+  }
+}

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Core
+import Experiments
+import Foundation
+
+/// Runs a command's body; an error becomes one line on standard error and an exit code: 2 for wrong input, 1 for a run that
+/// failed after it had begun.
+func reportingErrors(_ body: () throws -> Void) throws {
+  func report(_ text: String) { FileHandle.standardError.write(Data("score-sde: \(text)\n".utf8)) }
+  do {
+    try body()
+  } catch let error as InputError {
+    report(error.description)
+    throw ExitCode(2)
+  } catch let failure as ExperimentFailure {
+    print(failure.summary)
+    for reason in failure.reasons { report(reason) }
+    throw ExitCode(1)
+  } catch {
+    report("\(error)")
+    throw ExitCode(1)
+  }
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Core
+import Experiments
+
+@main
+struct ScoreSDECommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "score-sde",
+    abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
+    version: Experiments.version,
+    subcommands: [Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Validate.self, List.self])
+}
+
+/// A config and where its results go.
+struct ConfigArguments: ParsableArguments {
+  @Argument(help: "The experiment's YAML file.")
+  var config: String
+
+  @Option(name: .customLong("set"), help: "Overrides one key: --set training.steps=100 (repeatable).")
+  var overrides: [String] = []
+
+  @Option(help: "The results folder. (default: Results/NAME)")
+  var output: String?
+
+  @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
+  var threads: Int?
+
+  @Flag(help: "No progress bars and no summary.")
+  var quiet = false
+
+  func validate() throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func plan() throws -> ExperimentPlan {
+    try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
+  }
+
+  func experiment() throws -> Experiment {
+    Experiment(try plan(), folder: output, threads: threads, quiet: quiet)
+  }
+
+  func run(_ stages: [Experiment.Stage]) throws {
+    try reportingErrors {
+      let summary = try experiment().run(stages)
+      if !quiet { print(summary) }
+    }
+  }
+}
+
+struct Run: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Trains, samples and evaluates.")
+  @OptionGroup var arguments: ConfigArguments
+  func run() throws { try arguments.run([.train, .sample, .evaluate]) }
+}
+
+struct Train: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Trains the network, unless it is there already.")
+  @OptionGroup var arguments: ConfigArguments
+  func run() throws { try arguments.run([.train]) }
+}
+
+struct Sample: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Draws samples with every solver, from a trained network.")
+  @OptionGroup var arguments: ConfigArguments
+  func run() throws { try arguments.run([.sample]) }
+}
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Judges the samples that are there.")
+  @OptionGroup var arguments: ConfigArguments
+  func run() throws { try arguments.run([.evaluate]) }
+}
+
+struct Score: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Evaluates the score at given points.")
+  @OptionGroup var arguments: PointArguments
+  func run() throws { try arguments.run() }
+}
+
+/// `--output` is a file here, so this does not share `ConfigArguments`.
+struct PointArguments: ParsableArguments {
+  @Argument(help: "The experiment's YAML file.")
+  var config: String
+
+  @Option(name: .customLong("at"), help: "The time t.")
+  var time: Double
+
+  @Option(help: "A CSV file of points, a row each.")
+  var input: String
+
+  @Option(help: "The CSV file to write.")
+  var output: String
+
+  @Option(help: "score, noise (−σ s) or denoised (Tweedie's mean).")
+  var quantity = "score"
+
+  @Option(help: "The results folder that holds the checkpoint. (default: Results/NAME)")
+  var results: String?
+
+  @Option(name: .customLong("set"), help: "Overrides one key (repeatable).")
+  var overrides: [String] = []
+
+  @Option(help: "Worker threads. (default: one per processor)")
+  var threads: Int?
+
+  func validate() throws {
+    guard PointQuantity(rawValue: quantity) != nil else {
+      throw ValidationError("--quantity is '\(quantity)'; allowed: score, noise, denoised")
+    }
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  func run() throws {
+    try reportingErrors {
+      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
+      try Experiment(plan, folder: results, threads: threads).scorePoints(
+        at: time, input: input, output: output, quantity: PointQuantity(rawValue: quantity) ?? .score)
+    }
+  }
+}
+
+struct Validate: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Checks a config and says nothing if it is right.")
+  @Argument(help: "The experiment's YAML file.")
+  var config: String
+  @Option(name: .customLong("set"), help: "Overrides one key (repeatable).")
+  var overrides: [String] = []
+  @Flag(help: "Prints the config with every default written out.")
+  var resolved = false
+
+  func run() throws {
+    try reportingErrors {
+      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
+      if resolved { print(plan.resolved, terminator: "") }
+    }
+  }
+}
+
+struct List: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Prints every kind with its options and defaults.")
+  @Flag(help: "As tables for the docs.")
+  var markdown = false
+
+  func run() throws {
+    let listing = Listing()
+    print(markdown ? listing.markdown() : listing.text())
+  }
+}
