@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# `make help` tells what there is.
+SHELL := /bin/bash
+
+# The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
+KERNELS ?= onednn
+export KERNELS
+
+ifeq ($(KERNELS),onednn)
+scratch := .build
+packages := libgsl-dev libpng-dev zlib1g-dev libdnnl-dev pkg-config
+else
+scratch := .build/cblas
+packages := libgsl-dev libpng-dev zlib1g-dev pkg-config
+endif
+
+swift := swift
+flags := -c release --scratch-path $(scratch)
+program := $(scratch)/release/score-sde
+venv := .venv
+configs := $(wildcard Experiments/*.yaml)
+experiments := $(notdir $(configs:.yaml=))
+# Options for every run, as ARGS="--quiet --threads 1".
+ARGS ?=
+FILTER ?=
+
+.PHONY: default help list setup build test all format lint bench notebooks docs clean $(experiments)
+
+default: vp-digits
+
+help:
+	@echo 'make                 install what is missing, build, and run vp-digits'
+	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
+	@echo 'make all             run every experiment'
+	@echo 'make list            the experiments, and every kind a config can name'
+	@echo 'make test            all tests (FILTER=CoreTests for some)'
+	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
+	@echo 'make bench           time us against PyTorch and JAX; Results/Benchmarks/benchmarks.csv'
+	@echo 'make docs            write the option tables of Docs/Experiments.md'
+	@echo 'make format, lint    swift format'
+	@echo 'make clean           remove build products; Results stay'
+	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
+
+# What apt does not know to be installed, with the one command that mends it.
+setup:
+	@missing=""; \
+	for p in $(packages); do dpkg -s $$p >/dev/null 2>&1 || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; \
+	  elif sudo -n true 2>/dev/null; then sudo="sudo"; \
+	  else echo "Please run: sudo apt-get update && sudo apt-get install -y$$missing" >&2; exit 1; fi; \
+	  echo "Installing$$missing"; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; \
+	fi
+	@command -v $(swift) >/dev/null || { echo "Swift 6.2 or later is needed: https://www.swift.org/install" >&2; exit 1; }
+
+build: setup
+	@$(swift) build $(flags) --product score-sde
+
+test: setup
+	@$(swift) test $(flags) $(if $(FILTER),--filter '$(FILTER)')
+
+list: build
+	@echo 'Experiments: $(experiments)'
+	@echo
+	@$(program) list
+
+# An experiment is done when its manifest is newer than its config.
+$(experiments): %: Results/%/manifest.json
+
+Results/%/manifest.json: Experiments/%.yaml | build
+	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+all: $(experiments)
+
+$(venv)/ready: Experiments/Notebooks/requirements.txt
+	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3-venv >/dev/null; }
+	@python3 -m venv $(venv) && $(venv)/bin/pip install -q -r $< && touch $@
+
+notebooks: $(venv)/ready
+	@mkdir -p Results/Notebooks
+	@for n in Experiments/Notebooks/*.ipynb; do \
+	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
+	    --output-dir Results/Notebooks $$n || exit 1; \
+	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+
+$(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
+	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@
+
+bench: setup $(venv)-bench/ready
+	@$(swift) build $(flags) --product score-sde-bench
+	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
+
+docs: build
+	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
+	@mv Docs/Experiments.md.part Docs/Experiments.md
+
+format:
+	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests
+
+lint:
+	@$(swift) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+clean:
+	@rm -rf .build
