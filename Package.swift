@@ -24,7 +24,7 @@ let package = Package(
   name: "score-sde",
   products: [
     .executable(name: "score-sde", targets: ["score-sde"]),
-    .library(name: "ScoreSDE", targets: ["ScoreSDE"]),
+    .library(name: "ScoreSDE", targets: ["ScoreSDE", "Commands"]),
   ],
   dependencies: [
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
@@ -50,13 +50,17 @@ let package = Package(
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
       "Experiments",
-      on: ["Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels", "CPNG", "CGSL", "Yams"]),
+      on: [
+        "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels", "CPNG",
+        "CGSL", "Yams",
+      ]),
     .target(
       name: "ScoreSDE",
-      dependencies: ["Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core"]),
-    .executableTarget(
-      name: "score-sde",
-      dependencies: ["Experiments", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      dependencies: [
+        "Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core",
+      ]),
+    floor("Commands", on: ["Experiments", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    .executableTarget(name: "score-sde", dependencies: ["Commands"]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: ["Training", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels"]),

@@ -90,7 +90,8 @@ public struct CoupledPath: BrownianPath {
       let width = path.duration / leaves
       path.stream.normals(into: noise.rows, step: 1 << depth + leaf)
       ck_combine3(
-        out.values, 1 - share, left[depth].values, share, right[depth].values, (share * (1 - share) * width).squareRoot(),
+        out.values, 1 - share, left[depth].values, share, right[depth].values,
+        (share * (1 - share) * width).squareRoot(),
         noise.rows.values, out.size)
     }
   }

@@ -96,7 +96,8 @@ private final class Transposed: @unchecked Sendable {
     let sums = try parallelMap(shards.count, threads: threads) { shard in
       let range = shards.range(shard)
       var part = Batch(
-        values: Array(x.values[range.lowerBound * x.dimension..<range.upperBound * x.dimension]), dimension: x.dimension)
+        values: Array(x.values[range.lowerBound * x.dimension..<range.upperBound * x.dimension]), dimension: x.dimension
+      )
       return part.withRows { rows in
         withUnsafeTemporaryAllocation(of: Double.self, capacity: rows.count) { buffer in
           body(buffer.baseAddress!, rows)

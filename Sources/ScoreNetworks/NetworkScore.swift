@@ -82,7 +82,9 @@ public struct NetworkScore: Score {
       }
     }
 
-    private func forward(_ x: Rows, _ times: Times, recording: Bool, _ body: (_ output: Tensor, _ input: Tensor) -> Void) {
+    private func forward(
+      _ x: Rows, _ times: Times, recording: Bool, _ body: (_ output: Tensor, _ input: Tensor) -> Void
+    ) {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording)

@@ -53,7 +53,9 @@ public struct Sampler: Sendable {
       if denoise { try context.denoise(x, at: problem.epsilon) }
       return steps
     }
-    return Samples(batch: batch.prefix(count), statistics: Statistics(results, rows: count, seconds: start.duration(to: clock.now).seconds))
+    return Samples(
+      batch: batch.prefix(count),
+      statistics: Statistics(results, rows: count, seconds: start.duration(to: clock.now).seconds))
   }
 
   /// Carries given points along the probability flow from one time to another: ε to T encodes, T to ε decodes.
@@ -76,7 +78,9 @@ public struct Sampler: Sendable {
     try batch.forEachShard(threads: threads) { x in
       let context = try SolveContext(problem, rows: x.span, progress: progress)
       let steps = try body(x, context)
-      results.withLock { $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations, rows: x.count) }
+      results.withLock {
+        $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations, rows: x.count)
+      }
     }
     return results.withLock { $0 }
   }

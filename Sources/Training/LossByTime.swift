@@ -35,7 +35,9 @@ public struct LossByTime: Sendable, Equatable {
           x.rows[i, j] = moments.scale * data[row, j] + moments.deviation * z.rows[i, j]
         }
       }
-      try score.makeEvaluator(for: span).evaluate(x.rows, at: .each(times), into: s.rows)
+      try times.withUnsafeBufferPointer {
+        try score.makeEvaluator(for: span).evaluate(x.rows, at: .each($0.baseAddress!), into: s.rows)
+      }
       var sum = 0.0
       for i in 0..<draws {
         let deviation = kernel.moments(at: times[i]).deviation

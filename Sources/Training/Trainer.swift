@@ -167,7 +167,9 @@ public struct Trainer: Sendable {
       // Which rows of the data, with replacement.
       let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-      for i in 0..<rows.count { indices[i] = min(Int(span.values[i] * Double(trainer.dataCount)), trainer.dataCount - 1) }
+      for i in 0..<rows.count {
+        indices[i] = min(Int(span.values[i] * Double(trainer.dataCount)), trainer.dataCount - 1)
+      }
       // Times spread evenly over [ε, T] from one random offset: uniform each, and less noisy together.
       var offset = 0.0
       withUnsafeMutablePointer(to: &offset) {

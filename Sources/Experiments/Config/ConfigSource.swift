@@ -58,7 +58,9 @@ public struct ConfigSource {
     }
   }
 
-  private static func replacing(_ keys: ArraySlice<String>, in node: Node, by value: Node, at location: String) throws -> Node {
+  private static func replacing(_ keys: ArraySlice<String>, in node: Node, by value: Node, at location: String) throws
+    -> Node
+  {
     guard let key = keys.first else { return value }
     guard !key.isEmpty else { throw InputError("an empty key", at: location) }
     switch node {

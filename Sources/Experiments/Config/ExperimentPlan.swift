@@ -78,7 +78,8 @@ public struct ExperimentPlan: Sendable {
       "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
     try evaluation.finish()
     return ExperimentPlan(
-      name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score, training: training,
+      name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score,
+      training: training,
       sampling: sampling,
       metrics: try metrics.map { ($0, try catalogue.metrics[$0]!.decode(.describing(), catalogue)) },
       resolved: options.resolvedYAML(),
@@ -86,7 +87,8 @@ public struct ExperimentPlan: Sendable {
   }
 
   private init(
-    name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe, training: TrainingPlan?,
+    name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe,
+    training: TrainingPlan?,
     sampling: SamplingPlan, metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
   ) {
     self.name = name
@@ -124,7 +126,8 @@ extension ExperimentPlan.SamplingPlan {
   init(_ options: Options, process: any SDE, _ catalogue: Catalogue) throws {
     count = try options.integer("count", atLeast: 0, "samples a solver draws")
     epsilon = try options.number(
-      "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration), "where solvers stop; default by process")
+      "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
+      "where solvers stop; default by process")
     _ = try options.choice("grid", default: TimeGrid.uniform, "the spacing of fixed steps")
     path = try options.choice(
       "path", default: ExperimentPlan.PathKind.independent,
@@ -144,7 +147,9 @@ extension ExperimentPlan.SamplingPlan {
       solvers.append(
         ExperimentPlan.NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
     }
-    if count == 0 && !solvers.isEmpty { throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more") }
+    if count == 0 && !solvers.isEmpty {
+      throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more")
+    }
     self.solvers = solvers
   }
 }
@@ -163,10 +168,12 @@ extension TrainingPlan {
     steps = try options.integer("steps", example: 5000, atLeast: 1, "optimiser steps")
     batch = try options.integer("batch", default: 256, atLeast: 1, "rows a step")
     learningRate = try options.number("learning_rate", default: 1e-3, in: .positive, "the largest learning rate")
-    decay = try options.choice("decay", default: Decay.cosine, "the learning rate after warm-up: to 0 along a cosine, or constant")
+    decay = try options.choice(
+      "decay", default: Decay.cosine, "the learning rate after warm-up: to 0 along a cosine, or constant")
     warmup = try options.integer("warmup", default: 0, atLeast: 0, "steps over which the learning rate rises")
     optimiser = try options.choice("optimiser", default: Optimiser.adam, "Adam, or with decoupled weight decay")
-    weightDecay = try options.number("weight_decay", default: 0, in: .nonNegative, "of adamw, per unit of learning rate")
+    weightDecay = try options.number(
+      "weight_decay", default: 0, in: .nonNegative, "of adamw, per unit of learning rate")
     if weightDecay > 0 && optimiser == .adam {
       throw options.wrong("weight_decay", "needs optimiser: adamw")
     }

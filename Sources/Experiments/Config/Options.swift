@@ -38,7 +38,9 @@ public final class Options {
     guard let text = try scalar(key, "a number", required: standard == nil) else {
       return keep(key, standard ?? example)
     }
-    guard let value = Self.number(text) else { throw wrong(key, "'\(text)' is not a finite number; allowed: \(range.text)") }
+    guard let value = Self.number(text) else {
+      throw wrong(key, "'\(text)' is not a finite number; allowed: \(range.text)")
+    }
     guard range.contains(value) else { throw wrong(key, "is \(text); allowed: \(range.text)") }
     return keep(key, value)
   }
@@ -51,7 +53,9 @@ public final class Options {
     guard let text = try scalar(key, "a whole number", required: standard == nil) else {
       return keep(key, standard ?? example)
     }
-    guard let value = Self.integer(text) else { throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)") }
+    guard let value = Self.integer(text) else {
+      throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)")
+    }
     guard value >= low, value <= 1_000_000_000_000 else { throw wrong(key, "is \(text); allowed: \(allowed)") }
     return keep(key, value)
   }
@@ -90,7 +94,8 @@ public final class Options {
     _ key: String, default standard: [Int]? = nil, atLeast low: Int, _ about: String
   ) throws -> [Int] {
     let allowed = "whole numbers of \(low) or more"
-    declare(key, "list of integers", standard.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
+    declare(
+      key, "list of integers", standard.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
     let values: [Int]
     if let node = try child(key, required: standard == nil) {
       guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
@@ -190,7 +195,9 @@ public final class Options {
   }
 
   /// A list of names.
-  public func names(_ key: String, default standard: [String], among names: [String], _ about: String) throws -> [String] {
+  public func names(_ key: String, default standard: [String], among names: [String], _ about: String) throws
+    -> [String]
+  {
     declare(
       key, "list of names", "[\(standard.joined(separator: ", "))]", names.joined(separator: ", "), about)
     var values = standard
@@ -224,7 +231,9 @@ public final class Options {
     declare(key, "one of \(kinds.names.joined(separator: ", "))", standard, kinds.names.joined(separator: ", "), about)
     let found = try child(key, required: false) ?? Node(standard)
     let mapping = found.mapping == nil ? Node.mapping(Node.Mapping([(Node("kind"), found)])) : found
-    let options = Options(isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(standard))])) : mapping, path: join(key), source: source)
+    let options = Options(
+      isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(standard))])) : mapping, path: join(key),
+      source: source)
     resolved.append((key, .section(options)))
     let value = try options.kind(of: kinds, in: catalogue)
     try options.finish(also: ["kind"])
@@ -333,7 +342,8 @@ public final class Options {
       case .scalar(let scalar):
         text += "\(space)\(key): \(scalar)\n"
       case .section(let options):
-        text += options.resolved.isEmpty
+        text +=
+          options.resolved.isEmpty
           ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + options.resolvedYAML(indent: indent + 1)
       case .list(let elements):
         text += elements.isEmpty ? "\(space)\(key): []\n" : "\(space)\(key):\n"

@@ -24,7 +24,13 @@ public struct Listing {
     sections = [
       ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
       ("sampling", declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), catalogue) }),
-      ("evaluation", declared { _ = try $0.names("metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data") }),
+      (
+        "evaluation",
+        declared {
+          _ = try $0.names(
+            "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
+        }
+      ),
     ]
     groups = [
       group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),

@@ -36,7 +36,8 @@ extension Catalogue {
       let path = try options.text("path", example: "x.csv", allowed: "a file", "the file, relative to the config")
       var shape: ImageShape?
       if options.has("shape") || options.isDescribing {
-        let sizes = try options.integers("shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
+        let sizes = try options.integers(
+          "shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
         if !options.isDescribing {
           guard sizes.count == 3, [1, 3].contains(sizes[2]) else {
             throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")

@@ -43,14 +43,17 @@ extension Catalogue {
     Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in .exact },
     Kind("empirical", "the exact score of the training set itself, a mixture of points") { _, _ in .empirical },
     Kind("checkpoint", "a network trained by another experiment, on data of the same dimension") { options, _ in
-      let path = try options.text("path", example: "checkpoint.safetensors", allowed: "a file", "a checkpoint.safetensors, relative to the config")
+      let path = try options.text(
+        "path", example: "checkpoint.safetensors", allowed: "a file", "a checkpoint.safetensors, relative to the config"
+      )
       return .checkpoint(path: options.source?.resolve(path) ?? path)
     },
   ])
 
   static let standardNetworks = Kinds<NetworkRecipe>([
     Kind("mlp", "a multilayer perceptron on [x, features of the noise level], SiLU between layers") { options, _ in
-      let hidden = try options.integers("hidden", default: [256, 256, 256], atLeast: 1, "the widths of the hidden layers")
+      let hidden = try options.integers(
+        "hidden", default: [256, 256, 256], atLeast: 1, "the widths of the hidden layers")
       let kind = try options.choice(
         "time", default: TimeFeatures.Kind.sinusoidal, "features of 1000 t/T (sinusoidal) or of ln(σ/m) (fourier)")
       let count = try options.integer("features", default: 64, atLeast: 2, "how many features; even")
@@ -60,7 +63,7 @@ extension Catalogue {
         MLP(
           dimension: dimension, hidden: hidden, features: TimeFeatures(kind, count: count, scale: scale, seed: seed))
       }
-    },
+    }
   ])
 
   static let standardSolvers = Kinds<any Solver>([
@@ -123,7 +126,8 @@ extension Catalogue {
   }
 
   static let standardMetrics = Kinds<any Metric>([
-    Kind("sliced-wasserstein", "sliced Wasserstein distance of order 2, 256 projections") { _, _ in SlicedWasserstein() },
+    Kind("sliced-wasserstein", "sliced Wasserstein distance of order 2, 256 projections") { _, _ in SlicedWasserstein()
+    },
     Kind("mmd", "unbiased MMD², Gaussian kernels at ¼, ½, 1, 2, 4 times the median distance") { _, _ in
       MaximumMeanDiscrepancy()
     },

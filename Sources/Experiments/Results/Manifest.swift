@@ -7,7 +7,8 @@ import Foundation
 /// `manifest.json`: what made these results, and when.
 struct Manifest: Encodable {
   var program = "score-sde \(version)"
-  var kernels = [String(cString: ck_kernel_set()), String(cString: ck_kernel_version())].filter { !$0.isEmpty }.joined(separator: " ")
+  var kernels = [String(cString: ck_kernel_set()), String(cString: ck_kernel_version())].filter { !$0.isEmpty }.joined(
+    separator: " ")
   var gsl = String(cString: scoresde_gsl_version())
   var system = ProcessInfo.processInfo.operatingSystemVersionString
   var processor = Manifest.processorName

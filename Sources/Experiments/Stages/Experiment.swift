@@ -74,7 +74,9 @@ public struct Experiment: Sendable {
 
   private func summary(_ table: SolverTable?, _ results: ResultsFolder, reused: Bool) -> String {
     var lines: [String] = []
-    if reused { lines.append("The trained network was used again: data, process, score, training and seed are the same.") }
+    if reused {
+      lines.append("The trained network was used again: data, process, score, training and seed are the same.")
+    }
     if let table, !table.rows.isEmpty { lines.append(table.summary()) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv",

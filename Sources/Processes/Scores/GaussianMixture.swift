@@ -118,7 +118,8 @@ public struct GaussianMixture: Sendable {
     let isotropic = stride(from: 0, to: variances.count, by: d).allSatisfy { k in
       variances[k..<k + d].allSatisfy { $0 == variances[k] }
     }
-    return isotropic ? .isotropic(stride(from: 0, to: variances.count, by: d).map { variances[$0] }) : .diagonal(variances)
+    return isotropic
+      ? .isotropic(stride(from: 0, to: variances.count, by: d).map { variances[$0] }) : .diagonal(variances)
   }
 
   /// Eigenvalues and eigenvectors (a vector a row) of a symmetric matrix, by GSL.

@@ -107,7 +107,9 @@ public struct MixtureScore: Score {
       let moments = kernel.moments(at: t)
       let (k, d) = (mixture.componentCount, mixture.dimension)
       let square = moments.scale * moments.scale
-      mixture.means.values.withUnsafeBufferPointer { ck_combine(means, moments.scale, $0.baseAddress!, 0, $0.baseAddress!, k * d) }
+      mixture.means.values.withUnsafeBufferPointer {
+        ck_combine(means, moments.scale, $0.baseAddress!, 0, $0.baseAddress!, k * d)
+      }
       switch mixture.shape {
       case .isotropic(let variances):
         var last = (variance: Double.nan, logDeterminant: 0.0)

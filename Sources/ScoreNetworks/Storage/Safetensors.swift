@@ -105,7 +105,8 @@ public struct Safetensors: Sendable {
     }
   }
 
-  private static func entry(_ name: String, _ value: Any, available: Int) throws -> (shape: [Int], begin: Int, end: Int) {
+  private static func entry(_ name: String, _ value: Any, available: Int) throws -> (shape: [Int], begin: Int, end: Int)
+  {
     guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
       let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
     else { throw InputError("tensor '\(name)' lacks a dtype, shape or data_offsets") }
@@ -148,7 +149,8 @@ extension Safetensors {
       }
       guard tensor.shape == entry.shape else {
         throw InputError(
-          "a checkpoint of another network: '\(prefix + entry.name)' has shape \(tensor.shape), expected \(entry.shape)")
+          "a checkpoint of another network: '\(prefix + entry.name)' has shape \(tensor.shape), expected \(entry.shape)"
+        )
       }
       values += tensor.values
     }

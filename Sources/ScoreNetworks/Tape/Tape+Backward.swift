@@ -129,7 +129,9 @@ extension Tape {
   private func accumulate(_ adjoint: Adjoint, to input: Tensor) {
     let value = adjoint.tensor
     if let slot = parameterSlot(of: input) {
-      ck_sum(slot.tensor.values, 1, value.values, slot.used ? 1 : 0, slot.used ? slot.tensor.values : value.values, value.count)
+      ck_sum(
+        slot.tensor.values, 1, value.values, slot.used ? 1 : 0, slot.used ? slot.tensor.values : value.values,
+        value.count)
     } else if let present = adjoints[input.node] {
       if present.owned && !recording {
         ck_sum(present.tensor.values, 1, present.tensor.values, 1, value.values, value.count)

@@ -57,7 +57,8 @@ extension Tape {
       return d(x).map { pad($0, first: first, total: node.output.columns) }
     case .sinusoids(let t, let frequencies, let order):
       return d(t).map {
-        product(repeatColumn($0, columns: node.output.columns), sinusoids(t, frequencies: frequencies, order: order + 1))
+        product(
+          repeatColumn($0, columns: node.output.columns), sinusoids(t, frequencies: frequencies, order: order + 1))
       }
     case .weightedSquares(let x, let s):
       return d(x).map { scale(columnSums(rowSums(scaleRows(product(x, $0), by: s))), by: 2) }

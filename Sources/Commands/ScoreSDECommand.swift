@@ -2,8 +2,26 @@
 import ArgumentParser
 import Core
 import Experiments
+import Synchronization
 
-@main
+/// The command line over any catalogue: a package that adds kinds of its own has this as its whole main file.
+///
+///     var catalogue = Catalogue.standard
+///     catalogue.processes.add(Kind("mine", "my SDE") { options, _ in MySDE() })
+///     CommandTool.main(catalogue)
+public enum CommandTool {
+  private static let current = Mutex(Catalogue.standard)
+
+  /// The catalogue that commands decode configs with.
+  static var catalogue: Catalogue { current.withLock { $0 } }
+
+  /// Runs the command line of this process and exits with its code.
+  public static func main(_ catalogue: Catalogue = .standard) {
+    current.withLock { $0 = catalogue }
+    ScoreSDECommand.main()
+  }
+}
+
 struct ScoreSDECommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score-sde",
@@ -34,11 +52,11 @@ struct ConfigArguments: ParsableArguments {
   }
 
   func plan() throws -> ExperimentPlan {
-    try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
+    try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
   }
 
   func experiment() throws -> Experiment {
-    Experiment(try plan(), folder: output, threads: threads, quiet: quiet)
+    Experiment(try plan(), catalogue: CommandTool.catalogue, folder: output, threads: threads, quiet: quiet)
   }
 
   func run(_ stages: [Experiment.Stage]) throws {
@@ -114,8 +132,8 @@ struct PointArguments: ParsableArguments {
 
   func run() throws {
     try reportingErrors {
-      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
-      try Experiment(plan, folder: results, threads: threads).scorePoints(
+      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
+      try Experiment(plan, catalogue: CommandTool.catalogue, folder: results, threads: threads).scorePoints(
         at: time, input: input, output: output, quantity: PointQuantity(rawValue: quantity) ?? .score)
     }
   }
@@ -132,7 +150,7 @@ struct Validate: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides))
+      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
       if resolved { print(plan.resolved, terminator: "") }
     }
   }
@@ -144,7 +162,7 @@ struct List: ParsableCommand {
   var markdown = false
 
   func run() throws {
-    let listing = Listing()
+    let listing = Listing(CommandTool.catalogue)
     print(markdown ? listing.markdown() : listing.text())
   }
 }
