@@ -281,10 +281,21 @@ public final class Options {
   private func child(_ key: String, required: Bool) throws -> Node? {
     guard let node else { return nil }
     guard let found = node.mapping?[Node(key)] else {
-      if required { throw InputError("is missing", at: location(key, node)) }
+      if required { throw missing(key, node) }
       return nil
     }
     return found
+  }
+
+  /// A missing key is often there with a slip in it.
+  private func missing(_ key: String, _ node: Node) -> InputError {
+    let others = (node.mapping.map { $0.compactMap { $0.key.scalar?.string } } ?? []).filter { name in
+      name != "kind" && !declarations.contains { $0.key == name }
+    }
+    if let slip = nearest(to: key, among: others), slip.count > 2, slip.hasPrefix(String(key.prefix(1))) {
+      return InputError("unknown key; did you mean '\(key)', which is missing?", at: location(slip, node))
+    }
+    return InputError("is missing", at: location(key, node))
   }
 
   private func scalar(_ key: String, _ expected: String, required: Bool, plainOnly: Bool = true) throws -> String? {

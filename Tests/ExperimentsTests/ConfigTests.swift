@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+import Testing
+
+@Suite("Configs") struct ConfigTests {
+  /// A wrong config, and what its error must say: where, what was found, what is allowed.
+  static let wrong: [(change: (String, String), says: [String])] = [
+    (("steps: 60", "stesp: 60"), ["test.yaml:6: training.stesp", "did you mean 'steps'"]),
+    (("kind: two-moons", "kind: two-moon"), ["test.yaml:3: data.kind", "'two-moon'", "two-moons"]),
+    (("kind: vp", "kind: vpp"), ["process.kind", "did you mean 'vp'"]),
+    (("kind: vp", "kind: vp, beta_min: 5, beta_max: 1"), ["process.beta_max", "is 1", "beta_min"]),
+    (("kind: vp", "kind: vp, beta_min: -1"), ["process.beta_min", "is -1", "above 0"]),
+    (("kind: vp", "kind: vp, beta_min: 1e400"), ["process.beta_min", "1e400", "finite"]),
+    (("kind: vp", "kind: vp, beta_min: fast"), ["process.beta_min", "'fast'", "number"]),
+    (("kind: vp", "kind: vp, beta_min: \"2\""), ["process.beta_min", "text", "number"]),
+    (("kind: vp", "kind: ve, sigma_min: 3, sigma_max: 2"), ["process.sigma_max", "above sigma_min"]),
+    (("count: 40", "count: -4"), ["sampling.count", "is -4", "0 or more"]),
+    (("count: 40", "count: 0"), ["sampling.count", "solvers"]),
+    (("count: 40", "count: 2.5"), ["sampling.count", "'2.5'", "whole number"]),
+    (("steps: 10}", "steps: 0}"), ["sampling.solvers.0.steps", "is 0", "1 or more"]),
+    (("steps: 10}", "step: 10}"), ["sampling.solvers.0.step:", "did you mean 'steps'"]),
+    (("rtol: 1.0e-3", "rtol: -1.0e-3"), ["rtol", "0 or more"]),
+    (("atol: 1.0e-3", "atol: 0"), ["atol", "above 0"]),
+    (("snr: 0.1", "snr: 1.5"), ["snr", "below 1"]),
+    (("snr: 0.1", "snrr: 0.1"), ["corrector.snrr", "did you mean 'snr'"]),
+    (("name: pc", "name: em"), ["sampling.solvers.1.name", "'em'", "two solvers"]),
+    (("name: pc", "name: ../pc"), ["sampling.solvers.1.name", "'../pc'"]),
+    (("name: tiny", "name: ../tiny"), ["test.yaml:1: name", "'../tiny'"]),
+    (("name: tiny\n", ""), ["name", "missing"]),
+    (("hidden: [16, 16]", "hidden: [16, 0]"), ["hidden", "'0'", "1 or more"]),
+    (("hidden: [16, 16]", "hidden: 16"), ["hidden", "list"]),
+    (("features: 8", "features: 7"), ["features", "is 7", "even"]),
+    (("{kind: network, network: {kind: mlp, hidden: [16, 16], features: 8}}", "{kind: exact}"), ["score", "mixture"]),
+    (("training: {steps: 60, batch: 64}\n", ""), ["training", "missing"]),
+    (("batch: 64", "batch: 64, ema: 1"), ["training.ema", "below 1"]),
+    (("batch: 64", "batch: 64, weight_decay: 0.1"), ["training.weight_decay", "adamw"]),
+    (("data: {kind: two-moons, count: 500, held_out: 200}", "data: two-moons"), ["data", "mapping"]),
+    (("name: tiny", "name: tiny\nname: tiny"), ["twice"]),
+    (("name: tiny", "name: [tiny"), ["not YAML"]),
+    (("seed: 3", "seed: 3\nextra: 1"), ["test.yaml:3: extra", "unknown key"]),
+    (("count: 40", "count: 40\n  epsilon: 1"), ["sampling.epsilon", "below 1"]),
+    (("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: csv, path: nowhere.csv}"), ["nowhere.csv", "no such file"]),
+  ]
+
+  @Test("a wrong config is refused with place, finding and remedy", arguments: wrong)
+  func refused(change: (String, String), says: [String]) {
+    let text = tiny.replacingOccurrences(of: change.0, with: change.1)
+    #expect(text != tiny)
+    let error = #expect(throws: InputError.self) { try plan(text) }
+    for part in says { #expect(error?.description.contains(part) == true, "\(error?.description ?? "") lacks \(part)") }
+    #expect(error?.description.contains("\n") == false)
+  }
+
+  /// A wrong mixture, and what the error says.
+  static let mixtures: [(String, String)] = [
+    ("weights: [0, 0], means: [[0], [1]], deviations: [1, 1]", "sum to 0"),
+    ("weights: [1, -1], means: [[0], [1]], deviations: [1, 1]", "weight 2 is -1"),
+    ("weights: [1], means: [[0], [1]], deviations: [1, 1]", "1 weights for 2 means"),
+    ("weights: [1, 1], means: [[0], [1, 2]], deviations: [1, 1]", "mean 2 has 2 values"),
+    ("weights: [1, 1], means: [[0], [1]], deviations: [1, 0]", "deviation 2 is 0"),
+    ("weights: [1], means: [[0, 0]], covariances: [[[1, 2], [2, 1]]]", "not positive definite"),
+    ("weights: [1], means: [[0, 0]], covariances: [[[1, 0.5], [0.1, 1]]]", "not symmetric"),
+    ("weights: [1], means: [[0, 0]], covariances: [[[1]]]", "not 2 × 2"),
+    ("weights: [1], means: [[0, .inf]], deviations: [1]", "finite number"),
+    ("weights: [1], means: [[0, 0]]", "missing"),
+  ]
+
+  @Test("a wrong mixture is refused with its reason", arguments: mixtures)
+  func mixture(options: String, says: String) {
+    let text = tiny.replacingOccurrences(
+      of: "{kind: two-moons, count: 500, held_out: 200}", with: "{kind: gaussian-mixture, \(options)}")
+    let error = #expect(throws: InputError.self) { try plan(text) }
+    #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
+    #expect(error?.description.hasPrefix("test.yaml:3") == true, "\(error?.description ?? "")")
+  }
+
+  @Test("files that are no configs are refused", arguments: ["", "- a\n- b\n", "just text", "a: b: c", "{", "\t"])
+  func notConfigs(text: String) {
+    #expect(throws: InputError.self) { try plan(text) }
+  }
+
+  @Test("a missing file and a folder are refused") func missing() throws {
+    #expect(throws: InputError("no such file", at: "nowhere.yaml")) { try ConfigSource(path: "nowhere.yaml") }
+    try withFolder { folder in
+      _ = #expect(throws: InputError.self) { try ConfigSource(path: folder) }
+    }
+  }
+
+  @Test("--set overrides, adds and reaches into lists") func overrides() throws {
+    let changed = try plan(tiny, overrides: ["training.steps=7", "sampling.solvers.0.steps=3", "process.beta_max=12.5"])
+    #expect(changed.training?.steps == 7)
+    #expect(changed.sampling.solvers[0].solver.steps == 3)
+    #expect(changed.resolved.contains("beta_max: 12.5"))
+    let error = #expect(throws: InputError.self) { try plan(tiny, overrides: ["training.steps=no"]) }
+    #expect(error?.description.contains("--set training.steps=no") == true)
+    #expect(throws: InputError.self) { try plan(tiny, overrides: ["training"]) }
+    #expect(throws: InputError.self) { try plan(tiny, overrides: ["sampling.solvers.9.steps=1"]) }
+    #expect(throws: InputError.self) { try plan(tiny, overrides: ["name.x=1"]) }
+  }
+
+  @Test("the resolved config says the same as the config") func resolved() throws {
+    let first = try plan(tiny)
+    let second = try plan(first.resolved)
+    #expect(first.resolved == second.resolved)
+    #expect(first.trainingIdentity == second.trainingIdentity)
+    #expect(first.resolved.contains("clip: 1"))
+  }
+
+  @Test("a solver changes nothing that training depends on, a seed does") func identity() throws {
+    let base = try plan(tiny).trainingIdentity
+    #expect(try plan(tiny, overrides: ["sampling.count=7"]).trainingIdentity == base)
+    for change in ["seed=4", "training.clip=2", "process.beta_max=19", "data.noise=0.1", "score.prediction=data"] {
+      #expect(try plan(tiny, overrides: [change]).trainingIdentity != base)
+    }
+  }
+
+  @Test("every shipped config is right, has its own name and four solvers") func shipped() throws {
+    let folder = repository.appendingPathComponent("Experiments").path
+    let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(files.count >= 6)
+    for file in files {
+      let plan = try ExperimentPlan(ConfigSource(path: "\(folder)/\(file)"))
+      #expect("\(plan.name).yaml" == file)
+      #expect(plan.sampling.solvers.count >= 4)
+    }
+  }
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+import Testing
+
+@Suite("Runs") struct RunTests {
+  @Test("a run writes every file of the contract") func contract() throws {
+    try withFolder { folder in
+      _ = try Experiment(try plan(tiny), folder: folder, quiet: true).run()
+      #expect(contents(folder + "/config.yaml") == (try plan(tiny)).resolved)
+      let solvers = contents(folder + "/solvers.csv").split(separator: "\n")
+      #expect(
+        solvers[0]
+          == "experiment,process,solver,kind,count,steps,nfe,nfe_max,seconds,sliced_wasserstein,mmd,energy_distance")
+      #expect(solvers.count == 4)
+      #expect(solvers[1].hasPrefix("tiny,vp,em,euler-maruyama,40,10,11,11,"))
+      #expect(solvers[2].hasPrefix("tiny,vp,pc,predictor-corrector,40,5,11,11,"))
+      #expect(solvers[3].hasPrefix("tiny,vp,ode,probability-flow,40,"))
+      #expect(solvers.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 12 })
+      let training = contents(folder + "/training.csv").split(separator: "\n")
+      #expect(training[0] == "step,loss,learning_rate,gradient_norm,seconds" && training.count == 61)
+      let losses = contents(folder + "/loss_by_time.csv").split(separator: "\n")
+      #expect(losses[0] == "time_low,time_high,training,held_out" && losses.count == 21)
+      let samples = contents(folder + "/samples/em.csv").split(separator: "\n")
+      #expect(samples[0] == "x0,x1" && samples.count == 41)
+      let png = FileManager.default.contents(atPath: folder + "/samples/em.png")
+      #expect(png?.prefix(4) == Data([0x89, 0x50, 0x4E, 0x47]))
+      let manifest = try JSONSerialization.jsonObject(with: Data(contents(folder + "/manifest.json").utf8))
+      #expect((manifest as? [String: Any])?["seed"] as? Int == 3)
+      #expect(try FileManager.default.subpathsOfDirectory(atPath: folder).allSatisfy { !$0.hasSuffix(".part") })
+    }
+  }
+
+  @Test("samples are the same bytes for any number of threads, and a network is used again") func reuse() throws {
+    try withFolder { folder in
+      _ = try Experiment(try plan(tiny), folder: folder + "/a", threads: 1, quiet: true).run()
+      _ = try Experiment(try plan(tiny), folder: folder + "/b", threads: 3, quiet: true).run()
+      for file in ["samples/em.csv", "samples/pc.csv", "samples/ode.csv"] {
+        #expect(contents("\(folder)/a/\(file)") == contents("\(folder)/b/\(file)"))
+      }
+      let first = FileManager.default.contents(atPath: folder + "/a/checkpoint.safetensors")
+      #expect(first == FileManager.default.contents(atPath: folder + "/b/checkpoint.safetensors"))
+      let changed = try plan(tiny, overrides: ["sampling.solvers.0.steps=20"])
+      let summary = try Experiment(changed, folder: folder + "/a", quiet: true).run()
+      #expect(summary.contains("used again"))
+      let retrained = try plan(tiny, overrides: ["seed=4"])
+      #expect(!(try Experiment(retrained, folder: folder + "/a", quiet: true).run()).contains("used again"))
+      #expect(first != FileManager.default.contents(atPath: folder + "/a/checkpoint.safetensors"))
+    }
+  }
+
+  @Test("stages one by one give what a run gives") func stages() throws {
+    try withFolder { folder in
+      let tinyPlan = try plan(tiny)
+      _ = try Experiment(tinyPlan, folder: folder + "/a", quiet: true).run()
+      let staged = Experiment(tinyPlan, folder: folder + "/b", quiet: true)
+      #expect(throws: InputError.self) { try staged.run([.sample]) }
+      #expect(throws: InputError.self) { try staged.run([.evaluate]) }
+      #expect(!FileManager.default.fileExists(atPath: folder + "/b"))
+      for stage in Experiment.Stage.allCases { _ = try staged.run([stage]) }
+      #expect(contents(folder + "/a/samples/ode.csv") == contents(folder + "/b/samples/ode.csv"))
+      // All but the column of seconds.
+      func stable(_ path: String) -> [[Substring]] {
+        contents(path).split(separator: "\n").map { line in
+          line.split(separator: ",").enumerated().filter { $0.offset != 8 }.map(\.element)
+        }
+      }
+      #expect(stable(folder + "/a/solvers.csv") == stable(folder + "/b/solvers.csv"))
+    }
+  }
+
+  @Test("unreadable, truncated and foreign checkpoints are refused, and nothing is written") func checkpoints() throws {
+    try withFolder { folder in
+      let tinyPlan = try plan(tiny)
+      _ = try Experiment(tinyPlan, folder: folder + "/a", quiet: true).run([.train])
+      let path = folder + "/a/checkpoint.safetensors"
+      let whole = try #require(FileManager.default.contents(atPath: path))
+      let foreign = Data([2, 0, 0, 0, 0, 0, 0, 0]) + Data("{}".utf8)
+      let before = contents(folder + "/a/manifest.json")
+      for damaged in [Data(), Data("hello".utf8), whole.prefix(100), whole.dropLast(8), foreign] {
+        try damaged.write(to: URL(fileURLWithPath: path))
+        let error = #expect(throws: InputError.self) { try Experiment(tinyPlan, folder: folder + "/a", quiet: true).run() }
+        #expect(error?.description.hasPrefix(path) == true)
+        #expect(contents(folder + "/a/manifest.json") == before)
+      }
+    }
+  }
+
+  @Test("another experiment's checkpoint gives the same samples; one of another dimension is refused") func borrowed() throws {
+    try withFolder { folder in
+      _ = try Experiment(try plan(tiny), folder: folder + "/a", quiet: true).run()
+      let start = tiny.range(of: "score:")!.lowerBound
+      let end = tiny.range(of: "sampling:")!.lowerBound
+      let text = tiny.replacingCharacters(
+        in: start..<end, with: "score: {kind: checkpoint, path: \(folder)/a/checkpoint.safetensors}\n")
+      _ = try Experiment(try plan(text), folder: folder + "/b", quiet: true).run()
+      #expect(contents(folder + "/a/samples/em.csv") == contents(folder + "/b/samples/em.csv"))
+      let other = text.replacingOccurrences(
+        of: "{kind: two-moons, count: 500, held_out: 200}",
+        with: "{kind: gaussian-mixture, weights: [1], means: [[0, 0, 0]], deviations: [1]}")
+      #expect(throws: InputError.self) { try Experiment(try plan(other), folder: folder + "/c", quiet: true).run() }
+    }
+  }
+
+  @Test("a diverging training stops with its step, and keeps its log") func divergence() throws {
+    try withFolder { folder in
+      let wild = try plan(tiny, overrides: ["training.learning_rate=1.0e38", "training.clip=0"])
+      let failure = #expect(throws: ExperimentFailure.self) {
+        try Experiment(wild, folder: folder + "/a", quiet: true).run()
+      }
+      #expect(failure?.description.contains("training step") == true)
+      #expect(contents(folder + "/a/training.csv").hasPrefix("step,loss"))
+      #expect(!FileManager.default.fileExists(atPath: folder + "/a/checkpoint.safetensors"))
+    }
+  }
+
+  @Test("a solver that runs out of steps is named; the others are kept") func solverFailure() throws {
+    try withFolder { folder in
+      let short = try plan(tiny, overrides: ["sampling.solvers.2.max_steps=3"])
+      let failure = #expect(throws: ExperimentFailure.self) {
+        try Experiment(short, folder: folder + "/a", quiet: true).run()
+      }
+      #expect(failure?.description.contains("solver ode") == true)
+      #expect(contents(folder + "/a/solvers.csv").split(separator: "\n").count == 3)
+      #expect(FileManager.default.fileExists(atPath: folder + "/a/samples/pc.csv"))
+      #expect(!FileManager.default.fileExists(atPath: folder + "/a/samples/ode.csv"))
+    }
+  }
+
+  @Test("npy samples hold the same numbers as csv") func npy() throws {
+    try withFolder { folder in
+      _ = try Experiment(try plan(tiny), folder: folder + "/a", quiet: true).run()
+      _ = try Experiment(try plan(tiny, overrides: ["sampling.format=npy"]), folder: folder + "/b", quiet: true).run()
+      let data = try #require(FileManager.default.contents(atPath: folder + "/b/samples/em.npy"))
+      let start = 10 + Int(data[8]) + 256 * Int(data[9])
+      #expect(start % 64 == 0 && data.count == start + 40 * 2 * 8)
+      let first = data.subdata(in: start..<start + 8).withUnsafeBytes { $0.loadUnaligned(as: Double.self) }
+      let row = contents(folder + "/a/samples/em.csv").split(separator: "\n")[1].split(separator: ",")
+      #expect(Double(row[0]) == first)
+    }
+  }
+
+  @Test("score, noise and denoised of given points agree") func points() throws {
+    let text = """
+      name: gauss
+      data: {kind: gaussian-mixture, weights: [1], means: [[1, 2]], deviations: [0.5]}
+      process: {kind: ve, sigma_min: 0.1, sigma_max: 10}
+      score: {kind: exact}
+      sampling: {count: 0, solvers: []}
+      """
+    try withFolder { folder in
+      let input = folder + "/x.csv"
+      try "x0,x1\n1,2\n3,-1\n".write(toFile: input, atomically: true, encoding: .utf8)
+      let experiment = Experiment(try plan(text), folder: folder, quiet: true)
+      func values(_ quantity: PointQuantity) throws -> [Double] {
+        try experiment.scorePoints(at: 0.5, input: input, output: folder + "/y.csv", quantity: quantity)
+        return contents(folder + "/y.csv").split(separator: "\n").dropFirst().flatMap { $0.split(separator: ",") }
+          .compactMap { Double($0) }
+      }
+      // σ(½) = √(0.1 · 10) = 1, so x_t ~ N(μ, 1.25).
+      let expected = [0, 0, -2 / 1.25, 3 / 1.25]
+      for (value, e) in zip(try values(.score), expected) { #expect(abs(value - e) < 1e-12) }
+      for (value, e) in zip(try values(.noise), expected) { #expect(abs(value + e) < 1e-12) }
+      for (value, e) in zip(try values(.denoised), [1, 2, 3 - 2 / 1.25, -1 + 3 / 1.25]) {
+        #expect(abs(value - e) < 1e-12)
+      }
+      try "1,2\n3\n".write(toFile: input, atomically: true, encoding: .utf8)
+      let error = #expect(throws: InputError.self) { try values(.score) }
+      #expect(error?.description.hasPrefix("\(input):2") == true)
+    }
+  }
+
+  @Test("coupled paths: two step counts end closer than with independent noise") func coupled() throws {
+    let text = """
+      name: coupled
+      data: {kind: gaussian-mixture, weights: [1, 1], means: [[-1], [1]], deviations: [0.4, 0.4]}
+      process: {kind: vp}
+      score: {kind: exact}
+      sampling:
+        count: 200
+        solvers:
+          - {name: coarse, kind: euler-maruyama, steps: 100}
+          - {name: fine, kind: euler-maruyama, steps: 400}
+      """
+    func gap(_ path: String) throws -> Double {
+      try withFolder { folder in
+        let experiment = Experiment(try plan(text, overrides: ["sampling.path=\(path)"]), folder: folder, quiet: true)
+        _ = try experiment.run([.train, .sample])
+        func column(_ name: String) -> [Double] {
+          contents("\(folder)/samples/\(name).csv").split(separator: "\n").compactMap { Double($0) }
+        }
+        let (a, b) = (column("coarse"), column("fine"))
+        return zip(a, b).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(a.count)
+      }
+    }
+    // Strong error of order 1/100 in the time scale of β = 20, against independent draws with the data's spread of 1.
+    #expect(try gap("coupled") < 0.25 * gap("independent"))
+  }
+}
