@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Datasets
+import Glibc
+import Processes
+import ScoreNetworks
+import Solvers
+import Training
+
+/// A repetition of some work, and how many units it has.
+struct Benchmark {
+  let units: Int
+  let run: () throws -> Void
+
+  static let names = ["train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product"]
+
+  static func make(_ name: String) throws -> Benchmark? {
+    switch name {
+    case "train-128": try train(hidden: 128, batch: 512, steps: 300)
+    case "train-256": try train(hidden: 256, batch: 1024, steps: 100)
+    case "sample-128": try sample()
+    case "mixture-em": try mixtureEulerMaruyama()
+    case "normals": normals()
+    case "mixture-score": try mixtureScore()
+    case "matrix-product": matrixProduct()
+    default: nil
+    }
+  }
+
+  private static func network(hidden: Int) -> NetworkScore {
+    let network = MLP(
+      dimension: 2, hidden: [hidden, hidden, hidden],
+      features: TimeFeatures(.sinusoidal, count: 64, scale: 1, seed: 1))
+    let process = VPSDE()
+    return NetworkScore(
+      network, parameters: network.initialParameters(seed: 1), prediction: .noise,
+      kernel: process.makeKernel() ?? IntegratedKernel(of: process), duration: 1)
+  }
+
+  /// One optimiser step of a plane score network; Adam without clipping or averaging to speak of.
+  private static func train(hidden: Int, batch: Int, steps: Int) throws -> Benchmark {
+    let data = try PlaneData(.twoMoons, noise: 0.05).load(seed: 1).training
+    let plan = TrainingPlan(steps: steps, batch: batch, decay: .constant, clip: 0, ema: 0)
+    let trainer = Trainer(network(hidden: hidden), process: VPSDE(), data: data, plan: plan, seed: 1)
+    return Benchmark(units: steps) {
+      var state = trainer.initialState()
+      try trainer.run(&state)
+    }
+  }
+
+  /// 100 Euler–Maruyama steps for 10,000 rows with that network.
+  private static func sample() throws -> Benchmark {
+    let sampler = Sampler(process: VPSDE(), score: network(hidden: 128), dimension: 2, seed: 1)
+    return Benchmark(units: 1) {
+      _ = try sampler.draw(10_000, with: PredictorCorrector(EulerMaruyama(), steps: 100), denoise: false)
+    }
+  }
+
+  private static func ring() throws -> GaussianMixture {
+    let means = (0..<8).map { (k: Int) -> [Double] in
+      let angle = Double(k) * Double.pi / 4
+      return [4 * cos(angle), 4 * sin(angle)]
+    }
+    return try GaussianMixture(
+      weights: Array(repeating: 1, count: 8), means: means,
+      deviations: Array(repeating: 0.5, count: 8))
+  }
+
+  /// 1,000 Euler–Maruyama steps for 10,000 rows under the exact score of eight Gaussians.
+  private static func mixtureEulerMaruyama() throws -> Benchmark {
+    let process = VPSDE()
+    let sampler = Sampler(process: process, score: try ring().score(under: process), dimension: 2, seed: 1)
+    return Benchmark(units: 1) {
+      _ = try sampler.draw(10_000, with: PredictorCorrector(EulerMaruyama(), steps: 1000), denoise: false)
+    }
+  }
+
+  /// A standard normal, one thread.
+  private static func normals() -> Benchmark {
+    let storage = RowStorage(RowSpan(first: 0, count: 256, dimension: 64))
+    let stream = NoiseStream(seed: 1, purpose: .predictor)
+    return Benchmark(units: 1000 * storage.rows.size) {
+      for step in 0..<1000 { stream.normals(into: storage.rows, step: step) }
+    }
+  }
+
+  /// The exact score of a row, one thread.
+  private static func mixtureScore() throws -> Benchmark {
+    let span = RowSpan(first: 0, count: 256, dimension: 2)
+    let (x, s) = (RowStorage(span), RowStorage(span))
+    NoiseStream(seed: 1, purpose: .prior).normals(into: x.rows, step: 0)
+    let evaluator = try ring().score(under: VPSDE()).makeEvaluator(for: span)
+    return Benchmark(units: 10_000 * 256) {
+      for _ in 0..<10_000 { try evaluator.evaluate(x.rows, at: .all(0.5), into: s.rows) }
+    }
+  }
+
+  /// A floating-point operation of a 256 × 256 × 256 product, one thread.
+  private static func matrixProduct() -> Benchmark {
+    let n = 256
+    let a = [Float](repeating: 1, count: n * n)
+    var c = a
+    return Benchmark(units: 1000 * 2 * n * n * n) {
+      ck_enter_worker()
+      for _ in 0..<1000 { ck_matrix_product(0, 1, n, n, n, a, n, a, n, 0, &c, n) }
+    }
+  }
+}
