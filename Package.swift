@@ -65,6 +65,11 @@ let package = Package(
       name: "score-sde-bench",
       dependencies: ["Training", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels"]),
 
+    tests("CoreTests", on: ["Core", "CKernels"]),
+    tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
+    tests("ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"]),
+    tests("SolversTests", on: ["Solvers", "Evaluation", "Processes", "Core"], resources: [.copy("Fixtures")]),
+    tests("DatasetsTests", on: ["Datasets", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),
   ],

@@ -13,7 +13,9 @@ struct Benchmark {
   let units: Int
   let run: () throws -> Void
 
-  static let names = ["train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product"]
+  static let names = [
+    "train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product",
+  ]
 
   static func make(_ name: String) throws -> Benchmark? {
     switch name {

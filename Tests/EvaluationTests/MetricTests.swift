@@ -101,7 +101,8 @@ import Testing
 
   @Test("batches of different dimension are refused") func dimensions() {
     #expect(throws: InputError.self) {
-      try EnergyDistance().evaluate(samples: normals(5, 2, seed: 1), heldOut: normals(5, 3, seed: 1), seed: 1, threads: 1)
+      try EnergyDistance().evaluate(
+        samples: normals(5, 2, seed: 1), heldOut: normals(5, 3, seed: 1), seed: 1, threads: 1)
     }
   }
 }

@@ -41,7 +41,10 @@ import Testing
     (("name: tiny", "name: [tiny"), ["not YAML"]),
     (("seed: 3", "seed: 3\nextra: 1"), ["test.yaml:3: extra", "unknown key"]),
     (("count: 40", "count: 40\n  epsilon: 1"), ["sampling.epsilon", "below 1"]),
-    (("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: csv, path: nowhere.csv}"), ["nowhere.csv", "no such file"]),
+    (
+      ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: csv, path: nowhere.csv}"),
+      ["nowhere.csv", "no such file"]
+    ),
   ]
 
   @Test("a wrong config is refused with place, finding and remedy", arguments: wrong)
@@ -89,7 +92,8 @@ import Testing
   }
 
   @Test("--set overrides, adds and reaches into lists") func overrides() throws {
-    let changed = try plan(tiny, overrides: ["training.steps=7", "sampling.solvers.0.steps=3", "process.beta_max=12.5"])
+    let changed = try plan(
+      tiny, overrides: ["training.steps=7", "sampling.solvers.0.steps=3", "process.beta_max=12.5"])
     #expect(changed.training?.steps == 7)
     #expect(changed.sampling.solvers[0].solver.steps == 3)
     #expect(changed.resolved.contains("beta_max: 12.5"))

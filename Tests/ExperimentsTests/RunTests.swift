@@ -80,14 +80,18 @@ import Testing
       let before = contents(folder + "/a/manifest.json")
       for damaged in [Data(), Data("hello".utf8), whole.prefix(100), whole.dropLast(8), foreign] {
         try damaged.write(to: URL(fileURLWithPath: path))
-        let error = #expect(throws: InputError.self) { try Experiment(tinyPlan, folder: folder + "/a", quiet: true).run() }
+        let error = #expect(throws: InputError.self) {
+          try Experiment(tinyPlan, folder: folder + "/a", quiet: true).run()
+        }
         #expect(error?.description.hasPrefix(path) == true)
         #expect(contents(folder + "/a/manifest.json") == before)
       }
     }
   }
 
-  @Test("another experiment's checkpoint gives the same samples; one of another dimension is refused") func borrowed() throws {
+  @Test("another experiment's checkpoint gives the same samples; one of another dimension is refused") func borrowed()
+    throws
+  {
     try withFolder { folder in
       _ = try Experiment(try plan(tiny), folder: folder + "/a", quiet: true).run()
       let start = tiny.range(of: "score:")!.lowerBound

@@ -98,7 +98,6 @@ struct Session {
   mutating func train(into folder: ResultsFolder) throws -> Bool {
     guard let trainer else { return false }
     if let state, state.step >= trainer.plan.steps { return true }
-    for name in ["checkpoint.safetensors", "training.csv", "loss_by_time.csv"] { folder.remove(name) }
     var state = trainer.initialState()
     var log = TrainingLog(every: max(1, trainer.plan.steps / 200))
     let bar = ProgressBar("train \(plan.name)", total: trainer.plan.steps, quiet: experiment.quiet)
@@ -152,7 +151,6 @@ struct Session {
       let bar = ProgressBar(
         "sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: experiment.quiet)
       defer { bar.finish() }
-      for ending in ["csv", "npy", "png"] { folder.remove("samples/\(named.name).\(ending)") }
       do {
         let samples = try sampler.draw(sampling.count, with: named.solver, denoise: named.denoise, progress: bar)
         try write(samples.batch, name: named.name, folder)
@@ -181,8 +179,10 @@ struct Session {
   private func write(_ batch: Batch, name: String, _ folder: ResultsFolder) throws {
     if plan.sampling.format == .npy || batch.dimension > 256 {
       try folder.write(SampleFile.npy(batch), to: "samples/\(name).npy")
+      folder.remove("samples/\(name).csv")
     } else {
       try folder.write(SampleFile.csv(batch), to: "samples/\(name).csv")
+      folder.remove("samples/\(name).npy")
     }
     let picture =
       if let shape = plan.data.imageShape {

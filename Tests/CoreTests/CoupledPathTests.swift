@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Testing
+
+@Suite struct CoupledPathTests {
+  /// Increments W(s) − W(t) over a grid of times, one array of rows × dimension per step.
+  static func increments(_ path: CoupledPath, _ times: [Double], rows: RowSpan) -> [[Double]] {
+    let walker = path.makeWalker(for: rows)
+    let storage = RowStorage(rows)
+    defer { withExtendedLifetime(storage) {} }
+    let z = storage.rows
+    return zip(times, times.dropFirst()).enumerated().map { step, ends in
+      walker.increment(from: ends.0, to: ends.1, step: step, into: z)
+      let root = abs(ends.1 - ends.0).squareRoot()
+      return (0..<z.size).map { root * z.values[$0] }
+    }
+  }
+
+  static func grid(_ steps: Int) -> [Double] { (0...steps).map { 1 - Double($0) / Double(steps) } }
+
+  @Test(arguments: [1, 2, 4, 8]) func coarseIncrementsAreSumsOfFineOnes(_ factor: Int) {
+    let rows = RowSpan(first: 0, count: 10, dimension: 3)
+    let path = CoupledPath(seed: 1, duration: 1, depth: CoupledPath.depth(for: 64))
+    let fine = Self.increments(path, Self.grid(64), rows: rows)
+    let coarse = Self.increments(path, Self.grid(64 / factor), rows: rows)
+    for (step, increment) in coarse.enumerated() {
+      for i in increment.indices {
+        let sum = (step * factor..<(step + 1) * factor).reduce(0) { $0 + fine[$1][i] }
+        // Each is a difference of values of size 1: a few roundings of 2e-16 each.
+        #expect(abs(increment[i] - sum) < 1e-14)
+      }
+    }
+  }
+
+  @Test(arguments: [30, 100]) func gridsThatAreNotDyadicShareTheirTimesToo(_ steps: Int) {
+    let rows = RowSpan(first: 0, count: 4, dimension: 2)
+    let path = CoupledPath(seed: 2, duration: 1, depth: CoupledPath.depth(for: steps))
+    let fine = Self.increments(path, Self.grid(steps), rows: rows)
+    let coarse = Self.increments(path, Self.grid(steps / 10), rows: rows)
+    for (step, increment) in coarse.enumerated() {
+      for i in increment.indices {
+        let sum = (10 * step..<10 * (step + 1)).reduce(0) { $0 + fine[$1][i] }
+        // The grids' times differ by roundings δ of 1e-16, and W by the root of it times its cell's share: √1e-16.
+        #expect(abs(increment[i] - sum) < 1e-7)
+      }
+    }
+  }
+
+  @Test(arguments: [7, 16, 50]) func incrementsAreIndependentStandardNormals(_ steps: Int) {
+    let count = 20_000
+    let rows = RowSpan(first: 0, count: count, dimension: 1)
+    let path = CoupledPath(seed: 3, duration: 1, depth: CoupledPath.depth(for: steps))
+    let z = Self.increments(path, Self.grid(steps), rows: rows).map { step in
+      step.map { $0 * Double(steps).squareRoot() }
+    }
+    let n = Double(count)
+    for a in 0..<steps {
+      // Standard errors 1/√n of a mean and a product, √(2/n) of a variance; 5 of them, as there are up to 1,300 checks.
+      #expect(abs(z[a].reduce(0, +) / n) < 5 / n.squareRoot())
+      #expect(abs(z[a].reduce(0) { $0 + $1 * $1 } / n - 1) < 5 * (2 / n).squareRoot())
+      for b in 0..<a {
+        #expect(abs(zip(z[a], z[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "steps \(a), \(b)")
+      }
+    }
+  }
+
+  @Test func orderOfQuestionsDoesNotMatter() {
+    let rows = RowSpan(first: 5, count: 3, dimension: 3)
+    let path = CoupledPath(seed: 4, duration: 2, depth: 9)
+    let times = (0...40).map { 2 - Double($0) * 0.05 }
+    let sequential = Self.increments(path, times, rows: rows)
+    let walker = path.makeWalker(for: rows)
+    let storage = RowStorage(rows)
+    defer { withExtendedLifetime(storage) {} }
+    let z = storage.rows
+    // 17 is prime to 40: all steps, far apart.
+    for k in 0..<40 {
+      let i = k * 17 % 40
+      walker.increment(from: times[i], to: times[i + 1], step: 0, into: z)
+      let root = (times[i] - times[i + 1]).squareRoot()
+      #expect((0..<z.size).allSatisfy { root * z.values[$0] == sequential[i][$0] })
+    }
+  }
+
+  @Test func aRowsPathDoesNotDependOnItsBlock() {
+    let path = CoupledPath(seed: 5, duration: 1, depth: 8)
+    let all = Self.increments(path, Self.grid(20), rows: RowSpan(first: 0, count: 12, dimension: 2))
+    let some = Self.increments(path, Self.grid(20), rows: RowSpan(first: 7, count: 2, dimension: 2))
+    for step in 0..<20 { #expect(some[step] == Array(all[step][14..<18])) }
+  }
+
+  @Test(arguments: [1, 2, 3, 5, 64, 65, 1000]) func depthGivesEveryStepThreeCells(_ steps: Int) {
+    #expect(1 << CoupledPath.depth(for: steps) >= 3 * steps)
+  }
+}

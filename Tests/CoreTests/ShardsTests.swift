@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Synchronization
+import Testing
+
+@Suite struct ShardsTests {
+  @Test(arguments: [0, 1, 255, 256, 257, 1000], [1, 2, 5])
+  func everyRowIsVisitedOnce(rows: Int, threads: Int) throws {
+    let visits = Mutex([Int](repeating: 0, count: rows))
+    try Shards(rows: rows).forEach(threads: threads) { shard, range in
+      #expect(range.lowerBound == shard * Shards.rows && range.count <= Shards.rows)
+      visits.withLock { for row in range { $0[row] += 1 } }
+    }
+    #expect(visits.withLock { $0.allSatisfy { $0 == 1 } })
+  }
+
+  @Test(arguments: [1, 2, 5]) func theErrorOfTheLowestShardIsThrownAfterAllAreDone(_ threads: Int) throws {
+    let done = Atomic<Int>(0)
+    #expect(throws: InputError("shard 3")) {
+      try Shards(rows: 90, size: 10).forEach(threads: threads) { shard, _ in
+        done.add(1, ordering: .relaxed)
+        if shard == 3 || shard == 4 || shard == 8 { throw InputError("shard \(shard)") }
+      }
+    }
+    #expect(done.load(ordering: .relaxed) == 9)
+  }
+
+  @Test(arguments: [1, 2, 5]) func workersAreNumberedBelowTheThreads(_ threads: Int) throws {
+    try Shards(rows: 100, size: 3).forEach(threads: threads) { _, _, worker in
+      #expect((0..<threads).contains(worker))
+    }
+  }
+
+  @Test(arguments: [2, 5]) func resultsDoNotDependOnThreads(_ threads: Int) throws {
+    func fill(_ threads: Int) throws -> Batch {
+      var batch = Batch(count: 1000, dimension: 3)
+      let stream = NoiseStream(seed: 1, purpose: .data)
+      try batch.forEachShard(of: 64, threads: threads) { stream.normals(into: $0, step: 0) }
+      return batch
+    }
+    #expect(try fill(threads) == fill(1))
+    #expect(try fill(threads) == NoiseStream(seed: 1, purpose: .data).normals(count: 1000, dimension: 3))
+  }
+
+  @Test func anEmptyBatchHasNoShards() throws {
+    var batch = Batch(count: 0, dimension: 2)
+    try batch.forEachShard(threads: 2) { _ in Issue.record("a shard of no rows") }
+    #expect(batch.prefix(5).count == 0)
+  }
+}
