@@ -68,7 +68,7 @@ let package = Package(
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
     tests("ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"]),
-    tests("SolversTests", on: ["Solvers", "Evaluation", "Processes", "Core"], resources: [.copy("Fixtures")]),
+    tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),

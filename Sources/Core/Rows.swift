@@ -51,7 +51,8 @@ extension Rows {
   public var span: RowSpan { RowSpan(first: first, count: count, dimension: dimension) }
 }
 
-/// Rows with memory of their own, 64-byte aligned: the workspace of a stepper or evaluator, made once per solve.
+/// Rows with memory of their own, 64-byte aligned: the workspace of a stepper or evaluator, made once per solve. Its `rows`
+/// are valid as long as it lives: keep it.
 public final class RowStorage {
   public let rows: Rows
 
@@ -63,4 +64,11 @@ public final class RowStorage {
   }
 
   deinit { rows.values.deallocate() }
+
+  /// Several rows of one shape for the length of a call. Swift may free an object after its last use, even while a view of
+  /// its memory is still in use: this keeps it.
+  public static func with<Result>(_ span: RowSpan, count: Int, _ body: ([Rows]) throws -> Result) rethrows -> Result {
+    let storages = (0..<count).map { _ in RowStorage(span) }
+    return try withExtendedLifetime(storages) { try body(storages.map(\.rows)) }
+  }
 }

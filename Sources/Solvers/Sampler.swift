@@ -50,7 +50,7 @@ public struct Sampler: Sendable {
     var batch = try prior(padded)
     let results = try run(&batch, progress) { x, context in
       let steps = try solver.solve(x, in: context)
-      if denoise { try context.denoise(x, at: problem.epsilon) }
+      if denoise { try context.denoise(x, at: problem.epsilon, step: steps.accepted + 1) }
       return steps
     }
     return Samples(

@@ -23,28 +23,29 @@ public struct LossByTime: Sendable, Equatable {
     let losses = Mutex([Double](repeating: 0, count: count))
     try Shards(rows: count, size: 1).forEach(threads: threads) { bin, _ in
       let span = RowSpan(first: bin * draws, count: draws, dimension: data.dimension)
-      let (x, z, s) = (RowStorage(span), RowStorage(span), RowStorage(span))
-      NoiseStream(seed: seed, purpose: .lossNoise).normals(into: z.rows, step: 0)
-      var times = [Double](repeating: 0, count: draws)
-      for i in 0..<draws {
-        times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
-        let moments = kernel.moments(at: times[i])
-        // A stride prime to common sizes, so that a bin's times do not follow the data's order.
-        let row = (i * 7919) % data.count
-        for j in 0..<data.dimension {
-          x.rows[i, j] = moments.scale * data[row, j] + moments.deviation * z.rows[i, j]
+      let sum = try RowStorage.with(span, count: 3) { rows in
+        let (x, z, s) = (rows[0], rows[1], rows[2])
+        NoiseStream(seed: seed, purpose: .lossNoise).normals(into: z, step: 0)
+        var times = [Double](repeating: 0, count: draws)
+        for i in 0..<draws {
+          times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
+          let moments = kernel.moments(at: times[i])
+          // A stride prime to common sizes, so that a bin's times do not follow the data's order.
+          let row = (i * 7919) % data.count
+          for j in 0..<data.dimension { x[i, j] = moments.scale * data[row, j] + moments.deviation * z[i, j] }
         }
-      }
-      try times.withUnsafeBufferPointer {
-        try score.makeEvaluator(for: span).evaluate(x.rows, at: .each($0.baseAddress!), into: s.rows)
-      }
-      var sum = 0.0
-      for i in 0..<draws {
-        let deviation = kernel.moments(at: times[i]).deviation
-        for j in 0..<data.dimension {
-          let error = deviation * s.rows[i, j] + z.rows[i, j]
-          sum += error * error
+        try times.withUnsafeBufferPointer {
+          try score.makeEvaluator(for: span).evaluate(x, at: .each($0.baseAddress!), into: s)
         }
+        var sum = 0.0
+        for i in 0..<draws {
+          let deviation = kernel.moments(at: times[i]).deviation
+          for j in 0..<data.dimension {
+            let error = deviation * s[i, j] + z[i, j]
+            sum += error * error
+          }
+        }
+        return sum
       }
       let mean = sum / Double(draws * data.dimension)
       losses.withLock { $0[bin] = mean }

@@ -32,15 +32,15 @@ extension Experiment {
     }
     let score = session.score
     try points.forEachShard(threads: threads) { x in
-      let storage = RowStorage(x.span)
-      let s = storage.rows
-      try score.makeEvaluator(for: x.span).evaluate(x, at: .all(t), into: s)
-      switch quantity {
-      case .score: x.copy(s)
-      case .noise: ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
-      case .denoised:
-        ck_combine(
-          x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, s.values, x.size)
+      try RowStorage.with(x.span, count: 1) { storage in
+        let s = storage[0]
+        try score.makeEvaluator(for: x.span).evaluate(x, at: .all(t), into: s)
+        switch quantity {
+        case .score: x.copy(s)
+        case .noise: ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
+        case .denoised:
+          ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, s.values, x.size)
+        }
       }
     }
     if let bad = points.values.firstIndex(where: { !$0.isFinite }) {

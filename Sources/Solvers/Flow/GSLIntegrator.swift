@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CGSL
+import CKernels
 import Core
 import Glibc
 
@@ -91,9 +92,12 @@ public struct GSLIntegrator: Integrator {
         let status = gsl_odeiv2_evolve_apply(evolve, control, step, system, &t, end, &h, x.values)
         if let error = call.error { throw error }
         guard status == GSL_SUCCESS else {
+          // A multistep method shrinks its step in front of a NaN until GSL gives up.
+          if let row = call.badRow { throw ComputationError.nonFiniteState(row: row, step: accepted + 1, time: t) }
           throw ComputationError.integrator(rows: rows, time: t, reason: String(cString: gsl_strerror(status)))
         }
         accepted += 1
+        call.badRow = nil
         try onStep(accepted, t)
         if accepted + Int(evolve.pointee.failed_steps) >= maximumSteps && t != end {
           throw ComputationError.stepLimit(rows: rows, steps: maximumSteps, time: t)
@@ -108,6 +112,8 @@ public struct GSLIntegrator: Integrator {
     private let field: (Double, Rows, Rows) throws -> Void
     private let shape: Rows
     private(set) var error: (any Error)?
+    /// A row whose field was not finite since the last accepted step.
+    var badRow: Int?
 
     init(field: @escaping (Double, Rows, Rows) throws -> Void, shape: Rows) {
       self.field = field
@@ -122,6 +128,8 @@ public struct GSLIntegrator: Integrator {
       }
       do {
         try field(t, rows(UnsafeMutablePointer(mutating: y)), rows(derivative))
+        let bad = ck_first_nonfinite(derivative, shape.size)
+        if bad < shape.size { badRow = shape.first + bad / shape.dimension }
         return Int32(GSL_SUCCESS)
       } catch {
         self.error = error
