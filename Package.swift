@@ -70,6 +70,7 @@ let package = Package(
     tests("ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"]),
     tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core"]),
+    tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),
   ],

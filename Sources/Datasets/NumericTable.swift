@@ -18,7 +18,8 @@ public struct NumericTable: Sendable {
     var values: [Double] = []
     var columns = 0
     var line = 0
-    var start = 0
+    // After a byte order mark, which spreadsheets write.
+    var start = bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
     while start < bytes.count {
       var end = start
       while end < bytes.count && bytes[end] != UInt8(ascii: "\n") { end += 1 }

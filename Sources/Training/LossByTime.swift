@@ -30,8 +30,8 @@ public struct LossByTime: Sendable, Equatable {
         for i in 0..<draws {
           times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
           let moments = kernel.moments(at: times[i])
-          // A stride prime to common sizes, so that a bin's times do not follow the data's order.
-          let row = (i * 7919) % data.count
+          // A stride prime to the count, so that a bin's times do not follow the data's order.
+          let row = (i * (data.count % 7919 == 0 ? 7907 : 7919)) % data.count
           for j in 0..<data.dimension { x[i, j] = moments.scale * data[row, j] + moments.deviation * z[i, j] }
         }
         try times.withUnsafeBufferPointer {

@@ -98,7 +98,7 @@ public struct Trainer: Sendable {
   ) throws -> Double {
     let count = state.parameters.count
     let step = state.step
-    let chunks = Shards(rows: count, size: 1 << 15)
+    let chunks = Shards(rows: count, size: 1 << 16)
     let squares = Mutex([Double](repeating: 0, count: chunks.count))
     try chunks.forEach(threads: threads) { chunk, range in
       let sum = ck_reduce(

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+import ScoreNetworks
+import Training
+
+/// Two round Gaussians in the plane, unequal.
+func twoGaussians() throws -> GaussianMixture {
+  try GaussianMixture(weights: [1, 2], means: [[-1, -0.5], [0.8, 0.6]], deviations: [0.3, 0.5])
+}
+
+func mlp(_ hidden: [Int] = [64, 64], dimension: Int = 2) -> MLP {
+  MLP(
+    dimension: dimension, hidden: hidden, features: TimeFeatures(.fourier, count: 16, scale: 0.1, seed: 1))
+}
+
+func networkScore(
+  _ network: MLP = mlp(), _ prediction: Prediction = .noise, _ process: any AffineSDE = VPSDE(),
+  parameters: [Float]? = nil
+) -> NetworkScore {
+  NetworkScore(
+    network, parameters: parameters ?? network.initialParameters(seed: 1), prediction: prediction,
+    kernel: process.makeKernel()!, duration: process.duration)
+}
+
+func trainer(
+  _ plan: TrainingPlan, network: MLP = mlp([16, 16]), seed: UInt64 = 5, threads: Int = 2
+) throws -> Trainer {
+  let data = try MixtureData(twoGaussians(), count: 500, heldOut: 1).load(seed: 1).training
+  return Trainer(networkScore(network), process: VPSDE(), data: data, plan: plan, seed: seed, threads: threads)
+}
+
+/// All bits of a state, so that even NaN equals itself.
+func bits(_ state: TrainingState) -> [[UInt32]] {
+  [[UInt32(state.step)]]
+    + [state.parameters, state.averages, state.firstMoments, state.secondMoments].map { $0.map(\.bitPattern) }
+}
+
+func norm(_ values: [Float]) -> Double { values.reduce(0.0) { $0 + Double($1) * Double($1) }.squareRoot() }
