@@ -2,8 +2,6 @@
 #include "ck_rows.h"
 #include "vector64.h"
 
-typedef float f32x8_unaligned __attribute__((vector_size(32), aligned(4)));
-
 CK_KERNEL(void, ck_add_scaled, (double *out, const double *x, double a, size_t n),
           (out, x, a, n)) {
   size_t i = 0;

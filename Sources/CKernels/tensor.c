@@ -139,12 +139,20 @@ CK_KERNEL(void, ck_sinusoids,
     for (size_t k = 0; k < half; k += 8) {
       const size_t n = half - k < 8 ? half - k : 8;
       f64x8 w = f64_all(0), sine, cosine;
-      for (size_t i = 0; i < n; i++) w[i] = (double)frequencies[k + i];
+      if (n == 8)
+        w = __builtin_convertvector(*(const f32x8_unaligned *)(frequencies + k), f64x8);
+      else
+        for (size_t i = 0; i < n; i++) w[i] = (double)frequencies[k + i];
       // A derivative of order p multiplies by w^p and advances the phase by p quarter turns.
       f64x8 turns = w * ((double)t[r] * turns_per_radian) + 0.25 * order;
       f64_sincos_turns(turns - __builtin_elementwise_floor(turns), &sine, &cosine);
       for (int p = 0; p < order; p++) sine *= w, cosine *= w;
-      for (size_t i = 0; i < n; i++) sines[k + i] = (float)sine[i], cosines[k + i] = (float)cosine[i];
+      if (n == 8) {
+        *(f32x8_unaligned *)(sines + k) = __builtin_convertvector(sine, f32x8_unaligned);
+        *(f32x8_unaligned *)(cosines + k) = __builtin_convertvector(cosine, f32x8_unaligned);
+      } else {
+        for (size_t i = 0; i < n; i++) sines[k + i] = (float)sine[i], cosines[k + i] = (float)cosine[i];
+      }
     }
   }
 }

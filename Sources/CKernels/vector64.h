@@ -13,6 +13,8 @@
 typedef double f64x8 __attribute__((vector_size(64)));
 typedef int64_t i64x8 __attribute__((vector_size(64)));
 typedef uint64_t u64x8 __attribute__((vector_size(64)));
+/// Eight floats, which doubles are converted from and to.
+typedef float f32x8_unaligned __attribute__((vector_size(32), aligned(4)));
 typedef double f64x8_unaligned __attribute__((vector_size(64), aligned(8)));
 
 CK_INLINE f64x8 f64_all(double a) { return (f64x8){a, a, a, a, a, a, a, a}; }

@@ -53,9 +53,12 @@ import Training
     }
   }
 
-  @Test("a missing tensor is named",
-    arguments: ["model.layers.0.weight", "average.layers.1.bias", "adam.first.layers.2.weight",
-      "adam.second.layers.2.bias"])
+  @Test(
+    "a missing tensor is named",
+    arguments: [
+      "model.layers.0.weight", "average.layers.1.bias", "adam.first.layers.2.weight",
+      "adam.second.layers.2.bias",
+    ])
   func missingTensor(_ name: String) throws {
     var file = try file()
     #expect(file.tensors.removeValue(forKey: name) != nil)

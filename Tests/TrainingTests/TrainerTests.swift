@@ -75,7 +75,8 @@ import Training
     #expect(state.step == 2)
   }
 
-  @Test("at the start, noise prediction loses the mean of ‖z‖²/D, which is 1, or of g²/σ² ‖z‖²/D",
+  @Test(
+    "at the start, noise prediction loses the mean of ‖z‖²/D, which is 1, or of g²/σ² ‖z‖²/D",
     arguments: TrainingPlan.Weighting.allCases)
   func firstLoss(_ weighting: TrainingPlan.Weighting) throws {
     let plan = TrainingPlan(steps: 1, batch: 8192, weighting: weighting, epsilon: 0.1)
