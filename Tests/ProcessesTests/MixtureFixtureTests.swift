@@ -12,14 +12,16 @@ struct MixtureCase: Decodable, Sendable, CustomTestStringConvertible {
   let covariances: [[[Double]]]
   let scale, variance: Double
   let points, directions: [[Double]]
-  let log_density: [Double]
-  let score, jacobian_product: [[Double]]
+  let logDensity: [Double]
+  let score, jacobianProduct: [[Double]]
 
   var testDescription: String { "\(name) at m = \(scale), v = \(variance)" }
 
   static let all: [MixtureCase] = {
     let url = Bundle.module.url(forResource: "mixture", withExtension: "json", subdirectory: "Fixtures")!
-    return try! JSONDecoder().decode([MixtureCase].self, from: Data(contentsOf: url))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try! decoder.decode([MixtureCase].self, from: Data(contentsOf: url))
   }()
 }
 
@@ -99,15 +101,15 @@ struct Evaluation {
     let precision = 1 / (c.scale * c.scale * least + c.variance)
     for (i, point) in c.points.enumerated() {
       let reach = point.map(abs).max()! + c.means.flatMap { $0 }.map(abs).max()!
-      let exponent = 1 + abs(c.log_density[i])
-      #expect(abs(found.logDensity[i] - c.log_density[i]) < 1e-12 * exponent + 1e-15 * precision * reach * reach)
+      let exponent = 1 + abs(c.logDensity[i])
+      #expect(abs(found.logDensity[i] - c.logDensity[i]) < 1e-12 * exponent + 1e-15 * precision * reach * reach)
       let pull = precision.squareRoot() * exponent.squareRoot() + 1
       for j in point.indices {
         // Cancelling of x − m μ (1e-16 · reach · precision), and of terms of size pull.
         let tolerance = 1e-12 * (abs(c.score[i][j]) + pull) + 4e-16 * precision * reach
         #expect(abs(found.score[i, j] - c.score[i][j]) < tolerance, "point \(i)")
         let square = 1e-11 * (precision + pull * pull)
-        #expect(abs(found.product[i, j] - c.jacobian_product[i][j]) < square, "point \(i)")
+        #expect(abs(found.product[i, j] - c.jacobianProduct[i][j]) < square, "point \(i)")
       }
     }
   }
