@@ -16,7 +16,6 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let trainingRow = Purpose(rawValue: 8)
   public static let trainingTime = Purpose(rawValue: 9)
   public static let trainingNoise = Purpose(rawValue: 10)
-  public static let lossTime = Purpose(rawValue: 11)
   public static let lossNoise = Purpose(rawValue: 12)
   public static let projections = Purpose(rawValue: 13)
   public static let features = Purpose(rawValue: 14)
