@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Synchronization
 
 /// A network read as a score: its output, label and input scale follow from the process's kernel.
 public struct NetworkScore: Score {
@@ -12,10 +13,13 @@ public struct NetworkScore: Score {
   public let kernel: any PerturbationKernel
   /// T
   public let duration: Double
+  /// Where the network is conditioned on classes.
+  public let classes: RowClasses
+  private let tapes = TapePool()
 
   public init(
     _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
-    duration: Double
+    duration: Double, classes: RowClasses = .inTurn
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
     self.network = network
@@ -23,13 +27,16 @@ public struct NetworkScore: Score {
     self.prediction = prediction
     self.kernel = kernel
     self.duration = duration
+    self.classes = classes
   }
+
+  public var shardRows: Int { network.shardRows.upperBound }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
     guard rows.dimension == network.dimension else {
       throw InputError("points of \(rows.dimension) values for a network of \(network.dimension)")
     }
-    return Evaluator(self)
+    return Evaluator(self, rows)
   }
 
   /// What the network is told about the noise level at time t.
@@ -37,26 +44,32 @@ public struct NetworkScore: Score {
     switch network.label {
     case .time: 1000 * t / duration
     case .logNoise: log(moments.deviation / moments.scale)
+    case .discrete(let levels): Double(levels) * t / duration - 1
     }
   }
 
   final class Evaluator: ScoreEvaluator {
     private let score: NetworkScore
+    private let first: Int
     private let tape: Tape
     /// Runs of rows that share a time, with what the prediction needs there.
     private var runs: [(first: Int, count: Int, coefficients: Prediction.Coefficients)] = []
 
-    init(_ score: NetworkScore) {
+    init(_ score: NetworkScore, _ rows: RowSpan) {
       self.score = score
-      tape = Tape(score.network.layout)
+      first = rows.first
+      tape = score.tapes.take { score.network.makeTape(prepared: score.tapes.prepared) }
     }
 
+    deinit { score.tapes.giveBack(tape) }
+
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forward(x, times, recording: false) { output, _ in
+      forEachPart(of: x, times, recording: false) { x, offset, output, _ in
+        let s = s.values + offset
         for run in runs {
           let o = run.first * x.dimension
           ck_combine_float(
-            s.values + o, run.coefficients.skip, x.values + o, run.coefficients.output, output.values + o,
+            s + o, run.coefficients.skip, x.values + o, run.coefficients.output, output.values + o,
             run.count * x.dimension)
         }
       }
@@ -64,26 +77,44 @@ public struct NetworkScore: Score {
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
       // (∂s/∂x)ᵀ v = skip · v + out · in · (∂F/∂(in · x))ᵀ v
-      forward(x, times, recording: true) { output, input in
+      forEachPart(of: x, times, recording: true) { x, offset, output, input in
+        let (v, out) = (v.values + offset, out.values + offset)
         let adjoint = tape.constant(rows: x.count, columns: x.dimension)
         for run in runs {
           let o = run.first * x.dimension
           ck_to_float(
-            adjoint.values + o, v.values + o, run.coefficients.output * run.coefficients.input,
-            run.count * x.dimension)
+            adjoint.values + o, v + o, run.coefficients.output * run.coefficients.input, run.count * x.dimension)
         }
         tape.backward(from: output, adjoint: adjoint)
         guard let gradient = tape.gradient(of: input) else { preconditionFailure("a network that ignores its input") }
         for run in runs {
           let o = run.first * x.dimension
-          ck_combine_float(
-            out.values + o, run.coefficients.skip, v.values + o, 1, gradient.values + o, run.count * x.dimension)
+          ck_combine_float(out + o, run.coefficients.skip, v + o, 1, gradient.values + o, run.count * x.dimension)
         }
       }
     }
 
+    /// Takes the network through rows, as many at a time as it likes.
+    private func forEachPart(
+      of x: Rows, _ times: Times, recording: Bool,
+      _ body: (_ part: Rows, _ offset: Int, _ output: Tensor, _ input: Tensor) -> Void
+    ) {
+      let size = score.network.shardRows.upperBound
+      var start = 0
+      while start < x.count {
+        let count = min(size, x.count - start)
+        let offset = start * x.dimension
+        let part = Rows(values: x.values + offset, first: x.first + start, count: count, dimension: x.dimension)
+        switch times {
+        case .all: forward(part, times, recording) { body(part, offset, $0, $1) }
+        case .each(let t): forward(part, .each(t + start), recording) { body(part, offset, $0, $1) }
+        }
+        start += count
+      }
+    }
+
     private func forward(
-      _ x: Rows, _ times: Times, recording: Bool, _ body: (_ output: Tensor, _ input: Tensor) -> Void
+      _ x: Rows, _ times: Times, _ recording: Bool, _ body: (_ output: Tensor, _ input: Tensor) -> Void
     ) {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
@@ -98,13 +129,19 @@ public struct NetworkScore: Score {
           label = tape.constant(rows: x.count, columns: 1)
           for row in 0..<x.count { append(first: row, count: 1, at: t[row], label: label) }
         }
+        var classes: Tensor?
+        if score.network.classCount > 0 {
+          let column = tape.constant(rows: x.count, columns: 1)
+          for row in 0..<x.count { column.values[row] = Float(score.classes[x.first + row, of: score.network.classCount]) }
+          classes = column
+        }
         var input = tape.constant(rows: x.count, columns: x.dimension)
         for run in runs {
           let o = run.first * x.dimension
           ck_to_float(input.values + o, x.values + o, run.coefficients.input, run.count * x.dimension)
         }
         if recording { input = tape.variable(input) }
-        body(score.network.forward(input, label: label, on: tape), input)
+        body(score.network.forward(input, label: label, classes: classes, on: tape), input)
       }
     }
 
@@ -113,5 +150,40 @@ public struct NetworkScore: Score {
       label[first, 0] = Float(score.label(moments, at: t))
       runs.append((first, count, score.prediction.coefficients(moments)))
     }
+  }
+}
+
+/// Which class each row is of, for a network that is conditioned on classes.
+public enum RowClasses: Sendable, Equatable {
+  /// Row i has class i mod the number of classes.
+  case inTurn
+  /// All rows have one class.
+  case all(Int)
+  /// A class for each row.
+  case each([Int])
+
+  subscript(row: Int, of count: Int) -> Int {
+    switch self {
+    case .inTurn: row % count
+    case .all(let label): label
+    case .each(let labels): labels[row]
+    }
+  }
+}
+
+/// Tapes of one set of parameters, lent to one worker at a time, with the weights that kernels prepared from it: an
+/// evaluator for a few rows costs no new memory.
+final class TapePool: Sendable {
+  let prepared = PreparedWeights()
+  private let free = Mutex<[LentTape]>([])
+
+  /// A tape stays on the thread that took it until it is given back.
+  private struct LentTape: @unchecked Sendable { let tape: Tape }
+
+  func take(_ make: () -> Tape) -> Tape { free.withLock { $0.popLast() }?.tape ?? make() }
+
+  func giveBack(_ tape: Tape) {
+    let lent = LentTape(tape: tape)
+    free.withLock { $0.append(lent) }
   }
 }

@@ -37,8 +37,8 @@ public struct Sampler: Sendable {
 
   /// `count` samples by `solver`.
   ///
-  /// With fixed steps row i depends on nothing but the seed and i. The last block of 256 rows is filled up with rows
-  /// that are thrown away, so that a shared step size does not depend on `count` either.
+  /// With fixed steps row i depends on nothing but the seed and i. The last block of rows is filled up with rows that
+  /// are thrown away, so that a shared step size does not depend on `count` either.
   /// - Parameter denoise: end with Tweedie's mean at ε (one more evaluation).
   public func draw(
     _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil
@@ -46,7 +46,8 @@ public struct Sampler: Sendable {
     precondition(count >= 0)
     let clock = ContinuousClock()
     let start = clock.now
-    let padded = Shards(rows: count).count * Shards.rows
+    let size = problem.score.shardRows
+    let padded = Shards(rows: count, size: size).count * size
     var batch = try prior(padded)
     let results = try run(&batch, progress) { x, context in
       let steps = try solver.solve(x, in: context)
@@ -75,7 +76,7 @@ public struct Sampler: Sendable {
     _ body: @Sendable (Rows, SolveContext) throws -> StepCount
   ) throws -> [Int: ShardResult] {
     let results = Mutex<[Int: ShardResult]>([:])
-    try batch.forEachShard(threads: threads) { x in
+    try batch.forEachShard(of: problem.score.shardRows, threads: threads) { x in
       let context = try SolveContext(problem, rows: x.span, progress: progress)
       let steps = try body(x, context)
       results.withLock {

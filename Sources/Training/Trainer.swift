@@ -8,8 +8,9 @@ import Synchronization
 
 /// Trains a network's score on a data set.
 ///
-/// A step's batch is cut into fixed shards; each has a gradient buffer of its own, and the buffers are added in order:
-/// the result is the same to the last bit for any number of threads.
+/// A step's batch is cut into fixed shards, and these are dealt to a fixed number of lanes. A lane adds its shards'
+/// gradients up in its own buffer, and the buffers are added in order: the result is the same to the last bit for any
+/// number of threads.
 public struct Trainer: Sendable {
   public let score: NetworkScore
   public let process: any AffineSDE
@@ -57,9 +58,11 @@ public struct Trainer: Sendable {
   /// - Throws: `ComputationError.nonFiniteLoss`; the state is then that before the failing step.
   public func run(_ state: inout TrainingState, onStep: (Step) throws -> Bool = { _ in true }) throws {
     let count = score.network.layout.count
-    let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch))
-    let workers = (0..<min(threads, shards.count)).map { _ in Worker(self, shardSize: shards.size) }
-    let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * shards.count)
+    let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, score.network.shardRows))
+    let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
+    let prepared = PreparedWeights()
+    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size, prepared) }
+    let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
     let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
     defer {
       gradients.deallocate()
@@ -72,15 +75,18 @@ public struct Trainer: Sendable {
         let step = state.step
         try state.parameters.withUnsafeMutableBufferPointer { parameters in
           let parameters = SharedMemory(parameters.baseAddress!)
-          try shards.forEach(threads: workers.count) { shard, rows, worker in
-            pool.losses.pointer[shard] = pool.workers[worker].run(
-              rows, step: step, data: data.pointer, parameters: parameters.pointer,
-              gradients: pool.gradients.pointer + shard * count)
+          prepared.renew()
+          try lanes.forEach(threads: workers.count) { lane, _, worker in
+            for shard in stride(from: lane, to: shards.count, by: lanes.count) {
+              pool.losses.pointer[shard] = pool.workers[worker].run(
+                shards.range(shard), step: step, data: data.pointer, parameters: parameters.pointer,
+                gradients: pool.gradients.pointer + lane * count, accumulate: shard > lane)
+            }
           }
         }
         var loss = 0.0
         for shard in 0..<shards.count { loss += losses[shard] }
-        let norm = try update(&state, pool.gradients, buffers: shards.count, loss: loss)
+        let norm = try update(&state, pool.gradients, buffers: lanes.count, loss: loss)
         let goOn = try onStep(
           Step(number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm))
         if !goOn { return }
@@ -88,11 +94,16 @@ public struct Trainer: Sendable {
     }
   }
 
-  /// Half of the batch, between 32 and 256 rows: large products are the fastest, and 256 rows of activations stay in a
-  /// processor's cache. More than two threads want batches above 512.
-  static func shardSize(batch: Int) -> Int { min(256, max(32, (batch + 1) / 2)) }
+  /// How many gradient buffers there are at most, and so how many threads can be of use.
+  static let lanes = 8
 
-  /// Adds the shards' gradients up, clips them, and takes the optimiser's step; returns the gradient's norm.
+  /// Half of the batch within the network's range: large products are the fastest, and a shard's activations are to stay
+  /// near the processor.
+  static func shardSize(batch: Int, _ range: ClosedRange<Int>) -> Int {
+    min(range.upperBound, max(range.lowerBound, (batch + 1) / 2))
+  }
+
+  /// Adds the lanes' gradients up, clips them, and takes the optimiser's step; returns the gradient's norm.
   private func update(
     _ state: inout TrainingState, _ gradients: SharedMemory<Float>, buffers: Int, loss: Double
   ) throws -> Double {
@@ -145,9 +156,9 @@ public struct Trainer: Sendable {
     private var indices: [Int]
     private var coefficients: [Double]
 
-    init(_ trainer: Trainer, shardSize: Int) {
+    init(_ trainer: Trainer, shardSize: Int, _ prepared: PreparedWeights) {
       self.trainer = trainer
-      tape = Tape(trainer.score.network.layout)
+      tape = trainer.score.network.makeTape(prepared: prepared)
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       noise = RowStorage(RowSpan(first: 0, count: shardSize, dimension: trainer.score.network.dimension))
       indices = Array(repeating: 0, count: shardSize)
@@ -157,11 +168,12 @@ public struct Trainer: Sendable {
     /// The loss and gradient of some rows of a step's batch.
     func run(
       _ rows: Range<Int>, step: Int, data: UnsafePointer<Float>, parameters: UnsafePointer<Float>,
-      gradients: UnsafeMutablePointer<Float>
+      gradients: UnsafeMutablePointer<Float>, accumulate: Bool
     ) -> Double {
       let (plan, score, seed) = (trainer.plan, trainer.score, trainer.seed)
       let dimension = score.network.dimension
       tape.begin(parameters: parameters, recording: true)
+      tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
       let label = tape.constant(rows: rows.count, columns: 1)
       let weight = tape.constant(rows: rows.count, columns: 1)
       // Which rows of the data, with replacement.
@@ -194,7 +206,7 @@ public struct Trainer: Sendable {
 
       let output = score.network.forward(input, label: label, on: tape)
       let loss = tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
-      tape.backward(from: loss, gradients: gradients)
+      tape.backward(from: loss, gradients: gradients, accumulate: accumulate)
       return Double(loss.values[0])
     }
   }

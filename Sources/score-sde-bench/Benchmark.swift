@@ -15,7 +15,7 @@ struct Benchmark {
 
   static let names = [
     "train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product",
-  ]
+  ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
 
   static func make(_ name: String) throws -> Benchmark? {
     switch name {
@@ -26,7 +26,72 @@ struct Benchmark {
     case "normals": normals()
     case "mixture-score": try mixtureScore()
     case "matrix-product": matrixProduct()
-    default: nil
+    default:
+      if let unet = unets.first(where: { name == "unet-\($0.name)-forward" }) {
+        try unetForward(unet)
+      } else if let unet = unets.first(where: { name == "unet-\($0.name)-train" }) {
+        try unetTrain(unet)
+      } else {
+        nil
+      }
+    }
+  }
+
+  /// The networks that are timed beside PyTorch's, and their batches.
+  private static let unets: [(name: String, architecture: UNetArchitecture, batch: Int)] = {
+    var small = UNetArchitecture(
+      height: 8, width: 8, channels: 1, widths: [32, 64], blocks: 1, attention: [4], resampling: .convolution)
+    small.time = .positional(flipped: true, shift: 0)
+    let mid = UNetArchitecture(
+      height: 32, width: 32, channels: 3, widths: [64, 128, 128], blocks: 2, attention: [16], resampling: .convolution)
+    var cifar = UNetArchitecture(
+      height: 32, width: 32, channels: 3, widths: [128, 256, 256, 256], blocks: 2, attention: [16],
+      resampling: .convolution)
+    cifar.downPadding = 0
+    return [("small", small, 64), ("mid", mid, 16), ("cifar10", cifar, 4)]
+  }()
+
+  private static func score(_ architecture: UNetArchitecture) throws -> NetworkScore {
+    let network = try UNet(architecture)
+    let process = VPSDE()
+    return NetworkScore(
+      network, parameters: network.initialParameters(seed: 1), prediction: .noise,
+      kernel: process.makeKernel() ?? IntegratedKernel(of: process), duration: 1)
+  }
+
+  /// The network's output for a batch, each row with its own noise level.
+  private static func unetForward(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark
+  {
+    let score = try score(unet.architecture)
+    let batch = unet.batch
+    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: score.network.dimension)
+    let times = (0..<batch).map { (Double($0) + 0.5) / Double(batch) }
+    let size = min(score.shardRows, (batch + 1) / 2)
+    let repetitions = unet.name == "small" ? 50 : 5
+    return Benchmark(units: repetitions) {
+      for _ in 0..<repetitions {
+        var x = images
+        try x.forEachShard(of: size, threads: Shards.processors) { x in
+          try RowStorage.with(x.span, count: 1) { s in
+            try times.withUnsafeBufferPointer {
+              try score.makeEvaluator(for: x.span).evaluate(x, at: .each($0.baseAddress! + x.first), into: s[0])
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// One step of Adam with clipping, and without averaging to speak of.
+  private static func unetTrain(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark {
+    let score = try score(unet.architecture)
+    let images = NoiseStream(seed: 1, purpose: .data).normals(count: unet.batch, dimension: score.network.dimension)
+    let steps = unet.name == "small" ? 20 : 3
+    let plan = TrainingPlan(steps: steps, batch: unet.batch, learningRate: 2e-4, decay: .constant, clip: 1, ema: 0)
+    let trainer = Trainer(score, process: VPSDE(), data: images, plan: plan, seed: 1)
+    return Benchmark(units: steps) {
+      var state = trainer.initialState()
+      try trainer.run(&state)
     }
   }
 

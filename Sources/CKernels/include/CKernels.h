@@ -9,3 +9,5 @@
 #include "ck_matrix.h"
 #include "ck_tensor.h"
 #include "ck_distances.h"
+#include "ck_convolution.h"
+#include "ck_image.h"

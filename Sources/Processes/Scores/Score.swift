@@ -5,6 +5,12 @@ import Core
 public protocol Score: Sendable {
   /// An evaluator with its own memory for the given rows, owned by one worker.
   func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator
+  /// How many rows a worker should carry at a time: fewer than usual where a row takes much memory and work.
+  var shardRows: Int { get }
+}
+
+extension Score {
+  public var shardRows: Int { Shards.rows }
 }
 
 /// The time of each row.
@@ -32,6 +38,8 @@ extension ScoreEvaluator {
 public struct CountingScore: Score {
   public let base: any Score
   public init(_ base: any Score) { self.base = base }
+
+  public var shardRows: Int { base.shardRows }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
     Evaluator(try base.makeEvaluator(for: rows))

@@ -45,7 +45,7 @@ public struct MLP: ScoreNetwork {
     return values
   }
 
-  public func forward(_ x: Tensor, label: Tensor, on tape: Tape) -> Tensor {
+  public func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
     var h = firstLayer(x, label, tape)
     for layer in 1..<weights.count {
       let z = tape.matrixProduct(h, tape.parameter(weights[layer]), transposeB: true)

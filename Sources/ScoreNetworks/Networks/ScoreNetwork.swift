@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// A function F(x, label) with parameters, evaluated on a tape: the trainable part of a learned score.
+/// A function F(x, label, class) with parameters, evaluated on a tape: the trainable part of a learned score.
 ///
 /// Inputs arrive scaled to unit variance, as rows × dimension floats.
 public protocol ScoreNetwork: Sendable {
@@ -9,19 +9,45 @@ public protocol ScoreNetwork: Sendable {
   var layout: ParameterLayout { get }
   /// What the network is told about the noise level.
   var label: NoiseLabel { get }
+  /// How many classes it is conditioned on; 0: none.
+  var classCount: Int { get }
+  /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
+  /// workers, not fewer than the lower.
+  var shardRows: ClosedRange<Int> { get }
+  /// Whether 3 × 3 convolutions may use Winograd's filtering.
+  var usesWinograd: Bool { get }
 
   /// Initial values of all parameters.
   func initialParameters(seed: UInt64) -> [Float]
 
-  /// F(x, label), of x's shape.
-  /// - Parameter label: a column with a value per row, or a single value that holds for all rows.
-  func forward(_ x: Tensor, label: Tensor, on tape: Tape) -> Tensor
+  /// F(x, label, class), of x's shape.
+  /// - Parameters:
+  ///   - label: a column with a value per row, or a single value that holds for all rows.
+  ///   - classes: a column with each row's class; nil where the network knows none.
+  func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor
+}
+
+extension ScoreNetwork {
+  public var classCount: Int { 0 }
+  public var shardRows: ClosedRange<Int> { 32...256 }
+  public var usesWinograd: Bool { true }
+
+  public func forward(_ x: Tensor, label: Tensor, on tape: Tape) -> Tensor {
+    forward(x, label: label, classes: nil, on: tape)
+  }
+
+  /// A tape for this network; tapes with the same parameters share prepared weights.
+  public func makeTape(prepared: PreparedWeights? = nil) -> Tape {
+    Tape(layout, prepared: prepared, winograd: usesWinograd)
+  }
 }
 
 /// The number that tells a network how much noise there is.
-public enum NoiseLabel: String, Sendable, CaseIterable {
-  /// 1000 t / T (DDPM's convention)
+public enum NoiseLabel: Sendable, Equatable {
+  /// 1000 t / T
   case time
   /// ln(σ/m) (NCSN's convention, for any process)
-  case logNoise = "log-noise"
+  case logNoise
+  /// N t / T − 1: the index of the noise level, from 0, of a network with N of them (DDPM's convention)
+  case discrete(Int)
 }

@@ -2,16 +2,75 @@
 
 /// Where each parameter of a network lies in ONE flat buffer of floats. Gradients, moments and averages have the same
 /// layout, so that an optimiser, an average or a checkpoint is one loop.
+///
+/// A checkpoint holds tensors under their names in the order that everyone uses; the flat buffer holds them as the kernels
+/// read them, with zeros in places where no channel is (their gradients are zero, so they stay).
 public struct ParameterLayout: Sendable, Equatable {
-  public struct Entry: Sendable, Equatable {
+  /// A tensor of a checkpoint.
+  public struct Part: Sendable, Equatable {
     public let name: String
-    /// As stored in a checkpoint: [out, in] for a weight, [n] for a bias.
+    /// [out, in] or [out, in, height, width] for weights, [n] for a bias.
     public let shape: [Int]
+
+    public var count: Int { shape.reduce(1, *) }
+  }
+
+  /// How a parameter lies in the buffer.
+  public enum Storage: Sendable, Equatable {
+    /// As in the checkpoint.
+    case plain
+    /// A value per place; zeros between. Parts follow each other.
+    case vector(ChannelPlaces)
+    /// A matrix whose rows are placed so.
+    case rows(ChannelPlaces)
+    /// [out / 16][in / 16][row][column][in % 16][out % 16]. Parts follow each other along `out`.
+    case convolution(in: ChannelPlaces, out: ChannelPlaces, kernel: Int)
+  }
+
+  public struct Entry: Sendable, Equatable {
+    public let parts: [Part]
+    public let storage: Storage
     public let offset: Int
 
-    public var rows: Int { shape.count > 1 ? shape[0] : 1 }
-    public var columns: Int { shape.dropFirst(shape.count > 1 ? 1 : 0).reduce(1, *) }
-    public var count: Int { shape.reduce(1, *) }
+    public var rows: Int {
+      switch storage {
+      case .plain: parts[0].shape.count > 1 ? parts[0].shape[0] : 1
+      case .rows(let places): places.padded
+      case .vector, .convolution: 1
+      }
+    }
+    public var columns: Int {
+      switch storage {
+      case .plain: parts[0].shape.dropFirst(parts[0].shape.count > 1 ? 1 : 0).reduce(1, *)
+      case .rows: parts[0].shape[1]
+      case .vector(let places): parts.count * places.padded
+      case .convolution(let input, let output, let kernel):
+        parts.count * input.padded * output.padded * kernel * kernel
+      }
+    }
+    public var count: Int { rows * columns }
+
+    /// The place in the buffer, from `offset`, of every value of a part in the checkpoint's order.
+    func places(ofPart part: Int) -> [Int] {
+      switch storage {
+      case .plain: return Array(0..<parts[0].count)
+      case .vector(let places): return places.places.map { part * places.padded + $0 }
+      case .rows(let places): return places.places.flatMap { row in (0..<columns).map { row * columns + $0 } }
+      case .convolution(let input, let output, let kernel):
+        let taps = kernel * kernel
+        let inputs = input.places
+        var places: [Int] = []
+        places.reserveCapacity(output.count * input.count * taps)
+        for o in output.places {
+          let row = part * output.padded + o
+          for i in inputs {
+            let block = ((row / 16) * input.blocks + i / 16) * taps
+            for tap in 0..<taps { places.append((block + tap) * 256 + i % 16 * 16 + row % 16) }
+          }
+        }
+        return places
+      }
+    }
   }
 
   public private(set) var entries: [Entry] = []
@@ -20,11 +79,48 @@ public struct ParameterLayout: Sendable, Equatable {
 
   public init() {}
 
+  /// How many parameters there are, places without a channel aside.
+  public var parameterCount: Int { entries.reduce(0) { $0 + $1.parts.reduce(0) { $0 + $1.count } } }
+
   /// Adds a parameter and returns its index.
-  public mutating func add(_ name: String, shape: [Int]) -> Int {
-    let entry = Entry(name: name, shape: shape, offset: count)
+  public mutating func add(_ name: String, shape: [Int]) -> Int { add([Part(name: name, shape: shape)], .plain) }
+
+  /// Adds a parameter made of one or several tensors of equal shape.
+  public mutating func add(_ parts: [Part], _ storage: Storage) -> Int {
+    let entry = Entry(parts: parts, storage: storage, offset: count)
     entries.append(entry)
     count += entry.count
     return entries.count - 1
+  }
+
+  /// Reads every tensor of a flat buffer, in the checkpoint's order.
+  public func forEachTensor(of values: [Float], _ body: (Part, [Float]) throws -> Void) rethrows {
+    precondition(values.count == count)
+    for entry in entries {
+      for (index, part) in entry.parts.enumerated() {
+        if case .plain = entry.storage {
+          try body(part, Array(values[entry.offset..<entry.offset + entry.count]))
+        } else {
+          try body(part, entry.places(ofPart: index).map { values[entry.offset + $0] })
+        }
+      }
+    }
+  }
+
+  /// A flat buffer of the tensors that `tensor` gives.
+  public func buffer(_ tensor: (Part) throws -> [Float]) rethrows -> [Float] {
+    var values = [Float](repeating: 0, count: count)
+    for entry in entries {
+      for (index, part) in entry.parts.enumerated() {
+        let read = try tensor(part)
+        precondition(read.count == part.count)
+        if case .plain = entry.storage {
+          values.replaceSubrange(entry.offset..<entry.offset + entry.count, with: read)
+        } else {
+          for (value, place) in zip(read, entry.places(ofPart: index)) { values[entry.offset + place] = value }
+        }
+      }
+    }
+    return values
   }
 }

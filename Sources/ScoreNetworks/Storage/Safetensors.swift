@@ -131,29 +131,23 @@ public struct Safetensors: Sendable {
 extension Safetensors {
   /// Adds the tensors of a flat buffer under `prefix` + name.
   public mutating func add(_ values: [Float], layout: ParameterLayout, prefix: String) {
-    precondition(values.count == layout.count)
-    for entry in layout.entries {
-      tensors[prefix + entry.name] = Entry(
-        shape: entry.shape, values: Array(values[entry.offset..<entry.offset + entry.count]))
+    layout.forEachTensor(of: values) { part, values in
+      tensors[prefix + part.name] = Entry(shape: part.shape, values: values)
     }
   }
 
   /// The flat buffer of the tensors under `prefix`.
   /// - Throws: `InputError` naming a tensor that is missing or of another shape.
   public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
-    var values: [Float] = []
-    values.reserveCapacity(layout.count)
-    for entry in layout.entries {
-      guard let tensor = tensors[prefix + entry.name] else {
-        throw InputError("a checkpoint of another network: no tensor '\(prefix + entry.name)'")
+    try layout.buffer { part in
+      guard let tensor = tensors[prefix + part.name] else {
+        throw InputError("a checkpoint of another network: no tensor '\(prefix + part.name)'")
       }
-      guard tensor.shape == entry.shape else {
+      guard tensor.shape == part.shape else {
         throw InputError(
-          "a checkpoint of another network: '\(prefix + entry.name)' has shape \(tensor.shape), expected \(entry.shape)"
-        )
+          "a checkpoint of another network: '\(prefix + part.name)' has shape \(tensor.shape), expected \(part.shape)")
       }
-      values += tensor.values
+      return tensor.values
     }
-    return values
   }
 }

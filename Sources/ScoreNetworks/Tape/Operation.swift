@@ -39,4 +39,40 @@ enum Operation {
   case sinusoids(Tensor, Tensor, order: Int)
   /// Σ_i s_i Σ_j x_ij² for constants s, a scalar
   case weightedSquares(Tensor, by: Tensor)
+
+  // Of images; shapes say how rows are to be read.
+
+  /// Rows of height × width × channel, blocked, and back.
+  case blocked(Tensor, FeatureShape)
+  case unblocked(Tensor, FeatureShape)
+  /// conv(x, w) + b
+  case convolution(Tensor, Tensor, bias: Tensor?, ConvolutionShape)
+  /// conv(·, w)ᵀ g
+  case convolutionAdjoint(Tensor, Tensor, ConvolutionShape)
+  /// conv(x, ·)ᵀ g
+  case convolutionWeights(Tensor, Tensor, ConvolutionShape)
+  /// Fused; a composing tape writes it in other operations.
+  case groupNorm(Tensor, GroupNormalisation)
+  /// Fused; a composing tape writes it in other operations. `weights` are the softmax's.
+  case attention(Tensor, AttentionShape, weights: Tensor)
+  /// Nearest upsampling by 2 and its adjoint; the shape is that of the smaller image.
+  case repeatPixels(Tensor, FeatureShape, factor: Float)
+  case sumPixels(Tensor, FeatureShape, factor: Float)
+  /// Σ over pixels and its adjoint.
+  case channelSums(Tensor, FeatureShape)
+  case spreadChannels(Tensor, FeatureShape)
+  /// Some channels as matrices, and the adjoint.
+  case pixelsMatrix(Tensor, PixelColumns)
+  case matrixPixels(Tensor, PixelColumns)
+  /// A matrix product in every row.
+  case batchedProduct(Tensor, Tensor, transposeA: Bool, transposeB: Bool, BatchedShape)
+  /// softmax(scale · x) along rows
+  case softmax(Tensor, scale: Float)
+  /// xᵖ
+  case power(Tensor, Float)
+  /// The same numbers in rows of another length.
+  case reshape(Tensor)
+  /// Rows of a table by constant indices, and the adjoint.
+  case gatherRows(Tensor, Tensor)
+  case scatterRows(Tensor, Tensor)
 }

@@ -7,13 +7,16 @@ extension Tape {
   ///   - adjoint: ∂(what is wanted)/∂output, of its shape; default: ones.
   ///   - gradients: the flat buffer that receives the gradient of every parameter (all of it is written); nil where only
   ///     variables matter.
+  ///   - accumulate: add to `gradients` instead.
   ///   - taped: record the backward pass too, so that its results can be differentiated again; then parameter gradients
   ///     are tensors of the tape and `gradients` must be nil.
   public func backward(
-    from output: Tensor, adjoint: Tensor? = nil, gradients: UnsafeMutablePointer<Float>? = nil, taped: Bool = false
+    from output: Tensor, adjoint: Tensor? = nil, gradients: UnsafeMutablePointer<Float>? = nil,
+    accumulate: Bool = false, taped: Bool = false
   ) {
     precondition(recording && !output.isConstant, "nothing was recorded for this tensor")
     precondition(gradients == nil || !taped)
+    accumulating = accumulate
     recording = taped
     defer { recording = true }
     adjoints.removeAll(keepingCapacity: true)
@@ -27,7 +30,7 @@ extension Tape {
       guard let g = adjoints[index] else { continue }
       propagate(nodes[index], g, index)
     }
-    if let gradients { zeroUnused(gradients) }
+    if let gradients, !accumulate { zeroUnused(gradients) }
   }
 
   /// The derivative by a variable or parameter after `backward`; nil where the output does not depend on it.
@@ -60,7 +63,6 @@ extension Tape {
       } else {
         contribute(product: a, g, !transposeA, false, to: b)
       }
-      if inPlace { release(index) }
     case .addBias(let x, let b):
       if !b.isConstant { contributeColumnSums(g, to: b) }
       move(adjoint, from: index, to: x)
@@ -72,8 +74,8 @@ extension Tape {
       contribute(to: f) { siluProduct(g, x, order: order) }
       contribute(to: x) { siluProduct(product(g, f), x, order: order + 1) }
     case .sum(let a, let x, let b, let y):
-      contribute(to: x) { scale(g, by: a) }
-      contribute(to: y) { scale(g, by: b) }
+      contribute(b, g, to: y)
+      if a == 1 && inPlace { move(adjoint, from: index, to: x) } else { contribute(a, g, to: x) }
     case .product(let x, let y):
       contribute(to: x) { product(g, y) }
       contribute(to: y) { product(g, x) }
@@ -101,7 +103,10 @@ extension Tape {
         product(
           scale(scaleRows(x, by: s), by: 2), repeatColumn(repeatRow(g, rows: x.rows), columns: x.columns))
       }
+    default:
+      propagateImages(node, adjoint, index)
     }
+    if !recording { release(index) }
   }
 
   /// Columns in memory of their own, recorded or not.
@@ -114,19 +119,29 @@ extension Tape {
   }
 
   /// Adds a freshly made tensor to an input's adjoint.
-  private func contribute(to input: Tensor, _ make: () -> Tensor) {
+  func contribute(to input: Tensor, _ make: () -> Tensor) {
     if input.isConstant { return }
     accumulate(Adjoint(tensor: make(), owned: true), to: input)
   }
 
+  /// Adds a multiple of a tensor to an input's adjoint.
+  func contribute(_ factor: Float, _ g: Tensor, to input: Tensor) {
+    if input.isConstant || factor == 0 { return }
+    if !recording, input.node < adjoints.count, let present = adjoints[input.node], present.owned {
+      ck_sum(present.tensor.values, 1, present.tensor.values, factor, g.values, g.count)
+    } else {
+      accumulate(Adjoint(tensor: scale(g, by: factor), owned: true), to: input)
+    }
+  }
+
   /// Hands an adjoint on to an input that has the same one.
-  private func move(_ adjoint: Adjoint, from index: Int, to input: Tensor) {
+  func move(_ adjoint: Adjoint, from index: Int, to input: Tensor) {
     if input.isConstant { return }
     adjoints[index]?.owned = false
     accumulate(adjoint, to: input)
   }
 
-  private func accumulate(_ adjoint: Adjoint, to input: Tensor) {
+  func accumulate(_ adjoint: Adjoint, to input: Tensor) {
     let value = adjoint.tensor
     if let slot = parameterSlot(of: input) {
       ck_sum(
@@ -160,7 +175,7 @@ extension Tape {
     }
   }
 
-  private func contributeColumnSums(_ g: Tensor, to input: Tensor) {
+  func contributeColumnSums(_ g: Tensor, to input: Tensor) {
     if !recording, let slot = parameterSlot(of: input) {
       ck_column_sums(slot.tensor.values, g.values, g.rows, g.columns, slot.used ? 1 : 0)
     } else {
@@ -175,11 +190,11 @@ extension Tape {
   }
 
   /// The place in the flat gradient buffer of a parameter, and whether something was already added to it.
-  private func parameterSlot(of input: Tensor) -> (tensor: Tensor, used: Bool)? {
+  func parameterSlot(of input: Tensor) -> (tensor: Tensor, used: Bool)? {
     guard let gradientBuffer, case .parameter(let index) = nodes[input.node].operation else { return nil }
     let entry = layout.entries[index]
     let slot = Tensor(values: gradientBuffer + entry.offset, rows: entry.rows, columns: entry.columns)
-    let used = adjoints[input.node] != nil
+    let used = accumulating || adjoints[input.node] != nil
     adjoints[input.node] = Adjoint(tensor: slot, owned: false)
     return (slot, used)
   }

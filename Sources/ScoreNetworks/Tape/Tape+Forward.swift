@@ -49,9 +49,10 @@ extension Tape {
   }
 
   /// a x + b y
-  public func sum(_ a: Float, _ x: Tensor, _ b: Float, _ y: Tensor) -> Tensor {
+  /// - Parameter last: nobody else will read y.
+  public func sum(_ a: Float, _ x: Tensor, _ b: Float, _ y: Tensor, last: Bool = false) -> Tensor {
     precondition(x.rows == y.rows && x.columns == y.columns, "tensors of different shapes")
-    let out = result(x.rows, x.columns)
+    let out = last && !recording ? y : result(x.rows, x.columns)
     ck_sum(out.values, a, x.values, b, y.values, x.count)
     return record(.sum(a, x, b, y), out)
   }

@@ -62,10 +62,12 @@ extension Tape {
       }
     case .weightedSquares(let x, let s):
       return d(x).map { scale(columnSums(rowSums(scaleRows(product(x, $0), by: s))), by: 2) }
+    default:
+      return imageRule(node, d)
     }
   }
 
-  private func add(_ x: Tensor?, _ y: Tensor?) -> Tensor? {
+  func add(_ x: Tensor?, _ y: Tensor?) -> Tensor? {
     switch (x, y) {
     case (let x?, let y?): sum(1, x, 1, y)
     case (let x, nil): x

@@ -26,17 +26,46 @@ public final class Tape {
   let layout: ParameterLayout
   /// Where parameter gradients go while a backward pass runs.
   var gradientBuffer: UnsafeMutablePointer<Float>?
+  /// Whether gradients are added to what the buffer holds.
+  var accumulating = false
   private var parameterValues: UnsafePointer<Float>?
+  /// Whether fused operations are recorded as compositions of others, which can be differentiated more than once.
+  private(set) var composing = false
+  /// The tape's convolutions: by parameters, whose prepared forms all workers share, and by other tensors.
+  private let prepared: PreparedWeights
+  private let ownsPrepared: Bool
+  let workspace: OpaquePointer
+  private lazy var passing = (weights: PreparedWeights(), workspace: OpaquePointer?.none)
+  private let winograd: Bool
+  /// Where dropout takes its noise from; nil outside training.
+  var dropout: DropoutNoise?
   /// The node of each parameter that was used.
   private var parameterNodes: [Int]
 
-  public init(_ layout: ParameterLayout) {
+  /// - Parameters:
+  ///   - prepared: convolution weights as kernels want them, shared by tapes with the same parameters.
+  ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
+  public init(_ layout: ParameterLayout, prepared: PreparedWeights? = nil, winograd: Bool = true) {
     self.layout = layout
+    self.winograd = winograd
+    ownsPrepared = prepared == nil
+    self.prepared = prepared ?? PreparedWeights()
+    workspace = ck_workspace_make(self.prepared.handle, winograd ? 1 : 0)
     parameterNodes = Array(repeating: -1, count: layout.entries.count)
   }
 
+  deinit {
+    ck_workspace_free(workspace)
+    if let other = passing.workspace { ck_workspace_free(other) }
+  }
+
   /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
-  public func begin(parameters: UnsafePointer<Float>, recording: Bool) {
+  /// - Parameter composing: record only operations whose derivatives can be differentiated; for `tangent` and for a
+  ///   taped `backward`.
+  public func begin(parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false) {
+    if ownsPrepared { prepared.renew() }
+    self.composing = composing
+    dropout = nil
     arena.reset()
     nodes.removeAll(keepingCapacity: true)
     adjoints.removeAll(keepingCapacity: true)
@@ -90,9 +119,33 @@ public final class Tape {
     return output
   }
 
+  /// The workspace for convolutions by the given weights. Prepared forms are kept for parameters only.
+  func workspace(for weights: Tensor) -> OpaquePointer {
+    if let base = parameterValues, base <= UnsafePointer(weights.values), UnsafePointer(weights.values) < base + layout.count
+    {
+      return workspace
+    }
+    let other = passing.workspace ?? ck_workspace_make(passing.weights.handle, winograd ? 1 : 0)!
+    passing.workspace = other
+    passing.weights.renew()
+    return other
+  }
+
   /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
   func gradient(ofParameter index: Int) -> Tensor? {
     let node = parameterNodes[index]
     return node < 0 || node >= adjoints.count ? nil : adjoints[node]?.tensor
   }
+}
+
+/// Convolution weights in the forms that the kernels want, made on first use and shared by the workers of a network.
+public final class PreparedWeights: @unchecked Sendable {
+  // Guarded by the C side's own locks.
+  let handle: OpaquePointer
+
+  public init() { handle = ck_prepared_weights_make() }
+  deinit { ck_prepared_weights_free(handle) }
+
+  /// Says that the weights have changed; between passes only.
+  public func renew() { ck_prepared_weights_renew(handle) }
 }

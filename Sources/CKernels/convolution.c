@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+#include "ck_convolution.h"
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include "ck_tensor.h"
+#include "direct.h"
+#include "patches.h"
+#include "winograd.h"
+
+// MARK: Prepared weights
+
+enum form { FORM_WINOGRAD, FORM_WINOGRAD_TRANSPOSED, FORM_TURNED, FORM_SWAPPED };
+
+typedef struct entry {
+  struct entry *next;
+  const float *weights;
+  int form;
+  size_t floats;
+  unsigned generation;  // of the weights that `values` were made from; 0: none
+  pthread_mutex_t lock;
+  float *values;
+} entry;
+
+enum { BUCKETS = 512 };
+
+struct ck_prepared_weights {
+  pthread_mutex_t lock;
+  unsigned generation;
+  size_t bytes;
+  entry *buckets[BUCKETS];
+};
+
+static void *allocate(size_t bytes) {
+  void *memory = aligned_alloc(64, (bytes + 63) / 64 * 64);
+  if (!memory) abort();
+  return memory;
+}
+
+ck_prepared_weights *ck_prepared_weights_make(void) {
+  ck_prepared_weights *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  pthread_mutex_init(&p->lock, NULL);
+  p->generation = 1;
+  return p;
+}
+
+void ck_prepared_weights_free(ck_prepared_weights *p) {
+  if (!p) return;
+  for (size_t b = 0; b < BUCKETS; b++)
+    for (entry *e = p->buckets[b], *next; e; e = next) {
+      next = e->next;
+      pthread_mutex_destroy(&e->lock);
+      free(e->values);
+      free(e);
+    }
+  pthread_mutex_destroy(&p->lock);
+  free(p);
+}
+
+void ck_prepared_weights_renew(ck_prepared_weights *p) { p->generation++; }
+size_t ck_prepared_weights_bytes(const ck_prepared_weights *p) { return p->bytes; }
+
+/// Turns every 16 x 16 block, and swaps the order of blocks on request.
+static void turn_weights(float *out, const float *w, size_t in_blocks, size_t out_blocks, size_t kernel, int swapped) {
+  for (size_t o = 0; o < out_blocks; o++)
+    for (size_t i = 0; i < in_blocks; i++) {
+      float *to = out + (swapped ? i * out_blocks + o : o * in_blocks + i) * kernel * 256;
+      for (size_t k = 0; k < kernel; k++, w += 256, to += 256)
+        for (size_t a = 0; a < 16; a++)
+          for (size_t b = 0; b < 16; b++) to[16 * b + a] = w[16 * a + b];
+    }
+}
+
+static const float *prepared(ck_prepared_weights *p, const ck_convolution *s, const float *weights, int form) {
+  const size_t bucket = (((uintptr_t)weights >> 6) * 4 + (size_t)form) % BUCKETS;
+  pthread_mutex_lock(&p->lock);
+  entry *e = p->buckets[bucket];
+  while (e && (e->weights != weights || e->form != form)) e = e->next;
+  if (!e) {
+    e = calloc(1, sizeof *e);
+    if (!e) abort();
+    e->weights = weights;
+    e->form = form;
+    e->floats = form <= FORM_WINOGRAD_TRANSPOSED ? ck_winograd_weight_size(s)
+                                                 : 256 * (size_t)s->in_blocks * (size_t)s->out_blocks *
+                                                       (size_t)s->kernel * (size_t)s->kernel;
+    e->values = allocate(e->floats * sizeof(float));
+    pthread_mutex_init(&e->lock, NULL);
+    e->next = p->buckets[bucket];
+    p->buckets[bucket] = e;
+    p->bytes += e->floats * sizeof(float);
+  }
+  pthread_mutex_unlock(&p->lock);
+  pthread_mutex_lock(&e->lock);
+  if (e->generation != p->generation) {
+    const size_t in = (size_t)s->in_blocks, out = (size_t)s->out_blocks;
+    if (form <= FORM_WINOGRAD_TRANSPOSED)
+      ck_winograd_weights(e->values, weights, in, out, form == FORM_WINOGRAD_TRANSPOSED);
+    else
+      turn_weights(e->values, weights, in, out, (size_t)s->kernel * (size_t)s->kernel, form == FORM_SWAPPED);
+    e->generation = p->generation;
+  }
+  pthread_mutex_unlock(&e->lock);
+  return e->values;
+}
+
+// MARK: Workspaces
+
+/// How one direction of a shape is done, looked up by both.
+typedef struct plan {
+  struct plan *next;
+  ck_convolution shape;
+  int direction, images, method;
+  ck_direct *direct;
+} plan;
+
+enum { PLAN_BUCKETS = 256 };
+
+struct ck_workspace {
+  ck_prepared_weights *weights;
+  int winograd;
+  float *scratch;
+  size_t scratch_floats;
+  plan *plans[PLAN_BUCKETS];
+};
+
+ck_workspace *ck_workspace_make(ck_prepared_weights *weights, int winograd) {
+  ck_workspace *w = calloc(1, sizeof *w);
+  if (!w) abort();
+  w->weights = weights;
+  w->winograd = winograd;
+  return w;
+}
+
+void ck_workspace_free(ck_workspace *w) {
+  if (!w) return;
+  for (size_t b = 0; b < PLAN_BUCKETS; b++)
+    for (plan *p = w->plans[b], *next; p; p = next) {
+      next = p->next;
+      ck_direct_free(p->direct);
+      free(p);
+    }
+  free(w->scratch);
+  free(w);
+}
+
+size_t ck_workspace_bytes(const ck_workspace *w) { return w->scratch_floats * sizeof(float); }
+
+static float *scratch_of(ck_workspace *w, size_t floats) {
+  if (floats > w->scratch_floats) {
+    free(w->scratch);
+    w->scratch = allocate(floats * sizeof(float));
+    w->scratch_floats = floats;
+  }
+  return w->scratch;
+}
+
+/// The shape of the convolution that backward by data is, of stride 1.
+static ck_convolution adjoint_of(const ck_convolution *s) {
+  return (ck_convolution){s->out_blocks, s->in_blocks, s->out_height, s->out_width, s->height,
+                          s->width,      s->kernel,    1,             s->kernel - 1 - s->pad_top, s->kernel - 1 - s->pad_left};
+}
+
+/// Winograd's filters want as many tiles as make the matrix products worth their weights: 36 numbers a tap pattern
+/// instead of 9. Measured on two cores: Docs/Performance.md.
+static int suits_winograd(const ck_convolution *s, int direction, int images) {
+  if (s->kernel != 3 || s->stride != 1) return 0;
+  const long height = direction == CK_BACKWARD_DATA ? s->height : s->out_height;
+  const long width = direction == CK_BACKWARD_DATA ? s->width : s->out_width;
+  const long tiles = ((height + 3) / 4) * ((width + 3) / 4) * images;
+  return tiles >= 8 && s->in_blocks + s->out_blocks > 2;
+}
+
+static plan *plan_of(ck_workspace *w, const ck_convolution *s, int direction, int images) {
+  size_t hash = (size_t)direction * 31 + (size_t)images;
+  const int *values = (const int *)s;
+  for (size_t i = 0; i < sizeof *s / sizeof(int); i++) hash = hash * 37 + (size_t)values[i];
+  plan **bucket = &w->plans[hash % PLAN_BUCKETS];
+  for (plan *p = *bucket; p; p = p->next)
+    if (p->direction == direction && p->images == images && !memcmp(&p->shape, s, sizeof *s)) return p;
+  plan *p = calloc(1, sizeof *p);
+  if (!p) abort();
+  p->shape = *s;
+  p->direction = direction;
+  p->images = images;
+  if (w->winograd && suits_winograd(s, direction, images)) {
+    p->method = CK_WINOGRAD;
+  } else {
+    p->direct = ck_direct_make(s, direction, images);
+    p->method = p->direct ? CK_DIRECT : CK_PATCHES;
+  }
+  p->next = *bucket;
+  *bucket = p;
+  return p;
+}
+
+int ck_convolution_choice(ck_workspace *w, const ck_convolution *s, int direction, int images) {
+  return plan_of(w, s, direction, images)->method;
+}
+
+void ck_convolve(ck_workspace *w, const ck_convolution *s, int images, const float *x, const float *weights,
+                 const float *bias, float *y) {
+  const plan *p = plan_of(w, s, CK_FORWARD, images);
+  switch (p->method) {
+    case CK_WINOGRAD:
+      ck_winograd_forward(s, (size_t)images, x, prepared(w->weights, s, weights, FORM_WINOGRAD), bias, y,
+                          scratch_of(w, ck_winograd_scratch(s, CK_FORWARD, images)));
+      break;
+    case CK_DIRECT: {
+      // The library wants a bias.
+      const size_t out = 16 * (size_t)s->out_blocks, own = ck_direct_scratch(p->direct);
+      float *scratch = scratch_of(w, own + out + 16), *zeros = scratch + (own + 15) / 16 * 16;
+      if (!bias) memset(zeros, 0, out * sizeof(float));
+      ck_direct_run(p->direct, x, weights, bias ? bias : zeros, y, scratch);
+      break;
+    }
+    default: ck_patches_forward(s, images, x, weights, bias, y, scratch_of(w, ck_patches_scratch(s)));
+  }
+}
+
+void ck_convolve_back_data(ck_workspace *w, const ck_convolution *s, int images, const float *dy, const float *weights,
+                           float *dx) {
+  const plan *p = plan_of(w, s, CK_BACKWARD_DATA, images);
+  switch (p->method) {
+    case CK_WINOGRAD: {
+      const ck_convolution a = adjoint_of(s);
+      ck_winograd_forward(&a, (size_t)images, dy, prepared(w->weights, s, weights, FORM_WINOGRAD_TRANSPOSED), NULL, dx,
+                          scratch_of(w, ck_winograd_scratch(&a, CK_FORWARD, images)));
+      break;
+    }
+    case CK_DIRECT: {
+      const int order = ck_direct_weight_order(p->direct);
+      const float *ordered = order == CK_ORDER_PLAIN ? weights
+                                                     : prepared(w->weights, s, weights,
+                                                                order == CK_ORDER_TURNED ? FORM_TURNED : FORM_SWAPPED);
+      ck_direct_run(p->direct, dx, ordered, NULL, dy, scratch_of(w, ck_direct_scratch(p->direct)));
+      break;
+    }
+    default: ck_patches_back_data(s, images, dy, weights, dx, scratch_of(w, ck_patches_scratch(s)));
+  }
+}
+
+void ck_convolve_back_weights(ck_workspace *w, const ck_convolution *s, int images, const float *x, const float *dy,
+                              float *dweights, float *dbias, int accumulate) {
+  const plan *p = plan_of(w, s, CK_BACKWARD_WEIGHTS, images);
+  switch (p->method) {
+    case CK_WINOGRAD:
+      ck_winograd_back_weights(s, (size_t)images, x, dy, dweights, dbias, accumulate,
+                               scratch_of(w, ck_winograd_scratch(s, CK_BACKWARD_WEIGHTS, images)));
+      break;
+    case CK_DIRECT: {
+      const size_t own = (ck_direct_scratch(p->direct) + 15) / 16 * 16, out = 16 * (size_t)s->out_blocks;
+      const size_t count = out * 16 * (size_t)s->in_blocks * (size_t)s->kernel * (size_t)s->kernel;
+      float *scratch = scratch_of(w, own + out + (accumulate ? count : 0));
+      float *bias = accumulate || !dbias ? scratch + own : dbias, *sum = accumulate ? scratch + own + out : dweights;
+      ck_direct_run(p->direct, x, sum, bias, dy, scratch);
+      if (accumulate) {
+        ck_sum(dweights, 1, dweights, 1, sum, count);
+        if (dbias) ck_sum(dbias, 1, dbias, 1, bias, out);
+      }
+      break;
+    }
+    default:
+      ck_patches_back_weights(s, images, x, dy, dweights, dbias, accumulate, scratch_of(w, ck_patches_scratch(s)));
+  }
+}
