@@ -67,7 +67,8 @@ let package = Package(
 
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
-    tests("ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"]),
+    tests(
+      "ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core"]),
     tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),

@@ -17,7 +17,7 @@ private struct GaussianOracle: ScoreNetwork {
   /// The factor F(in · x) / (in · x) at time t.
   let factor: @Sendable (Double) -> Double
   func initialParameters(seed: UInt64) -> [Float] { [0] }
-  func forward(_ x: Tensor, label: Tensor, on tape: Tape) -> Tensor {
+  func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
     let scale = tape.constant(rows: x.rows, columns: 1)
     for i in 0..<x.rows { scale.values[i] = Float(factor(Double(label.values[label.rows == 1 ? 0 : i]) / 1000)) }
     return tape.scaleRows(x, by: scale)

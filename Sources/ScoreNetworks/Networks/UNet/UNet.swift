@@ -18,6 +18,8 @@ public struct UNet: ScoreNetwork {
   public let layout: ParameterLayout
   /// Whether 3 × 3 convolutions may use Winograd's filtering.
   public let usesWinograd: Bool
+  /// N: how many noise levels the time label counts.
+  public let levels: Int
   /// Weights to begin with instead of random ones.
   private let pretrained: [Float]?
   private let beginnings: [String: LayerBuilder.Beginning]
@@ -31,12 +33,15 @@ public struct UNet: ScoreNetwork {
   private let norm: NormLayer
 
   /// - Throws: `InputError` for an architecture that cannot be built.
-  public init(_ a: UNetArchitecture, winograd: Bool = true) throws { try self.init(a, winograd: winograd, pretrained: nil) }
+  public init(_ a: UNetArchitecture, winograd: Bool = true, levels: Int = 1000) throws {
+    try self.init(a, winograd: winograd, levels: levels, pretrained: nil)
+  }
 
-  private init(_ a: UNetArchitecture, winograd: Bool, pretrained: [Float]?) throws {
+  private init(_ a: UNetArchitecture, winograd: Bool, levels: Int, pretrained: [Float]?) throws {
     try a.check()
     architecture = a
     usesWinograd = winograd
+    self.levels = levels
     self.pretrained = pretrained
     var builder = LayerBuilder()
     var shape = FeatureShape(ChannelPlaces(a.inputChannels), height: a.height, width: a.width)
@@ -130,9 +135,9 @@ public struct UNet: ScoreNetwork {
   }
 
   /// The same network with weights to begin with, in the layout's order.
-  func beginning(with pretrained: [Float], label: NoiseLabel) throws -> UNet {
+  func beginning(with pretrained: [Float]) throws -> UNet {
     precondition(pretrained.count == layout.count)
-    return try UNet(architecture, winograd: usesWinograd, pretrained: pretrained)
+    return try UNet(architecture, winograd: usesWinograd, levels: levels, pretrained: pretrained)
   }
 
   // MARK: ScoreNetwork
@@ -143,7 +148,7 @@ public struct UNet: ScoreNetwork {
 
   public var label: NoiseLabel {
     switch architecture.time {
-    case .positional: .discrete(1000)
+    case .positional: .discrete(levels)
     case .fourier: .logNoise
     }
   }

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Glibc
+
+/// The noise levels of a discrete model, i = 0 … N − 1, at t = (i + 1)/N; between them, and down to t = 0, log ᾱ is
+/// linear: β is constant on each interval, −N ln(1 − β_i).
+public struct DiscreteBeta: BetaSchedule {
+  /// −ln ᾱ at t = 0, 1/N, …, 1
+  private let integrals: [Double]
+  public var duration: Double { 1 }
+  /// N
+  public var levels: Int { integrals.count - 1 }
+
+  /// - Parameter betas: β_i of DDPM's forward steps, each in (0, 1).
+  /// - Throws: `InputError` for a number outside.
+  public init(betas: [Double]) throws {
+    guard !betas.isEmpty else { throw InputError("a schedule of no noise levels") }
+    var integrals = [0.0]
+    for (index, beta) in betas.enumerated() {
+      guard beta > 0, beta < 1 else { throw InputError("β_\(index) is \(beta); allowed: above 0 and below 1") }
+      integrals.append(integrals[index] - log1p(-beta))
+    }
+    self.integrals = integrals
+  }
+
+  /// DDPM's own schedule: equal steps from first to last (Ho et al. 2020).
+  public static func linear(_ first: Double, _ last: Double, levels: Int) throws -> DiscreteBeta {
+    try DiscreteBeta(betas: spaced(first, last, levels))
+  }
+
+  /// Equal steps in √β (latent diffusion).
+  public static func scaledLinear(_ first: Double, _ last: Double, levels: Int) throws -> DiscreteBeta {
+    try DiscreteBeta(betas: spaced(first.squareRoot(), last.squareRoot(), levels).map { $0 * $0 })
+  }
+
+  /// The cosine schedule with β ≤ 0.999 (Nichol and Dhariwal 2021).
+  public static func cosine(levels: Int) throws -> DiscreteBeta {
+    func level(_ t: Double) -> Double {
+      let c = cos((t + 0.008) / 1.008 * .pi / 2)
+      return c * c
+    }
+    return try DiscreteBeta(
+      betas: (0..<levels).map { min(0.999, 1 - level(Double($0 + 1) / Double(levels)) / level(Double($0) / Double(levels))) })
+  }
+
+  private static func spaced(_ first: Double, _ last: Double, _ count: Int) -> [Double] {
+    (0..<count).map { count == 1 ? first : first + (last - first) * Double($0) / Double(count - 1) }
+  }
+
+  private func interval(of t: Double) -> Int { min(levels - 1, max(0, Int(t * Double(levels)))) }
+
+  public func rate(at t: Double) -> Double {
+    let i = interval(of: t)
+    return (integrals[i + 1] - integrals[i]) * Double(levels)
+  }
+
+  public func integral(to t: Double) -> Double {
+    let i = interval(of: t)
+    return integrals[i] + (t * Double(levels) - Double(i)) * (integrals[i + 1] - integrals[i])
+  }
+}
