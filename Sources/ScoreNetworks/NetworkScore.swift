@@ -12,10 +12,12 @@ public struct NetworkScore: Score {
   public let kernel: any PerturbationKernel
   /// T
   public let duration: Double
+  /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
+  public let dataDeviation: Double
 
   public init(
     _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
-    duration: Double
+    duration: Double, dataDeviation: Double = 1
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
     self.network = network
@@ -23,6 +25,7 @@ public struct NetworkScore: Score {
     self.prediction = prediction
     self.kernel = kernel
     self.duration = duration
+    self.dataDeviation = dataDeviation
   }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
@@ -111,7 +114,7 @@ public struct NetworkScore: Score {
     private func append(first: Int, count: Int, at t: Double, label: Tensor) {
       let moments = score.kernel.moments(at: t)
       label[first, 0] = Float(score.label(moments, at: t))
-      runs.append((first, count, score.prediction.coefficients(moments)))
+      runs.append((first, count, score.prediction.coefficients(moments, dataDeviation: score.dataDeviation)))
     }
   }
 }
