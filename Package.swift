@@ -46,7 +46,7 @@ let package = Package(
     floor("ScoreNetworks", on: ["Processes", "Core", "CKernels"]),
     floor("Solvers", on: ["Processes", "Core", "CKernels", "CGSL"]),
     floor("Datasets", on: ["Processes", "Core", "CZlib"], resources: [.copy("Resources/Digits")]),
-    floor("Training", on: ["ScoreNetworks", "Datasets", "Processes", "Core", "CKernels"]),
+    floor("Training", on: ["ScoreNetworks", "Datasets", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
       "Experiments",

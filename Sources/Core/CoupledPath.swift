@@ -5,8 +5,7 @@ import CKernels
 ///
 /// A dyadic bridge (Lévy's construction) down to cells of width h = duration / 2^depth, its normals keyed by node. Inside
 /// a cell [a, b] the path is W(a) + (t − a)/h (W(b) − W(a)) + √((t − a)(b − t)/h) z with one normal z per cell, so a
-/// solver sees exact Brownian increments as long as no cell holds two of its times; `depth(for:)` gives such a depth
-/// for a uniform grid.
+/// solver sees exact Brownian increments as long as no cell holds two of its times; `depth(for:)` gives such a depth.
 public struct CoupledPath: BrownianPath {
   public let stream: NoiseStream
   public let duration: Double
@@ -23,6 +22,12 @@ public struct CoupledPath: BrownianPath {
   /// log₂ of the number of steps, rounded up, plus 2: every step spans at least three cells.
   public static func depth(for steps: Int) -> Int {
     max(1, Int.bitWidth - max(0, steps - 1).leadingZeroBitCount) + 2
+  }
+
+  /// As above, for the times of any grid: by the shortest of their steps. At most 48.
+  public static func depth(for times: [Double], duration: Double) -> Int {
+    let shortest = zip(times, times.dropFirst()).map { abs($0 - $1) }.min() ?? duration
+    return depth(for: Int(min(duration / shortest * (1 - 1e-9), 0x1p46).rounded(.up)))
   }
 
   public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(path: self, rows: rows) }

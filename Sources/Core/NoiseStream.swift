@@ -19,8 +19,9 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let lossNoise = Purpose(rawValue: 12)
   public static let projections = Purpose(rawValue: 13)
   public static let features = Purpose(rawValue: 14)
-  public static let dropout = Purpose(rawValue: 15)
-  public static let augmentation = Purpose(rawValue: 16)
+  public static let churn = Purpose(rawValue: 15)
+  public static let dropout = Purpose(rawValue: 16)
+  public static let augmentation = Purpose(rawValue: 17)
 }
 
 /// A counter-based random stream: every number is a function of (seed, purpose, row, step, column) and of nothing else,

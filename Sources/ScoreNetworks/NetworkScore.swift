@@ -13,13 +13,15 @@ public struct NetworkScore: Score {
   public let kernel: any PerturbationKernel
   /// T
   public let duration: Double
+  /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
+  public let dataDeviation: Double
   /// Where the network is conditioned on classes.
   public let classes: RowClasses
   private let tapes = TapePool()
 
   public init(
     _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
-    duration: Double, classes: RowClasses = .inTurn
+    duration: Double, dataDeviation: Double = 1, classes: RowClasses = .inTurn
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
     self.network = network
@@ -27,6 +29,7 @@ public struct NetworkScore: Score {
     self.prediction = prediction
     self.kernel = kernel
     self.duration = duration
+    self.dataDeviation = dataDeviation
     self.classes = classes
   }
 
@@ -132,7 +135,9 @@ public struct NetworkScore: Score {
         var classes: Tensor?
         if score.network.classCount > 0 {
           let column = tape.constant(rows: x.count, columns: 1)
-          for row in 0..<x.count { column.values[row] = Float(score.classes[x.first + row, of: score.network.classCount]) }
+          for row in 0..<x.count {
+            column.values[row] = Float(score.classes[x.first + row, of: score.network.classCount])
+          }
           classes = column
         }
         var input = tape.constant(rows: x.count, columns: x.dimension)
@@ -148,7 +153,7 @@ public struct NetworkScore: Score {
     private func append(first: Int, count: Int, at t: Double, label: Tensor) {
       let moments = score.kernel.moments(at: t)
       label[first, 0] = Float(score.label(moments, at: t))
-      runs.append((first, count, score.prediction.coefficients(moments)))
+      runs.append((first, count, score.prediction.coefficients(moments, dataDeviation: score.dataDeviation)))
     }
   }
 }

@@ -9,13 +9,14 @@ import Processes
 public struct PredictorCorrector: Solver {
   public let predictor: any Predictor
   public let corrector: (any Corrector)?
-  public let grid: TimeGrid
+  public let grid: (any TimeGrid)?
   private let count: Int
 
   public var steps: Int? { count }
 
+  /// - Parameter grid: default: the problem's.
   public init(
-    _ predictor: any Predictor, corrector: (any Corrector)? = nil, steps: Int, grid: TimeGrid = .uniform
+    _ predictor: any Predictor, corrector: (any Corrector)? = nil, steps: Int, grid: (any TimeGrid)? = nil
   ) {
     precondition(steps > 0)
     self.predictor = predictor
@@ -25,8 +26,7 @@ public struct PredictorCorrector: Solver {
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
-    let problem = context.problem
-    let times = grid.times(from: problem.process.duration, to: problem.epsilon, steps: count)
+    let times = try context.problem.times(steps: count, grid: grid)
     let predict = try predictor.makeStepper(in: context)
     let correct = try corrector?.makeStepper(in: context)
     for i in 0..<count {

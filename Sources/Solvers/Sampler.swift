@@ -18,12 +18,14 @@ public struct Sampler: Sendable {
   /// - Parameters:
   ///   - epsilon: where to stop; default: the process's own.
   ///   - path: where noise comes from; default: independent.
+  ///   - grid: of solvers with fixed steps that have none of their own.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil, threads: Int = Shards.processors
+    path: (any BrownianPath)? = nil, grid: any TimeGrid = UniformGrid(), threads: Int = Shards.processors
   ) {
     self.init(
-      SamplingProblem(process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path),
+      SamplingProblem(
+        process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path, grid: grid),
       threads: threads)
   }
 

@@ -13,13 +13,15 @@ public struct SamplingProblem: Sendable {
   /// ε, the time at which solvers stop.
   public let epsilon: Double
   public let path: any BrownianPath
+  /// Of solvers with fixed steps that have no grid of their own.
+  public let grid: any TimeGrid
 
   /// - Parameters:
   ///   - epsilon: default: the process's own.
   ///   - path: default: independent noise for every step.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil
+    path: (any BrownianPath)? = nil, grid: any TimeGrid = UniformGrid()
   ) {
     self.process = process
     kernel = process.makeKernel()
@@ -28,7 +30,14 @@ public struct SamplingProblem: Sendable {
     self.seed = seed
     self.epsilon = epsilon ?? process.samplingEpsilon
     self.path = path ?? IndependentPath(seed: seed)
+    self.grid = grid
     precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
+  }
+
+  /// The times of N steps, T first and ε last.
+  /// - Parameter own: the solver's grid, where it has one.
+  public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
+    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: kernel)
   }
 
   /// The kernel, for a solver that cannot do without.

@@ -7,8 +7,15 @@ public protocol Solver: Sendable {
   /// How many steps a shard takes, where that is known beforehand.
   var steps: Int? { get }
 
+  /// The grid of these steps; nil: the problem's.
+  var grid: (any TimeGrid)? { get }
+
   /// Solves in place. Throws with row and time where the state stops being finite.
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount
+}
+
+extension Solver {
+  public var grid: (any TimeGrid)? { nil }
 }
 
 /// How many steps a solve took.

@@ -18,6 +18,7 @@ public struct Trainer: Sendable {
   public let seed: UInt64
   public let threads: Int
   private let objective: DenoisingScoreMatching
+  private let times: TrainingTimes
   private let data: [Float]
   private let dataCount: Int
 
@@ -43,7 +44,9 @@ public struct Trainer: Sendable {
     self.seed = seed
     self.threads = threads
     objective = DenoisingScoreMatching(
-      process: process, kernel: score.kernel, prediction: score.prediction, weighting: plan.weighting)
+      process: process, kernel: score.kernel, prediction: score.prediction, dataDeviation: score.dataDeviation,
+      weighting: plan.weighting)
+    times = TrainingTimes(plan, kernel: score.kernel, duration: score.duration)
     self.data = data.values.map { Float($0) }
     dataCount = data.count
   }
@@ -182,7 +185,7 @@ public struct Trainer: Sendable {
       for i in 0..<rows.count {
         indices[i] = min(Int(span.values[i] * Double(trainer.dataCount)), trainer.dataCount - 1)
       }
-      // Times spread evenly over [ε, T] from one random offset: uniform each, and less noisy together.
+      // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
       var offset = 0.0
       withUnsafeMutablePointer(to: &offset) {
         NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
@@ -191,7 +194,7 @@ public struct Trainer: Sendable {
       let scale = 1 / Double(plan.batch * dimension)
       for i in 0..<rows.count {
         let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
-        let t = plan.epsilon + (score.duration - plan.epsilon) * (u - u.rounded(.down))
+        let t = trainer.times.time(atQuantile: u - u.rounded(.down))
         let row = trainer.objective.row(at: t)
         (coefficients[4 * i], coefficients[4 * i + 1]) = (row.a, row.b)
         (coefficients[4 * i + 2], coefficients[4 * i + 3]) = (row.c, row.d)

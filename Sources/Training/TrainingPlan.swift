@@ -9,6 +9,17 @@ public struct TrainingPlan: Sendable, Equatable {
     case uniform
     /// g² ‖s + z/σ‖²: an upper bound of the negative log likelihood (Song et al. 2021b)
     case likelihood
+    /// (σ̃² + σ_d²)/(σ̃ σ_d)² ‖D − x_0‖² = (1 + σ̃²/σ_d²) ‖σ s + z‖² with σ̃ = σ/m: an error of an `edm` network's
+    /// output counts the same at every noise level (Karras et al. 2022)
+    case edm
+  }
+
+  /// The law of the times trained on.
+  public enum NoiseLevels: String, Sendable, CaseIterable {
+    /// t uniform on [ε, T]
+    case uniform
+    /// ln σ̃ ~ N(P_mean, P_std²) with σ̃ = σ/m, its tails gathered at ε and T (Karras et al. 2022, table 1)
+    case logNormal = "log-normal"
   }
 
   public enum Optimiser: String, Sendable, CaseIterable {
@@ -39,13 +50,17 @@ public struct TrainingPlan: Sendable, Equatable {
   /// d of the moving average; step n uses min(d, (1 + n)/(10 + n)).
   public var ema: Double
   public var weighting: Weighting
+  public var noiseLevels: NoiseLevels
+  /// P_mean and P_std of log-normal noise levels.
+  public var logMean, logDeviation: Double
   /// ε: the smallest time trained on.
   public var epsilon: Double
 
   public init(
     steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,
     optimiser: Optimiser = .adam, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,
-    clip: Double = 1, ema: Double = 0.999, weighting: Weighting = .uniform, epsilon: Double = 1e-5
+    clip: Double = 1, ema: Double = 0.999, weighting: Weighting = .uniform,
+    noiseLevels: NoiseLevels = .uniform, logMean: Double = -1.2, logDeviation: Double = 1.2, epsilon: Double = 1e-5
   ) {
     self.steps = steps
     self.batch = batch
@@ -59,6 +74,9 @@ public struct TrainingPlan: Sendable, Equatable {
     self.clip = clip
     self.ema = ema
     self.weighting = weighting
+    self.noiseLevels = noiseLevels
+    self.logMean = logMean
+    self.logDeviation = logDeviation
     self.epsilon = epsilon
   }
 

@@ -25,16 +25,21 @@ public struct Checkpoint: Sendable {
   public var state: TrainingState
   /// The resolved configuration: data, process, score, training and seed.
   public var config: String
+  /// σ_d of the network's score, which its config may leave to the data.
+  public var dataDeviation: Double
 
-  public init(state: TrainingState, config: String) {
+  public init(state: TrainingState, config: String, dataDeviation: Double = 1) {
     self.state = state
     self.config = config
+    self.dataDeviation = dataDeviation
   }
 
   private static let format = "score-sde checkpoint 1"
 
   public func encoded(layout: ParameterLayout) throws -> Data {
-    var file = Safetensors(metadata: ["format": Self.format, "step": String(state.step), "config": config])
+    var file = Safetensors(metadata: [
+      "format": Self.format, "step": String(state.step), "config": config, "sigma_data": String(dataDeviation),
+    ])
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
     file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
@@ -61,8 +66,12 @@ public struct Checkpoint: Sendable {
       guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
         throw InputError("a checkpoint without its number of steps")
       }
+      guard let deviation = Double(file.metadata["sigma_data"] ?? "1"), deviation > 0, deviation.isFinite else {
+        throw InputError("a checkpoint whose sigma_data is not a number above 0")
+      }
       state.step = step
       self.state = state
+      dataDeviation = deviation
     } catch let error as InputError {
       throw InputError(error.message, at: path)
     }

@@ -13,9 +13,10 @@ struct Benchmark {
   let units: Int
   let run: () throws -> Void
 
-  static let names = [
-    "train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product",
-  ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
+  static let names =
+    [
+      "train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product",
+    ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
 
   static func make(_ name: String) throws -> Benchmark? {
     switch name {
@@ -60,7 +61,8 @@ struct Benchmark {
   }
 
   /// The network's output for a batch, each row with its own noise level.
-  private static func unetForward(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark
+  private static func unetForward(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws
+    -> Benchmark
   {
     let score = try score(unet.architecture)
     let batch = unet.batch
@@ -83,7 +85,8 @@ struct Benchmark {
   }
 
   /// One step of Adam with clipping, and without averaging to speak of.
-  private static func unetTrain(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark {
+  private static func unetTrain(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark
+  {
     let score = try score(unet.architecture)
     let images = NoiseStream(seed: 1, purpose: .data).normals(count: unet.batch, dimension: score.network.dimension)
     let steps = unet.name == "small" ? 20 : 3

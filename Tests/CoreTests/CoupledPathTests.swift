@@ -46,6 +46,15 @@ import Testing
     }
   }
 
+  @Test func aGridsDepthFollowsItsShortestStep() {
+    for steps in [1, 2, 30, 64, 1000] {
+      #expect(CoupledPath.depth(for: Self.grid(steps), duration: 1) == CoupledPath.depth(for: steps))
+    }
+    // 1/1000 = 1/2^9.97; 1e-20 would ask for 69 levels.
+    #expect(CoupledPath.depth(for: [1, 0.5, 0.002, 0.001], duration: 1) == 12)
+    #expect(CoupledPath.depth(for: [1, 2e-20, 1e-20], duration: 1) == 48)
+  }
+
   @Test(arguments: [7, 16, 50]) func incrementsAreIndependentStandardNormals(_ steps: Int) {
     let count = 20_000
     let rows = RowSpan(first: 0, count: count, dimension: 1)

@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import ScoreSDE
 import Testing
 
 @Suite("Configs") struct ConfigTests {
@@ -36,6 +37,15 @@ import Testing
     (("training: {steps: 60, batch: 64}\n", ""), ["training", "missing"]),
     (("batch: 64", "batch: 64, ema: 1"), ["training.ema", "below 1"]),
     (("batch: 64", "batch: 64, weight_decay: 0.1"), ["training.weight_decay", "adamw"]),
+    (("batch: 64", "batch: 64, p_mean: 0"), ["training.p_mean", "log-normal"]),
+    (("batch: 64", "batch: 64, noise_levels: normal"), ["training.noise_levels", "log-normal"]),
+    (("kind: network,", "kind: network, sigma_data: 0,"), ["score.sigma_data", "is 0", "above 0, or data"]),
+    (("kind: network,", "kind: network, sigma_data: dat,"), ["score.sigma_data", "'dat'", "above 0, or data"]),
+    (("count: 40", "count: 40\n  grid: karas"), ["sampling.grid.kind", "did you mean 'karras'"]),
+    (("count: 40", "count: 40\n  grid: {kind: karras, rho: 0}"), ["sampling.grid.rho", "above 0"]),
+    (("count: 40", "count: 40\n  grid: {kind: uniform, rho: 7}"), ["sampling.grid.rho", "unknown key"]),
+    (("steps: 10}", "steps: 10, grid: karas}"), ["sampling.solvers.0.grid", "did you mean 'karras'"]),
+    (("kind: euler-maruyama, steps: 10}", "kind: heun, steps: 10, s_min: 2, s_max: 1}"), ["s_max", "at least s_min"]),
     (("data: {kind: two-moons, count: 500, held_out: 200}", "data: two-moons"), ["data", "mapping"]),
     (("name: tiny", "name: tiny\nname: tiny"), ["twice"]),
     (("name: tiny", "name: [tiny"), ["not YAML"]),
@@ -112,10 +122,25 @@ import Testing
     #expect(first.resolved.contains("clip: 1"))
   }
 
+  @Test("a grid is a bare name or a mapping, shared or a solver's own, and --set reaches it") func grids() throws {
+    for (change, rho) in [("karras", 7.0), ("{kind: karras, rho: 3}", 3)] {
+      let plan = try plan(tiny, overrides: ["sampling.grid=\(change)", "sampling.solvers.0.grid=uniform"])
+      #expect((plan.sampling.grid as? KarrasGrid)?.rho == rho)
+      #expect(plan.sampling.solvers[0].solver.grid is UniformGrid && plan.sampling.solvers[1].solver.grid == nil)
+      #expect(try ExperimentPlan(ConfigSource(text: plan.resolved, path: "r")).resolved == plan.resolved)
+    }
+    #expect(try plan(tiny).sampling.grid is UniformGrid)
+    #expect(try plan(tiny).resolved.contains("grid: shared"))
+  }
+
   @Test("a solver changes nothing that training depends on, a seed does") func identity() throws {
     let base = try plan(tiny).trainingIdentity
     #expect(try plan(tiny, overrides: ["sampling.count=7"]).trainingIdentity == base)
-    for change in ["seed=4", "training.clip=2", "process.beta_max=19", "data.noise=0.1", "score.prediction=data"] {
+    let changes = [
+      "seed=4", "training.clip=2", "process.beta_max=19", "data.noise=0.1", "score.prediction=data",
+      "score.sigma_data=2",
+    ]
+    for change in changes {
       #expect(try plan(tiny, overrides: [change]).trainingIdentity != base)
     }
   }

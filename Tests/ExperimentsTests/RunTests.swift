@@ -107,6 +107,30 @@ import Testing
     }
   }
 
+  @Test("edm: a checkpoint carries the σ_d of its own data, and samples elsewhere as at home") func edm() throws {
+    let text = tiny.replacingOccurrences(of: "{kind: network,", with: "{kind: network, prediction: edm,")
+      .replacingOccurrences(of: "batch: 64", with: "batch: 64, weighting: edm, noise_levels: log-normal")
+      .replacingOccurrences(of: "kind: euler-maruyama", with: "kind: heun, grid: karras, s_churn: 2")
+    try withFolder { folder in
+      _ = try Experiment(try plan(text), folder: folder + "/a", quiet: true).run()
+      #expect(contents(folder + "/a/solvers.csv").contains("tiny,vp,em,heun,40,10,21,21,"))
+      let home = contents(folder + "/a/samples/em.csv")
+      // From the checkpoint at home, and borrowed by an experiment whose data has another deviation.
+      _ = try Experiment(try plan(text), folder: folder + "/a", quiet: true).run([.sample])
+      #expect(contents(folder + "/a/samples/em.csv") == home)
+      let start = text.range(of: "score:")!.lowerBound
+      let end = text.range(of: "sampling:")!.lowerBound
+      let borrowed = text.replacingCharacters(
+        in: start..<end, with: "score: {kind: checkpoint, path: \(folder)/a/checkpoint.safetensors}\n"
+      ).replacingOccurrences(of: "two-moons", with: "checkerboard")
+      _ = try Experiment(try plan(borrowed), folder: folder + "/b", quiet: true).run()
+      #expect(contents(folder + "/b/samples/em.csv") == home)
+      let given = try plan(text, overrides: ["score.sigma_data=3"])
+      _ = try Experiment(given, folder: folder + "/c", quiet: true).run()
+      #expect(contents(folder + "/c/samples/em.csv") != home)
+    }
+  }
+
   @Test("a diverging training stops with its step, and keeps its log") func divergence() throws {
     try withFolder { folder in
       let wild = try plan(tiny, overrides: ["training.learning_rate=1.0e38", "training.clip=0"])
@@ -187,9 +211,10 @@ import Testing
           - {name: coarse, kind: euler-maruyama, steps: 100}
           - {name: fine, kind: euler-maruyama, steps: 400}
       """
-    func gap(_ path: String) throws -> Double {
+    func gap(_ path: String, grid: String = "uniform") throws -> Double {
       try withFolder { folder in
-        let experiment = Experiment(try plan(text, overrides: ["sampling.path=\(path)"]), folder: folder, quiet: true)
+        let plan = try plan(text, overrides: ["sampling.path=\(path)", "sampling.grid=\(grid)"])
+        let experiment = Experiment(plan, folder: folder, quiet: true)
         _ = try experiment.run([.train, .sample])
         func column(_ name: String) -> [Double] {
           contents("\(folder)/samples/\(name).csv").split(separator: "\n").compactMap { Double($0) }
@@ -200,5 +225,6 @@ import Testing
     }
     // Strong error of order 1/100 in the time scale of β = 20, against independent draws with the data's spread of 1.
     #expect(try gap("coupled") < 0.25 * gap("independent"))
+    #expect(try gap("coupled", grid: "karras") < 0.25 * gap("independent", grid: "karras"))
   }
 }

@@ -88,9 +88,14 @@ private struct GaussianOracle: ScoreNetwork {
       case .score: return -n / total
       case .data: return n * m * variance / total
       case .velocity: return m * k.deviation / total - k.deviation * m * variance / total
+      case .edm:
+        // (D − c_skip y)/c_out for y = x/m, over c_in y.
+        let (ratio, sum) = (k.noiseRatio, v / (m * m) + 0.36)
+        return (m * m * variance / total - 0.36 / sum) * sum / (ratio * 0.6)
       }
     }
-    let score = NetworkScore(oracle, parameters: [0], prediction: prediction, kernel: kernel, duration: 1)
+    let score = NetworkScore(
+      oracle, parameters: [0], prediction: prediction, kernel: kernel, duration: 1, dataDeviation: 0.6)
     try RowStorage.with(span, count: 2) { rows in
       let (x, s) = (rows[0], rows[1])
       NoiseStream(seed: 1, purpose: .prior).normals(into: x, step: 0)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Determinism and costs") struct DeterminismTests {
   enum Kind: String, CaseIterable, Sendable {
-    case fixed, fixedCoupled, batchMean, adaptive
+    case fixed, fixedCoupled, batchMean, adaptive, churned
 
     var solver: any Solver {
       switch self {
@@ -14,6 +14,7 @@ import Testing
       case .fixedCoupled: PredictorCorrector(Ancestral(), steps: 20)
       case .batchMean: PredictorCorrector(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
       case .adaptive: ProbabilityFlow(.rkf45)
+      case .churned: Heun(steps: 10, churn: .init(4), grid: KarrasGrid())
       }
     }
 
@@ -39,7 +40,7 @@ import Testing
     #expect(try draw(700, kind).batch.prefix(300) == draw(300, kind).batch)
   }
 
-  @Test("different seeds give different samples", arguments: [Kind.fixed, .batchMean, .adaptive])
+  @Test("different seeds give different samples", arguments: [Kind.fixed, .batchMean, .adaptive, .churned])
   func seeds(kind: Kind) throws {
     let (a, b) = (try draw(300, kind, seed: 1).batch, try draw(300, kind, seed: 2).batch)
     // Continuous draws of 53 bits do not meet.

@@ -16,12 +16,16 @@ import Testing
   @Test("a score that turns NaN in one row stops a fixed-step solver with that row, step and time")
   func fixedStep() throws {
     let sampler = try poisoned([301: 0.55])
-    let times = TimeGrid.uniform.times(from: 1, to: sampler.problem.epsilon, steps: 10)
+    let times = UniformGrid().times(from: 1, to: sampler.problem.epsilon, steps: 10)
     // times[5] is the first at or below 0.55: step 6 uses it.
     #expect(times[4] > 0.55 && times[5] <= 0.55)
     let expected = ComputationError.nonFiniteState(row: 301, step: 6, time: times[6])
     for predictor in [EulerMaruyama(), ReverseDiffusion(), Ancestral()] as [any Predictor] {
       #expect(throws: expected) { try sampler.draw(700, with: PredictorCorrector(predictor, steps: 10)) }
+    }
+    // Heun's step 5 ends at times[5], and asks for the score there.
+    #expect(throws: ComputationError.nonFiniteState(row: 301, step: 5, time: times[5])) {
+      try sampler.draw(700, with: Heun(steps: 10))
     }
     let corrected = PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 10)
     #expect(throws: expected) { try sampler.draw(700, with: corrected) }
@@ -85,6 +89,8 @@ import Testing
       fails("ancestral", PredictorCorrector(Ancestral(), steps: 5))
       fails("ancestral", PredictorCorrector(Ancestral(variance: .transition), steps: 5))
       fails("langevin", PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 5))
+      fails("heun", Heun(steps: 5))
+      fails("the karras grid", PredictorCorrector(EulerMaruyama(), steps: 5, grid: KarrasGrid()))
       fails("denoise", PredictorCorrector(EulerMaruyama(), steps: 5), denoise: true)
       fails("denoise", ProbabilityFlow(.rkf45), denoise: true)
     }

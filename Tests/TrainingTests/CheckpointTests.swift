@@ -14,7 +14,7 @@ import Training
     state.averages = network.initialParameters(seed: 2)
     state.firstMoments = network.initialParameters(seed: 3)
     state.secondMoments = state.firstMoments.map { $0 * $0 }
-    return Checkpoint(state: state, config: "seed: 7\n# „π“ \"quoted\" \\ /\n")
+    return Checkpoint(state: state, config: "seed: 7\n# „π“ \"quoted\" \\ /\n", dataDeviation: 0.1 + 0.2)
   }
 
   private func file() throws -> Safetensors {
@@ -33,7 +33,7 @@ import Training
     let original = checkpoint()
     let read = try Checkpoint(try file(), layout: network.layout, path: "p")
     #expect(bits(read.state) == bits(original.state) && read.state.step == 12_345)
-    #expect(read.config == original.config)
+    #expect(read.config == original.config && read.dataDeviation == original.dataDeviation)
     #expect(try Checkpoint.config(of: file(), path: "p") == original.config)
     #expect(try read.encoded(layout: network.layout) == original.encoded(layout: network.layout))
   }

@@ -17,11 +17,11 @@ func mlp(_ hidden: [Int] = [64, 64], dimension: Int = 2) -> MLP {
 
 func networkScore(
   _ network: MLP = mlp(), _ prediction: Prediction = .noise, _ process: any AffineSDE = VPSDE(),
-  parameters: [Float]? = nil
+  parameters: [Float]? = nil, dataDeviation: Double = 1
 ) -> NetworkScore {
   NetworkScore(
     network, parameters: parameters ?? network.initialParameters(seed: 1), prediction: prediction,
-    kernel: process.makeKernel()!, duration: process.duration)
+    kernel: process.makeKernel()!, duration: process.duration, dataDeviation: dataDeviation)
 }
 
 func trainer(

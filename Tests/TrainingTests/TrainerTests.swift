@@ -76,7 +76,7 @@ import Training
   }
 
   @Test(
-    "at the start, noise prediction loses the mean of ‖z‖²/D, which is 1, or of g²/σ² ‖z‖²/D",
+    "at the start, noise prediction loses the mean of w ‖z‖²/D with w = 1, g²/σ² or 1 + σ²/m²",
     arguments: TrainingPlan.Weighting.allCases)
   func firstLoss(_ weighting: TrainingPlan.Weighting) throws {
     let plan = TrainingPlan(steps: 1, batch: 8192, weighting: weighting, epsilon: 0.1)
@@ -88,9 +88,14 @@ import Training
       return true
     }
     let times = (0..<1000).map { 0.1 + 0.9 * (Double($0) + 0.5) / 1000 }
-    let weights = times.map { t in
+    let weights = times.map { t -> Double in
       let beta = 0.1 + 19.9 * t
-      return weighting == .uniform ? 1 : beta / (1 - exp(-t * (0.1 + 9.95 * t)))
+      let integral = t * (0.1 + 9.95 * t)
+      return switch weighting {
+      case .uniform: 1.0
+      case .likelihood: beta / (1 - exp(-integral))
+      case .edm: exp(integral)
+      }
     }
     let mean = weights.reduce(0, +) / 1000
     // 4 standard errors of a weighted mean of 2 · 8192 squares of normals, √(2 E w²/16384). The last layer

@@ -28,6 +28,7 @@ public struct ExperimentPlan: Sendable {
     public let count: Int
     public let epsilon: Double
     public let path: PathKind
+    public let grid: any TimeGrid
     public let format: Format
     public let solvers: [NamedSolver]
   }
@@ -128,7 +129,8 @@ extension ExperimentPlan.SamplingPlan {
     epsilon = try options.number(
       "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
-    _ = try options.choice("grid", default: TimeGrid.uniform, "the spacing of fixed steps")
+    grid = try options.kind(
+      "grid", of: catalogue.grids, default: "uniform", in: catalogue, "the spacing of fixed steps")
     path = try options.choice(
       "path", default: ExperimentPlan.PathKind.independent,
       "noise: fresh for every step, or one Brownian path per row for all solvers")
@@ -181,7 +183,16 @@ extension TrainingPlan {
     beta2 = try options.number("beta2", default: 0.999, in: .from(0, below: 1), "decay of the second moment")
     clip = try options.number("clip", default: 1, in: .nonNegative, "largest norm of the gradient; 0 leaves it")
     ema = try options.number("ema", default: 0.999, in: .from(0, below: 1), "decay of the averaged weights that sample")
-    weighting = try options.choice("weighting", default: Weighting.uniform, "‖σ s + z‖², or g² ‖s + z/σ‖²")
+    weighting = try options.choice(
+      "weighting", default: Weighting.uniform, "‖σ s + z‖², g² ‖s + z/σ‖², or (1 + σ̃²/σ_d²) ‖σ s + z‖² with σ̃ = σ/m")
+    noiseLevels = try options.choice(
+      "noise_levels", default: NoiseLevels.uniform, "t uniform, or ln(σ/m) normal, within ε and T")
+    logMean = try options.number("p_mean", default: -1.2, "mean of ln(σ/m), for log-normal")
+    logDeviation = try options.number("p_std", default: 1.2, in: .positive, "deviation of ln(σ/m), for log-normal")
+    if noiseLevels != .logNormal {
+      if logMean != -1.2 { throw options.wrong("p_mean", "needs noise_levels: log-normal") }
+      if logDeviation != 1.2 { throw options.wrong("p_std", "needs noise_levels: log-normal") }
+    }
     epsilon = try options.number("epsilon", default: 1e-5, in: .between(0, duration), "the smallest time trained on")
   }
 }

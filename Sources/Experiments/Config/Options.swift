@@ -45,6 +45,21 @@ public final class Options {
     return keep(key, value)
   }
 
+  /// A number, or by default a word that says where it comes from instead: nil.
+  public func number(_ key: String, or word: String, in range: NumberRange = .any, _ about: String) throws -> Double? {
+    let allowed = "\(range.text), or \(word)"
+    declare(key, "number", word, allowed, about)
+    guard let text = try scalar(key, "a number", required: false, plainOnly: false), text != word else {
+      resolved.append((key, .scalar(word)))
+      return nil
+    }
+    guard let value = Self.number(text) else {
+      throw wrong(key, "'\(text)' is not a finite number; allowed: \(allowed)")
+    }
+    guard range.contains(value) else { throw wrong(key, "is \(text); allowed: \(allowed)") }
+    return keep(key, value)
+  }
+
   public func integer(
     _ key: String, default standard: Int? = nil, example: Int = 1, atLeast low: Int, _ about: String
   ) throws -> Int {
@@ -229,7 +244,26 @@ public final class Options {
     _ key: String, of kinds: Kinds<Value>, default standard: String, in catalogue: Catalogue, _ about: String
   ) throws -> Value {
     declare(key, "one of \(kinds.names.joined(separator: ", "))", standard, kinds.names.joined(separator: ", "), about)
-    let found = try child(key, required: false) ?? Node(standard)
+    return try kind(key, try child(key, required: false), of: kinds, standard, in: catalogue)
+  }
+
+  /// As above, or by default a word that says where it comes from instead: nil.
+  public func kind<Value>(
+    _ key: String, of kinds: Kinds<Value>, or word: String, in catalogue: Catalogue, _ about: String
+  ) throws -> Value? {
+    let names = ([word] + kinds.names).joined(separator: ", ")
+    declare(key, "one of \(names)", word, names, about)
+    guard let found = try child(key, required: false), found.scalar?.string != word else {
+      resolved.append((key, .scalar(word)))
+      return nil
+    }
+    return try kind(key, found, of: kinds, word, in: catalogue)
+  }
+
+  private func kind<Value>(
+    _ key: String, _ found: Node?, of kinds: Kinds<Value>, _ standard: String, in catalogue: Catalogue
+  ) throws -> Value {
+    let found = found ?? Node(standard)
     let mapping = found.mapping == nil ? Node.mapping(Node.Mapping([(Node("kind"), found)])) : found
     let options = Options(
       isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(standard))])) : mapping, path: join(key),

@@ -16,12 +16,14 @@ public struct Catalogue: Sendable {
   public var solvers: Kinds<any Solver>
   public var predictors: Kinds<any Predictor>
   public var correctors: Kinds<any Corrector>
+  public var grids: Kinds<any TimeGrid>
   public var metrics: Kinds<any Metric>
 
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
     data: standardData, processes: standardProcesses, scores: standardScores, networks: standardNetworks,
-    solvers: standardSolvers, predictors: standardPredictors, correctors: standardCorrectors, metrics: standardMetrics)
+    solvers: standardSolvers, predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
+    metrics: standardMetrics)
 }
 
 /// Makes a network for data of a dimension; the seed draws what is fixed in it.
@@ -29,8 +31,8 @@ public typealias NetworkRecipe = @Sendable (_ dimension: Int, _ seed: UInt64) ->
 
 /// How an experiment gets its score.
 public enum ScoreRecipe: Sendable {
-  /// A network, trained by the experiment.
-  case network(Prediction, NetworkRecipe)
+  /// A network, trained by the experiment. σ_d is the standard deviation of all training values where none is given.
+  case network(Prediction, dataDeviation: Double?, NetworkRecipe)
   /// The score of the data's own law, which must be a mixture.
   case exact
   /// The score of the training set itself.

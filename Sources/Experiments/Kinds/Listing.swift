@@ -36,7 +36,7 @@ public struct Listing {
       group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),
       group("score.network", catalogue.networks), group("sampling.solvers", catalogue.solvers),
       group("predictor", catalogue.predictors), group("corrector", catalogue.correctors),
-      group("evaluation.metrics", catalogue.metrics),
+      group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
     ]
   }
 

@@ -37,8 +37,11 @@ extension Catalogue {
     Kind("network", "a network, trained by this experiment") { options, catalogue in
       let prediction = try options.choice(
         "prediction", default: Prediction.noise, "what the network's output stands for")
+      let deviation = try options.number(
+        "sigma_data", or: "data", in: .positive,
+        "σ_d of edm prediction and weighting; data: the standard deviation of all training values")
       let network = try options.kind("network", of: catalogue.networks, default: "mlp", in: catalogue, "the network")
-      return .network(prediction, network)
+      return .network(prediction, dataDeviation: deviation, network)
     },
     Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in .exact },
     Kind("empirical", "the exact score of the training set itself, a mixture of points") { _, _ in .empirical },
@@ -67,22 +70,33 @@ extension Catalogue {
   ])
 
   static let standardSolvers = Kinds<any Solver>([
-    Kind("euler-maruyama", "the Euler–Maruyama step of the reverse SDE; any process") { options, _ in
-      try stepping(EulerMaruyama(), options)
+    Kind("euler-maruyama", "the Euler–Maruyama step of the reverse SDE; any process") { options, catalogue in
+      try stepping(EulerMaruyama(), options, catalogue)
     },
-    Kind("reverse-diffusion", "the reverse SDE discretised as the forward one is") { options, _ in
-      try stepping(ReverseDiffusion(), options)
+    Kind("reverse-diffusion", "the reverse SDE discretised as the forward one is") { options, catalogue in
+      try stepping(ReverseDiffusion(), options, catalogue)
     },
     Kind("ancestral", "ancestral sampling, as DDPM and NCSN do") { options, catalogue in
       let predictor = try ancestral(options)
-      return try stepping(predictor, options)
+      return try stepping(predictor, options, catalogue)
     },
     Kind("predictor-corrector", "a corrector, then a predictor, at every step") { options, catalogue in
       let predictor = try options.kind(
         "predictor", of: catalogue.predictors, default: "reverse-diffusion", in: catalogue, "the predictor")
       let corrector = try options.kind(
         "corrector", of: catalogue.correctors, default: "langevin", in: catalogue, "the corrector")
-      return try stepping(predictor, corrector: corrector, options)
+      return try stepping(predictor, corrector: corrector, options, catalogue)
+    },
+    Kind("heun", "EDM's sampler: the probability flow in σ/m by Heun's method, with churn") {
+      options, catalogue in
+      let churn = try options.number("s_churn", default: 0, in: .nonNegative, "noise added over all steps; 0: none")
+      let low = try options.number("s_min", default: 0, in: .nonNegative, "the smallest σ/m at which noise is added")
+      let high = try options.number("s_max", or: "none", in: .nonNegative, "the largest σ/m at which noise is added")
+      let noise = try options.number("s_noise", default: 1, in: .positive, "factor of the noise added")
+      if let high, high < low { throw options.wrong("s_max", "is \(written(high)); allowed: at least s_min") }
+      return Heun(
+        steps: try options.integer("steps", example: 17, atLeast: 1, "intervals from T to ε"),
+        churn: Heun.Churn(churn, from: low, to: high ?? .infinity, noise: noise), grid: try grid(options, catalogue))
     },
     Kind("probability-flow", "the probability-flow ODE through GSL's adaptive steppers") { options, _ in
       let method = try options.choice(
@@ -119,11 +133,23 @@ extension Catalogue {
   }
 
   private static func stepping(
-    _ predictor: any Predictor, corrector: (any Corrector)? = nil, _ options: Options
+    _ predictor: any Predictor, corrector: (any Corrector)? = nil, _ options: Options, _ catalogue: Catalogue
   ) throws -> PredictorCorrector {
     let steps = try options.integer("steps", example: 100, atLeast: 1, "intervals from T to ε")
-    return PredictorCorrector(predictor, corrector: corrector, steps: steps)
+    return PredictorCorrector(predictor, corrector: corrector, steps: steps, grid: try grid(options, catalogue))
   }
+
+  private static func grid(_ options: Options, _ catalogue: Catalogue) throws -> (any TimeGrid)? {
+    try options.kind(
+      "grid", of: catalogue.grids, or: "shared", in: catalogue, "its own spacing; shared: that of `sampling`")
+  }
+
+  static let standardGrids = Kinds<any TimeGrid>([
+    Kind("uniform", "equal steps of t") { _, _ in UniformGrid() },
+    Kind("karras", "equal steps of (σ/m)^{1/ρ}, from T to ε") { options, _ in
+      KarrasGrid(rho: try options.number("rho", default: 7, in: .positive, "the larger, the more steps at low noise"))
+    },
+  ])
 
   static let standardMetrics = Kinds<any Metric>([
     Kind("sliced-wasserstein", "sliced Wasserstein distance of order 2, 256 projections") { _, _ in SlicedWasserstein()

@@ -35,14 +35,15 @@ struct Session {
     case .checkpoint(let path):
       score = try Self.score(fromCheckpoint: path, plan: plan, kernel: kernel, experiment.catalogue)
       trainer = nil
-    case .network(let prediction, let recipe):
-      let network = recipe(plan.data.dimension, plan.seed)
-      let initial = NetworkScore(
-        network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
-        duration: plan.process.duration)
+    case .network(let prediction, let deviation, let recipe):
       guard let training = plan.training, let process = plan.process as? any AffineSDE else {
         throw InputError("a network needs a training and an affine process")
       }
+      let network = recipe(plan.data.dimension, plan.seed)
+      let initial = NetworkScore(
+        network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
+        duration: plan.process.duration,
+        dataDeviation: try Self.dataDeviation(deviation, prediction, training, dataset.training))
       trainer = Trainer(
         initial, process: process, data: dataset.training, plan: training, seed: plan.seed,
         threads: experiment.threads)
@@ -62,6 +63,19 @@ struct Session {
   /// The process's kind, as the config names it.
   var processName: String { experiment.plan.processKind }
 
+  /// σ_d as given or of the data; 1 where nothing asks for it. The same data gives the same number.
+  private static func dataDeviation(
+    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan, _ data: Batch
+  ) throws -> Double {
+    if let given { return given }
+    guard prediction == .edm || training.weighting == .edm else { return 1 }
+    let deviation = data.deviation
+    guard deviation > 0, deviation.isFinite else {
+      throw InputError("edm needs data with a standard deviation above 0; it is \(deviation). Give score.sigma_data")
+    }
+    return deviation
+  }
+
   /// A network that another experiment trained, rebuilt from the config that its checkpoint carries.
   private static func score(
     fromCheckpoint path: String, plan: ExperimentPlan, kernel: any PerturbationKernel, _ catalogue: Catalogue
@@ -71,7 +85,7 @@ struct Session {
     let source = try ConfigSource(text: text, path: "the config in \(path)")
     let root = Options(source.root, path: "", source: source)
     let recipe = try root.section("score", required: true, "").kind(of: catalogue.scores, in: catalogue)
-    guard case .network(let prediction, let network) = recipe else {
+    guard case .network(let prediction, _, let network) = recipe else {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
@@ -79,7 +93,7 @@ struct Session {
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     return NetworkScore(
       built, parameters: checkpoint.state.averages, prediction: prediction, kernel: kernel,
-      duration: plan.process.duration)
+      duration: plan.process.duration, dataDeviation: checkpoint.dataDeviation)
   }
 
   /// - Throws: `InputError` where a network is to be used that nobody trained.
@@ -114,7 +128,8 @@ struct Session {
     }
     bar.finish()
     try folder.write(log.csv, to: "training.csv")
-    let checkpoint = Checkpoint(state: state, config: plan.trainingIdentity)
+    let checkpoint = Checkpoint(
+      state: state, config: plan.trainingIdentity, dataDeviation: trainer.score.dataDeviation)
     try folder.write(try checkpoint.encoded(layout: trainer.score.network.layout), to: "checkpoint.safetensors")
     let trained = trainer.score.with(parameters: state.averages)
     self.state = state
@@ -145,7 +160,7 @@ struct Session {
     let sampling = plan.sampling
     let sampler = Sampler(
       process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, epsilon: sampling.epsilon,
-      path: path(), threads: experiment.threads)
+      path: path(), grid: sampling.grid, threads: experiment.threads)
     for named in sampling.solvers {
       let shards = Shards(rows: sampling.count).count
       let bar = ProgressBar(
@@ -170,10 +185,18 @@ struct Session {
     return table
   }
 
+  /// Coupled paths are as fine as the shortest step of any solver asks for. A grid that is refused fails its solver.
   private func path() -> (any BrownianPath)? {
-    guard plan.sampling.path == .coupled else { return nil }
-    let most = plan.sampling.solvers.compactMap { $0.solver.steps }.max() ?? 1
-    return CoupledPath(seed: plan.seed, duration: plan.process.duration, depth: CoupledPath.depth(for: most))
+    let (sampling, duration) = (plan.sampling, plan.process.duration)
+    guard sampling.path == .coupled else { return nil }
+    let kernel = plan.process.makeKernel()
+    let depths = sampling.solvers.compactMap { named in
+      named.solver.steps.flatMap { steps in
+        try? (named.solver.grid ?? sampling.grid)
+          .times(from: duration, to: sampling.epsilon, steps: steps, kernel: kernel)
+      }.map { CoupledPath.depth(for: $0, duration: duration) }
+    }
+    return CoupledPath(seed: plan.seed, duration: duration, depth: depths.max() ?? 1)
   }
 
   private func write(_ batch: Batch, name: String, _ folder: ResultsFolder) throws {
@@ -241,7 +264,9 @@ private struct TrainingLog {
 
 extension NetworkScore {
   func with(parameters: [Float]) -> NetworkScore {
-    NetworkScore(network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration)
+    NetworkScore(
+      network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration,
+      dataDeviation: dataDeviation)
   }
 }
 

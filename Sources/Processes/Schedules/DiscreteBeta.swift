@@ -40,7 +40,9 @@ public struct DiscreteBeta: BetaSchedule {
       return c * c
     }
     return try DiscreteBeta(
-      betas: (0..<levels).map { min(0.999, 1 - level(Double($0 + 1) / Double(levels)) / level(Double($0) / Double(levels))) })
+      betas: (0..<levels).map {
+        min(0.999, 1 - level(Double($0 + 1) / Double(levels)) / level(Double($0) / Double(levels)))
+      })
   }
 
   private static func spaced(_ first: Double, _ last: Double, _ count: Int) -> [Double] {

@@ -10,7 +10,8 @@ public struct ConvolutionShape: Sendable, Equatable {
 
   /// - Parameter padding: zeros above and on the left, below and on the right.
   public init(
-    from input: FeatureShape, to channels: ChannelPlaces, kernel: Int, stride: Int = 1, padding: (before: Int, after: Int)
+    from input: FeatureShape, to channels: ChannelPlaces, kernel: Int, stride: Int = 1,
+    padding: (before: Int, after: Int)
   ) {
     func size(_ pixels: Int) -> Int { (pixels + padding.before + padding.after - kernel) / stride + 1 }
     precondition(input.height + padding.before + padding.after >= kernel && kernel > 0 && stride > 0)

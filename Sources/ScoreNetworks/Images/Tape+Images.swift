@@ -97,7 +97,8 @@ extension Tape {
     let epsilon = constant(rows: 1, columns: groups.groups)
     epsilon.values.update(repeating: groups.epsilon, count: epsilon.count)
     let gain = product(toPlaces(power(addBias(variance, epsilon), -0.5)), perImage(scale))
-    let y = sum(1, product(centred, spreadChannels(gain, shape)), 1, spreadChannels(masked(perImage(offset), groups), shape))
+    let y = sum(
+      1, product(centred, spreadChannels(gain, shape)), 1, spreadChannels(masked(perImage(offset), groups), shape))
     return silu ? self.silu(y) : y
   }
 
@@ -206,12 +207,17 @@ extension Tape {
     var total: Tensor?
     for head in 0..<shape.heads {
       func matrix(_ part: Int) -> Tensor {
-        pixelsMatrix(x, PixelColumns(pixels: pixels, padded: 3 * shape.padded, first: part * shape.padded + head * width, width: width))
+        pixelsMatrix(
+          x,
+          PixelColumns(
+            pixels: pixels, padded: 3 * shape.padded, first: part * shape.padded + head * width, width: width))
       }
-      let products = batchedProduct(matrix(0), matrix(1), transposeB: true, BatchedShape(rows: pixels, inner: width, columns: pixels))
+      let products = batchedProduct(
+        matrix(0), matrix(1), transposeB: true, BatchedShape(rows: pixels, inner: width, columns: pixels))
       let weights = reshape(softmax(reshape(products, rows: n * pixels), scale: shape.scale), rows: n)
       let values = batchedProduct(weights, matrix(2), BatchedShape(rows: pixels, inner: pixels, columns: width))
-      let placed = matrixPixels(values, PixelColumns(pixels: pixels, padded: shape.padded, first: head * width, width: width))
+      let placed = matrixPixels(
+        values, PixelColumns(pixels: pixels, padded: shape.padded, first: head * width, width: width))
       total = total.map { sum(1, $0, 1, placed) } ?? placed
     }
     return total!

@@ -114,13 +114,15 @@ extension Tape {
     contribute(to: a) {
       transposeA
         ? batchedProduct(
-          b, g, transposeA: transposeB, transposeB: true, BatchedShape(rows: s.inner, inner: s.columns, columns: s.rows))
+          b, g, transposeA: transposeB, transposeB: true, BatchedShape(rows: s.inner, inner: s.columns, columns: s.rows)
+        )
         : batchedProduct(g, b, transposeB: !transposeB, BatchedShape(rows: s.rows, inner: s.columns, columns: s.inner))
     }
     contribute(to: b) {
       transposeB
         ? batchedProduct(
-          g, a, transposeA: true, transposeB: transposeA, BatchedShape(rows: s.columns, inner: s.rows, columns: s.inner))
+          g, a, transposeA: true, transposeB: transposeA, BatchedShape(rows: s.columns, inner: s.rows, columns: s.inner)
+        )
         : batchedProduct(a, g, transposeA: !transposeA, BatchedShape(rows: s.inner, inner: s.rows, columns: s.columns))
     }
   }

@@ -121,7 +121,8 @@ public final class Tape {
 
   /// The workspace for convolutions by the given weights. Prepared forms are kept for parameters only.
   func workspace(for weights: Tensor) -> OpaquePointer {
-    if let base = parameterValues, base <= UnsafePointer(weights.values), UnsafePointer(weights.values) < base + layout.count
+    if let base = parameterValues, base <= UnsafePointer(weights.values),
+      UnsafePointer(weights.values) < base + layout.count
     {
       return workspace
     }

@@ -18,7 +18,10 @@ public struct DiffusersFolder: Sendable {
     let files = FileManager.default
     let folder = files.fileExists(atPath: "\(path)/config.json") ? path : "\(path)/unet"
     let config = try JSONFile("\(folder)/config.json", missing: "no such file; a folder saved by diffusers has it")
-    let schedulers = ["\(folder)/scheduler_config.json", "\(path)/scheduler/scheduler_config.json", "\(folder)/../scheduler/scheduler_config.json"]
+    let schedulers = [
+      "\(folder)/scheduler_config.json", "\(path)/scheduler/scheduler_config.json",
+      "\(folder)/../scheduler/scheduler_config.json",
+    ]
     let scheduler = try schedulers.first { files.fileExists(atPath: $0) }.map { try JSONFile($0, missing: "") }
     schedule = try Self.schedule(scheduler)
     prediction = try Self.prediction(scheduler)
@@ -31,7 +34,8 @@ public struct DiffusersFolder: Sendable {
     file.renameOldAttention()
     var architecture = try Self.architecture(config)
     if case .fourier(_, let divides) = architecture.time {
-      guard let frequencies = file.tensors["time_proj.weight"], frequencies.shape == [architecture.down[0].channels] else {
+      guard let frequencies = file.tensors["time_proj.weight"], frequencies.shape == [architecture.down[0].channels]
+      else {
         throw InputError("lacks time_proj.weight of \(architecture.down[0].channels) values", at: weights)
       }
       architecture.time = .fourier(frequencies: frequencies.values, dividesOutput: divides)
@@ -54,7 +58,8 @@ public struct DiffusersFolder: Sendable {
     let kind = try config.text("_class_name", default: "UNet2DModel")
     guard kind == "UNet2DModel" else { throw config.wrong("_class_name", "is '\(kind)'; allowed: UNet2DModel") }
     let sizes = try config.integers("sample_size")
-    guard let height = sizes.first, let width = sizes.last, sizes.count <= 2, height > 0, width > 0, height <= 4096, width <= 4096
+    guard let height = sizes.first, let width = sizes.last, sizes.count <= 2, height > 0, width > 0, height <= 4096,
+      width <= 4096
     else { throw config.wrong("sample_size", "is missing or no size; allowed: pixels, or [height, width]") }
     let widths = try config.integers("block_out_channels", default: [224, 448, 672, 896])
     let downs = try config.texts(
