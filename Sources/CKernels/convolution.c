@@ -19,7 +19,7 @@ typedef struct entry {
   const float *weights;
   int form;
   size_t floats;
-  unsigned generation;  // of the weights that `values` were made from; 0: none
+  int made;
   pthread_mutex_t lock;
   float *values;
 } entry;
@@ -28,7 +28,6 @@ enum { BUCKETS = 512 };
 
 struct ck_prepared_weights {
   pthread_mutex_t lock;
-  unsigned generation;
   size_t bytes;
   entry *buckets[BUCKETS];
 };
@@ -43,7 +42,6 @@ ck_prepared_weights *ck_prepared_weights_make(void) {
   ck_prepared_weights *p = calloc(1, sizeof *p);
   if (!p) abort();
   pthread_mutex_init(&p->lock, NULL);
-  p->generation = 1;
   return p;
 }
 
@@ -60,21 +58,23 @@ void ck_prepared_weights_free(ck_prepared_weights *p) {
   free(p);
 }
 
-void ck_prepared_weights_renew(ck_prepared_weights *p) { p->generation++; }
 size_t ck_prepared_weights_bytes(const ck_prepared_weights *p) { return p->bytes; }
 
-/// Turns every 16 x 16 block, and swaps the order of blocks on request.
-static void turn_weights(float *out, const float *w, size_t in_blocks, size_t out_blocks, size_t kernel, int swapped) {
-  for (size_t o = 0; o < out_blocks; o++)
-    for (size_t i = 0; i < in_blocks; i++) {
-      float *to = out + (swapped ? i * out_blocks + o : o * in_blocks + i) * kernel * 256;
-      for (size_t k = 0; k < kernel; k++, w += 256, to += 256)
-        for (size_t a = 0; a < 16; a++)
-          for (size_t b = 0; b < 16; b++) to[16 * b + a] = w[16 * a + b];
-    }
+static size_t form_floats(const ck_convolution *s, int form) {
+  return form <= FORM_WINOGRAD_TRANSPOSED
+             ? ck_winograd_weight_size(s)
+             : 256 * (size_t)s->in_blocks * (size_t)s->out_blocks * (size_t)s->kernel * (size_t)s->kernel;
 }
 
-static const float *prepared(ck_prepared_weights *p, const ck_convolution *s, const float *weights, int form) {
+static void make_form(float *out, const ck_convolution *s, const float *weights, int form) {
+  const size_t in = (size_t)s->in_blocks, out_blocks = (size_t)s->out_blocks;
+  if (form <= FORM_WINOGRAD_TRANSPOSED)
+    ck_winograd_weights(out, weights, in, out_blocks, form == FORM_WINOGRAD_TRANSPOSED);
+  else
+    ck_turn_weights(out, weights, in, out_blocks, (size_t)s->kernel * (size_t)s->kernel, form == FORM_SWAPPED);
+}
+
+static const float *kept(ck_prepared_weights *p, const ck_convolution *s, const float *weights, int form) {
   const size_t bucket = (((uintptr_t)weights >> 6) * 4 + (size_t)form) % BUCKETS;
   pthread_mutex_lock(&p->lock);
   entry *e = p->buckets[bucket];
@@ -84,9 +84,7 @@ static const float *prepared(ck_prepared_weights *p, const ck_convolution *s, co
     if (!e) abort();
     e->weights = weights;
     e->form = form;
-    e->floats = form <= FORM_WINOGRAD_TRANSPOSED ? ck_winograd_weight_size(s)
-                                                 : 256 * (size_t)s->in_blocks * (size_t)s->out_blocks *
-                                                       (size_t)s->kernel * (size_t)s->kernel;
+    e->floats = form_floats(s, form);
     e->values = allocate(e->floats * sizeof(float));
     pthread_mutex_init(&e->lock, NULL);
     e->next = p->buckets[bucket];
@@ -95,13 +93,9 @@ static const float *prepared(ck_prepared_weights *p, const ck_convolution *s, co
   }
   pthread_mutex_unlock(&p->lock);
   pthread_mutex_lock(&e->lock);
-  if (e->generation != p->generation) {
-    const size_t in = (size_t)s->in_blocks, out = (size_t)s->out_blocks;
-    if (form <= FORM_WINOGRAD_TRANSPOSED)
-      ck_winograd_weights(e->values, weights, in, out, form == FORM_WINOGRAD_TRANSPOSED);
-    else
-      turn_weights(e->values, weights, in, out, (size_t)s->kernel * (size_t)s->kernel, form == FORM_SWAPPED);
-    e->generation = p->generation;
+  if (!e->made) {
+    make_form(e->values, s, weights, form);
+    e->made = 1;
   }
   pthread_mutex_unlock(&e->lock);
   return e->values;
@@ -122,8 +116,8 @@ enum { PLAN_BUCKETS = 256 };
 struct ck_workspace {
   ck_prepared_weights *weights;
   int winograd;
-  float *scratch;
-  size_t scratch_floats;
+  float *scratch, *forms;
+  size_t scratch_floats, forms_floats;
   plan *plans[PLAN_BUCKETS];
 };
 
@@ -144,18 +138,29 @@ void ck_workspace_free(ck_workspace *w) {
       free(p);
     }
   free(w->scratch);
+  free(w->forms);
   free(w);
 }
 
-size_t ck_workspace_bytes(const ck_workspace *w) { return w->scratch_floats * sizeof(float); }
+size_t ck_workspace_bytes(const ck_workspace *w) { return (w->scratch_floats + w->forms_floats) * sizeof(float); }
 
-static float *scratch_of(ck_workspace *w, size_t floats) {
-  if (floats > w->scratch_floats) {
-    free(w->scratch);
-    w->scratch = allocate(floats * sizeof(float));
-    w->scratch_floats = floats;
+static float *grown(float **memory, size_t *have, size_t floats) {
+  if (floats > *have) {
+    free(*memory);
+    *memory = allocate(floats * sizeof(float));
+    *have = floats;
   }
-  return w->scratch;
+  return *memory;
+}
+
+static float *scratch_of(ck_workspace *w, size_t floats) { return grown(&w->scratch, &w->scratch_floats, floats); }
+
+/// Weights in another form: the one that is kept, or one made for this call, in memory that stays in a near cache.
+static const float *prepared(ck_workspace *w, const ck_convolution *s, const float *weights, int form) {
+  if (w->weights) return kept(w->weights, s, weights, form);
+  float *made = grown(&w->forms, &w->forms_floats, form_floats(s, form));
+  make_form(made, s, weights, form);
+  return made;
 }
 
 /// The shape of the convolution that backward by data is, of stride 1.
@@ -206,7 +211,7 @@ void ck_convolve(ck_workspace *w, const ck_convolution *s, int images, const flo
   const plan *p = plan_of(w, s, CK_FORWARD, images);
   switch (p->method) {
     case CK_WINOGRAD:
-      ck_winograd_forward(s, (size_t)images, x, prepared(w->weights, s, weights, FORM_WINOGRAD), bias, y,
+      ck_winograd_forward(s, (size_t)images, x, prepared(w, s, weights, FORM_WINOGRAD), bias, y,
                           scratch_of(w, ck_winograd_scratch(s, CK_FORWARD, images)));
       break;
     case CK_DIRECT: {
@@ -227,14 +232,14 @@ void ck_convolve_back_data(ck_workspace *w, const ck_convolution *s, int images,
   switch (p->method) {
     case CK_WINOGRAD: {
       const ck_convolution a = adjoint_of(s);
-      ck_winograd_forward(&a, (size_t)images, dy, prepared(w->weights, s, weights, FORM_WINOGRAD_TRANSPOSED), NULL, dx,
+      ck_winograd_forward(&a, (size_t)images, dy, prepared(w, s, weights, FORM_WINOGRAD_TRANSPOSED), NULL, dx,
                           scratch_of(w, ck_winograd_scratch(&a, CK_FORWARD, images)));
       break;
     }
     case CK_DIRECT: {
       const int order = ck_direct_weight_order(p->direct);
       const float *ordered = order == CK_ORDER_PLAIN ? weights
-                                                     : prepared(w->weights, s, weights,
+                                                     : prepared(w, s, weights,
                                                                 order == CK_ORDER_TURNED ? FORM_TURNED : FORM_SWAPPED);
       ck_direct_run(p->direct, dx, ordered, NULL, dy, scratch_of(w, ck_direct_scratch(p->direct)));
       break;

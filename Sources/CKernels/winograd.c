@@ -6,7 +6,7 @@
 // Tiles are worked off in blocks whose transformed inputs (36 matrices of tiles x channels) stay in a core's second
 // cache, while weights stream by in panels of 32 outputs.
 
-enum { POINTS = 36, PANEL = 32 };
+enum { POINTS = 36, PANEL = 32, PIECE = 16 * PANEL + 16 };
 
 typedef struct {
   size_t down, across, per_image, total;  // tiles
@@ -38,7 +38,7 @@ size_t ck_winograd_scratch(const ck_convolution *s, int direction, int images) {
   const size_t in = 16 * (size_t)s->in_blocks, out = 16 * (size_t)s->out_blocks;
   if (direction == CK_BACKWARD_WEIGHTS) {
     const size_t block = weights_block(t.total);
-    return POINTS * (point_stride(block, in) + point_stride(block, out) + in * out);
+    return POINTS * (point_stride(block, in) + point_stride(block, out) + (t.total <= block ? PIECE : in * out));
   }
   const size_t block = forward_block(s, t.total);
   return POINTS * (point_stride(block, in) + point_stride(block, PANEL));
@@ -113,6 +113,44 @@ CK_INLINE void transform_weights(const float *w, float *prepared, size_t point, 
   }
 }
 
+/// Transposes a 16 x 16 block: halves, quarters, pairs and neighbours change places.
+CK_INLINE void turn_block(const float *from, float *to) {
+  f32x16 v[16], t[16];
+  for (int i = 0; i < 16; i++) v[i] = f32_load(from + 16 * i, 16);
+  for (int i = 0; i < 16; i++) {
+    const f32x16 a = v[i & ~8], b = v[i | 8];
+    t[i] = i & 8 ? __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+                 : __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
+  }
+  for (int i = 0; i < 16; i++) {
+    const f32x16 a = t[i & ~4], b = t[i | 4];
+    v[i] = i & 4 ? __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+                 : __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
+  }
+  for (int i = 0; i < 16; i++) {
+    const f32x16 a = v[i & ~2], b = v[i | 2];
+    t[i] = i & 2 ? __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+                 : __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+  }
+  for (int i = 0; i < 16; i++) {
+    const f32x16 a = t[i & ~1], b = t[i | 1];
+    f32_store(to + 16 * i,
+              i & 1 ? __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
+                    : __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+              16);
+  }
+}
+
+CK_KERNEL(void, ck_turn_weights,
+          (float *out, const float *w, size_t in_blocks, size_t out_blocks, size_t taps, int swapped),
+          (out, w, in_blocks, out_blocks, taps, swapped)) {
+  for (size_t o = 0; o < out_blocks; o++)
+    for (size_t i = 0; i < in_blocks; i++) {
+      float *to = out + (swapped ? i * out_blocks + o : o * in_blocks + i) * taps * 256;
+      for (size_t k = 0; k < taps; k++, w += 256, to += 256) turn_block(w, to);
+    }
+}
+
 CK_KERNEL(void, ck_winograd_weights,
           (float *prepared, const float *weights, size_t in_blocks, size_t out_blocks, int transpose),
           (prepared, weights, in_blocks, out_blocks, transpose)) {
@@ -125,14 +163,33 @@ CK_KERNEL(void, ck_winograd_weights,
       const float *w = weights + (transpose ? i * in_blocks + o : o * in_blocks + i) * (9 * 256);
       if (transpose) {
         // Of backward by data the kernel is turned by 180 degrees, and inputs and outputs change places.
-        for (size_t k = 0; k < 9; k++)
-          for (size_t a = 0; a < 16; a++)
-            for (size_t b = 0; b < 16; b++) turned[(8 - k) * 256 + b * 16 + a] = w[k * 256 + a * 16 + b];
+        for (size_t k = 0; k < 9; k++) turn_block(w + k * 256, turned + (8 - k) * 256);
         w = turned;
       }
       float *panel = prepared + (o / 2) * 32 * POINTS * 16 * inputs;
       transform_weights(w, panel + (o % 2) * 16 + i * 16 * width, 16 * inputs * width, width);
     }
+}
+
+/// The adjoint of `transform_weights`: 16 inputs (row apart) x 16 outputs of 36 points (point apart) to 9 taps.
+CK_INLINE void transform_weights_adjoint(const float *u, size_t point, size_t row, float *dw, int accumulate) {
+  for (size_t c = 0; c < 16; c++) {
+    f32x16 half[3][6];
+    for (size_t j = 0; j < 6; j++) {
+      f32x16 column[6], g[3];
+      for (size_t k = 0; k < 6; k++) column[k] = f32_load(u + (6 * k + j) * point + c * row, 16);
+      weight_adjoint_line(column, g);
+      for (size_t k = 0; k < 3; k++) half[k][j] = g[k];
+    }
+    for (size_t k = 0; k < 3; k++) {
+      f32x16 g[3];
+      weight_adjoint_line(half[k], g);
+      for (size_t j = 0; j < 3; j++) {
+        float *target = dw + (3 * k + j) * 256 + 16 * c;
+        f32_store(target, accumulate ? g[j] + f32_load(target, 16) : g[j], 16);
+      }
+    }
+  }
 }
 
 // MARK: Tiles
@@ -310,6 +367,7 @@ CK_KERNEL(void, ck_winograd_back_weights,
   const size_t in_plane = (size_t)s->height * (size_t)s->width * 16;
   const size_t out_plane = (size_t)s->out_height * (size_t)s->out_width * 16;
   const size_t block = weights_block(t.total), v_stride = point_stride(block, in), z_stride = point_stride(block, out);
+  const int single = t.total <= block;
   float *v = scratch, *z = v + POINTS * v_stride, *u = z + POINTS * z_stride;
   if (dbias && !accumulate) memset(dbias, 0, out * sizeof(float));
   for (size_t first = 0; first < t.total; first += block) {
@@ -327,32 +385,29 @@ CK_KERNEL(void, ck_winograd_back_weights,
         if (dbias) f32_store(dbias + 16 * b, f32_load(dbias + 16 * b, 16) + sum, 16);
       }
     }
+    if (single) {
+      // One block of tiles: 16 inputs x 32 outputs at a time, which stay in the first caches until they are weights.
+      for (size_t o = 0; o < out_blocks; o += 2)
+        for (size_t i = 0; i < in_blocks; i++) {
+          const int wide = o + 1 < out_blocks;
+          for (size_t point = 0; point < POINTS; point++)
+            product_panel(v + point * v_stride + 16 * i, 1, in, z + point * z_stride + 16 * o, out, wide, count, 16,
+                          u + point * PIECE, PANEL, 0);
+          for (size_t q = 0; q <= (size_t)wide; q++)
+            transform_weights_adjoint(u + 16 * q, PIECE, PANEL, dweights + ((o + q) * in_blocks + i) * (9 * 256),
+                                      accumulate);
+        }
+      return;
+    }
     // u[point] (+)= v' z: inputs x outputs.
     for (size_t point = 0; point < POINTS; point++)
       for (size_t o = 0; o < out_blocks; o += 2)
         product_panel(v + point * v_stride, 1, in, z + point * z_stride + 16 * o, out, o + 1 < out_blocks, count, in,
                       u + point * in * out + 16 * o, out, first > 0);
   }
-  for (size_t o = 0; o < out_blocks; o++)
-    for (size_t i = 0; i < in_blocks; i++) {
-      float *dw = dweights + (o * in_blocks + i) * (9 * 256);
-      for (size_t c = 0; c < 16; c++) {
-        const float *from = u + (16 * i + c) * out + 16 * o;
-        f32x16 half[3][6];
-        for (size_t j = 0; j < 6; j++) {
-          f32x16 column[6], g[3];
-          for (size_t k = 0; k < 6; k++) column[k] = f32_load(from + (6 * k + j) * in * out, 16);
-          weight_adjoint_line(column, g);
-          for (size_t k = 0; k < 3; k++) half[k][j] = g[k];
-        }
-        for (size_t k = 0; k < 3; k++) {
-          f32x16 g[3];
-          weight_adjoint_line(half[k], g);
-          for (size_t j = 0; j < 3; j++) {
-            float *target = dw + (3 * k + j) * 256 + 16 * c;
-            f32_store(target, accumulate ? g[j] + f32_load(target, 16) : g[j], 16);
-          }
-        }
-      }
-    }
+  if (!single)
+    for (size_t o = 0; o < out_blocks; o++)
+      for (size_t i = 0; i < in_blocks; i++)
+        transform_weights_adjoint(u + 16 * i * out + 16 * o, in * out, out, dweights + (o * in_blocks + i) * (9 * 256),
+                                  accumulate);
 }

@@ -63,8 +63,7 @@ public struct Trainer: Sendable {
     let count = score.network.layout.count
     let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, score.network.shardRows))
     let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
-    let prepared = PreparedWeights()
-    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size, prepared) }
+    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size) }
     let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
     let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
     defer {
@@ -78,7 +77,6 @@ public struct Trainer: Sendable {
         let step = state.step
         try state.parameters.withUnsafeMutableBufferPointer { parameters in
           let parameters = SharedMemory(parameters.baseAddress!)
-          prepared.renew()
           try lanes.forEach(threads: workers.count) { lane, _, worker in
             for shard in stride(from: lane, to: shards.count, by: lanes.count) {
               pool.losses.pointer[shard] = pool.workers[worker].run(
@@ -159,9 +157,9 @@ public struct Trainer: Sendable {
     private var indices: [Int]
     private var coefficients: [Double]
 
-    init(_ trainer: Trainer, shardSize: Int, _ prepared: PreparedWeights) {
+    init(_ trainer: Trainer, shardSize: Int) {
       self.trainer = trainer
-      tape = trainer.score.network.makeTape(prepared: prepared)
+      tape = trainer.score.network.makeTape()
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       noise = RowStorage(RowSpan(first: 0, count: shardSize, dimension: trainer.score.network.dimension))
       indices = Array(repeating: 0, count: shardSize)

@@ -19,15 +19,14 @@ enum ck_convolution_direction { CK_FORWARD = 0, CK_BACKWARD_DATA = 1, CK_BACKWAR
 /// product.
 enum ck_convolution_method { CK_WINOGRAD = 0, CK_DIRECT = 1, CK_PATCHES = 2 };
 
-/// Weights in the forms that the methods want, made on first use and shared by all workers.
+/// Weights in the forms that the methods want, made on first use and shared by all workers: for weights that stay.
 typedef struct ck_prepared_weights ck_prepared_weights;
 ck_prepared_weights *ck_prepared_weights_make(void);
 void ck_prepared_weights_free(ck_prepared_weights *prepared);
-/// Says that weights have changed: each is prepared anew on its next use. No worker may be at work.
-void ck_prepared_weights_renew(ck_prepared_weights *prepared);
 size_t ck_prepared_weights_bytes(const ck_prepared_weights *prepared);
 
-/// One worker's scratch memory and compiled convolutions; not to be shared between threads.
+/// One worker's scratch memory and compiled convolutions; not to be shared between threads. Where `prepared` is null,
+/// weights are prepared in each call.
 typedef struct ck_workspace ck_workspace;
 ck_workspace *ck_workspace_make(ck_prepared_weights *prepared, int winograd);
 void ck_workspace_free(ck_workspace *workspace);

@@ -31,39 +31,36 @@ public final class Tape {
   private var parameterValues: UnsafePointer<Float>?
   /// Whether fused operations are recorded as compositions of others, which can be differentiated more than once.
   private(set) var composing = false
-  /// The tape's convolutions: by parameters, whose prepared forms all workers share, and by other tensors.
-  private let prepared: PreparedWeights
-  private let ownsPrepared: Bool
+  /// Weights that stay, as kernels want them; nil where they change from pass to pass.
+  private let prepared: PreparedWeights?
+  /// The tape's convolutions by parameters; by other tensors.
+  private let parameterWorkspace: OpaquePointer?
   let workspace: OpaquePointer
-  private lazy var passing = (weights: PreparedWeights(), workspace: OpaquePointer?.none)
-  private let winograd: Bool
   /// Where dropout takes its noise from; nil outside training.
   var dropout: DropoutNoise?
   /// The node of each parameter that was used.
   private var parameterNodes: [Int]
 
   /// - Parameters:
-  ///   - prepared: convolution weights as kernels want them, shared by tapes with the same parameters.
+  ///   - prepared: convolution weights as kernels want them, shared by tapes whose parameters are the same and stay.
   ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
   public init(_ layout: ParameterLayout, prepared: PreparedWeights? = nil, winograd: Bool = true) {
     self.layout = layout
-    self.winograd = winograd
-    ownsPrepared = prepared == nil
-    self.prepared = prepared ?? PreparedWeights()
-    workspace = ck_workspace_make(self.prepared.handle, winograd ? 1 : 0)
+    self.prepared = prepared
+    parameterWorkspace = prepared.map { ck_workspace_make($0.handle, winograd ? 1 : 0) }
+    workspace = ck_workspace_make(nil, winograd ? 1 : 0)
     parameterNodes = Array(repeating: -1, count: layout.entries.count)
   }
 
   deinit {
     ck_workspace_free(workspace)
-    if let other = passing.workspace { ck_workspace_free(other) }
+    if let parameterWorkspace { ck_workspace_free(parameterWorkspace) }
   }
 
   /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
   /// - Parameter composing: record only operations whose derivatives can be differentiated; for `tangent` and for a
   ///   taped `backward`.
   public func begin(parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false) {
-    if ownsPrepared { prepared.renew() }
     self.composing = composing
     dropout = nil
     arena.reset()
@@ -119,17 +116,11 @@ public final class Tape {
     return output
   }
 
-  /// The workspace for convolutions by the given weights. Prepared forms are kept for parameters only.
+  /// The workspace for convolutions by the given weights: prepared forms are kept of parameters only.
   func workspace(for weights: Tensor) -> OpaquePointer {
-    if let base = parameterValues, base <= UnsafePointer(weights.values),
-      UnsafePointer(weights.values) < base + layout.count
-    {
-      return workspace
-    }
-    let other = passing.workspace ?? ck_workspace_make(passing.weights.handle, winograd ? 1 : 0)!
-    passing.workspace = other
-    passing.weights.renew()
-    return other
+    guard let parameterWorkspace, let base = parameterValues else { return workspace }
+    let values = UnsafePointer(weights.values)
+    return base <= values && values < base + layout.count ? parameterWorkspace : workspace
   }
 
   /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
@@ -139,14 +130,12 @@ public final class Tape {
   }
 }
 
-/// Convolution weights in the forms that the kernels want, made on first use and shared by the workers of a network.
+/// Convolution weights in the forms that the kernels want, made on first use and shared by all workers: of parameters
+/// that stay where and what they are.
 public final class PreparedWeights: @unchecked Sendable {
   // Guarded by the C side's own locks.
   let handle: OpaquePointer
 
   public init() { handle = ck_prepared_weights_make() }
   deinit { ck_prepared_weights_free(handle) }
-
-  /// Says that the weights have changed; between passes only.
-  public func renew() { ck_prepared_weights_renew(handle) }
 }
