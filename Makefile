@@ -24,7 +24,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks docs clean $(experiments)
+.PHONY: default help list setup build test all format lint bench notebooks photos docs clean $(experiments)
 
 default: vp-digits
 
@@ -35,6 +35,7 @@ help:
 	@echo 'make list            the experiments, and every kind a config can name'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
 	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
+	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch and JAX; Results/Benchmarks/benchmarks.csv'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
@@ -85,6 +86,9 @@ notebooks: $(venv)/ready
 	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
 	    --output-dir Results/Notebooks $$n || exit 1; \
 	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+
+photos: $(venv)/ready
+	@$(venv)/bin/python Experiments/Data/fetch_photos.py
 
 $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@

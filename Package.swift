@@ -45,7 +45,7 @@ let package = Package(
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
     floor("ScoreNetworks", on: ["Processes", "Core", "CKernels"]),
     floor("Solvers", on: ["Processes", "Core", "CKernels", "CGSL"]),
-    floor("Datasets", on: ["Processes", "Core", "CZlib"], resources: [.copy("Resources/Digits")]),
+    floor("Datasets", on: ["Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor("Training", on: ["ScoreNetworks", "Datasets", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
@@ -70,7 +70,7 @@ let package = Package(
     tests(
       "ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
-    tests("DatasetsTests", on: ["Datasets", "Core"]),
+    tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
     tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),

@@ -22,10 +22,10 @@ public struct CSVData: DataSource {
   public var fingerprint: String { table.fingerprint }
 
   public func load(seed: UInt64) throws -> Dataset {
-    func rows(_ isIncluded: (Int) -> Bool) -> Batch {
-      Batch(
-        values: (0..<table.values.count).filter(isIncluded).flatMap { table.values.row($0) }, dimension: dimension)
+    let split = HeldOut.split(table.values.count)
+    func rows(_ indices: [Int]) -> Batch {
+      Batch(values: indices.flatMap { table.values.row($0) }, dimension: dimension)
     }
-    return Dataset(training: rows { $0 % 6 != 5 }, heldOut: rows { $0 % 6 == 5 })
+    return Dataset(training: rows(split.training), heldOut: rows(split.heldOut))
   }
 }

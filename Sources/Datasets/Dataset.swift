@@ -19,10 +19,19 @@ public struct ImageShape: Sendable, Equatable {
 public struct Dataset: Sendable {
   public let training: Batch
   public let heldOut: Batch
+  /// nil for data without classes.
+  public let labels: RowLabels?
+  /// What training draws from, with random crops and flips where the data has them.
+  public let source: any TrainingSource
 
-  public init(training: Batch, heldOut: Batch) {
+  /// - Parameter source: the rows of `training` where nil.
+  public init(
+    training: Batch, heldOut: Batch, labels: RowLabels? = nil, source: (any TrainingSource)? = nil
+  ) {
     self.training = training
     self.heldOut = heldOut
+    self.labels = labels
+    self.source = source ?? RowSource(training)
   }
 }
 
@@ -33,6 +42,8 @@ public protocol DataSource: Sendable {
   var imageShape: ImageShape? { get }
   /// The law of the data, where it is a Gaussian mixture known exactly.
   var mixture: GaussianMixture? { get }
+  /// How many classes the rows have; 0 without labels. Known before the data is loaded.
+  var classes: Int { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
   var fingerprint: String { get }
   func load(seed: UInt64) throws -> Dataset
@@ -41,5 +52,6 @@ public protocol DataSource: Sendable {
 extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var mixture: GaussianMixture? { nil }
+  public var classes: Int { 0 }
   public var fingerprint: String { "" }
 }

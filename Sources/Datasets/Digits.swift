@@ -9,20 +9,21 @@ public struct Digits: DataSource {
 
   public var dimension: Int { 64 }
   public var imageShape: ImageShape? { ImageShape(height: 8, width: 8, channels: 1) }
+  public var classes: Int { 10 }
 
   public func load(seed: UInt64) throws -> Dataset {
     guard let url = Bundle.module.url(forResource: "digits.csv", withExtension: "gz", subdirectory: "Digits") else {
       throw InputError("the digits are missing from the program's resources")
     }
     let table = try NumericTable(reading: url.path).values
-    var training: [Double] = []
-    var heldOut: [Double] = []
-    for i in 0..<table.count {
-      // The last column is the label.
-      let pixels = table.row(i).prefix(dimension).map { $0 / 8 - 1 }
-      if i % 6 == 5 { heldOut += pixels } else { training += pixels }
+    let rows = HeldOut.split(table.count)
+    func pixels(_ rows: [Int]) -> Batch {
+      Batch(values: rows.flatMap { table.row($0).prefix(dimension).map { $0 / 8 - 1 } }, dimension: dimension)
     }
+    // The last column is the label.
+    func labels(_ rows: [Int]) -> [Int] { rows.map { Int(table[$0, dimension]) } }
     return Dataset(
-      training: Batch(values: training, dimension: dimension), heldOut: Batch(values: heldOut, dimension: dimension))
+      training: pixels(rows.training), heldOut: pixels(rows.heldOut),
+      labels: RowLabels(classes: classes, training: labels(rows.training), heldOut: labels(rows.heldOut)))
   }
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CZlib
 import Core
-import Glibc
 
 /// A table of numbers from a CSV file (RFC 4180 without quotes), plain or gzipped; a first line that is not all numbers is
 /// its header.
@@ -13,7 +11,7 @@ public struct NumericTable: Sendable {
 
   /// - Throws: `InputError` at file and line for a missing file, ragged rows, fields that are no finite numbers, or no rows.
   public init(reading path: String) throws {
-    let bytes = try Self.contents(of: path)
+    let bytes = try FileBytes.contents(of: path)
     var header: [String]?
     var values: [Double] = []
     var columns = 0
@@ -50,7 +48,9 @@ public struct NumericTable: Sendable {
     guard !values.isEmpty else { throw InputError("no rows of numbers", at: path) }
     self.header = header
     self.values = Batch(values: values, dimension: columns)
-    fingerprint = Self.checksum(bytes)
+    var checksum = Checksum()
+    checksum.add(bytes)
+    fingerprint = checksum.text
   }
 
   private static func trimmed(_ field: Substring) -> String {
@@ -58,32 +58,5 @@ public struct NumericTable: Sendable {
     while let first = field.first, first == " " || first == "\t" { field.removeFirst() }
     while let last = field.last, last == " " || last == "\t" { field.removeLast() }
     return String(field)
-  }
-
-  /// All bytes of a file, uncompressed if it is gzipped.
-  static func contents(of path: String) throws -> [UInt8] {
-    var status = stat()
-    guard stat(path, &status) == 0 else { throw InputError("no such file", at: path) }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw InputError("is a folder, not a file", at: path) }
-    guard let file = gzopen(path, "rb") else { throw InputError(String(cString: strerror(errno)), at: path) }
-    defer { gzclose(file) }
-    var bytes: [UInt8] = []
-    var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while true {
-      let count = gzread(file, &chunk, UInt32(chunk.count))
-      if count < 0 { throw InputError("cannot be read: damaged gzip data", at: path) }
-      if count == 0 { break }
-      bytes += chunk[..<Int(count)]
-    }
-    var code: Int32 = 0
-    _ = gzerror(file, &code)
-    guard code == Z_OK else { throw InputError("cannot be read: truncated gzip data", at: path) }
-    return bytes
-  }
-
-  private static func checksum(_ bytes: [UInt8]) -> String {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return String(hash, radix: 16)
   }
 }

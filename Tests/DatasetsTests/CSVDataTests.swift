@@ -33,7 +33,7 @@ import Testing
 
   @Test(arguments: ["", "\n\n", "a,b\n"]) func aFileWithoutNumbersIsRefused(_ text: String) throws {
     try Self.withFile(Data(text.utf8)) { path in
-      #expect(throws: InputError("no rows of numbers", at: path)) { try NumericTable(reading: path) }
+      _ = #expect(throws: InputError("no rows of numbers", at: path)) { try NumericTable(reading: path) }
     }
   }
 
@@ -54,7 +54,7 @@ import Testing
 
   @Test(arguments: [11, 14, 20]) func truncatedGzipFilesAreRefused(_ length: Int) throws {
     try Self.withFile(Self.zipped.prefix(length)) { path in
-      #expect(throws: InputError.self) { try NumericTable(reading: path) }
+      _ = #expect(throws: InputError.self) { try NumericTable(reading: path) }
     }
   }
 
@@ -74,7 +74,7 @@ import Testing
       #expect(throws: InputError.self) { try CSVData(path: path, shape: ImageShape(height: 2, width: 3, channels: 1)) }
     }
     try Self.withFile(Data("1\n2\n3\n4\n5\n".utf8)) { path in
-      #expect(throws: InputError.self) { try CSVData(path: path) }
+      _ = #expect(throws: InputError.self) { try CSVData(path: path) }
     }
   }
 }

@@ -13,6 +13,17 @@ import Testing
     #expect(Array(data.training.row(0).prefix(8)) == [0, 0, 5, 13, 9, 1, 0, 0].map { $0 / 8 - 1 })
   }
 
+  @Test func labelsAreTheLastColumn() throws {
+    let data = try Digits().load(seed: 1)
+    let labels = try #require(data.labels)
+    #expect(Digits().classes == 10 && labels.classes == 10)
+    #expect(labels.training.count == 1498 && labels.heldOut.count == 299)
+    // The file begins 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1; rows 5 and 11 are held out.
+    #expect(Array(labels.training.prefix(10)) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 0])
+    #expect(Array(labels.heldOut.prefix(2)) == [5, 1])
+    #expect(Set(labels.training) == Set(0...9) && Set(labels.heldOut) == Set(0...9))
+  }
+
   @Test func pixelsAreSixteenthsBetweenMinusOneAndOne() throws {
     let data = try Digits().load(seed: 1)
     let all = data.training.values + data.heldOut.values

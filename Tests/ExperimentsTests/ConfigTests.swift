@@ -55,6 +55,18 @@ import Testing
       ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: csv, path: nowhere.csv}"),
       ["nowhere.csv", "no such file"]
     ),
+    (
+      ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: images, path: nowhere}"),
+      ["nowhere", "no such folder"]
+    ),
+    (
+      ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: images, path: ., channels: 2}"),
+      ["3: data.channels", "unknown name '2'", "allowed: 1, 3"]
+    ),
+    (
+      ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: idx, path: nowhere, labels: [1]}"),
+      ["data.labels", "is a list; expected text"]
+    ),
   ]
 
   @Test("a wrong config is refused with place, finding and remedy", arguments: wrong)

@@ -92,6 +92,14 @@ public final class Options {
     return value
   }
 
+  /// A text that may be missing; `none` in the listing.
+  public func optionalText(_ key: String, allowed: String = "text", _ about: String) throws -> String? {
+    declare(key, "text", "none", allowed, about)
+    guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return nil }
+    resolved.append((key, .scalar(quoted(value))))
+    return value
+  }
+
   public func choice<Value: RawRepresentable & CaseIterable>(
     _ key: String, default standard: Value, _ about: String
   ) throws -> Value where Value.RawValue == String {

@@ -33,7 +33,7 @@ extension Catalogue {
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
     Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
-      let path = try options.text("path", example: "x.csv", allowed: "a file", "the file, relative to the config")
+      let path = try file("path", options, "a file", "the file, relative to the config")
       var shape: ImageShape?
       if options.has("shape") || options.isDescribing {
         let sizes = try options.integers(
@@ -45,7 +45,34 @@ extension Catalogue {
           shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
         }
       }
-      return try CSVData(path: options.source?.resolve(path) ?? path, shape: shape)
+      return try CSVData(path: path, shape: shape)
+    },
+    Kind(
+      "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
+    ) { options, _ in
+      let path = try file("path", options, "a folder", "the folder, relative to the config")
+      let size = try options.integer("size", default: 32, atLeast: 1, "height and width of a row, in pixels")
+      let channels = try options.choice("channels", default: Channels.rgb, "3: RGB, or 1: gray")
+      let flip = try options.flag("flip", default: true, flipping)
+      let crops = try options.integer(
+        "crops", default: 2000, atLeast: 1, "rows of the training images for tables and metrics, if images are larger")
+      let heldOut = try options.integer("held_out", default: 1000, atLeast: 2, "rows of the held-out images, likewise")
+      return try ImageFolder(
+        path: path, size: size, channels: channels == .rgb ? 3 : 1, flip: flip, crops: crops, heldOut: heldOut)
+    },
+    Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped; image i is held out when i mod 6 = 5") {
+      options, _ in
+      let path = try file("path", options, "a file", "images, relative to the config")
+      let labels = try optionalFile("labels", options, "a label for every image")
+      let heldOut = try optionalFile("held_out", options, "images to judge by, in place of every sixth")
+      let heldOutLabels = try optionalFile("held_out_labels", options, "a label for each of those")
+      let flip = try options.flag("flip", default: false, flipping)
+      return try IDXImages(path: path, labels: labels, heldOut: heldOut, heldOutLabels: heldOutLabels, flip: flip)
+    },
+    Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, without it every sixth image") { options, _ in
+      let path = try file(
+        "path", options, "a folder", "of data_batch_1.bin to data_batch_5.bin, relative to the config")
+      return try CIFAR10(path: path, flip: try options.flag("flip", default: true, flipping))
     },
   ])
 
@@ -55,6 +82,23 @@ extension Catalogue {
       let (count, heldOut) = try counts(options)
       return PlaneData(shape, noise: noise, count: count, heldOut: heldOut)
     }
+  }
+
+  private enum Channels: String, CaseIterable {
+    case gray = "1"
+    case rgb = "3"
+  }
+
+  private static let flipping = "mirror half of the training rows left to right"
+
+  /// A path, relative to the config.
+  private static func file(_ key: String, _ options: Options, _ allowed: String, _ about: String) throws -> String {
+    let path = try options.text(key, example: "x", allowed: allowed, about)
+    return options.source?.resolve(path) ?? path
+  }
+
+  private static func optionalFile(_ key: String, _ options: Options, _ about: String) throws -> String? {
+    try options.optionalText(key, allowed: "a file", about).map { options.source?.resolve($0) ?? $0 }
   }
 
   private static func counts(_ options: Options) throws -> (Int, Int) {
