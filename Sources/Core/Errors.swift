@@ -23,6 +23,8 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
   case nonFiniteLoss(step: Int)
   /// An adaptive solver used up its steps before it arrived.
   case stepLimit(rows: Range<Int>, steps: Int, time: Double)
+  /// Somebody stopped a training, which is kept and can go on.
+  case interrupted(step: Int, of: Int)
   /// GSL gave up, with its own words.
   case integrator(rows: Range<Int>, time: Double, reason: String)
 
@@ -34,6 +36,8 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
       "loss or gradient is not finite at training step \(step)"
     case .stepLimit(let rows, let steps, let time):
       "rows \(rows.lowerBound) to \(rows.upperBound - 1) used all \(steps) steps allowed and stand at t = \(time)"
+    case .interrupted(let step, let steps):
+      "stopped after step \(step) of \(steps); run it again to go on from there"
     case .integrator(let rows, let time, let reason):
       "rows \(rows.lowerBound) to \(rows.upperBound - 1) stopped at t = \(time): \(reason)"
     }

@@ -42,6 +42,20 @@ public struct NetworkScore: Score {
     return Evaluator(self, rows)
   }
 
+  /// The affine map between network and score where the process has these moments.
+  public func coefficients(_ moments: Moments) -> Prediction.Coefficients {
+    var coefficients = prediction.coefficients(moments, dataDeviation: dataDeviation)
+    if network.takesRawInput { coefficients.input = 1 }
+    return coefficients
+  }
+
+  /// The same score with other parameters, or other classes.
+  public func with(parameters: [Float]? = nil, classes: RowClasses? = nil) -> NetworkScore {
+    NetworkScore(
+      network, parameters: parameters ?? self.parameters, prediction: prediction, kernel: kernel, duration: duration,
+      dataDeviation: dataDeviation, classes: classes ?? self.classes)
+  }
+
   /// What the network is told about the noise level at time t.
   public func label(_ moments: Moments, at t: Double) -> Double {
     switch network.label {
@@ -153,7 +167,7 @@ public struct NetworkScore: Score {
     private func append(first: Int, count: Int, at t: Double, label: Tensor) {
       let moments = score.kernel.moments(at: t)
       label[first, 0] = Float(score.label(moments, at: t))
-      runs.append((first, count, score.prediction.coefficients(moments, dataDeviation: score.dataDeviation)))
+      runs.append((first, count, score.coefficients(moments)))
     }
   }
 }

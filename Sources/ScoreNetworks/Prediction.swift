@@ -18,7 +18,8 @@ public enum Prediction: String, Sendable, CaseIterable {
   case edm
 
   public struct Coefficients: Sendable {
-    public let input, skip, output: Double
+    public var input: Double
+    public let skip, output: Double
   }
 
   /// - Parameter dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.

@@ -16,9 +16,7 @@ import ScoreNetworks
 /// −(z + σ skip x_t)/(σ out), with weight w (σ out)².
 struct DenoisingScoreMatching: Sendable {
   let process: any AffineSDE
-  let kernel: any PerturbationKernel
-  let prediction: Prediction
-  let dataDeviation: Double
+  let score: NetworkScore
   let weighting: TrainingPlan.Weighting
 
   /// What a row needs at time t: input and target as combinations of x_0 and z, and its weight.
@@ -30,9 +28,9 @@ struct DenoisingScoreMatching: Sendable {
   }
 
   func row(at t: Double) -> Row {
-    let moments = kernel.moments(at: t)
+    let moments = score.kernel.moments(at: t)
     let (m, sigma) = (moments.scale, moments.deviation)
-    let p = prediction.coefficients(moments, dataDeviation: dataDeviation)
+    let p = score.coefficients(moments)
     let gain = sigma * p.output
     var weight = gain * gain
     switch weighting {
@@ -41,7 +39,7 @@ struct DenoisingScoreMatching: Sendable {
       let g = process.diffusion(at: t)
       weight *= g * g / moments.variance
     case .edm:
-      let ratio = moments.noiseRatio / dataDeviation
+      let ratio = moments.noiseRatio / score.dataDeviation
       weight *= 1 + ratio * ratio
     }
     return Row(

@@ -13,6 +13,10 @@ public struct LossByTime: Sendable, Equatable {
 
   public let bins: [Bin]
 
+  /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do not
+  /// follow the data's order.
+  public static func dataRow(_ i: Int, of count: Int) -> Int { i * (count % 7919 == 0 ? 7907 : 7919) % count }
+
   /// - Parameters:
   ///   - draws: (row, t, z) triples per bin; rows in turn, t evenly spread within the bin.
   public init(
@@ -30,8 +34,7 @@ public struct LossByTime: Sendable, Equatable {
         for i in 0..<draws {
           times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
           let moments = kernel.moments(at: times[i])
-          // A stride prime to the count, so that a bin's times do not follow the data's order.
-          let row = (i * (data.count % 7919 == 0 ? 7907 : 7919)) % data.count
+          let row = Self.dataRow(i, of: data.count)
           for j in 0..<data.dimension { x[i, j] = moments.scale * data[row, j] + moments.deviation * z[i, j] }
         }
         try times.withUnsafeBufferPointer {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Core
+import Datasets
 import Glibc
 import Processes
 import ScoreNetworks
@@ -19,8 +20,8 @@ public struct Trainer: Sendable {
   public let threads: Int
   private let objective: DenoisingScoreMatching
   private let times: TrainingTimes
-  private let data: [Float]
-  private let dataCount: Int
+  private let data: any TrainingSource
+  private let labels: [Int]?
 
   /// What a finished step tells.
   public struct Step: Sendable {
@@ -32,23 +33,31 @@ public struct Trainer: Sendable {
     public let gradientNorm: Double
   }
 
-  /// - Parameter score: the network with its conventions; its parameters are not used.
+  /// - Parameters:
+  ///   - score: the network with its conventions; its parameters are not used.
+  ///   - labels: the class of every item of the data, for a network that is conditioned on classes.
   public init(
-    _ score: NetworkScore, process: any AffineSDE, data: Batch, plan: TrainingPlan, seed: UInt64,
-    threads: Int = Shards.processors
+    _ score: NetworkScore, process: any AffineSDE, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan,
+    seed: UInt64, threads: Int = Shards.processors
   ) {
+    precondition(score.network.classCount == 0 || labels?.count == data.count, "a class for every item")
     precondition(data.dimension == score.network.dimension && data.count > 0, "data of another dimension")
     self.score = score
     self.process = process
     self.plan = plan
     self.seed = seed
     self.threads = threads
-    objective = DenoisingScoreMatching(
-      process: process, kernel: score.kernel, prediction: score.prediction, dataDeviation: score.dataDeviation,
-      weighting: plan.weighting)
+    objective = DenoisingScoreMatching(process: process, score: score, weighting: plan.weighting)
     times = TrainingTimes(plan, kernel: score.kernel, duration: score.duration)
-    self.data = data.values.map { Float($0) }
-    dataCount = data.count
+    self.data = data
+    self.labels = labels
+  }
+
+  public init(
+    _ score: NetworkScore, process: any AffineSDE, data: Batch, plan: TrainingPlan, seed: UInt64,
+    threads: Int = Shards.processors
+  ) {
+    self.init(score, process: process, data: RowSource(data), plan: plan, seed: seed, threads: threads)
   }
 
   /// A state before the first step.
@@ -71,27 +80,24 @@ public struct Trainer: Sendable {
       losses.deallocate()
     }
     let pool = WorkerPool(workers: workers, gradients: SharedMemory(gradients), losses: SharedMemory(losses))
-    try data.withUnsafeBufferPointer { data in
-      let data = SharedMemory(UnsafeMutablePointer(mutating: data.baseAddress!))
-      while state.step < plan.steps {
-        let step = state.step
-        try state.parameters.withUnsafeMutableBufferPointer { parameters in
-          let parameters = SharedMemory(parameters.baseAddress!)
-          try lanes.forEach(threads: workers.count) { lane, _, worker in
-            for shard in stride(from: lane, to: shards.count, by: lanes.count) {
-              pool.losses.pointer[shard] = pool.workers[worker].run(
-                shards.range(shard), step: step, data: data.pointer, parameters: parameters.pointer,
-                gradients: pool.gradients.pointer + lane * count, accumulate: shard > lane)
-            }
+    while state.step < plan.steps {
+      let step = state.step
+      try state.parameters.withUnsafeMutableBufferPointer { parameters in
+        let parameters = SharedMemory(parameters.baseAddress!)
+        try lanes.forEach(threads: workers.count) { lane, _, worker in
+          for shard in stride(from: lane, to: shards.count, by: lanes.count) {
+            pool.losses.pointer[shard] = pool.workers[worker].run(
+              shards.range(shard), step: step, parameters: parameters.pointer,
+              gradients: pool.gradients.pointer + lane * count, accumulate: shard > lane)
           }
         }
-        var loss = 0.0
-        for shard in 0..<shards.count { loss += losses[shard] }
-        let norm = try update(&state, pool.gradients, buffers: lanes.count, loss: loss)
-        let goOn = try onStep(
-          Step(number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm))
-        if !goOn { return }
       }
+      var loss = 0.0
+      for shard in 0..<shards.count { loss += losses[shard] }
+      let norm = try update(&state, pool.gradients, buffers: lanes.count, loss: loss)
+      let goOn = try onStep(
+        Step(number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm))
+      if !goOn { return }
     }
   }
 
@@ -153,22 +159,26 @@ public struct Trainer: Sendable {
   private final class Worker {
     private let trainer: Trainer
     private let tape: Tape
-    private let uniforms, noise: RowStorage
-    private var indices: [Int]
+    private let uniforms, variations, noise: RowStorage
+    /// The data's rows, and where each lies.
+    private var rowsOfData: [Float]
+    private let indices: [Int]
     private var coefficients: [Double]
 
     init(_ trainer: Trainer, shardSize: Int) {
       self.trainer = trainer
       tape = trainer.score.network.makeTape()
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
+      variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
       noise = RowStorage(RowSpan(first: 0, count: shardSize, dimension: trainer.score.network.dimension))
-      indices = Array(repeating: 0, count: shardSize)
+      rowsOfData = Array(repeating: 0, count: shardSize * trainer.score.network.dimension)
+      indices = Array(0..<shardSize)
       coefficients = Array(repeating: 0, count: 4 * shardSize)
     }
 
     /// The loss and gradient of some rows of a step's batch.
     func run(
-      _ rows: Range<Int>, step: Int, data: UnsafePointer<Float>, parameters: UnsafePointer<Float>,
+      _ rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>,
       gradients: UnsafeMutablePointer<Float>, accumulate: Bool
     ) -> Double {
       let (plan, score, seed) = (trainer.plan, trainer.score, trainer.seed)
@@ -180,8 +190,17 @@ public struct Trainer: Sendable {
       // Which rows of the data, with replacement.
       let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-      for i in 0..<rows.count {
-        indices[i] = min(Int(span.values[i] * Double(trainer.dataCount)), trainer.dataCount - 1)
+      let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
+      NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
+      let classes = score.network.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
+      rowsOfData.withUnsafeMutableBufferPointer { buffer in
+        for i in 0..<rows.count {
+          let item = min(Int(span.values[i] * Double(trainer.data.count)), trainer.data.count - 1)
+          trainer.data.copy(
+            item, variation: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]),
+            into: buffer.baseAddress! + i * dimension)
+          if let classes, let labels = trainer.labels { classes.values[i] = Float(labels[item]) }
+        }
       }
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
       var offset = 0.0
@@ -203,9 +222,9 @@ public struct Trainer: Sendable {
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: step)
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: dimension)
-      ck_perturb(input.values, target.values, data, indices, z.values, coefficients, rows.count, dimension)
+      ck_perturb(input.values, target.values, rowsOfData, indices, z.values, coefficients, rows.count, dimension)
 
-      let output = score.network.forward(input, label: label, on: tape)
+      let output = score.network.forward(input, label: label, classes: classes, on: tape)
       let loss = tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
       tape.backward(from: loss, gradients: gradients, accumulate: accumulate)
       return Double(loss.values[0])

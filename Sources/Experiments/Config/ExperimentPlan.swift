@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Evaluation
 import Processes
+import ScoreNetworks
 import Solvers
 import Training
 
@@ -16,6 +17,8 @@ public struct ExperimentPlan: Sendable {
   public let processKind: String
   public let score: ScoreRecipe
   /// Where the score is a network of this experiment.
+  public let network: (any ScoreNetwork)?
+  /// Where that is to be trained.
   public let training: TrainingPlan?
   public let sampling: SamplingPlan
   public let metrics: [(name: String, metric: any Metric)]
@@ -26,6 +29,8 @@ public struct ExperimentPlan: Sendable {
 
   public struct SamplingPlan: Sendable {
     public let count: Int
+    /// Of a network that is conditioned on classes.
+    public let classes: RowClasses
     public let epsilon: Double
     public let path: PathKind
     public let grid: any TimeGrid
@@ -55,24 +60,39 @@ public struct ExperimentPlan: Sendable {
     let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
 
     let (data, _) = try kind("data", of: catalogue.data, options, catalogue, "where the data comes from")
-    let (process, processKind) = try kind("process", of: catalogue.processes, options, catalogue, "the forward SDE")
+    var (process, processKind) = try kind("process", of: catalogue.processes, options, catalogue, "the forward SDE")
     let (score, _) = try kind("score", of: catalogue.scores, options, catalogue, "where the score comes from")
     if case .exact = score, data.mixture == nil, !options.isDescribing {
       throw options.wrong("score", "kind exact needs data that is a Gaussian mixture; use empirical or network")
     }
     var training: TrainingPlan?
-    if case .network = score {
+    var network: (any ScoreNetwork)?
+    var pretrained: NetworkRecipe.Pretrained?
+    if case .network(let prediction, _, let recipe) = score {
       guard process is any AffineSDE else { throw options.wrong("score", "a network needs an affine process") }
-      let section = try options.section("training", required: true, "how the network is trained")
-      training = try TrainingPlan(section, duration: process.duration)
-      try section.finish()
+      pretrained = recipe.pretrained
+      if let pretrained { process = try adapted(process, to: pretrained, prediction, options) }
+      if !options.isDescribing {
+        do {
+          network = try recipe.build(DataShape(data), UInt64(seed))
+        } catch let error as InputError where error.location.isEmpty {
+          throw options.wrong("score.network", error.message)
+        }
+      }
+      // A network with weights of its own may go without.
+      if pretrained == nil || options.has("training") {
+        let section = try options.section("training", required: true, "how the network is trained")
+        training = try TrainingPlan(section, duration: process.duration)
+        try section.finish()
+      }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
     }
     let identity = options.resolvedYAML(only: ["seed", "data", "process", "score", "training"])
 
     let samplingSection = try options.section("sampling", required: true, "what is drawn, and by which solvers")
-    let sampling = try SamplingPlan(samplingSection, process: process, catalogue)
+    let sampling = try SamplingPlan(
+      samplingSection, process: process, classes: network?.classCount ?? 0, catalogue)
     try samplingSection.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     let metrics = try evaluation.names(
@@ -80,17 +100,30 @@ public struct ExperimentPlan: Sendable {
     try evaluation.finish()
     return ExperimentPlan(
       name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score,
-      training: training,
-      sampling: sampling,
+      network: network, training: training, sampling: sampling,
       metrics: try metrics.map { ($0, try catalogue.metrics[$0]!.decode(.describing(), catalogue)) },
       resolved: options.resolvedYAML(),
-      trainingIdentity: identity + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n"))
+      trainingIdentity: identity + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
+        + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))
+  }
+
+  /// The process with the noise levels of a network that comes with its own.
+  private static func adapted(
+    _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
+  ) throws -> any SDE {
+    if let own = pretrained.prediction, own != prediction {
+      throw options.wrong("score.prediction", "is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
+    }
+    guard let schedule = pretrained.schedule else { return process }
+    guard process is VPSDE else {
+      throw options.wrong("process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
+    }
+    return VPSDE(schedule)
   }
 
   private init(
     name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe,
-    training: TrainingPlan?,
-    sampling: SamplingPlan, metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
+    network: (any ScoreNetwork)?, training: TrainingPlan?, sampling: SamplingPlan, metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
   ) {
     self.name = name
     self.seed = seed
@@ -98,6 +131,7 @@ public struct ExperimentPlan: Sendable {
     self.process = process
     self.processKind = processKind
     self.score = score
+    self.network = network
     self.training = training
     self.sampling = sampling
     self.metrics = metrics
@@ -124,8 +158,17 @@ func isFileName(_ name: String) -> Bool {
 }
 
 extension ExperimentPlan.SamplingPlan {
-  init(_ options: Options, process: any SDE, _ catalogue: Catalogue) throws {
+  init(_ options: Options, process: any SDE, classes: Int = 0, _ catalogue: Catalogue) throws {
     count = try options.integer("count", atLeast: 0, "samples a solver draws")
+    let label = try options.number(
+      "class", or: "in-turn", in: .nonNegative, "of every sample, for a class-conditional network; or row i mod their number")
+    if let label, !options.isDescribing {
+      guard classes > 0 else { throw options.wrong("class", "is \(written(label)); the network knows no classes") }
+      guard label == label.rounded(), label < Double(classes) else {
+        throw options.wrong("class", "is \(written(label)); allowed: whole numbers below \(classes), or in-turn")
+      }
+    }
+    self.classes = label.map { .all(Int($0)) } ?? .inTurn
     epsilon = try options.number(
       "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")

@@ -26,8 +26,47 @@ public struct Catalogue: Sendable {
     metrics: standardMetrics)
 }
 
-/// Makes a network for data of a dimension; the seed draws what is fixed in it.
-public typealias NetworkRecipe = @Sendable (_ dimension: Int, _ seed: UInt64) -> any ScoreNetwork
+/// What a network is built for.
+public struct DataShape: Sendable, Equatable {
+  public let dimension: Int
+  /// nil for data that are no images.
+  public let image: ImageShape?
+  /// 0 for data without classes.
+  public let classes: Int
+
+  public init(dimension: Int, image: ImageShape? = nil, classes: Int = 0) {
+    self.dimension = dimension
+    self.image = image
+    self.classes = classes
+  }
+
+  init(_ data: any DataSource) {
+    self.init(dimension: data.dimension, image: data.imageShape, classes: data.classes)
+  }
+}
+
+/// How to build a network for data of some shape.
+public struct NetworkRecipe: Sendable {
+  /// Builds it, with a seed for what is random and fixed; throws for data that it is not for.
+  public let build: @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+  /// For a network with weights of its own: what they were trained for.
+  public var pretrained: Pretrained?
+
+  public struct Pretrained: Sendable {
+    /// The noise levels of a discrete model; nil where the process says them all.
+    public let schedule: DiscreteBeta?
+    public let prediction: Prediction?
+    /// Changes with the files.
+    public let fingerprint: String
+  }
+
+  public init(
+    pretrained: Pretrained? = nil, _ build: @escaping @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+  ) {
+    self.pretrained = pretrained
+    self.build = build
+  }
+}
 
 /// How an experiment gets its score.
 public enum ScoreRecipe: Sendable {

@@ -53,22 +53,6 @@ extension Catalogue {
     },
   ])
 
-  static let standardNetworks = Kinds<NetworkRecipe>([
-    Kind("mlp", "a multilayer perceptron on [x, features of the noise level], SiLU between layers") { options, _ in
-      let hidden = try options.integers(
-        "hidden", default: [256, 256, 256], atLeast: 1, "the widths of the hidden layers")
-      let kind = try options.choice(
-        "time", default: TimeFeatures.Kind.sinusoidal, "features of 1000 t/T (sinusoidal) or of ln(σ/m) (fourier)")
-      let count = try options.integer("features", default: 64, atLeast: 2, "how many features; even")
-      let scale = try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
-      guard count % 2 == 0 else { throw options.wrong("features", "is \(count); allowed: an even number") }
-      return { dimension, seed in
-        MLP(
-          dimension: dimension, hidden: hidden, features: TimeFeatures(kind, count: count, scale: scale, seed: seed))
-      }
-    }
-  ])
-
   static let standardSolvers = Kinds<any Solver>([
     Kind("euler-maruyama", "the Euler–Maruyama step of the reverse SDE; any process") { options, catalogue in
       try stepping(EulerMaruyama(), options, catalogue)

@@ -34,6 +34,11 @@ public struct ResultsFolder: Sendable {
 
   public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
 
+  /// A file's text; nil where there is none.
+  public func text(_ name: String) -> String? {
+    FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
+  }
+
   public func remove(_ name: String) { try? FileManager.default.removeItem(atPath: file(name)) }
 
   public func write(_ data: Data, to name: String) throws { try writeWhole(data, to: file(name)) }

@@ -35,19 +35,23 @@ struct Session {
     case .checkpoint(let path):
       score = try Self.score(fromCheckpoint: path, plan: plan, kernel: kernel, experiment.catalogue)
       trainer = nil
-    case .network(let prediction, let deviation, let recipe):
-      guard let training = plan.training, let process = plan.process as? any AffineSDE else {
-        throw InputError("a network needs a training and an affine process")
+    case .network(let prediction, let deviation, _):
+      guard let network = plan.network, let process = plan.process as? any AffineSDE else {
+        throw InputError("a network needs an affine process")
       }
-      let network = recipe(plan.data.dimension, plan.seed)
       let initial = NetworkScore(
         network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
         duration: plan.process.duration,
-        dataDeviation: try Self.dataDeviation(deviation, prediction, training, dataset.training))
-      trainer = Trainer(
-        initial, process: process, data: dataset.training, plan: training, seed: plan.seed,
-        threads: experiment.threads)
+        dataDeviation: try Self.dataDeviation(deviation, prediction, plan.training, dataset.training),
+        classes: plan.sampling.classes)
       score = initial
+      guard let training = plan.training else {
+        trainer = nil
+        return
+      }
+      trainer = Trainer(
+        initial, process: process, data: dataset.source, labels: dataset.labels?.training, plan: training,
+        seed: plan.seed, threads: experiment.threads)
       let path = "\(experiment.folder)/checkpoint.safetensors"
       if FileManager.default.fileExists(atPath: path) {
         let file = try Safetensors(reading: path)
@@ -65,10 +69,10 @@ struct Session {
 
   /// σ_d as given or of the data; 1 where nothing asks for it. The same data gives the same number.
   private static func dataDeviation(
-    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan, _ data: Batch
+    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan?, _ data: Batch
   ) throws -> Double {
     if let given { return given }
-    guard prediction == .edm || training.weighting == .edm else { return 1 }
+    guard prediction == .edm || training?.weighting == .edm else { return 1 }
     let deviation = data.deviation
     guard deviation > 0, deviation.isFinite else {
       throw InputError("edm needs data with a standard deviation above 0; it is \(deviation). Give score.sigma_data")
@@ -89,11 +93,11 @@ struct Session {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
-    let built = network(plan.data.dimension, UInt64(seed))
+    let built = try network.build(DataShape(plan.data), UInt64(seed))
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     return NetworkScore(
       built, parameters: checkpoint.state.averages, prediction: prediction, kernel: kernel,
-      duration: plan.process.duration, dataDeviation: checkpoint.dataDeviation)
+      duration: plan.process.duration, dataDeviation: checkpoint.dataDeviation, classes: plan.sampling.classes)
   }
 
   /// - Throws: `InputError` where a network is to be used that nobody trained.
@@ -108,18 +112,36 @@ struct Session {
 
   // MARK: Training
 
-  /// Returns whether a trained network was found and used again.
+  /// Returns whether a trained network was found and used again. A training that was interrupted goes on where it stopped.
+  /// - Throws: `ComputationError.interrupted` after Ctrl-C; what was trained is kept.
   mutating func train(into folder: ResultsFolder) throws -> Bool {
     guard let trainer else { return false }
     if let state, state.step >= trainer.plan.steps { return true }
-    var state = trainer.initialState()
-    var log = TrainingLog(every: max(1, trainer.plan.steps / 200))
+    var state = self.state ?? trainer.initialState()
+    var log = TrainingLog(
+      every: max(1, trainer.plan.steps / 200), batch: trainer.plan.batch,
+      before: state.step > 0 ? folder.text("training.csv") : nil, step: state.step)
     let bar = ProgressBar("train \(plan.name)", total: trainer.plan.steps, quiet: experiment.quiet)
+    let interruption = Interruption()
+    var saved = ContinuousClock().now
+    func save(_ state: TrainingState) throws {
+      try folder.write(log.csv, to: "training.csv")
+      let checkpoint = Checkpoint(
+        state: state, config: plan.trainingIdentity, dataDeviation: trainer.score.dataDeviation)
+      try folder.write(try checkpoint.encoded(layout: trainer.score.network.layout), to: "checkpoint.safetensors")
+    }
     do {
-      try trainer.run(&state) { step in
-        log.add(step)
-        bar.show(step.number, note: log.note)
-        return true
+      while state.step < trainer.plan.steps && !interruption.happened {
+        try trainer.run(&state) { step in
+          log.add(step)
+          bar.show(step.number, note: log.note)
+          // Every ten minutes the training is kept, in case the machine does not.
+          return !interruption.happened && saved.duration(to: ContinuousClock().now) < .seconds(600)
+        }
+        if state.step < trainer.plan.steps && !interruption.happened {
+          try save(state)
+          saved = ContinuousClock().now
+        }
       }
     } catch {
       bar.finish()
@@ -127,24 +149,31 @@ struct Session {
       throw error
     }
     bar.finish()
-    try folder.write(log.csv, to: "training.csv")
-    let checkpoint = Checkpoint(
-      state: state, config: plan.trainingIdentity, dataDeviation: trainer.score.dataDeviation)
-    try folder.write(try checkpoint.encoded(layout: trainer.score.network.layout), to: "checkpoint.safetensors")
-    let trained = trainer.score.with(parameters: state.averages)
+    try save(state)
     self.state = state
+    if interruption.happened && state.step < trainer.plan.steps {
+      throw ComputationError.interrupted(step: state.step, of: trainer.plan.steps)
+    }
+    let trained = trainer.score.with(parameters: state.averages)
     score = trained
     try folder.write(try lossByTime(trained, epsilon: trainer.plan.epsilon), to: "loss_by_time.csv")
     return false
   }
 
   private func lossByTime(_ score: NetworkScore, epsilon: Double) throws -> String {
-    func losses(_ data: Batch) throws -> LossByTime {
-      try LossByTime(
-        of: score, kernel: score.kernel, data: data, from: epsilon, to: score.duration, seed: plan.seed,
-        threads: experiment.threads)
+    // A network that is conditioned on classes is told those of the rows that are drawn.
+    let draws = 1024
+    func losses(_ data: Batch, _ labels: [Int]?) throws -> LossByTime {
+      let classes = labels.map { labels in
+        RowClasses.each((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
+      }
+      return try LossByTime(
+        of: score.with(classes: classes), kernel: score.kernel, data: data, from: epsilon, to: score.duration, seed: plan.seed,
+        bins: 20, draws: draws, threads: experiment.threads)
     }
-    let (training, heldOut) = try (losses(dataset.training), losses(dataset.heldOut))
+    let (training, heldOut) = try (
+      losses(dataset.training, dataset.labels?.training), losses(dataset.heldOut, dataset.labels?.heldOut)
+    )
     var text = "time_low,time_high,training,held_out\n"
     for (seen, unseen) in zip(training.bins, heldOut.bins) {
       text += "\(seen.low),\(seen.high),\(seen.loss),\(unseen.loss)\n"
@@ -162,7 +191,7 @@ struct Session {
       process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, epsilon: sampling.epsilon,
       path: path(), grid: sampling.grid, threads: experiment.threads)
     for named in sampling.solvers {
-      let shards = Shards(rows: sampling.count).count
+      let shards = Shards(rows: sampling.count, size: score.shardRows).count
       let bar = ProgressBar(
         "sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: experiment.quiet)
       defer { bar.finish() }
@@ -240,33 +269,46 @@ struct Session {
 
 /// The rows of `training.csv`: means over runs of steps.
 private struct TrainingLog {
-  private let every: Int
+  private static let header = "step,loss,learning_rate,gradient_norm,seconds\n"
+  private let every, batch: Int
   private let start = ContinuousClock().now
+  /// Of the training before it was interrupted.
+  private let secondsBefore: Double
   private var sum = 0.0
   private var count = 0
-  private(set) var csv = "step,loss,learning_rate,gradient_norm,seconds\n"
+  private var last: (step: Int, seconds: Double)?
+  private(set) var csv = header
   private(set) var note = ""
 
-  init(every: Int) { self.every = every }
+  /// - Parameters:
+  ///   - before: the file that an interrupted training left.
+  ///   - step: where it stopped; later rows are forgotten.
+  init(every: Int, batch: Int, before: String?, step: Int) {
+    self.every = every
+    self.batch = batch
+    var seconds = 0.0
+    for line in before?.split(separator: "\n").dropFirst() ?? [] {
+      let fields = line.split(separator: ",")
+      guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
+      csv += line + "\n"
+      seconds = time
+    }
+    secondsBefore = seconds
+  }
 
   mutating func add(_ step: Trainer.Step) {
     sum += step.loss
     count += 1
+    let seconds = secondsBefore + start.duration(to: ContinuousClock().now).seconds
     if step.number % every == 0 {
       let loss = sum / Double(count)
-      let seconds = start.duration(to: ContinuousClock().now).seconds
       csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
-      note = "loss \(String(format: "%.4f", loss))"
+      let since = last ?? (step.number - count, secondsBefore)
+      let each = (seconds - since.seconds) / Double(step.number - since.step)
+      note = String(format: "loss %.4f  %.4g s a step  %.4g rows/s", loss, each, Double(batch) / each)
+      last = (step.number, seconds)
       (sum, count) = (0, 0)
     }
-  }
-}
-
-extension NetworkScore {
-  func with(parameters: [Float]) -> NetworkScore {
-    NetworkScore(
-      network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration,
-      dataDeviation: dataDeviation)
   }
 }
 

@@ -3,7 +3,7 @@ import Core
 
 /// A function F(x, label, class) with parameters, evaluated on a tape: the trainable part of a learned score.
 ///
-/// Inputs arrive scaled to unit variance, as rows × dimension floats.
+/// Inputs arrive scaled to about unit variance, as rows × dimension floats, unless the network wants them as they are.
 public protocol ScoreNetwork: Sendable {
   var dimension: Int { get }
   var layout: ParameterLayout { get }
@@ -11,6 +11,8 @@ public protocol ScoreNetwork: Sendable {
   var label: NoiseLabel { get }
   /// How many classes it is conditioned on; 0: none.
   var classCount: Int { get }
+  /// Whether it wants x itself, not scaled.
+  var takesRawInput: Bool { get }
   /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
   /// workers, not fewer than the lower.
   var shardRows: ClosedRange<Int> { get }
@@ -29,6 +31,7 @@ public protocol ScoreNetwork: Sendable {
 
 extension ScoreNetwork {
   public var classCount: Int { 0 }
+  public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
   public var usesWinograd: Bool { true }
 

@@ -12,6 +12,8 @@ public struct DiffusersFolder: Sendable {
   public let schedule: DiscreteBeta
   /// What its output stands for, where the scheduler says so.
   public let prediction: Prediction?
+  /// A checksum of the parameters.
+  public let fingerprint: String
 
   /// - Throws: `InputError` at the file for what is missing, damaged or of an unknown kind.
   public init(_ path: String, winograd: Bool = true) throws {
@@ -46,7 +48,11 @@ public struct DiffusersFolder: Sendable {
       if let stranger = file.tensors.keys.filter({ !known.contains($0) }).min() {
         throw InputError("holds '\(stranger)', which config.json has no place for", at: weights)
       }
-      self.network = try network.beginning(with: file.values(layout: network.layout, prefix: ""))
+      let values = try file.values(layout: network.layout, prefix: "")
+      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+      for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+      fingerprint = String(hash, radix: 16)
+      self.network = try network.beginning(with: values)
     } catch let error as InputError {
       throw error.location.isEmpty ? InputError(error.message, at: weights) : error
     }

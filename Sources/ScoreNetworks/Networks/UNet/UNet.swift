@@ -144,6 +144,10 @@ public struct UNet: ScoreNetwork {
 
   public var dimension: Int { architecture.height * architecture.width * architecture.inputChannels }
   public var classCount: Int { architecture.classes }
+  /// Networks whose output is divided by σ (NCSN++) see x as it is.
+  public var takesRawInput: Bool {
+    if case .fourier(_, true) = architecture.time { true } else { false }
+  }
   public var shardRows: ClosedRange<Int> { 1...max(1, min(64, 8192 / (architecture.height * architecture.width))) }
 
   public var label: NoiseLabel {

@@ -137,7 +137,7 @@ public struct UNetArchitecture: Sendable, Equatable {
   }
 
   /// Channels that meet at each residual block on the way up: those of the path, and those of the skip connection.
-  func skipSums() -> [(Int, Int)] {
+  public func skipSums() -> [(Int, Int)] {
     var skips = [down[0].channels]
     for (level, stage) in down.enumerated() {
       skips += Array(repeating: stage.channels, count: blocks + (level + 1 < down.count ? 1 : 0))
