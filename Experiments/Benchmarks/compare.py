@@ -28,6 +28,10 @@ CASES = {
     "train-256": ("training step", ["torch"]),
     "sample-128": ("run", ["torch"]),
     "mixture-em": ("run", ["torch", "torch-columns", "jax", "jax-columns"]),
+    **{f"unet-{name}-forward": ("forward pass", ["torch", "torch-channels_last", "openvino"])
+       for name in ("small", "mid", "cifar10")},
+    **{f"unet-{name}-train": ("training step", ["torch", "torch-channels_last"])
+       for name in ("small", "mid", "cifar10")},
 }
 COLUMNS = ["case", "unit", "peer", "ours", "theirs", "ratio", "ratio_min", "ratio_max", "rounds"]
 PAUSE = 0.2  # seconds between repetitions, in which the threads of an idle program stop spinning
@@ -88,7 +92,10 @@ class Program:
 
 def peer_command(peer, case, threads):
     library, _, layout = peer.partition("-")
-    command = [sys.executable, str(HERE / f"peer_{library}.py"), case, "--threads", str(threads)]
+    script = "unet" if case.startswith("unet") else library
+    command = [sys.executable, str(HERE / f"peer_{script}.py"), case, "--threads", str(threads)]
+    if library == "openvino":
+        command += ["--engine", "openvino"]
     return command + (["--layout", layout] if layout else [])
 
 
@@ -122,7 +129,7 @@ def duration(seconds):
     return f"{seconds:.3f} s" if seconds >= 0.1 else f"{seconds * 1e3:.3f} ms"
 
 
-LINE = "{:<12} {:<14} {:<14} {:>11} {:>11} {:>8}  {}"
+LINE = "{:<20} {:<14} {:<20} {:>11} {:>11} {:>8}  {}"
 
 
 def show(row):

@@ -8,6 +8,7 @@
 #include "ck_tensor.h"
 #include "direct.h"
 #include "patches.h"
+#include "pointwise.h"
 #include "winograd.h"
 
 // MARK: Prepared weights
@@ -193,6 +194,8 @@ static plan *plan_of(ck_workspace *w, const ck_convolution *s, int direction, in
   p->images = images;
   if (w->winograd && suits_winograd(s, direction, images)) {
     p->method = CK_WINOGRAD;
+  } else if (s->kernel == 1 && s->stride == 1 && s->out_height == s->height && s->out_width == s->width) {
+    p->method = CK_POINTWISE;
   } else {
     p->direct = ck_direct_make(s, direction, images);
     p->method = p->direct ? CK_DIRECT : CK_PATCHES;
@@ -214,6 +217,7 @@ void ck_convolve(ck_workspace *w, const ck_convolution *s, int images, const flo
       ck_winograd_forward(s, (size_t)images, x, prepared(w, s, weights, FORM_WINOGRAD), bias, y,
                           scratch_of(w, ck_winograd_scratch(s, CK_FORWARD, images)));
       break;
+    case CK_POINTWISE: ck_pointwise_forward(s, (size_t)images, x, weights, bias, y); break;
     case CK_DIRECT: {
       // The library wants a bias.
       const size_t out = 16 * (size_t)s->out_blocks, own = ck_direct_scratch(p->direct);
@@ -236,6 +240,11 @@ void ck_convolve_back_data(ck_workspace *w, const ck_convolution *s, int images,
                           scratch_of(w, ck_winograd_scratch(&a, CK_FORWARD, images)));
       break;
     }
+    case CK_POINTWISE: {
+      const ck_convolution a = adjoint_of(s);
+      ck_pointwise_forward(&a, (size_t)images, dy, prepared(w, s, weights, FORM_SWAPPED), NULL, dx);
+      break;
+    }
     case CK_DIRECT: {
       const int order = ck_direct_weight_order(p->direct);
       const float *ordered = order == CK_ORDER_PLAIN ? weights
@@ -256,6 +265,7 @@ void ck_convolve_back_weights(ck_workspace *w, const ck_convolution *s, int imag
       ck_winograd_back_weights(s, (size_t)images, x, dy, dweights, dbias, accumulate,
                                scratch_of(w, ck_winograd_scratch(s, CK_BACKWARD_WEIGHTS, images)));
       break;
+    case CK_POINTWISE: ck_pointwise_back_weights(s, (size_t)images, x, dy, dweights, dbias, accumulate); break;
     case CK_DIRECT: {
       const size_t own = (ck_direct_scratch(p->direct) + 15) / 16 * 16, out = 16 * (size_t)s->out_blocks;
       const size_t count = out * 16 * (size_t)s->in_blocks * (size_t)s->kernel * (size_t)s->kernel;

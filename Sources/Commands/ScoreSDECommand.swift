@@ -27,7 +27,7 @@ struct ScoreSDECommand: ParsableCommand {
     commandName: "score-sde",
     abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
     version: Experiments.version,
-    subcommands: [Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Validate.self, List.self])
+    subcommands: [Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Export.self, Validate.self, List.self])
 }
 
 /// A config and where its results go.
@@ -135,6 +135,21 @@ struct PointArguments: ParsableArguments {
       let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
       try Experiment(plan, catalogue: CommandTool.catalogue, folder: results, threads: threads).scorePoints(
         at: time, input: input, output: output, quantity: PointQuantity(rawValue: quantity) ?? .score)
+    }
+  }
+}
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Saves a trained U-Net (its averaged weights) as a folder that diffusers loads.")
+  @OptionGroup var arguments: ConfigArguments
+  @Option(name: .customLong("to"), help: "The folder to write.")
+  var target: String
+
+  func run() throws {
+    try reportingErrors {
+      try arguments.experiment().exportNetwork(to: target)
+      if !arguments.quiet { print(target) }
     }
   }
 }

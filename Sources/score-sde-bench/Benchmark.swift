@@ -18,7 +18,13 @@ struct Benchmark {
       "train-128", "train-256", "sample-128", "mixture-em", "normals", "mixture-score", "matrix-product",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
 
-  static func make(_ name: String) throws -> Benchmark? {
+  /// What a U-Net's case is to be other than usual.
+  struct Size {
+    var threads: Int?
+    var batch: Int?
+  }
+
+  static func make(_ name: String, _ size: Size) throws -> Benchmark? {
     switch name {
     case "train-128": try train(hidden: 128, batch: 512, steps: 300)
     case "train-256": try train(hidden: 256, batch: 1024, steps: 100)
@@ -27,11 +33,12 @@ struct Benchmark {
     case "normals": normals()
     case "mixture-score": try mixtureScore()
     case "matrix-product": matrixProduct()
+    case "matrix-product-2048": try largeMatrixProduct(threads: size.threads ?? Shards.processors)
     default:
       if let unet = unets.first(where: { name == "unet-\($0.name)-forward" }) {
-        try unetForward(unet)
+        try unetForward(unet, size)
       } else if let unet = unets.first(where: { name == "unet-\($0.name)-train" }) {
-        try unetTrain(unet)
+        try unetTrain(unet, size)
       } else {
         nil
       }
@@ -61,11 +68,12 @@ struct Benchmark {
   }
 
   /// The network's output for a batch, each row with its own noise level.
-  private static func unetForward(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws
-    -> Benchmark
-  {
+  private static func unetForward(
+    _ unet: (name: String, architecture: UNetArchitecture, batch: Int), _ wanted: Size
+  ) throws -> Benchmark {
     let score = try score(unet.architecture)
-    let batch = unet.batch
+    let batch = wanted.batch ?? unet.batch
+    let threads = wanted.threads ?? Shards.processors
     let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: score.network.dimension)
     let times = (0..<batch).map { (Double($0) + 0.5) / Double(batch) }
     let size = min(score.shardRows, (batch + 1) / 2)
@@ -73,7 +81,7 @@ struct Benchmark {
     return Benchmark(units: repetitions) {
       for _ in 0..<repetitions {
         var x = images
-        try x.forEachShard(of: size, threads: Shards.processors) { x in
+        try x.forEachShard(of: size, threads: threads) { x in
           try RowStorage.with(x.span, count: 1) { s in
             try times.withUnsafeBufferPointer {
               try score.makeEvaluator(for: x.span).evaluate(x, at: .each($0.baseAddress! + x.first), into: s[0])
@@ -85,14 +93,17 @@ struct Benchmark {
   }
 
   /// One step of Adam with clipping, and without averaging to speak of.
-  private static func unetTrain(_ unet: (name: String, architecture: UNetArchitecture, batch: Int)) throws -> Benchmark
-  {
+  private static func unetTrain(
+    _ unet: (name: String, architecture: UNetArchitecture, batch: Int), _ wanted: Size
+  ) throws -> Benchmark {
+    let batch = wanted.batch ?? unet.batch
     let score = try score(unet.architecture)
-    let images = NoiseStream(seed: 1, purpose: .data).normals(count: unet.batch, dimension: score.network.dimension)
+    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: score.network.dimension)
     // Enough steps that memory, which a training takes once, does not count.
     let steps = unet.name == "small" ? 100 : 10
-    let plan = TrainingPlan(steps: steps, batch: unet.batch, learningRate: 2e-4, decay: .constant, clip: 1, ema: 0)
-    let trainer = Trainer(score, process: VPSDE(), data: images, plan: plan, seed: 1)
+    let plan = TrainingPlan(steps: steps, batch: batch, learningRate: 2e-4, decay: .constant, clip: 1, ema: 0)
+    let trainer = Trainer(
+      score, process: VPSDE(), data: images, plan: plan, seed: 1, threads: wanted.threads ?? Shards.processors)
     let initial = trainer.initialState()
     return Benchmark(units: steps) {
       var state = initial
@@ -177,6 +188,18 @@ struct Benchmark {
     return Benchmark(units: 1000 * 2 * n * n * n) {
       ck_enter_worker()
       for _ in 0..<1000 { ck_matrix_product(0, 1, n, n, n, a, n, a, n, 0, &c, n) }
+    }
+  }
+
+  /// A floating-point operation of 2048 × 2048 × 2048 products, one on every thread.
+  private static func largeMatrixProduct(threads: Int) throws -> Benchmark {
+    let n = 2048
+    let a = [Float](repeating: 1, count: n * n)
+    let results = (0..<threads).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: n * n) }.map(SharedMemory.init)
+    return Benchmark(units: threads * 2 * n * n * n) {
+      try Shards(rows: threads, size: 1).forEach(threads: threads) { index, _ in
+        ck_matrix_product(0, 0, n, n, n, a, n, a, n, 0, results[index].pointer, n)
+      }
     }
   }
 }

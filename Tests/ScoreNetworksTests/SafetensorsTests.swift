@@ -27,6 +27,9 @@ import Testing
     ("no JSON", file("hello", body: 0)),
     ("a JSON list", file("[1]", body: 0)),
     ("metadata of numbers", file(#"{"__metadata__":{"a":1}}"#, body: 0)),
+    ("a header of 100,000 brackets", file(String(repeating: "[", count: 100_000), body: 0)),
+    ("nine dimensions", file(#"{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}"#, body: 4)),
+    ("a fractional size", file(#"{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, body: 4)),
     ("no shape", file(#"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, body: 4)),
     ("another type", file(#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#, body: 8)),
     ("a negative size", file(#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, body: 4)),
@@ -47,6 +50,40 @@ import Testing
     ("a gap", file(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}"#, body: 8)),
     ("bytes left over", file(#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, body: 8)),
   ]
+
+  /// The Python package's own file.
+  @Test("all float types are read exactly") func types() throws {
+    let url = try #require(Bundle.module.url(forResource: "types", withExtension: "safetensors", subdirectory: "Fixtures"))
+    let file = try Safetensors(reading: url.path)
+    let values: [Float] = [0, -0.0, 1.5, -2.25, 65504, 0x1p-14]
+    #expect(file.tensors["f32"] == .init(shape: [2, 3], values: values))
+    // Eight significant bits.
+    #expect(file.tensors["bf16"] == .init(shape: [2, 3], values: [0, -0.0, 1.5, -2.25, 65536, 0x1p-14]))
+    #expect(file.tensors["f16"] == .init(shape: [8], values: values + [0x1p-24, .infinity]))
+    #expect(file.tensors["f64"] == .init(shape: [2, 3], values: values.map { Float(Double($0) / 3) }))
+    #expect(file.tensors["scalar"] == .init(shape: [], values: [7]))
+    #expect(file.tensors["empty"] == .init(shape: [0, 4], values: []))
+    #expect(file.metadata == ["text": "a \"quoted\" line\nand ∇ log p"])
+  }
+
+  /// Damage anywhere gives an error or other numbers, never a crash.
+  @Test("every damaged byte and every truncation is survived") func damage() throws {
+    let whole = try Safetensors(
+      tensors: ["b": .init(shape: [2, 2], values: [1, 2, 3, 4]), "a": .init(shape: [1], values: [5])],
+      metadata: ["k": "v"]
+    ).encoded()
+    var refused = 0
+    for index in whole.indices {
+      for change in [UInt8(0), 0x20, 0x5b, 0xff] {
+        var damaged = whole
+        damaged[index] = change
+        do { _ = try Safetensors(decoding: damaged) } catch is InputError { refused += 1 }
+      }
+      #expect(throws: InputError.self) { try Safetensors(decoding: whole.prefix(index)) }
+    }
+    // Most of the file is header, where a change rarely makes sense.
+    #expect(refused > whole.count)
+  }
 
   @Test("a malformed file is refused in one line", arguments: malformed)
   func refused(name: String, data: Data) {

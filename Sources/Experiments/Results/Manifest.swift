@@ -21,12 +21,21 @@ struct Manifest: Encodable {
   /// Wall seconds of each stage that ran.
   var seconds: [String: Double] = [:]
   var trainingReused = false
+  /// The most memory that the program held, in MiB.
+  var peakMemoryMib = 0
   var failures: [String] = []
 
   private static var processorName: String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
     let line = lines.first { $0.hasPrefix("model name") }
     return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+  }
+
+  /// In MiB, as the system counts resident pages.
+  static var peakMemory: Int {
+    var usage = rusage()
+    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
   }
 
   static func now() -> String { ISO8601DateFormatter().string(from: Date()) }

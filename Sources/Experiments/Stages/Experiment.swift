@@ -66,6 +66,7 @@ public struct Experiment: Sendable {
       manifest.failures.append(error.description)
     }
     manifest.finished = Manifest.now()
+    manifest.peakMemoryMib = Manifest.peakMemory
     try results.write(try manifest.encoded(), to: "manifest.json")
     let summary = summary(table, results, reused: manifest.trainingReused)
     if !manifest.failures.isEmpty { throw ExperimentFailure(reasons: manifest.failures, summary: summary) }

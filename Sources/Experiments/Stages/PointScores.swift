@@ -31,7 +31,7 @@ extension Experiment {
       throw InputError("the process has no perturbation kernel")
     }
     let score = session.score
-    try points.forEachShard(threads: threads) { x in
+    try points.forEachShard(of: score.shardRows, threads: threads) { x in
       try RowStorage.with(x.span, count: 1) { storage in
         let s = storage[0]
         try score.makeEvaluator(for: x.span).evaluate(x, at: .all(t), into: s)

@@ -3,7 +3,7 @@ import Core
 import Foundation
 
 /// The safetensors format: an 8-byte little-endian header length, a JSON header of names, types, shapes and offsets, then
-/// the bytes of all tensors without gaps. Here: 32-bit floats.
+/// the bytes of all tensors without gaps. Written in 32-bit floats; 16-bit and 64-bit ones are read, too.
 public struct Safetensors: Sendable {
   public struct Entry: Sendable, Equatable {
     public let shape: [Int]
@@ -53,7 +53,7 @@ public struct Safetensors: Sendable {
   public init(reading path: String) throws {
     let data: Data
     do {
-      data = try Data(contentsOf: URL(fileURLWithPath: path))
+      data = try Data(contentsOf: URL(fileURLWithPath: path), options: .mappedIfSafe)
     } catch {
       throw InputError(
         FileManager.default.fileExists(atPath: path) ? "cannot be read" : "no such file", at: path)
@@ -71,6 +71,9 @@ public struct Safetensors: Sendable {
     guard length <= UInt64(data.count - 8) else {
       throw InputError("not a safetensors file, or truncated: a header of \(length) bytes in a file of \(data.count)")
     }
+    guard length <= Self.longestHeader else {
+      throw InputError("a header of \(length) bytes; allowed: \(Self.longestHeader)")
+    }
     let json = data.dropFirst(8).prefix(Int(length))
     guard let header = try? JSONSerialization.jsonObject(with: json) as? [String: Any] else {
       throw InputError("not a safetensors file: its header is not a JSON object")
@@ -85,13 +88,10 @@ public struct Safetensors: Sendable {
         metadata = texts
         continue
       }
-      let (shape, begin, end) = try Self.entry(name, value, available: body.count)
+      let (type, shape, begin, end) = try Self.entry(name, value, available: body.count)
       extents.append((begin, end, name))
-      var values = [Float](repeating: 0, count: (end - begin) / 4)
-      values.withUnsafeMutableBytes { target in
-        _ = body.copyBytes(to: target, from: body.startIndex + begin..<body.startIndex + end)
-      }
-      tensors[name] = Entry(shape: shape, values: values)
+      tensors[name] = Entry(
+        shape: shape, values: type.floats(body[body.startIndex + begin..<body.startIndex + end]))
     }
     var position = 0
     for extent in extents.sorted(by: { ($0.begin, $0.end) < ($1.begin, $1.end) }) {
@@ -105,13 +105,61 @@ public struct Safetensors: Sendable {
     }
   }
 
-  private static func entry(_ name: String, _ value: Any, available: Int) throws -> (shape: [Int], begin: Int, end: Int)
-  {
+  /// Of the format's own reader.
+  private static let longestHeader = 100_000_000
+
+  /// The types that are read, as floats.
+  private enum Number: String, CaseIterable {
+    case F16, BF16, F32, F64
+
+    var size: Int {
+      switch self {
+      case .F16, .BF16: 2
+      case .F32: 4
+      case .F64: 8
+      }
+    }
+
+    /// Little-endian numbers, at any alignment.
+    func floats(_ bytes: Data) -> [Float] {
+      func read<Value>(_: Value.Type, _ convert: (Value) -> Float) -> [Float] {
+        bytes.withUnsafeBytes { raw in
+          (0..<raw.count / size).map { convert(raw.loadUnaligned(fromByteOffset: $0 * size, as: Value.self)) }
+        }
+      }
+      switch self {
+      case .F32: return read(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
+      case .F64: return read(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+      case .BF16: return read(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
+      case .F16: return read(UInt16.self) { Self.half(UInt16(littleEndian: $0)) }
+      }
+    }
+
+    /// IEEE 754's binary16.
+    private static func half(_ bits: UInt16) -> Float {
+      let (sign, exponent, fraction) = (UInt32(bits >> 15) << 31, UInt32(bits >> 10 & 31), UInt32(bits & 1023))
+      switch exponent {
+      case 0:
+        let magnitude = Float(fraction) * 0x1p-24
+        return sign == 0 ? magnitude : -magnitude
+      case 31: return Float(bitPattern: sign | 0x7f80_0000 | fraction << 13)
+      default: return Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+      }
+    }
+  }
+
+  private static func entry(
+    _ name: String, _ value: Any, available: Int
+  ) throws -> (type: Number, shape: [Int], begin: Int, end: Int) {
     guard let fields = value as? [String: Any], let type = fields["dtype"] as? String,
       let shape = fields["shape"] as? [Int], let offsets = fields["data_offsets"] as? [Int], offsets.count == 2
     else { throw InputError("tensor '\(name)' lacks a dtype, shape or data_offsets") }
-    guard type == "F32" else { throw InputError("tensor '\(name)' is of type \(type); allowed: F32") }
-    var bytes = 4
+    guard let number = Number(rawValue: type) else {
+      let known = Number.allCases.map(\.rawValue).joined(separator: ", ")
+      throw InputError("tensor '\(name)' is of type \(type); allowed: \(known)")
+    }
+    guard shape.count <= 8 else { throw InputError("tensor '\(name)' has \(shape.count) dimensions; allowed: 8") }
+    var bytes = number.size
     for size in shape {
       let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
       guard size >= 0, !overflow else { throw InputError("tensor '\(name)' has the impossible shape \(shape)") }
@@ -124,7 +172,7 @@ public struct Safetensors: Sendable {
     guard end - begin == bytes else {
       throw InputError("tensor '\(name)' of shape \(shape) needs \(bytes) bytes and has \(end - begin)")
     }
-    return (shape, begin, end)
+    return (number, shape, begin, end)
   }
 }
 

@@ -182,8 +182,10 @@ public struct DiffusersFolder: Sendable {
   // MARK: Writing
 
   /// config.json and scheduler_config.json of a network, for diffusers to load.
+  /// - Parameter schedule: of the process that the network was trained for; its noise levels at i/N become the
+  ///   scheduler's.
   /// - Throws: `InputError` for a network that diffusers has no words for.
-  public static func configs(of network: UNet, schedule: LinearBeta?, prediction: Prediction) throws
+  public static func configs(of network: UNet, schedule: (any BetaSchedule)?, prediction: Prediction) throws
     -> (model: Data, scheduler: Data?)
   {
     let a = network.architecture
@@ -228,10 +230,11 @@ public struct DiffusersFolder: Sendable {
     let types: [Prediction: String] = [.noise: "epsilon", .data: "sample", .velocity: "v_prediction"]
     var scheduler: [String: Any]?
     if let schedule, let type = types[prediction] {
+      let times = (0...network.levels).map { schedule.duration * Double($0) / Double(network.levels) }
+      let betas = zip(times, times.dropFirst()).map { -expm1(schedule.integral(to: $0) - schedule.integral(to: $1)) }
       scheduler = [
-        "_class_name": "DDPMScheduler", "_diffusers_version": "0.42.1", "num_train_timesteps": 1000,
-        "beta_schedule": "linear", "beta_start": schedule.minimum / 1000, "beta_end": schedule.maximum / 1000,
-        "prediction_type": type, "clip_sample": false, "variance_type": "fixed_large",
+        "_class_name": "DDPMScheduler", "_diffusers_version": "0.42.1", "num_train_timesteps": network.levels,
+        "trained_betas": betas, "prediction_type": type, "clip_sample": false, "variance_type": "fixed_large",
       ]
     }
     func encoded(_ object: Any) throws -> Data {

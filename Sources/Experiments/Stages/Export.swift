@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+import Processes
+import ScoreNetworks
+
+extension Experiment {
+  /// Writes the trained U-Net, with its averaged weights, as a folder that diffusers' `UNet2DModel` loads; with the
+  /// scheduler's file beside it where the process is variance preserving.
+  public func exportNetwork(to path: String) throws {
+    guard case .network(let prediction, _, _) = plan.score, let network = plan.network as? UNet else {
+      throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
+    }
+    let session = try Session(self, dataset: try plan.data.load(seed: plan.seed))
+    try session.requireCheckpoint()
+    guard let score = session.score as? NetworkScore else { throw InputError("the score is not a network", at: "score") }
+    let schedule = (plan.process as? any VariancePreserving)?.schedule
+    let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: prediction)
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw InputError("this folder cannot be made", at: path)
+    }
+    try writeWhole(
+      try DiffusersFolder.weights(of: network, parameters: score.parameters).encoded(),
+      to: "\(path)/diffusion_pytorch_model.safetensors")
+    if let scheduler = configs.scheduler { try writeWhole(scheduler, to: "\(path)/scheduler_config.json") }
+    try writeWhole(configs.model, to: "\(path)/config.json")
+  }
+}
