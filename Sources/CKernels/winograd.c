@@ -29,8 +29,15 @@ static size_t block_of(size_t tiles, size_t floats_per_tile) {
 static size_t forward_block(const ck_convolution *s, size_t tiles) { return block_of(tiles, 16 * (size_t)s->in_blocks); }
 static size_t weights_block(size_t tiles) { return tiles < 96 ? tiles : 96; }
 
+/// Transformed weights: panels of 32 outputs, the last of 16 where their number of blocks is odd, each of
+/// [point][input][output] with the same care for cache sets.
+static size_t panel_stride(size_t inputs, size_t width) { return inputs * width + 16; }
+static size_t panel_size(size_t inputs) { return POINTS * panel_stride(inputs, PANEL); }
+
 size_t ck_winograd_weight_size(const ck_convolution *s) {
-  return (size_t)s->in_blocks * (size_t)s->out_blocks * 256 * POINTS;
+  const size_t in = (size_t)s->in_blocks, out = (size_t)s->out_blocks;
+  const size_t forward = (out + 1) / 2 * panel_size(16 * in), transposed = (in + 1) / 2 * panel_size(16 * out);
+  return forward > transposed ? forward : transposed;
 }
 
 size_t ck_winograd_scratch(const ck_convolution *s, int direction, int images) {
@@ -38,7 +45,7 @@ size_t ck_winograd_scratch(const ck_convolution *s, int direction, int images) {
   const size_t in = 16 * (size_t)s->in_blocks, out = 16 * (size_t)s->out_blocks;
   if (direction == CK_BACKWARD_WEIGHTS) {
     const size_t block = weights_block(t.total);
-    return POINTS * (point_stride(block, in) + point_stride(block, out) + (t.total <= block ? PIECE : in * out));
+    return POINTS * (point_stride(block, in) + point_stride(block, out) + (t.total <= block ? (size_t)PIECE : panel_stride(in, out)));
   }
   const size_t block = forward_block(s, t.total);
   return POINTS * (point_stride(block, in) + point_stride(block, PANEL));
@@ -154,7 +161,6 @@ CK_KERNEL(void, ck_turn_weights,
 CK_KERNEL(void, ck_winograd_weights,
           (float *prepared, const float *weights, size_t in_blocks, size_t out_blocks, int transpose),
           (prepared, weights, in_blocks, out_blocks, transpose)) {
-  // Panels of 32 outputs, the last of 16 where their number is odd: [panel][point][input][output].
   const size_t inputs = transpose ? out_blocks : in_blocks, outputs = transpose ? in_blocks : out_blocks;
   float turned[9 * 256];
   for (size_t o = 0; o < outputs; o++)
@@ -166,8 +172,8 @@ CK_KERNEL(void, ck_winograd_weights,
         for (size_t k = 0; k < 9; k++) turn_block(w + k * 256, turned + (8 - k) * 256);
         w = turned;
       }
-      float *panel = prepared + (o / 2) * 32 * POINTS * 16 * inputs;
-      transform_weights(w, panel + (o % 2) * 16 + i * 16 * width, 16 * inputs * width, width);
+      float *panel = prepared + (o / 2) * panel_size(16 * inputs);
+      transform_weights(w, panel + (o % 2) * 16 + i * 16 * width, panel_stride(16 * inputs, width), width);
     }
 }
 
@@ -341,9 +347,9 @@ CK_KERNEL(void, ck_winograd_forward,
     for (size_t o = 0; o < out_blocks; o += 2) {
       const int wide = o + 1 < out_blocks;
       const size_t width = wide ? 32 : 16;
-      const float *panel = prepared + (o / 2) * 32 * POINTS * in;
+      const float *panel = prepared + (o / 2) * panel_size(in);
       for (size_t point = 0; point < POINTS; point++)
-        product_panel(v + point * v_stride, in, 1, panel + point * in * width, width, wide, in, count,
+        product_panel(v + point * v_stride, in, 1, panel + point * panel_stride(in, width), width, wide, in, count,
                       m + point * m_stride, PANEL, 0);
       for (size_t q = 0; q < width / 16; q++) {
         const f32x16 shift = bias ? f32_load(bias + 16 * (o + q), 16) : f32_all(0);
@@ -403,11 +409,11 @@ CK_KERNEL(void, ck_winograd_back_weights,
     for (size_t point = 0; point < POINTS; point++)
       for (size_t o = 0; o < out_blocks; o += 2)
         product_panel(v + point * v_stride, 1, in, z + point * z_stride + 16 * o, out, o + 1 < out_blocks, count, in,
-                      u + point * in * out + 16 * o, out, first > 0);
+                      u + point * panel_stride(in, out) + 16 * o, out, first > 0);
   }
   if (!single)
     for (size_t o = 0; o < out_blocks; o++)
       for (size_t i = 0; i < in_blocks; i++)
-        transform_weights_adjoint(u + 16 * i * out + 16 * o, in * out, out, dweights + (o * in_blocks + i) * (9 * 256),
+        transform_weights_adjoint(u + 16 * i * out + 16 * o, panel_stride(in, out), out, dweights + (o * in_blocks + i) * (9 * 256),
                                   accumulate);
 }

@@ -148,7 +148,7 @@ public struct UNet: ScoreNetwork {
   public var takesRawInput: Bool {
     if case .fourier(_, true) = architecture.time { true } else { false }
   }
-  public var shardRows: ClosedRange<Int> { 1...max(1, min(64, 8192 / (architecture.height * architecture.width))) }
+  public var shardRows: ClosedRange<Int> { 1...max(1, min(32, 8192 / (architecture.height * architecture.width))) }
 
   public var label: NoiseLabel {
     switch architecture.time {
