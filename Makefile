@@ -36,7 +36,7 @@ help:
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
 	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
-	@echo 'make bench           time us against PyTorch and JAX; Results/Benchmarks/benchmarks.csv'
+	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -87,8 +87,12 @@ notebooks: $(venv)/ready
 	    --output-dir Results/Notebooks $$n || exit 1; \
 	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
 
-photos: $(venv)/ready
+photos: Experiments/Data/photos/rocket.png
+
+Experiments/Data/photos/rocket.png: | $(venv)/ready
 	@$(venv)/bin/python Experiments/Data/fetch_photos.py
+
+Results/photos-unet/manifest.json: | photos
 
 $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@
@@ -96,6 +100,7 @@ $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
+	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

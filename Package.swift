@@ -73,7 +73,8 @@ let package = Package(
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
     tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
-    tests("ExperimentsTests", on: ["Experiments", "ScoreSDE", "Core"]),
+    tests(
+      "ExperimentsTests", on: ["Experiments", "ScoreSDE", "Training", "ScoreNetworks", "Processes", "Core"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -161,10 +161,23 @@ import Testing
     let folder = repository.appendingPathComponent("Experiments").path
     let files = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
     #expect(files.count >= 6)
-    for file in files {
-      let plan = try ExperimentPlan(ConfigSource(path: "\(folder)/\(file)"))
-      #expect("\(plan.name).yaml" == file)
-      #expect(plan.sampling.solvers.count >= 4)
+    try withFolder { photos in
+      // The photographs are fetched by `make photos`; two plain pictures stand in for them.
+      for name in ["a", "b"] {
+        try #require(Data(base64Encoded: plainPicture)).write(to: URL(fileURLWithPath: "\(photos)/\(name).png"))
+      }
+      for file in files {
+        let overrides = file == "photos-unet.yaml" ? ["data.path=\(photos)"] : []
+        let plan = try ExperimentPlan(ConfigSource(path: "\(folder)/\(file)", overrides: overrides))
+        #expect("\(plan.name).yaml" == file)
+        #expect(plan.sampling.solvers.count >= 4)
+      }
     }
   }
 }
+
+/// A PNG of 32 × 32 pixels of one colour.
+private let plainPicture = """
+  iVBORw0KGgoAAAANSUhEUgAAACAAAAAgCAIAAAD8GO2jAAAAKklEQVR42mNwaDhAU8QwasGoBaMWjFowasGoBaMWjFowasGoBaMWDBULAC3AAFvH\
+  RxC+AAAAAElFTkSuQmCC
+  """
