@@ -36,15 +36,21 @@ public struct Checkpoint: Sendable {
 
   private static let format = "score-sde checkpoint 1"
 
-  public func encoded(layout: ParameterLayout) throws -> Data {
-    var file = Safetensors(metadata: [
+  public func writer(layout: ParameterLayout) -> SafetensorsWriter {
+    var file = SafetensorsWriter(metadata: [
       "format": Self.format, "step": String(state.step), "config": config, "sigma_data": String(dataDeviation),
     ])
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
     file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
     file.add(state.secondMoments, layout: layout, prefix: "adam.second.")
-    return try file.encoded()
+    return file
+  }
+
+  public func encoded(layout: ParameterLayout) throws -> Data {
+    var data = Data()
+    try writer(layout: layout).encode { data.append($0) }
+    return data
   }
 
   /// The configuration text of a checkpoint file.

@@ -21,8 +21,7 @@ extension Experiment {
     } catch {
       throw InputError("this folder cannot be made", at: path)
     }
-    try writeWhole(
-      try DiffusersFolder.weights(of: network, parameters: score.parameters).encoded(),
+    try DiffusersFolder.weights(of: network, parameters: score.parameters).write(
       to: "\(path)/diffusion_pytorch_model.safetensors")
     if let scheduler = configs.scheduler { try writeWhole(scheduler, to: "\(path)/scheduler_config.json") }
     try writeWhole(configs.model, to: "\(path)/config.json")

@@ -120,6 +120,7 @@ struct Session {
     var state = self.state ?? trainer.initialState()
     var log = TrainingLog(
       every: max(1, trainer.plan.steps / 200), batch: trainer.plan.batch,
+      unit: plan.data.imageShape == nil ? "rows" : "images",
       before: state.step > 0 ? folder.text("training.csv") : nil, step: state.step)
     let bar = ProgressBar("train \(plan.name)", total: trainer.plan.steps, quiet: experiment.quiet)
     let interruption = Interruption()
@@ -128,7 +129,7 @@ struct Session {
       try folder.write(log.csv, to: "training.csv")
       let checkpoint = Checkpoint(
         state: state, config: plan.trainingIdentity, dataDeviation: trainer.score.dataDeviation)
-      try folder.write(try checkpoint.encoded(layout: trainer.score.network.layout), to: "checkpoint.safetensors")
+      try checkpoint.writer(layout: trainer.score.network.layout).write(to: folder.file("checkpoint.safetensors"))
     }
     do {
       while state.step < trainer.plan.steps && !interruption.happened {
@@ -271,6 +272,7 @@ struct Session {
 private struct TrainingLog {
   private static let header = "step,loss,learning_rate,gradient_norm,seconds\n"
   private let every, batch: Int
+  private let unit: String
   private let start = ContinuousClock().now
   /// Of the training before it was interrupted.
   private let secondsBefore: Double
@@ -283,7 +285,8 @@ private struct TrainingLog {
   /// - Parameters:
   ///   - before: the file that an interrupted training left.
   ///   - step: where it stopped; later rows are forgotten.
-  init(every: Int, batch: Int, before: String?, step: Int) {
+  init(every: Int, batch: Int, unit: String, before: String?, step: Int) {
+    self.unit = unit
     self.every = every
     self.batch = batch
     var seconds = 0.0
@@ -305,7 +308,7 @@ private struct TrainingLog {
       csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
       let since = last ?? (step.number - count, secondsBefore)
       let each = (seconds - since.seconds) / Double(step.number - since.step)
-      note = String(format: "loss %.4f  %.4g s a step  %.4g rows/s", loss, each, Double(batch) / each)
+      note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"
       last = (step.number, seconds)
       (sum, count) = (0, 0)
     }

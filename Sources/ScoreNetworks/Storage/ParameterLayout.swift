@@ -93,18 +93,21 @@ public struct ParameterLayout: Sendable, Equatable {
     return entries.count - 1
   }
 
+  /// Every tensor of the checkpoint, with the parameter that it is a part of.
+  var parts: [(entry: Entry, part: Part, index: Int)] {
+    entries.flatMap { entry in entry.parts.enumerated().map { (entry, $1, $0) } }
+  }
+
+  /// One tensor of a flat buffer, in the checkpoint's order.
+  func tensor(of entry: Entry, part: Int, in values: [Float]) -> [Float] {
+    precondition(values.count == count)
+    if case .plain = entry.storage { return Array(values[entry.offset..<entry.offset + entry.count]) }
+    return entry.places(ofPart: part).map { values[entry.offset + $0] }
+  }
+
   /// Reads every tensor of a flat buffer, in the checkpoint's order.
   public func forEachTensor(of values: [Float], _ body: (Part, [Float]) throws -> Void) rethrows {
-    precondition(values.count == count)
-    for entry in entries {
-      for (index, part) in entry.parts.enumerated() {
-        if case .plain = entry.storage {
-          try body(part, Array(values[entry.offset..<entry.offset + entry.count]))
-        } else {
-          try body(part, entry.places(ofPart: index).map { values[entry.offset + $0] })
-        }
-      }
-    }
+    for (entry, part, index) in parts { try body(part, tensor(of: entry, part: index, in: values)) }
   }
 
   /// A flat buffer of the tensors that `tensor` gives.

@@ -28,23 +28,16 @@ public struct Safetensors: Sendable {
 
   /// The file's bytes; tensors in order of their names.
   public func encoded() throws -> Data {
-    var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
-    var offset = 0
-    let names = tensors.keys.sorted()
-    for name in names {
-      let entry = tensors[name]!
-      let end = offset + 4 * entry.values.count
-      header[name] = ["dtype": "F32", "shape": entry.shape, "data_offsets": [offset, end]] as [String: Any]
-      offset = end
-    }
-    var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
-    // Spaces, so that the tensors are aligned.
-    while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
-    var data = Data(capacity: 8 + json.count + offset)
-    withUnsafeBytes(of: UInt64(json.count).littleEndian) { data.append(contentsOf: $0) }
-    data.append(json)
-    for name in names { tensors[name]!.values.withUnsafeBytes { data.append(contentsOf: $0) } }
+    var data = Data()
+    try writer().encode { data.append($0) }
     return data
+  }
+
+  /// The same file, written tensor by tensor.
+  public func writer() -> SafetensorsWriter {
+    var writer = SafetensorsWriter(metadata: metadata)
+    for (name, entry) in tensors { writer.add(name, shape: entry.shape) { entry.values } }
+    return writer
   }
 
   // MARK: Reading
@@ -177,13 +170,6 @@ public struct Safetensors: Sendable {
 }
 
 extension Safetensors {
-  /// Adds the tensors of a flat buffer under `prefix` + name.
-  public mutating func add(_ values: [Float], layout: ParameterLayout, prefix: String) {
-    layout.forEachTensor(of: values) { part, values in
-      tensors[prefix + part.name] = Entry(shape: part.shape, values: values)
-    }
-  }
-
   /// The flat buffer of the tensors under `prefix`.
   /// - Throws: `InputError` naming a tensor that is missing or of another shape.
   public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {

@@ -244,11 +244,11 @@ public struct DiffusersFolder: Sendable {
   }
 
   /// The tensors of a network, for diffusers to load.
-  public static func weights(of network: UNet, parameters: [Float]) -> Safetensors {
-    var file = Safetensors(metadata: ["format": "pt"])
-    file.add(parameters, layout: network.layout, prefix: "")
+  public static func weights(of network: UNet, parameters: [Float]) -> SafetensorsWriter {
+    var file = SafetensorsWriter(metadata: ["format": "pt"])
+    file.add(parameters, layout: network.layout)
     if case .fourier(let frequencies, _) = network.architecture.time {
-      file.tensors["time_proj.weight"] = Safetensors.Entry(shape: [frequencies.count], values: frequencies)
+      file.add("time_proj.weight", shape: [frequencies.count]) { frequencies }
     }
     return file
   }
