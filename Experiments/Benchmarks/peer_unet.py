@@ -23,7 +23,7 @@ DOWN, ATTENTION_DOWN, UP, ATTENTION_UP = "DownBlock2D", "AttnDownBlock2D", "UpBl
 NETWORKS = {
     "unet-small": (dict(sample_size=8, in_channels=1, out_channels=1, block_out_channels=(32, 64), layers_per_block=1,
                         down_block_types=(DOWN, ATTENTION_DOWN), up_block_types=(ATTENTION_UP, UP),
-                        attention_head_dim=None), 64, 50, 20),
+                        attention_head_dim=None), 64, 10, 20),
     "unet-mid": (dict(sample_size=32, block_out_channels=(64, 128, 128), layers_per_block=2,
                       down_block_types=(DOWN, ATTENTION_DOWN, DOWN), up_block_types=(UP, ATTENTION_UP, UP),
                       attention_head_dim=None), 16, 5, 3),

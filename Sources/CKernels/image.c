@@ -35,7 +35,11 @@ void ck_pixels_matrix(float *out, const float *x, size_t pixels, size_t first, s
   for (size_t c = first; c < first + width;) {
     const size_t lane = c % 16, count = 16 - lane < first + width - c ? 16 - lane : first + width - c;
     const float *from = x + c / 16 * pixels * 16 + lane;
-    for (size_t i = 0; i < pixels; i++) memcpy(out + i * width + (c - first), from + 16 * i, count * sizeof(float));
+    // A whole block's copy has a size that the compiler knows.
+    if (count == 16)
+      for (size_t i = 0; i < pixels; i++) memcpy(out + i * width + (c - first), from + 16 * i, 16 * sizeof(float));
+    else
+      for (size_t i = 0; i < pixels; i++) memcpy(out + i * width + (c - first), from + 16 * i, count * sizeof(float));
     c += count;
   }
 }
@@ -44,7 +48,10 @@ void ck_matrix_pixels(float *out, const float *x, size_t pixels, size_t first, s
   for (size_t c = first; c < first + width;) {
     const size_t lane = c % 16, count = 16 - lane < first + width - c ? 16 - lane : first + width - c;
     float *to = out + c / 16 * pixels * 16 + lane;
-    for (size_t i = 0; i < pixels; i++) memcpy(to + 16 * i, x + i * width + (c - first), count * sizeof(float));
+    if (count == 16)
+      for (size_t i = 0; i < pixels; i++) memcpy(to + 16 * i, x + i * width + (c - first), 16 * sizeof(float));
+    else
+      for (size_t i = 0; i < pixels; i++) memcpy(to + 16 * i, x + i * width + (c - first), count * sizeof(float));
     c += count;
   }
 }
