@@ -6,7 +6,7 @@
 // Tiles are worked off in blocks whose transformed inputs (36 matrices of tiles x channels) stay in a core's second
 // cache, while weights stream by in panels of 32 outputs.
 
-enum { POINTS = 36, PANEL = 32, PIECE = 16 * PANEL + 16 };
+enum { POINTS = 36, PANEL = 32, MOST_TILES = 96, PIECE = 16 * PANEL + 16 };
 
 typedef struct {
   size_t down, across, per_image, total;  // tiles
@@ -23,11 +23,11 @@ static size_t point_stride(size_t tiles, size_t channels) { return tiles * chann
 static size_t block_of(size_t tiles, size_t floats_per_tile) {
   size_t block = 400000 / (POINTS * floats_per_tile);
   block = block < 12 ? 12 : block / 12 * 12;
-  return block > 96 ? 96 : block < tiles ? block : tiles;
+  return block > MOST_TILES ? MOST_TILES : block < tiles ? block : tiles;
 }
 
 static size_t forward_block(const ck_convolution *s, size_t tiles) { return block_of(tiles, 16 * (size_t)s->in_blocks); }
-static size_t weights_block(size_t tiles) { return tiles < 96 ? tiles : 96; }
+static size_t weights_block(size_t tiles) { return tiles < MOST_TILES ? tiles : MOST_TILES; }
 
 /// Transformed weights: panels of 32 outputs, the last of 16 where their number of blocks is odd, each of
 /// [point][input][output] with the same care for cache sets.
@@ -338,12 +338,15 @@ CK_KERNEL(void, ck_winograd_forward,
   float *v = scratch, *m = scratch + POINTS * v_stride;
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
-    for (size_t i = 0; i < count; i++) {
-      const place p = place_of(&t, first + i);
-      for (size_t b = 0; b < in_blocks; b++)
+    place places[MOST_TILES];
+    for (size_t i = 0; i < count; i++) places[i] = place_of(&t, first + i);
+    // A channel block at a time, so that memory is read in long runs.
+    for (size_t b = 0; b < in_blocks; b++)
+      for (size_t i = 0; i < count; i++) {
+        const place p = places[i];
         transform_input(x + (p.image * in_blocks + b) * in_plane, s->height, s->width, 4 * (long)p.row - s->pad_top,
                         4 * (long)p.column - s->pad_left, v + i * in + 16 * b, v_stride);
-    }
+      }
     for (size_t o = 0; o < out_blocks; o += 2) {
       const int wide = o + 1 < out_blocks;
       const size_t width = wide ? 32 : 16;
@@ -354,7 +357,7 @@ CK_KERNEL(void, ck_winograd_forward,
       for (size_t q = 0; q < width / 16; q++) {
         const f32x16 shift = bias ? f32_load(bias + 16 * (o + q), 16) : f32_all(0);
         for (size_t i = 0; i < count; i++) {
-          const place p = place_of(&t, first + i);
+          const place p = places[i];
           transform_output(m + i * PANEL + 16 * q, m_stride, shift, y + (p.image * out_blocks + o + q) * out_plane,
                            s->out_height, s->out_width, 4 * (long)p.row, 4 * (long)p.column);
         }
@@ -378,18 +381,22 @@ CK_KERNEL(void, ck_winograd_back_weights,
   if (dbias && !accumulate) memset(dbias, 0, out * sizeof(float));
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
-    for (size_t i = 0; i < count; i++) {
-      const place p = place_of(&t, first + i);
-      const long top = 4 * (long)p.row, left = 4 * (long)p.column;
-      for (size_t b = 0; b < in_blocks; b++)
-        transform_input(x + (p.image * in_blocks + b) * in_plane, s->height, s->width, top - s->pad_top,
-                        left - s->pad_left, v + i * in + 16 * b, v_stride);
-      for (size_t b = 0; b < out_blocks; b++) {
-        const f32x16 sum =
-            transform_output_adjoint(dy + (p.image * out_blocks + b) * out_plane, s->out_height, s->out_width, top, left,
-                                     z + i * out + 16 * b, z_stride);
-        if (dbias) f32_store(dbias + 16 * b, f32_load(dbias + 16 * b, 16) + sum, 16);
+    place places[MOST_TILES];
+    for (size_t i = 0; i < count; i++) places[i] = place_of(&t, first + i);
+    for (size_t b = 0; b < in_blocks; b++)
+      for (size_t i = 0; i < count; i++) {
+        const place p = places[i];
+        transform_input(x + (p.image * in_blocks + b) * in_plane, s->height, s->width, 4 * (long)p.row - s->pad_top,
+                        4 * (long)p.column - s->pad_left, v + i * in + 16 * b, v_stride);
       }
+    for (size_t b = 0; b < out_blocks; b++) {
+      f32x16 sum = f32_all(0);
+      for (size_t i = 0; i < count; i++) {
+        const place p = places[i];
+        sum += transform_output_adjoint(dy + (p.image * out_blocks + b) * out_plane, s->out_height, s->out_width,
+                                        4 * (long)p.row, 4 * (long)p.column, z + i * out + 16 * b, z_stride);
+      }
+      if (dbias) f32_store(dbias + 16 * b, f32_load(dbias + 16 * b, 16) + sum, 16);
     }
     if (single) {
       // One block of tiles: 16 inputs x 32 outputs at a time, which stay in the first caches until they are weights.
