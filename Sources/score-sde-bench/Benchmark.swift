@@ -193,7 +193,8 @@ struct Benchmark {
   private static func largeMatrixProduct(threads: Int) throws -> Benchmark {
     let n = 2048
     let a = [Float](repeating: 1, count: n * n)
-    let results = (0..<threads).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: n * n) }.map(SharedMemory.init)
+    let results = (0..<threads).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: n * n) }.map(
+      SharedMemory.init)
     return Benchmark(units: threads * 2 * n * n * n) {
       try Shards(rows: threads, size: 1).forEach(threads: threads) { index, _ in
         ck_matrix_product(0, 0, n, n, n, a, n, a, n, 0, results[index].pointer, n)

@@ -104,7 +104,9 @@ private let tinyUNet = """
         func noise(_ experiment: Experiment, _ name: String) throws -> [Double] {
           let output = "\(folder)/\(name).csv"
           try experiment.scorePoints(at: time, input: folder + "/x.csv", output: output, quantity: .noise)
-          return contents(output).split(separator: "\n").dropFirst().flatMap { $0.split(separator: ",").map { Double($0)! } }
+          return contents(output).split(separator: "\n").dropFirst().flatMap {
+            $0.split(separator: ",").map { Double($0)! }
+          }
         }
         let (ours, theirs) = (try noise(trained, "ours"), try noise(saved, "theirs"))
         #expect(ours.count == 192)

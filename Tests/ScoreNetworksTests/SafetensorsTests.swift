@@ -53,7 +53,8 @@ import Testing
 
   /// The Python package's own file.
   @Test("all float types are read exactly") func types() throws {
-    let url = try #require(Bundle.module.url(forResource: "types", withExtension: "safetensors", subdirectory: "Fixtures"))
+    let url = try #require(
+      Bundle.module.url(forResource: "types", withExtension: "safetensors", subdirectory: "Fixtures"))
     let file = try Safetensors(reading: url.path)
     let values: [Float] = [0, -0.0, 1.5, -2.25, 65504, 0x1p-14]
     #expect(file.tensors["f32"] == .init(shape: [2, 3], values: values))

@@ -116,14 +116,16 @@ public struct ExperimentPlan: Sendable {
     }
     guard let schedule = pretrained.schedule else { return process }
     guard process is VPSDE else {
-      throw options.wrong("process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
+      throw options.wrong(
+        "process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
     }
     return VPSDE(schedule)
   }
 
   private init(
     name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe,
-    network: (any ScoreNetwork)?, training: TrainingPlan?, sampling: SamplingPlan, metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
+    network: (any ScoreNetwork)?, training: TrainingPlan?, sampling: SamplingPlan,
+    metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
   ) {
     self.name = name
     self.seed = seed
@@ -161,7 +163,8 @@ extension ExperimentPlan.SamplingPlan {
   init(_ options: Options, process: any SDE, classes: Int = 0, _ catalogue: Catalogue) throws {
     count = try options.integer("count", atLeast: 0, "samples a solver draws")
     let label = try options.number(
-      "class", or: "in-turn", in: .nonNegative, "of every sample, for a class-conditional network; or row i mod their number")
+      "class", or: "in-turn", in: .nonNegative,
+      "of every sample, for a class-conditional network; or row i mod their number")
     if let label, !options.isDescribing {
       guard classes > 0 else { throw options.wrong("class", "is \(written(label)); the network knows no classes") }
       guard label == label.rounded(), label < Double(classes) else {

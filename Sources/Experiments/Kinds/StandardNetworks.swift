@@ -55,7 +55,8 @@ extension Catalogue {
     let blocks = try options.integer("blocks", default: 2, atLeast: 1, "residual blocks of a stage")
     let attention = try options.integers(
       "attention", default: [16], atLeast: 0, "heights of image, in pixels, at which stages have self-attention")
-    let head = try options.integer("head_channels", default: 0, atLeast: 0, "channels of an attention head; 0: one head")
+    let head = try options.integer(
+      "head_channels", default: 0, atLeast: 0, "channels of an attention head; 0: one head")
     let groups = try options.integer(
       "groups", default: 0, atLeast: 0, "of normalisations; 0: the most up to 32 that fit")
     let time = try options.choice(
@@ -67,7 +68,8 @@ extension Catalogue {
       "resampling", default: UNetArchitecture.Resampling.convolution,
       "strided convolutions, or residual blocks that average and repeat pixels")
     let outputScale = try options.flag("scale_output", default: false, "divide the output by σ/m; fourier time only")
-    let dropout = try options.number("dropout", default: 0, in: .from(0, below: 1), "share of values dropped in training")
+    let dropout = try options.number(
+      "dropout", default: 0, in: .from(0, below: 1), "share of values dropped in training")
     let conditional = try options.flag("class_conditional", default: false, "tell the network each row's class")
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
     guard !outputScale || time == .fourier else {

@@ -13,7 +13,9 @@ extension Experiment {
     }
     let session = try Session(self, dataset: try plan.data.load(seed: plan.seed))
     try session.requireCheckpoint()
-    guard let score = session.score as? NetworkScore else { throw InputError("the score is not a network", at: "score") }
+    guard let score = session.score as? NetworkScore else {
+      throw InputError("the score is not a network", at: "score")
+    }
     let schedule = (plan.process as? any VariancePreserving)?.schedule
     let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: prediction)
     do {

@@ -169,7 +169,8 @@ struct Session {
         RowClasses.each((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
       }
       return try LossByTime(
-        of: score.with(classes: classes), kernel: score.kernel, data: data, from: epsilon, to: score.duration, seed: plan.seed,
+        of: score.with(classes: classes), kernel: score.kernel, data: data, from: epsilon, to: score.duration,
+        seed: plan.seed,
         bins: 20, draws: draws, threads: experiment.threads)
     }
     let (training, heldOut) = try (

@@ -103,13 +103,16 @@ public struct Safetensors: Sendable {
 
   /// The types that are read, as floats.
   private enum Number: String, CaseIterable {
-    case F16, BF16, F32, F64
+    case half = "F16"
+    case brainHalf = "BF16"
+    case single = "F32"
+    case double = "F64"
 
     var size: Int {
       switch self {
-      case .F16, .BF16: 2
-      case .F32: 4
-      case .F64: 8
+      case .half, .brainHalf: 2
+      case .single: 4
+      case .double: 8
       }
     }
 
@@ -121,15 +124,15 @@ public struct Safetensors: Sendable {
         }
       }
       switch self {
-      case .F32: return read(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
-      case .F64: return read(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
-      case .BF16: return read(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
-      case .F16: return read(UInt16.self) { Self.half(UInt16(littleEndian: $0)) }
+      case .single: return read(UInt32.self) { Float(bitPattern: UInt32(littleEndian: $0)) }
+      case .double: return read(UInt64.self) { Float(Double(bitPattern: UInt64(littleEndian: $0))) }
+      case .brainHalf: return read(UInt16.self) { Float(bitPattern: UInt32(UInt16(littleEndian: $0)) << 16) }
+      case .half: return read(UInt16.self) { Self.binary16(UInt16(littleEndian: $0)) }
       }
     }
 
     /// IEEE 754's binary16.
-    private static func half(_ bits: UInt16) -> Float {
+    private static func binary16(_ bits: UInt16) -> Float {
       let (sign, exponent, fraction) = (UInt32(bits >> 15) << 31, UInt32(bits >> 10 & 31), UInt32(bits & 1023))
       switch exponent {
       case 0:
