@@ -76,54 +76,8 @@ func isClose(_ value: Double, _ expected: Double, scale: Double = 1) -> Bool {
     },
   ]
 
-  /// The output for inputs shifted by `step` along `directions`.
-  private func output(_ c: Case, _ inputs: [[Float]], _ directions: [[Float]], _ step: Float, _ tape: Tape) -> [Float] {
-    tape.begin(parameters: [0], recording: true)
-    let tensors = c.shapes.indices.map { k in
-      tape.variable(
-        tape.filled(
-          c.shapes[k].rows, c.shapes[k].columns, zip(inputs[k], directions[k]).map { $0 + step * $1 }))
-    }
-    return c.apply(tape, tensors).array
-  }
-
   @Test("gradient and tangent of every operation equal central differences", arguments: cases)
-  func derivatives(c: Case) {
-    let tape = Tape(ParameterLayout())
-    let inputs = c.shapes.enumerated().map { values($1.rows * $1.columns, seed: UInt64(10 + $0)) }
-    let directions = c.shapes.enumerated().map { values($1.rows * $1.columns, seed: UInt64(20 + $0)) }
-    tape.begin(parameters: [0], recording: true)
-    let tensors = c.shapes.indices.map {
-      tape.variable(tape.filled(c.shapes[$0].rows, c.shapes[$0].columns, inputs[$0]))
-    }
-    let result = c.apply(tape, tensors)
-    let adjoint = values(result.count, seed: 30)
-    let tangent = tape.tangent(
-      of: result, along: Array(zip(tensors, zip(c.shapes, directions).map { tape.filled($0.rows, $0.columns, $1) })))
-    let moved = tangent.map(\.array) ?? []
-    tape.backward(from: result, adjoint: tape.filled(result.rows, result.columns, adjoint))
-    let gradients = tensors.map { tape.gradient(of: $0)?.array ?? [] }
-    let scale = Double(result.count).squareRoot()
-
-    // The tangent, value by value.
-    let other = Tape(ParameterLayout())
-    let (up, down) = (output(c, inputs, directions, h, other), output(c, inputs, directions, -h, other))
-    #expect(moved.count == up.count)
-    for i in moved.indices { #expect(isClose(Double(moved[i]), Double(up[i] - down[i]) / Double(2 * h), scale: scale)) }
-
-    // The gradient, input by input.
-    for k in inputs.indices {
-      #expect(gradients[k].count == inputs[k].count)
-      for j in inputs[k].indices {
-        var unit = inputs.map { $0.map { _ in Float(0) } }
-        unit[k][j] = 1
-        let (up, down) = (output(c, inputs, unit, h, other), output(c, inputs, unit, -h, other))
-        let difference =
-          adjoint.indices.reduce(0.0) { $0 + Double(adjoint[$1]) * Double(up[$1] - down[$1]) } / Double(2 * h)
-        #expect(isClose(Double(gradients[k][j]), difference, scale: scale))
-      }
-    }
-  }
+  func derivatives(c: Case) { checkDerivatives(c) }
 
   @Test("second derivatives: a taped backward pass can be differentiated both ways") func secondDerivatives() {
     let network = MLP(dimension: 3, hidden: [9, 8], features: TimeFeatures(.sinusoidal, count: 4, scale: 1, seed: 1))
@@ -195,5 +149,61 @@ func isClose(_ value: Double, _ expected: Double, scale: Double = 1) -> Bool {
     }
     let entry = layout.entries[unused]
     #expect(gradients[entry.offset..<entry.offset + entry.count].allSatisfy { $0 == 0 })
+  }
+}
+
+/// The output for inputs shifted by `step` along `directions`.
+private func output(
+  _ c: Case, _ inputs: [[Float]], _ directions: [[Float]], _ step: Float, _ tape: Tape, _ composing: Bool
+) -> [Float] {
+  tape.begin(parameters: [0], recording: true, composing: composing)
+  let tensors = c.shapes.indices.map { k in
+    tape.variable(
+      tape.filled(
+        c.shapes[k].rows, c.shapes[k].columns, zip(inputs[k], directions[k]).map { $0 + step * $1 }))
+  }
+  return c.apply(tape, tensors).array
+}
+
+/// Compares the gradient, and the tangent where the tape composes, with central differences.
+func checkDerivatives(_ c: Case, composing: Bool = true) {
+  let tape = Tape(ParameterLayout())
+  let inputs = c.shapes.enumerated().map { values($1.rows * $1.columns, seed: UInt64(10 + $0)) }
+  let directions = c.shapes.enumerated().map { values($1.rows * $1.columns, seed: UInt64(20 + $0)) }
+  tape.begin(parameters: [0], recording: true, composing: composing)
+  let tensors = c.shapes.indices.map {
+    tape.variable(tape.filled(c.shapes[$0].rows, c.shapes[$0].columns, inputs[$0]))
+  }
+  let result = c.apply(tape, tensors)
+  let adjoint = values(result.count, seed: 30)
+  let tangent =
+    !composing
+    ? nil
+    : tape.tangent(
+      of: result, along: Array(zip(tensors, zip(c.shapes, directions).map { tape.filled($0.rows, $0.columns, $1) })))
+  let moved = tangent.map(\.array) ?? []
+  tape.backward(from: result, adjoint: tape.filled(result.rows, result.columns, adjoint))
+  let gradients = tensors.map { tape.gradient(of: $0)?.array ?? [] }
+  let scale = Double(result.count).squareRoot()
+
+  // The tangent, value by value.
+  let other = Tape(ParameterLayout())
+  let (up, down) = (
+    output(c, inputs, directions, h, other, composing), output(c, inputs, directions, -h, other, composing)
+  )
+  #expect(moved.count == (composing ? up.count : 0))
+  for i in moved.indices { #expect(isClose(Double(moved[i]), Double(up[i] - down[i]) / Double(2 * h), scale: scale)) }
+
+  // The gradient, input by input.
+  for k in inputs.indices {
+    #expect(gradients[k].count == inputs[k].count)
+    for j in inputs[k].indices {
+      var unit = inputs.map { $0.map { _ in Float(0) } }
+      unit[k][j] = 1
+      let (up, down) = (output(c, inputs, unit, h, other, composing), output(c, inputs, unit, -h, other, composing))
+      let difference =
+        adjoint.indices.reduce(0.0) { $0 + Double(adjoint[$1]) * Double(up[$1] - down[$1]) } / Double(2 * h)
+      #expect(isClose(Double(gradients[k][j]), difference, scale: scale))
+    }
   }
 }

@@ -30,7 +30,7 @@ public struct ConvolutionShape: Sendable, Equatable {
   }
 
   /// Floats of the weights, blocked.
-  var weightCount: Int { input.channels.padded * output.channels.padded * kernel * kernel }
+  package var weightCount: Int { input.channels.padded * output.channels.padded * kernel * kernel }
 }
 
 /// Group normalisation of blocked images: which group each place belongs to.
@@ -78,12 +78,19 @@ struct GroupNormalisation {
 }
 
 /// How queries, keys and values lie in one blocked image of 3 × channels: first all queries, then keys, then values.
-struct AttentionShape {
+package struct AttentionShape {
   let channels: Int
   /// Places of `channels`.
   let padded: Int
   let pixels: Int
   let heads: Int
+
+  package init(channels: ChannelPlaces, pixels: Int, heads: Int) {
+    self.channels = channels.count
+    padded = channels.padded
+    self.pixels = pixels
+    self.heads = heads
+  }
 
   var headWidth: Int { channels / heads }
   var scale: Float { 1 / Float(headWidth).squareRoot() }

@@ -33,7 +33,7 @@ extension Tape {
   }
 
   /// The adjoint of conv(·, w), applied to g.
-  func convolutionAdjoint(_ g: Tensor, _ w: Tensor, _ shape: ConvolutionShape) -> Tensor {
+  package func convolutionAdjoint(_ g: Tensor, _ w: Tensor, _ shape: ConvolutionShape) -> Tensor {
     let out = result(g.rows, shape.input.count)
     var c = shape.c
     ck_convolve_back_data(workspace(for: w), &c, Int32(g.rows), g.values, w.values, out.values)
@@ -41,7 +41,7 @@ extension Tape {
   }
 
   /// The adjoint of conv(x, ·), applied to g.
-  func convolutionWeights(_ x: Tensor, _ g: Tensor, _ shape: ConvolutionShape) -> Tensor {
+  package func convolutionWeights(_ x: Tensor, _ g: Tensor, _ shape: ConvolutionShape) -> Tensor {
     let out = result(1, shape.weightCount)
     var c = shape.c
     ck_convolve_back_weights(workspace, &c, Int32(x.rows), x.values, g.values, out.values, nil, 0)
@@ -129,14 +129,14 @@ extension Tape {
   }
 
   /// Σ over pixels, a row of places per image.
-  func channelSums(_ x: Tensor, _ shape: FeatureShape) -> Tensor {
+  package func channelSums(_ x: Tensor, _ shape: FeatureShape) -> Tensor {
     let out = result(x.rows, shape.channels.padded)
     ck_channel_sums(out.values, x.values, x.rows, shape.channels.blocks, shape.pixels)
     return record(.channelSums(x, shape), out)
   }
 
   /// A row of places per image, at all pixels.
-  func spreadChannels(_ x: Tensor, _ shape: FeatureShape) -> Tensor {
+  package func spreadChannels(_ x: Tensor, _ shape: FeatureShape) -> Tensor {
     let out = result(x.rows, shape.count)
     ck_spread_channels(out.values, x.values, x.rows, shape.channels.blocks, shape.pixels)
     return record(.spreadChannels(x, shape), out)
@@ -145,7 +145,7 @@ extension Tape {
   // MARK: Attention
 
   /// softmax(q kᵀ/√d) v for every head (Vaswani et al. 2017); positions are pixels. `x` holds queries, keys and values.
-  func attention(_ x: Tensor, _ shape: AttentionShape) -> Tensor {
+  package func attention(_ x: Tensor, _ shape: AttentionShape) -> Tensor {
     precondition(x.columns == 3 * shape.padded * shape.pixels, "queries, keys and values of another shape")
     if recording && composing { return composedAttention(x, shape) }
     let out = result(x.rows, shape.padded * shape.pixels)
@@ -224,7 +224,7 @@ extension Tape {
   }
 
   /// Some channels of blocked images as a pixels × width matrix each.
-  func pixelsMatrix(_ x: Tensor, _ columns: PixelColumns) -> Tensor {
+  package func pixelsMatrix(_ x: Tensor, _ columns: PixelColumns) -> Tensor {
     let out = result(x.rows, columns.pixels * columns.width)
     for i in 0..<x.rows {
       ck_pixels_matrix(
@@ -234,7 +234,7 @@ extension Tape {
   }
 
   /// The adjoint of `pixelsMatrix`: zeros in all other channels.
-  func matrixPixels(_ x: Tensor, _ columns: PixelColumns) -> Tensor {
+  package func matrixPixels(_ x: Tensor, _ columns: PixelColumns) -> Tensor {
     let out = result(x.rows, columns.pixels * columns.padded)
     out.values.update(repeating: 0, count: out.count)
     for i in 0..<x.rows {
@@ -245,7 +245,7 @@ extension Tape {
   }
 
   /// op(a) op(b) for every row, whose numbers are a matrix.
-  func batchedProduct(
+  package func batchedProduct(
     _ a: Tensor, _ b: Tensor, transposeA: Bool = false, transposeB: Bool = false, _ shape: BatchedShape
   ) -> Tensor {
     let out = result(a.rows, shape.rows * shape.columns)
@@ -259,7 +259,7 @@ extension Tape {
   }
 
   /// softmax(scale · x) along rows
-  func softmax(_ x: Tensor, scale: Float) -> Tensor {
+  package func softmax(_ x: Tensor, scale: Float) -> Tensor {
     let out = result(x.rows, x.columns)
     ck_softmax(out.values, x.values, scale, x.rows, x.columns)
     return record(.softmax(x, scale: scale), out)
@@ -268,14 +268,14 @@ extension Tape {
   // MARK: Small things
 
   /// xᵖ, elementwise
-  func power(_ x: Tensor, _ p: Float) -> Tensor {
+  package func power(_ x: Tensor, _ p: Float) -> Tensor {
     let out = result(x.rows, x.columns)
     ck_power(out.values, x.values, p, x.count)
     return record(.power(x, p), out)
   }
 
   /// The same numbers in rows of another length.
-  func reshape(_ x: Tensor, rows: Int) -> Tensor {
+  package func reshape(_ x: Tensor, rows: Int) -> Tensor {
     precondition(x.count % rows == 0)
     return record(.reshape(x), Tensor(values: x.values, rows: rows, columns: x.count / rows))
   }
@@ -292,7 +292,7 @@ extension Tape {
   }
 
   /// The adjoint of `gatherRows`: rows added up in a table.
-  func scatterRows(_ x: Tensor, _ indices: Tensor, rows: Int) -> Tensor {
+  package func scatterRows(_ x: Tensor, _ indices: Tensor, rows: Int) -> Tensor {
     let out = result(rows, x.columns)
     out.values.update(repeating: 0, count: out.count)
     for i in 0..<indices.rows {
@@ -312,13 +312,26 @@ extension Tape {
 }
 
 /// Channels [first, first + width) of blocked images with `padded` places.
-struct PixelColumns {
+package struct PixelColumns {
   let pixels, padded, first, width: Int
+
+  package init(pixels: Int, padded: Int, first: Int, width: Int) {
+    self.pixels = pixels
+    self.padded = padded
+    self.first = first
+    self.width = width
+  }
 }
 
 /// A product of rows × inner and inner × columns matrices.
-struct BatchedShape {
+package struct BatchedShape {
   let rows, inner, columns: Int
+
+  package init(rows: Int, inner: Int, columns: Int) {
+    self.rows = rows
+    self.inner = inner
+    self.columns = columns
+  }
 }
 
 /// One head's queries, keys and values as matrices.

@@ -12,6 +12,11 @@ public struct ParameterLayout: Sendable, Equatable {
     /// [out, in] or [out, in, height, width] for weights, [n] for a bias.
     public let shape: [Int]
 
+    public init(name: String, shape: [Int]) {
+      self.name = name
+      self.shape = shape
+    }
+
     public var count: Int { shape.reduce(1, *) }
   }
 

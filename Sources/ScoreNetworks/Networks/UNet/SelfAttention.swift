@@ -20,7 +20,7 @@ struct SelfAttention: Sendable {
     output = builder.convolution(
       ["\(name).to_out.0"], from: input, to: channels, kernel: 1, linear: true, zero: true)
     shape = AttentionShape(
-      channels: channels.count, padded: channels.padded, pixels: input.pixels,
+      channels: channels, pixels: input.pixels,
       heads: a.headChannels.map { channels.count / $0 } ?? 1)
     self.factor = Float(1 / factor)
   }
