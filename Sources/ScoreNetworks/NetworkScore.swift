@@ -135,7 +135,7 @@ public struct NetworkScore: Score {
     ) {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
-        tape.begin(parameters: base, recording: recording)
+        tape.begin(parameters: base, recording: recording, constants: true)
         let label: Tensor
         runs.removeAll(keepingCapacity: true)
         switch times {

@@ -76,7 +76,7 @@ public struct ExperimentPlan: Sendable {
         do {
           network = try recipe.build(DataShape(data), UInt64(seed))
         } catch let error as InputError where error.location.isEmpty {
-          throw options.wrong("score.network", error.message)
+          throw options.wrong("score", "network: \(error.message)")
         }
       }
       // A network with weights of its own may go without.
@@ -84,6 +84,10 @@ public struct ExperimentPlan: Sendable {
         let section = try options.section("training", required: true, "how the network is trained")
         training = try TrainingPlan(section, duration: process.duration)
         try section.finish()
+        if let network, network.classCount > 0, data.classes == 0 {
+          throw options.wrong(
+            "score", "network: is conditioned on \(network.classCount) classes; the data to train on has none")
+        }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
@@ -92,7 +96,7 @@ public struct ExperimentPlan: Sendable {
 
     let samplingSection = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     let sampling = try SamplingPlan(
-      samplingSection, process: process, classes: network?.classCount ?? 0, catalogue)
+      samplingSection, process: process, classes: score.isCheckpoint ? nil : network?.classCount ?? 0, catalogue)
     try samplingSection.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     let metrics = try evaluation.names(
@@ -112,7 +116,7 @@ public struct ExperimentPlan: Sendable {
     _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
   ) throws -> any SDE {
     if let own = pretrained.prediction, own != prediction {
-      throw options.wrong("score.prediction", "is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
+      throw options.wrong("score", "prediction is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
     }
     guard let schedule = pretrained.schedule else { return process }
     guard process is VPSDE else {
@@ -160,12 +164,13 @@ func isFileName(_ name: String) -> Bool {
 }
 
 extension ExperimentPlan.SamplingPlan {
-  init(_ options: Options, process: any SDE, classes: Int = 0, _ catalogue: Catalogue) throws {
+  init(_ options: Options, process: any SDE, classes: Int?, _ catalogue: Catalogue) throws {
     count = try options.integer("count", atLeast: 0, "samples a solver draws")
     let label = try options.number(
       "class", or: "in-turn", in: .nonNegative,
       "of every sample, for a class-conditional network; or row i mod their number")
-    if let label, !options.isDescribing {
+    // Of a checkpoint nobody knows yet.
+    if let label, let classes, !options.isDescribing {
       guard classes > 0 else { throw options.wrong("class", "is \(written(label)); the network knows no classes") }
       guard label == label.rounded(), label < Double(classes) else {
         throw options.wrong("class", "is \(written(label)); allowed: whole numbers below \(classes), or in-turn")

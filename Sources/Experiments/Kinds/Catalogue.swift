@@ -78,4 +78,6 @@ public enum ScoreRecipe: Sendable {
   case empirical
   /// A network trained by another experiment.
   case checkpoint(path: String)
+
+  var isCheckpoint: Bool { if case .checkpoint = self { true } else { false } }
 }

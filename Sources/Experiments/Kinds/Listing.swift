@@ -23,7 +23,7 @@ public struct Listing {
     }
     sections = [
       ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
-      ("sampling", declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), catalogue) }),
+      ("sampling", declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, catalogue) }),
       (
         "evaluation",
         declared {

@@ -13,9 +13,16 @@ extension Catalogue {
         "time", default: TimeFeatures.Kind.sinusoidal, "features of 1000 t/T (sinusoidal) or of ln(σ/m) (fourier)")
       let count = try options.integer("features", default: 64, atLeast: 2, "how many features; even")
       let scale = try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
-      guard count % 2 == 0 else { throw options.wrong("features", "is \(count); allowed: an even number") }
+      guard count % 2 == 0, count <= 65_536 else {
+        throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
+      }
       return NetworkRecipe { data, seed in
-        MLP(
+        let widths = [data.dimension + count] + hidden + [data.dimension]
+        let weights = zip(widths, widths.dropFirst()).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
+        guard weights < 0x1p31 else {
+          throw InputError("a network of \(written(weights)) weights; allowed: fewer than 2147483648")
+        }
+        return MLP(
           dimension: data.dimension, hidden: hidden,
           features: TimeFeatures(kind, count: count, scale: scale, seed: seed))
       }
@@ -39,7 +46,7 @@ extension Catalogue {
           throw InputError(
             "a network for \(a.height) × \(a.width) images of \(a.inputChannels) channels; the data has \(data.text)")
         }
-        guard a.classes <= max(1, data.classes) || a.classes == data.classes || data.classes == 0 else {
+        guard a.classes == 0 || data.classes <= a.classes else {
           throw InputError("a network of \(a.classes) classes; the data has \(data.classes)")
         }
         return network
@@ -84,6 +91,7 @@ extension Catalogue {
         height: image.height, width: image.width, channels: image.channels, widths: widths, blocks: blocks,
         attention: attention, resampling: resampling)
       a.headChannels = head == 0 ? nil : head
+      try a.checkCounts()
       let sums = a.down.map(\.channels) + a.skipSums().map { $0 + $1 }
       a.groups = groups > 0 ? groups : (1...32).last { count in sums.allSatisfy { $0 % count == 0 } } ?? 1
       a.scaleShift = scaleShift

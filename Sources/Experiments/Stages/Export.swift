@@ -16,7 +16,8 @@ extension Experiment {
     guard let score = session.score as? NetworkScore else {
       throw InputError("the score is not a network", at: "score")
     }
-    let schedule = (plan.process as? any VariancePreserving)?.schedule
+    // The scheduler's levels are those of a discrete, variance-preserving model.
+    let schedule = network.label == .logNoise ? nil : (plan.process as? any VariancePreserving)?.schedule
     let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: prediction)
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
@@ -25,7 +26,11 @@ extension Experiment {
     }
     try DiffusersFolder.weights(of: network, parameters: score.parameters).write(
       to: "\(path)/diffusion_pytorch_model.safetensors")
-    if let scheduler = configs.scheduler { try writeWhole(scheduler, to: "\(path)/scheduler_config.json") }
+    if let scheduler = configs.scheduler {
+      try writeWhole(scheduler, to: "\(path)/scheduler_config.json")
+    } else {
+      unlink("\(path)/scheduler_config.json")
+    }
     try writeWhole(configs.model, to: "\(path)/config.json")
   }
 }

@@ -13,6 +13,8 @@ final class Interruption {
       Interruption.count.add(1, ordering: .relaxed)
       signal(SIGINT, SIG_DFL)
     }
+    // A program in the background, told to ignore Ctrl-C, goes on ignoring it.
+    if unsafeBitCast(previous, to: Int.self) == 1 { signal(SIGINT, SIG_IGN) }
   }
 
   deinit { signal(SIGINT, previous) }

@@ -88,12 +88,27 @@ struct Session {
     let text = try Checkpoint.config(of: file, path: path)
     let source = try ConfigSource(text: text, path: "the config in \(path)")
     let root = Options(source.root, path: "", source: source)
+    if text.contains("kind: diffusers\n") {
+      throw InputError(
+        "its network is a diffusers folder's; `score-sde export` it, and name that folder instead", at: path)
+    }
     let recipe = try root.section("score", required: true, "").kind(of: catalogue.scores, in: catalogue)
     guard case .network(let prediction, _, let network) = recipe else {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
-    let built = try network.build(DataShape(plan.data), UInt64(seed))
+    // The classes that it was trained on, whatever this experiment's data has.
+    let classes = file.tensors["model.class_embedding.weight"]?.shape.first ?? plan.data.classes
+    let built: any ScoreNetwork
+    do {
+      built = try network.build(
+        DataShape(dimension: plan.data.dimension, image: plan.data.imageShape, classes: classes), UInt64(seed))
+    } catch let error as InputError where error.location.isEmpty {
+      throw InputError(error.message, at: path)
+    }
+    if case .all(let label) = plan.sampling.classes, label >= built.classCount {
+      throw InputError("sampling.class is \(label); the network knows \(built.classCount) classes", at: path)
+    }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     return NetworkScore(
       built, parameters: checkpoint.state.averages, prediction: prediction, kernel: kernel,
@@ -116,7 +131,13 @@ struct Session {
   /// - Throws: `ComputationError.interrupted` after Ctrl-C; what was trained is kept.
   mutating func train(into folder: ResultsFolder) throws -> Bool {
     guard let trainer else { return false }
-    if let state, state.step >= trainer.plan.steps { return true }
+    if let state, state.step >= trainer.plan.steps {
+      if !folder.exists("loss_by_time.csv") { try writeLosses(trainer, state, folder) }
+      return true
+    }
+    // What was made with another network is no longer true.
+    folder.remove("loss_by_time.csv")
+    folder.remove("solvers.csv")
     var state = self.state ?? trainer.initialState()
     var log = TrainingLog(
       every: max(1, trainer.plan.steps / 200), batch: trainer.plan.batch,
@@ -155,10 +176,14 @@ struct Session {
     if interruption.happened && state.step < trainer.plan.steps {
       throw ComputationError.interrupted(step: state.step, of: trainer.plan.steps)
     }
-    let trained = trainer.score.with(parameters: state.averages)
-    score = trained
-    try folder.write(try lossByTime(trained, epsilon: trainer.plan.epsilon), to: "loss_by_time.csv")
+    score = trainer.score.with(parameters: state.averages)
+    try writeLosses(trainer, state, folder)
     return false
+  }
+
+  private func writeLosses(_ trainer: Trainer, _ state: TrainingState, _ folder: ResultsFolder) throws {
+    let trained = trainer.score.with(parameters: state.averages)
+    try folder.write(try lossByTime(trained, epsilon: trainer.plan.epsilon), to: "loss_by_time.csv")
   }
 
   private func lossByTime(_ score: NetworkScore, epsilon: Double) throws -> String {

@@ -60,14 +60,19 @@ extension Tape {
 
   private func propagateWeights(_ x: Tensor, _ w: Tensor, _ bias: Tensor?, _ g: Tensor, _ shape: ConvolutionShape) {
     if !recording, !w.isConstant, let slot = parameterSlot(of: w) {
-      let biasSlot = bias.flatMap { $0.isConstant ? nil : parameterSlot(of: $0) }
       var c = shape.c
-      // A bias's gradient comes along; where only one of the two was there before, it is made apart.
-      let together = biasSlot.map { $0.used == slot.used } ?? true
+      // A bias that is a parameter, too, gets its gradient along with the weights.
+      let biasSlot = bias.flatMap { $0.isConstant ? nil : parameterSlot(of: $0) }
+      let together = biasSlot.map { $0.used == slot.used } ?? false
       ck_convolve_back_weights(
         workspace, &c, Int32(x.rows), x.values, g.values, slot.tensor.values, together ? biasSlot?.tensor.values : nil,
         slot.used ? 1 : 0)
       if together { return }
+      if let biasSlot {
+        let sums = channelSums(g, shape.output)
+        ck_column_sums(biasSlot.tensor.values, sums.values, sums.rows, sums.columns, biasSlot.used ? 1 : 0)
+        return
+      }
     } else {
       contribute(to: w) { convolutionWeights(x, g, shape) }
     }

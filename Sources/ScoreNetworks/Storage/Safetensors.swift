@@ -176,15 +176,19 @@ extension Safetensors {
   /// The flat buffer of the tensors under `prefix`.
   /// - Throws: `InputError` naming a tensor that is missing or of another shape.
   public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
-    try layout.buffer { part in
-      guard let tensor = tensors[prefix + part.name] else {
-        throw InputError("a checkpoint of another network: no tensor '\(prefix + part.name)'")
-      }
-      guard tensor.shape == part.shape else {
-        throw InputError(
-          "a checkpoint of another network: '\(prefix + part.name)' has shape \(tensor.shape), expected \(part.shape)")
-      }
-      return tensor.values
+    // All shapes are right before memory is taken for them.
+    for (_, part, _) in layout.parts { _ = try tensor(of: part, prefix) }
+    return try layout.buffer { part in try tensor(of: part, prefix).values }
+  }
+
+  private func tensor(of part: ParameterLayout.Part, _ prefix: String) throws -> Entry {
+    guard let tensor = tensors[prefix + part.name] else {
+      throw InputError("a checkpoint of another network: no tensor '\(prefix + part.name)'")
     }
+    guard tensor.shape == part.shape else {
+      throw InputError(
+        "a checkpoint of another network: '\(prefix + part.name)' has shape \(tensor.shape), expected \(part.shape)")
+    }
+    return tensor
   }
 }

@@ -67,6 +67,8 @@ public struct SafetensorsWriter {
       let written = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
       guard written == data.count else { throw failed() }
     }
+    // On the disk before it takes another file's place.
+    guard fflush(file) == 0, fsync(fileno(file)) == 0 else { throw failed() }
     isOpen = false
     guard fclose(file) == 0, rename(temporary, path) == 0 else { throw failed() }
   }

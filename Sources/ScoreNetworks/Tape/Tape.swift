@@ -29,6 +29,7 @@ public final class Tape {
   /// Whether gradients are added to what the buffer holds.
   var accumulating = false
   private var parameterValues: UnsafePointer<Float>?
+  private var parametersAreConstant = false
   /// Whether fused operations are recorded as compositions of others, which can be differentiated more than once.
   private(set) var composing = false
   /// Weights that stay, as kernels want them; nil where they change from pass to pass.
@@ -60,7 +61,11 @@ public final class Tape {
   /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
   /// - Parameter composing: record only operations whose derivatives can be differentiated; for `tangent` and for a
   ///   taped `backward`.
-  public func begin(parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false) {
+  /// - Parameter constants: no derivatives by parameters are wanted.
+  public func begin(
+    parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false, constants: Bool = false
+  ) {
+    parametersAreConstant = constants
     self.composing = composing
     dropout = nil
     arena.reset()
@@ -77,7 +82,7 @@ public final class Tape {
     guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
     // Parameters are never written through a tensor.
     let values = UnsafeMutablePointer(mutating: base + entry.offset)
-    if parameterNodes[index] < 0 && recording {
+    if parameterNodes[index] < 0 && recording && !parametersAreConstant {
       parameterNodes[index] = nodes.count
       nodes.append(
         Node(

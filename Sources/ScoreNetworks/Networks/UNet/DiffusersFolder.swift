@@ -25,8 +25,11 @@ public struct DiffusersFolder: Sendable {
       "\(folder)/../scheduler/scheduler_config.json",
     ]
     let scheduler = try schedulers.first { files.fileExists(atPath: $0) }.map { try JSONFile($0, missing: "") }
-    schedule = try Self.schedule(scheduler)
-    prediction = try Self.prediction(scheduler)
+    var architecture = try Self.architecture(config)
+    var isDiscrete = false
+    if case .positional = architecture.time { isDiscrete = true }
+    schedule = try Self.schedule(isDiscrete ? scheduler : nil)
+    prediction = try isDiscrete ? Self.prediction(scheduler) : nil
 
     let weights = "\(folder)/diffusion_pytorch_model.safetensors"
     if !files.fileExists(atPath: weights), files.fileExists(atPath: "\(folder)/diffusion_pytorch_model.bin") {
@@ -34,7 +37,6 @@ public struct DiffusersFolder: Sendable {
     }
     var file = try Safetensors(reading: weights)
     file.renameOldAttention()
-    var architecture = try Self.architecture(config)
     if case .fourier(_, let divides) = architecture.time {
       guard let frequencies = file.tensors["time_proj.weight"], frequencies.shape == [architecture.down[0].channels]
       else {
@@ -50,7 +52,10 @@ public struct DiffusersFolder: Sendable {
       }
       let values = try file.values(layout: network.layout, prefix: "")
       var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      for value in values { hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01b3 }
+      func add(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01b3 }
+      for value in values { add(UInt64(value.bitPattern)) }
+      for value in file.tensors["time_proj.weight"]?.values ?? [] { add(UInt64(value.bitPattern)) }
+      for byte in config.bytes + (scheduler?.bytes ?? Data()) { add(UInt64(byte)) }
       fingerprint = String(hash, radix: 16)
       self.network = try network.beginning(with: values)
     } catch let error as InputError {
@@ -141,6 +146,13 @@ public struct DiffusersFolder: Sendable {
 
   private static func schedule(_ config: JSONFile?) throws -> DiscreteBeta {
     guard let config else { return try .linear(1e-4, 0.02, levels: 1000) }
+    let kind = try config.text("_class_name", default: "DDPMScheduler")
+    if ["FlowMatch", "EDM", "Consistency", "LCM", "ScoreSde"].contains(where: { kind.contains($0) }) {
+      throw config.wrong("_class_name", "is '\(kind)'; allowed: schedulers of DDPM's discrete noise levels")
+    }
+    if try config.flag("rescale_betas_zero_snr", default: false) {
+      throw config.wrong("rescale_betas_zero_snr", "is true; allowed: false")
+    }
     let levels = try config.integer("num_train_timesteps", default: 1000)
     guard (1...1_000_000).contains(levels) else {
       throw config.wrong("num_train_timesteps", "is \(levels); allowed: 1 to 1000000")
@@ -271,6 +283,7 @@ extension Safetensors {
 /// A JSON object in a file, read with clear errors.
 private struct JSONFile {
   let path: String
+  let bytes: Data
   private let object: [String: Any]
 
   init(_ path: String, missing: String) throws {
@@ -280,6 +293,7 @@ private struct JSONFile {
       throw InputError("is not a JSON object", at: path)
     }
     self.object = object
+    bytes = data
   }
 
   func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(key)' \(message)", at: path) }

@@ -130,6 +130,9 @@ public struct UNet: ScoreNetwork {
     norm = builder.norm("conv_norm_out", shape, groups: a.groups, epsilon: a.epsilon)
     output = builder.convolution(
       ["conv_out"], from: shape, to: ChannelPlaces(a.outputChannels), kernel: 3, zero: true)
+    guard builder.layout.count < 1 << 31 else {
+      throw InputError("a network of \(builder.layout.parameterCount) parameters; allowed: fewer than 2147483648")
+    }
     layout = builder.layout
     beginnings = builder.beginnings
   }

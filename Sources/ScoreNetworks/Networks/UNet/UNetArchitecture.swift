@@ -92,14 +92,35 @@ public struct UNetArchitecture: Sendable, Equatable {
 
   var embeddingWidth: Int { timeWidth ?? 4 * down[0].channels }
 
+  /// - Throws: `InputError` for numbers that no image network has, before anything is made of them.
+  public func checkCounts() throws {
+    func check(_ value: Int, _ range: ClosedRange<Int>, _ name: String) throws {
+      guard range.contains(value) else {
+        throw InputError("\(name): \(value); allowed: \(range.lowerBound) to \(range.upperBound)")
+      }
+    }
+    try check(down.count, 1...16, "stages")
+    try check(blocks, 1...64, "blocks of a stage")
+    try check(height, 1...4096, "pixels of height")
+    try check(width, 1...4096, "pixels of width")
+    try check(inputChannels, 1...4096, "image channels")
+    for stage in down + up { try check(stage.channels, 1...16_384, "channels of a stage") }
+    try check(timeWidth ?? 1, 1...65_536, "width of the time embedding")
+    try check(classes, 0...1_000_000, "classes")
+    guard epsilon > 0, epsilon.isFinite, middleScale > 0, middleScale.isFinite, (0..<1).contains(dropout) else {
+      throw InputError("a normalisation's ε, the middle's scale (both above 0) or dropout (0 to 1) out of range")
+    }
+  }
+
   /// - Throws: `InputError` for what cannot be built.
   public func check() throws {
-    guard !down.isEmpty, down.count == up.count, down.map(\.channels) == up.map(\.channels).reversed() else {
+    try checkCounts()
+    guard down.count == up.count, down.map(\.channels) == up.map(\.channels).reversed() else {
       throw InputError("stages down and up do not match")
     }
-    guard blocks > 0, height > 0, width > 0, inputChannels > 0, outputChannels > 0,
-      inputChannels == outputChannels
-    else { throw InputError("a U-Net of no blocks, pixels or channels, or whose output is unlike its input") }
+    guard inputChannels == outputChannels else {
+      throw InputError("\(inputChannels) image channels in and \(outputChannels) out; allowed: as many")
+    }
     let halvings = 1 << (down.count - 1)
     guard height % halvings == 0, width % halvings == 0 else {
       throw InputError(
@@ -109,11 +130,24 @@ public struct UNetArchitecture: Sendable, Equatable {
     guard down[0].channels % 2 == 0 else {
       throw InputError("the first stage has \(down[0].channels) channels; allowed: an even number")
     }
+    if case .positional(_, let shift) = time, shift >= down[0].channels / 2 {
+      throw InputError(
+        "\(down[0].channels) channels in the first stage leave too few frequencies; allowed: \(2 * shift + 2) or more")
+    }
+    for (level, stage) in down.enumerated() {
+      let pixels = (height >> level) * (width >> level)
+      let last = level == down.count - 1
+      if stage.attention || up[up.count - 1 - level].attention || (last && hasMiddle && middleAttention) {
+        guard pixels <= 16_384 else {
+          throw InputError("attention between \(pixels) pixels; allowed: 16384. More stages halve the image further")
+        }
+      }
+    }
     guard downPadding == 0 || downPadding == 1 else {
       throw InputError("downsampling pads by \(downPadding); allowed: 0 or 1")
     }
     for stage in down {
-      guard stage.channels > 0, stage.channels <= 16_384, groups > 0, stage.channels % groups == 0 else {
+      guard groups > 0, stage.channels % groups == 0 else {
         throw InputError("\(stage.channels) channels are not \(groups) equal groups")
       }
       let attends = stage.attention || (stage == down.last && hasMiddle && middleAttention)
