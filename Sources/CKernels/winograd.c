@@ -235,6 +235,19 @@ CK_INLINE void transform_input(const float *x, long height, long width, long top
   }
 }
 
+/// A block of tiles, with where each lies. A channel block at a time, so that memory is read in long runs.
+CK_INLINE void transform_inputs(const ck_convolution *s, const tiling *t, size_t first, size_t count, const float *x,
+                                place *places, float *v, size_t stride) {
+  const size_t blocks = (size_t)s->in_blocks, plane = (size_t)s->height * (size_t)s->width * 16;
+  for (size_t i = 0; i < count; i++) places[i] = place_of(t, first + i);
+  for (size_t b = 0; b < blocks; b++)
+    for (size_t i = 0; i < count; i++) {
+      const place p = places[i];
+      transform_input(x + (p.image * blocks + b) * plane, s->height, s->width, 4 * (long)p.row - s->pad_top,
+                      4 * (long)p.column - s->pad_left, v + i * 16 * blocks + 16 * b, stride);
+    }
+}
+
 /// 36 products of a tile and channel block to 4 x 4 outputs.
 CK_INLINE void transform_output(const float *m, size_t stride, f32x16 bias, float *y, long height, long width, long top,
                                 long left) {
@@ -331,7 +344,6 @@ CK_KERNEL(void, ck_winograd_forward,
           (s, images, x, prepared, bias, y, scratch)) {
   const tiling t = tiles_of(s, images);
   const size_t in_blocks = (size_t)s->in_blocks, out_blocks = (size_t)s->out_blocks, in = 16 * in_blocks;
-  const size_t in_plane = (size_t)s->height * (size_t)s->width * 16;
   const size_t out_plane = (size_t)s->out_height * (size_t)s->out_width * 16;
   const size_t block = forward_block(s, t.total), v_stride = point_stride(block, in);
   const size_t m_stride = point_stride(block, PANEL);
@@ -339,14 +351,7 @@ CK_KERNEL(void, ck_winograd_forward,
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
     place places[MOST_TILES];
-    for (size_t i = 0; i < count; i++) places[i] = place_of(&t, first + i);
-    // A channel block at a time, so that memory is read in long runs.
-    for (size_t b = 0; b < in_blocks; b++)
-      for (size_t i = 0; i < count; i++) {
-        const place p = places[i];
-        transform_input(x + (p.image * in_blocks + b) * in_plane, s->height, s->width, 4 * (long)p.row - s->pad_top,
-                        4 * (long)p.column - s->pad_left, v + i * in + 16 * b, v_stride);
-      }
+    transform_inputs(s, &t, first, count, x, places, v, v_stride);
     for (size_t o = 0; o < out_blocks; o += 2) {
       const int wide = o + 1 < out_blocks;
       const size_t width = wide ? 32 : 16;
@@ -373,7 +378,6 @@ CK_KERNEL(void, ck_winograd_back_weights,
   const tiling t = tiles_of(s, images);
   const size_t in_blocks = (size_t)s->in_blocks, out_blocks = (size_t)s->out_blocks;
   const size_t in = 16 * in_blocks, out = 16 * out_blocks;
-  const size_t in_plane = (size_t)s->height * (size_t)s->width * 16;
   const size_t out_plane = (size_t)s->out_height * (size_t)s->out_width * 16;
   const size_t block = weights_block(t.total), v_stride = point_stride(block, in), z_stride = point_stride(block, out);
   const int single = t.total <= block;
@@ -382,13 +386,7 @@ CK_KERNEL(void, ck_winograd_back_weights,
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
     place places[MOST_TILES];
-    for (size_t i = 0; i < count; i++) places[i] = place_of(&t, first + i);
-    for (size_t b = 0; b < in_blocks; b++)
-      for (size_t i = 0; i < count; i++) {
-        const place p = places[i];
-        transform_input(x + (p.image * in_blocks + b) * in_plane, s->height, s->width, 4 * (long)p.row - s->pad_top,
-                        4 * (long)p.column - s->pad_left, v + i * in + 16 * b, v_stride);
-      }
+    transform_inputs(s, &t, first, count, x, places, v, v_stride);
     for (size_t b = 0; b < out_blocks; b++) {
       f32x16 sum = f32_all(0);
       for (size_t i = 0; i < count; i++) {
