@@ -187,8 +187,9 @@ struct Session {
   }
 
   private func lossByTime(_ score: NetworkScore, epsilon: Double) throws -> String {
+    // Fewer where a row is dear: image networks take few rows at a time.
+    let draws = min(1024, 16 * score.shardRows)
     // A network that is conditioned on classes is told those of the rows that are drawn.
-    let draws = 1024
     func losses(_ data: Batch, _ labels: [Int]?) throws -> LossByTime {
       let classes = labels.map { labels in
         RowClasses.each((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
