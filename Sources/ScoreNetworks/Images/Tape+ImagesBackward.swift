@@ -60,19 +60,13 @@ extension Tape {
 
   private func propagateWeights(_ x: Tensor, _ w: Tensor, _ bias: Tensor?, _ g: Tensor, _ shape: ConvolutionShape) {
     if !recording, !w.isConstant, let slot = parameterSlot(of: w) {
+      // A bias's gradient comes along, unless only one of the two was there before or the bias is no parameter.
+      let biasSlot = bias.flatMap { !$0.isConstant && isUsed($0) == slot.used ? parameterSlot(of: $0) : nil }
       var c = shape.c
-      // A bias that is a parameter, too, gets its gradient along with the weights.
-      let biasSlot = bias.flatMap { $0.isConstant ? nil : parameterSlot(of: $0) }
-      let together = biasSlot.map { $0.used == slot.used } ?? false
       ck_convolve_back_weights(
-        workspace, &c, Int32(x.rows), x.values, g.values, slot.tensor.values, together ? biasSlot?.tensor.values : nil,
+        workspace, &c, Int32(x.rows), x.values, g.values, slot.tensor.values, biasSlot?.tensor.values,
         slot.used ? 1 : 0)
-      if together { return }
-      if let biasSlot {
-        let sums = channelSums(g, shape.output)
-        ck_column_sums(biasSlot.tensor.values, sums.values, sums.rows, sums.columns, biasSlot.used ? 1 : 0)
-        return
-      }
+      if biasSlot != nil { return }
     } else {
       contribute(to: w) { convolutionWeights(x, g, shape) }
     }

@@ -194,10 +194,13 @@ extension Tape {
     guard let gradientBuffer, case .parameter(let index) = nodes[input.node].operation else { return nil }
     let entry = layout.entries[index]
     let slot = Tensor(values: gradientBuffer + entry.offset, rows: entry.rows, columns: entry.columns)
-    let used = accumulating || adjoints[input.node] != nil
+    let used = isUsed(input)
     adjoints[input.node] = Adjoint(tensor: slot, owned: false)
     return (slot, used)
   }
+
+  /// Whether a parameter's gradient is one to be added to.
+  func isUsed(_ input: Tensor) -> Bool { accumulating || adjoints[input.node] != nil }
 
   private func zeroUnused(_ gradients: UnsafeMutablePointer<Float>) {
     for (index, entry) in layout.entries.enumerated() where gradient(ofParameter: index) == nil {

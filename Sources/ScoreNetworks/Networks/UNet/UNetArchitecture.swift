@@ -107,9 +107,13 @@ public struct UNetArchitecture: Sendable, Equatable {
     for stage in down + up { try check(stage.channels, 1...16_384, "channels of a stage") }
     try check(timeWidth ?? 1, 1...65_536, "width of the time embedding")
     try check(classes, 0...1_000_000, "classes")
-    guard epsilon > 0, epsilon.isFinite, middleScale > 0, middleScale.isFinite, (0..<1).contains(dropout) else {
-      throw InputError("a normalisation's ε, the middle's scale (both above 0) or dropout (0 to 1) out of range")
+    guard epsilon > 0, epsilon.isFinite else {
+      throw InputError("a normalisation's epsilon: \(epsilon); allowed: above 0")
     }
+    guard middleScale > 0, middleScale.isFinite else {
+      throw InputError("sums of the middle divided by \(middleScale); allowed: above 0")
+    }
+    guard (0..<1).contains(dropout) else { throw InputError("dropout: \(dropout); allowed: 0 to below 1") }
   }
 
   /// - Throws: `InputError` for what cannot be built.
