@@ -2,38 +2,67 @@
 import Core
 import Processes
 
-/// N steps of a predictor, each after the corrector where there is one (Song et al. 2021, algorithm 1). Without a
-/// corrector it is the plain stochastic sampler.
+/// N steps of a predictor over a time grid, each after the corrector where there is one (Song et al. 2021, algorithm 1).
+/// Without a corrector it is the plain sampler of every method with fixed steps.
 ///
-/// NFE a row: N (1 + corrector steps).
+/// NFE a row: N (those of a predictor's step + those of the corrector's).
 public struct PredictorCorrector: Solver {
   public let predictor: any Predictor
   public let corrector: (any Corrector)?
   public let grid: (any TimeGrid)?
+  public let lastStep: LastStep
   private let count: Int
 
   public var steps: Int? { count }
+  public var requires: Requirements { predictor.requires.union(corrector?.requires ?? []) }
+
+  /// The order of the step that ends at ε, of methods of higher order. Near σ = 0 a long step of high order is less
+  /// accurate than one of order 1.
+  public enum LastStep: String, Sendable, CaseIterable {
+    /// Of first order where it is more than twice as long in ln(σ/m) as the one before.
+    case auto
+    case first
+    /// As all others.
+    case full
+  }
 
   /// - Parameter grid: default: the problem's.
   public init(
-    _ predictor: any Predictor, corrector: (any Corrector)? = nil, steps: Int, grid: (any TimeGrid)? = nil
+    _ predictor: any Predictor, corrector: (any Corrector)? = nil, steps: Int, grid: (any TimeGrid)? = nil,
+    lastStep: LastStep = .auto
   ) {
     precondition(steps > 0)
     self.predictor = predictor
     self.corrector = corrector
     self.grid = grid
+    self.lastStep = lastStep
     count = steps
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
-    let times = try context.problem.times(steps: count, grid: grid)
+    let times = try context.problem.setting.times(steps: count, grid: grid)
+    let lowersLast = lowersLastStep(times, context.problem.kernel)
     let predict = try predictor.makeStepper(in: context)
     let correct = try corrector?.makeStepper(in: context)
+    context.started(at: times[0], x)
     for i in 0..<count {
-      try correct?.correct(x, at: times[i], before: times[i + 1], index: i)
-      try predict.step(x, from: times[i], to: times[i + 1], index: i)
+      let step = Step(
+        from: times[i], to: times[i + 1], index: i, count: count, isFirstOrder: lowersLast && i == count - 1)
+      try correct?.correct(x, step)
+      try predict.step(x, step)
       try context.finished(step: i + 1, at: times[i + 1], x)
     }
     return StepCount(accepted: count)
+  }
+
+  private func lowersLastStep(_ times: [Double], _ kernel: (any PerturbationKernel)?) -> Bool {
+    switch lastStep {
+    case .first: return true
+    case .full: return false
+    case .auto:
+      guard count > 1, let kernel else { return false }
+      let levels = times.suffix(3).map { kernel.moments(at: $0).noiseRatio }
+      return levels[1] / levels[2] > (levels[0] / levels[1]) * (levels[0] / levels[1])
+    }
   }
 }

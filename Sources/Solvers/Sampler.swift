@@ -43,15 +43,17 @@ public struct Sampler: Sendable {
   /// are thrown away, so that a shared step size does not depend on `count` either.
   /// - Parameter denoise: end with Tweedie's mean at ε (one more evaluation).
   public func draw(
-    _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil
+    _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil,
+    observer: (any StepObserver)? = nil
   ) throws -> Samples {
     precondition(count >= 0)
+    try solver.check(problem.setting)
     let clock = ContinuousClock()
     let start = clock.now
     let size = problem.score.shardRows
     let padded = Shards(rows: count, size: size).count * size
     var batch = try prior(padded)
-    let results = try run(&batch, progress) { x, context in
+    let results = try run(&batch, progress, observer) { x, context in
       let steps = try solver.solve(x, in: context)
       if denoise { try context.denoise(x, at: problem.epsilon, step: steps.accepted + 1) }
       return steps
@@ -68,21 +70,22 @@ public struct Sampler: Sendable {
     let clock = ContinuousClock()
     let began = clock.now
     var batch = points
-    let results = try run(&batch, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
+    let results = try run(&batch, nil, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
     return Samples(
       batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
   }
 
   private func run(
     _ batch: inout Batch, _ progress: (any ProgressObserver)?,
+    _ observer: (any StepObserver)?,
     _ body: @Sendable (Rows, SolveContext) throws -> StepCount
   ) throws -> [Int: ShardResult] {
     let results = Mutex<[Int: ShardResult]>([:])
     try batch.forEachShard(of: problem.score.shardRows, threads: threads) { x in
-      let context = try SolveContext(problem, rows: x.span, progress: progress)
+      let context = try SolveContext(problem, rows: x.span, progress: progress, observer: observer)
       let steps = try body(x, context)
       results.withLock {
-        $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations, rows: x.count)
+        $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations)
       }
     }
     return results.withLock { $0 }
@@ -91,8 +94,8 @@ public struct Sampler: Sendable {
 
 struct ShardResult: Sendable {
   let steps: StepCount
-  let evaluations: Int
-  let rows: Int
+  /// Of each row.
+  let evaluations: [Int]
 }
 
 /// Samples and what they cost.
@@ -112,18 +115,17 @@ public struct Statistics: Sendable, Equatable {
 
   /// Means over the first `rows` rows, which shards may overhang.
   init(_ shards: [Int: ShardResult], rows: Int, seconds: Double) {
-    func mean(_ value: (ShardResult) -> Int) -> Double {
-      var sum = 0.0
-      for first in shards.keys.sorted() {
-        let shard = shards[first]!
-        sum += Double(value(shard) * min(shard.rows, max(0, rows - first)))
+    // Counts are integers, so their sums do not depend on the order of shards.
+    func mean(_ value: (ShardResult, _ rows: Int) -> Int) -> Double {
+      let sum = shards.reduce(0) { sum, shard in
+        sum + value(shard.value, min(shard.value.evaluations.count, max(0, rows - shard.key)))
       }
-      return rows > 0 ? sum / Double(rows) : 0
+      return rows > 0 ? Double(sum) / Double(rows) : 0
     }
-    nfe = mean(\.evaluations)
-    nfeMax = shards.values.map(\.evaluations).max() ?? 0
-    accepted = mean(\.steps.accepted)
-    rejected = mean(\.steps.rejected)
+    nfe = mean { shard, count in shard.evaluations.prefix(count).reduce(0, +) }
+    nfeMax = shards.map { $0.value.evaluations.prefix(max(0, rows - $0.key)).max() ?? 0 }.max() ?? 0
+    accepted = mean { shard, count in shard.steps.accepted * count }
+    rejected = mean { shard, count in shard.steps.rejected * count }
     self.seconds = seconds
   }
 }

@@ -5,39 +5,33 @@ import Processes
 
 /// What a solver is asked to do: carry rows from the prior at T back to ε, under a process and a score.
 public struct SamplingProblem: Sendable {
-  public let process: any SDE
-  public let kernel: (any PerturbationKernel)?
+  public let setting: SamplingSetting
   public let score: any Score
   public let dimension: Int
   public let seed: UInt64
-  /// ε, the time at which solvers stop.
-  public let epsilon: Double
   public let path: any BrownianPath
-  /// Of solvers with fixed steps that have no grid of their own.
-  public let grid: any TimeGrid
+
+  public var process: any SDE { setting.process }
+  public var kernel: (any PerturbationKernel)? { setting.kernel }
+  /// ε, the time at which solvers stop.
+  public var epsilon: Double { setting.epsilon }
+  public var grid: any TimeGrid { setting.grid }
 
   /// - Parameters:
   ///   - epsilon: default: the process's own.
   ///   - path: default: independent noise for every step.
+  ///   - grid: of solvers with fixed steps that have none of their own.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: any TimeGrid = UniformGrid()
   ) {
-    self.process = process
-    kernel = process.makeKernel()
+    setting = SamplingSetting(
+      process: process, epsilon: epsilon ?? process.samplingEpsilon, grid: grid, traits: score.traits)
     self.score = score
     self.dimension = dimension
     self.seed = seed
-    self.epsilon = epsilon ?? process.samplingEpsilon
     self.path = path ?? IndependentPath(seed: seed)
-    self.grid = grid
     precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
-  }
-
-  /// The times of N steps, T first and ε last.
-  /// - Parameter own: the solver's grid, where it has one.
-  public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
-    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: kernel)
   }
 
   /// The kernel, for a solver that cannot do without.
@@ -56,12 +50,17 @@ public final class SolveContext {
   public let score: CountingScore.Evaluator
   private var storages: [RowStorage] = []
   private let progress: (any ProgressObserver)?
+  private let observer: (any StepObserver)?
 
-  public init(_ problem: SamplingProblem, rows span: RowSpan, progress: (any ProgressObserver)? = nil) throws {
+  public init(
+    _ problem: SamplingProblem, rows span: RowSpan, progress: (any ProgressObserver)? = nil,
+    observer: (any StepObserver)? = nil
+  ) throws {
     self.problem = problem
     self.span = span
     self.progress = progress
-    score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span))
+    self.observer = observer
+    score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)
   }
 
   /// Rows for a stepper's own use, valid as long as the context.
@@ -69,6 +68,11 @@ public final class SolveContext {
     let storage = RowStorage(span)
     storages.append(storage)
     return storage.rows
+  }
+
+  /// To be called before the first step.
+  public func started(at time: Double, _ x: Rows) {
+    observer?.reached(x, step: 0, at: time)
   }
 
   /// To be called after each step: reports progress and stops a state that is not finite.
@@ -79,5 +83,6 @@ public final class SolveContext {
       throw ComputationError.nonFiniteState(row: x.first + bad / x.dimension, step: step, time: time)
     }
     progress?.advance(by: 1)
+    observer?.reached(x, step: step, at: time)
   }
 }

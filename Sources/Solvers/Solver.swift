@@ -10,12 +10,26 @@ public protocol Solver: Sendable {
   /// The grid of these steps; nil: the problem's.
   var grid: (any TimeGrid)? { get }
 
+  /// What process and score must offer.
+  var requires: Requirements { get }
+
+  /// Whether it chooses its steps as it goes, so that its noise must come from a Brownian path that does not depend on them.
+  var needsBrownianPath: Bool { get }
+
   /// Solves in place. Throws with row and time where the state stops being finite.
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount
 }
 
 extension Solver {
   public var grid: (any TimeGrid)? { nil }
+  public var requires: Requirements { [] }
+  public var needsBrownianPath: Bool { false }
+
+  /// - Throws: `InputError` where the solver is not defined for the setting.
+  public func check(_ setting: SamplingSetting) throws {
+    try setting.require(requires)
+    if let steps, steps > 0 { _ = try setting.times(steps: steps, grid: grid) }
+  }
 }
 
 /// How many steps a solve took.
@@ -27,4 +41,10 @@ public struct StepCount: Sendable, Equatable {
     self.accepted = accepted
     self.rejected = rejected
   }
+}
+
+/// Someone who watches a solve: for progress, trajectories, pictures. Called from any worker.
+public protocol StepObserver: Sendable {
+  /// A shard stands at `time` after `step` steps, 0 before the first. `x` may be read until the call returns.
+  func reached(_ x: Rows, step: Int, at time: Double)
 }

@@ -14,7 +14,7 @@ import Testing
       case .fixedCoupled: PredictorCorrector(Ancestral(), steps: 20)
       case .batchMean: PredictorCorrector(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
       case .adaptive: ProbabilityFlow(.rkf45)
-      case .churned: Heun(steps: 10, churn: .init(4), grid: KarrasGrid())
+      case .churned: PredictorCorrector(Heun(churn: .init(4)), steps: 10, grid: KarrasGrid())
       }
     }
 

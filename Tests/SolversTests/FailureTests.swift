@@ -25,7 +25,7 @@ import Testing
     }
     // Heun's step 5 ends at times[5], and asks for the score there.
     #expect(throws: ComputationError.nonFiniteState(row: 301, step: 5, time: times[5])) {
-      try sampler.draw(700, with: Heun(steps: 10))
+      try sampler.draw(700, with: PredictorCorrector(Heun(), steps: 10))
     }
     let corrected = PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 10)
     #expect(throws: expected) { try sampler.draw(700, with: corrected) }
@@ -78,18 +78,21 @@ import Testing
     }
   }
 
-  @Test("what needs a kernel throws InputError where there is none, and says who needs it") func kernelNeeded() throws {
+  @Test("what needs a kernel throws InputError where there is none, and says what is missing") func kernelNeeded()
+    throws
+  {
     for process in [Hidden(), Stationary()] as [any SDE] {
       let sampler = Sampler(process: process, score: FormulaScore { -$0 }, dimension: 1, seed: 1)
-      func fails(_ name: String, _ solver: any Solver, denoise: Bool = false) {
+      func fails(_ start: String, _ solver: any Solver, denoise: Bool = false) {
         let error = #expect(throws: InputError.self) { try sampler.draw(10, with: solver, denoise: denoise) }
-        #expect(error?.message.hasPrefix(name) == true)
+        #expect(error?.message.hasPrefix(start) == true)
+        #expect(error?.message.contains("perturbation kernel") == true)
       }
-      fails("reverse-diffusion", PredictorCorrector(ReverseDiffusion(), steps: 5))
-      fails("ancestral", PredictorCorrector(Ancestral(), steps: 5))
-      fails("ancestral", PredictorCorrector(Ancestral(variance: .transition), steps: 5))
-      fails("langevin", PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 5))
-      fails("heun", Heun(steps: 5))
+      fails("needs", PredictorCorrector(ReverseDiffusion(), steps: 5))
+      fails("needs", PredictorCorrector(Ancestral(), steps: 5))
+      fails("needs", PredictorCorrector(Ancestral(variance: .transition), steps: 5))
+      fails("needs", PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 5))
+      fails("needs", PredictorCorrector(Heun(), steps: 5))
       fails("the karras grid", PredictorCorrector(EulerMaruyama(), steps: 5, grid: KarrasGrid()))
       fails("denoise", PredictorCorrector(EulerMaruyama(), steps: 5), denoise: true)
       fails("denoise", ProbabilityFlow(.rkf45), denoise: true)

@@ -49,7 +49,7 @@ import Testing
     let makers: [@Sendable ((any TimeGrid)?) -> any Solver] = [
       { PredictorCorrector(EulerMaruyama(), steps: 9, grid: $0) },
       { PredictorCorrector(ReverseDiffusion(), corrector: Langevin(), steps: 9, grid: $0) },
-      { PredictorCorrector(Ancestral(), steps: 9, grid: $0) }, { Heun(steps: 9, grid: $0) },
+      { PredictorCorrector(Ancestral(), steps: 9, grid: $0) }, { PredictorCorrector(Heun(), steps: 9, grid: $0) },
     ]
     let process = VPSDE()
     let uniform = try times(UniformGrid(), process, steps: 9)

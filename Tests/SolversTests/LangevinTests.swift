@@ -19,8 +19,9 @@ import Testing
     var batch = Batch(count: count, dimension: 1)
     try batch.withRows { rows in
       let context = try SolveContext(sampler.problem, rows: rows.span)
-      try Langevin(snr: snr, steps: steps).makeStepper(in: context).correct(rows, at: t, before: 0.49, index: 0)
-      #expect(context.score.evaluations == steps)
+      try Langevin(snr: snr, steps: steps).makeStepper(in: context).correct(
+        rows, Step(from: t, to: 0.49, index: 0, count: 1))
+      #expect(context.score.evaluations.allSatisfy { $0 == steps })
     }
     let expected = total / (1 - size / (2 * total))
     // A Gaussian's sample variance deviates by V √(2/n); four of that are 4 %, less than the inflation at snr ≥ 0.3.
@@ -49,7 +50,8 @@ import Testing
     var batch = start
     try batch.withRows { rows in
       let context = try SolveContext(sampler.problem, rows: rows.span)
-      try Langevin(snr: snr, rule: .batchMean).makeStepper(in: context).correct(rows, at: t, before: s, index: 7)
+      try Langevin(snr: snr, rule: .batchMean).makeStepper(in: context).correct(
+        rows, Step(from: t, to: s, index: 7, count: 8))
     }
     // Rounding of a dozen operations and of means of 50 norms.
     #expect(largestError(batch, Batch(values: values, dimension: 3)) < 1e-13)

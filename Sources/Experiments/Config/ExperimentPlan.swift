@@ -96,7 +96,8 @@ public struct ExperimentPlan: Sendable {
 
     let samplingSection = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     let sampling = try SamplingPlan(
-      samplingSection, process: process, classes: score.isCheckpoint ? nil : network?.classCount ?? 0, catalogue)
+      samplingSection, process: process, classes: score.isCheckpoint ? nil : network?.classCount ?? 0,
+      traits: score.traits, catalogue)
     try samplingSection.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     let metrics = try evaluation.names(
@@ -164,7 +165,7 @@ func isFileName(_ name: String) -> Bool {
 }
 
 extension ExperimentPlan.SamplingPlan {
-  init(_ options: Options, process: any SDE, classes: Int?, _ catalogue: Catalogue) throws {
+  init(_ options: Options, process: any SDE, classes: Int?, traits: ScoreTraits, _ catalogue: Catalogue) throws {
     count = try options.integer("count", atLeast: 0, "samples a solver draws")
     let label = try options.number(
       "class", or: "in-turn", in: .nonNegative,
@@ -187,6 +188,7 @@ extension ExperimentPlan.SamplingPlan {
       "noise: fresh for every step, or one Brownian path per row for all solvers")
     format = try options.choice(
       "format", default: ExperimentPlan.Format.csv, "of sample files; always npy above 256 columns")
+    let setting = SamplingSetting(process: process, epsilon: epsilon, grid: grid, traits: traits)
     var solvers: [ExperimentPlan.NamedSolver] = []
     for section in try options.sections("solvers", required: true, "each with `name`, `kind` and the kind's options") {
       let name = try section.text("name", allowed: fileNameRule, "names the solver's files; used once")
@@ -194,9 +196,14 @@ extension ExperimentPlan.SamplingPlan {
       guard !solvers.contains(where: { $0.name == name }) else {
         throw section.wrong("name", "'\(name)' names two solvers; allowed: once")
       }
-      let solver = try section.kind(of: catalogue.solvers, in: catalogue)
+      let solver = try section.kind(of: catalogue.allSolvers, in: catalogue)
       let denoise = try section.flag("denoise", default: true, "end with Tweedie's mean at ε, one more evaluation")
       try section.finish(also: ["kind"])
+      do {
+        try solver.check(setting)
+      } catch let error as InputError where error.location.isEmpty {
+        throw section.wrong("kind", "\(section.kindName): \(error.message)")
+      }
       solvers.append(
         ExperimentPlan.NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
     }

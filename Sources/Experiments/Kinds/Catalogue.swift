@@ -24,6 +24,16 @@ public struct Catalogue: Sendable {
     data: standardData, processes: standardProcesses, scores: standardScores, networks: standardNetworks,
     solvers: standardSolvers, predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
     metrics: standardMetrics)
+
+  /// What `sampling.solvers` may name: every predictor in a loop of steps, and the solvers that are more than that.
+  var allSolvers: Kinds<any Solver> {
+    Kinds(
+      predictors.all.map { kind in
+        Kind(kind.name, kind.about) { options, catalogue in
+          try stepping(try kind.decode(options, catalogue), options, catalogue)
+        }
+      } + solvers.all)
+  }
 }
 
 /// What a network is built for.
@@ -78,6 +88,14 @@ public enum ScoreRecipe: Sendable {
   case empirical
   /// A network trained by another experiment.
   case checkpoint(path: String)
+
+  /// What the score will offer.
+  var traits: ScoreTraits {
+    switch self {
+    case .exact, .empirical: [.logDensity, .jacobian]
+    case .network, .checkpoint: []
+    }
+  }
 
   var isCheckpoint: Bool { if case .checkpoint = self { true } else { false } }
 }

@@ -31,12 +31,12 @@ public struct Kinds<Value>: Sendable {
   }
 
   /// The options that a kind declares, found by decoding it without a config.
-  func declarations(in catalogue: Catalogue) -> [(name: String, about: String, options: [Declaration])] {
+  func declarations(in catalogue: Catalogue) -> [(name: String, about: String, options: [Declaration], value: Value?)] {
     all.map { kind in
       let options = Options.describing()
       // An example may not be a valid value (a file that does not exist): what was declared until then counts.
-      _ = try? kind.decode(options, catalogue)
-      return (kind.name, kind.about, options.declarations)
+      let value = try? kind.decode(options, catalogue)
+      return (kind.name, kind.about, options.declarations, value)
     }
   }
 }

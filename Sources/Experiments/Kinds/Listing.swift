@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Processes
+import Solvers
 import Training
 
 /// Every key of a config, from the declarations that decode it: for `list` and for Docs/Experiments.md.
@@ -19,11 +20,20 @@ public struct Listing {
       return options.declarations
     }
     func group<Value>(_ title: String, _ kinds: Kinds<Value>) -> Group {
-      Group(title: title, kinds: kinds.declarations(in: catalogue))
+      Group(
+        title: title,
+        kinds: kinds.declarations(in: catalogue).map { kind in
+          let requires = (kind.value as? any Solver)?.requires ?? (kind.value as? any Corrector)?.requires ?? []
+          let needs = requires.phrases.isEmpty ? "" : "; needs " + requires.phrases.joined(separator: ", and ")
+          return (kind.name, kind.about + needs, kind.options)
+        })
     }
     sections = [
       ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
-      ("sampling", declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, catalogue) }),
+      (
+        "sampling",
+        declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, traits: [], catalogue) }
+      ),
       (
         "evaluation",
         declared {
@@ -34,8 +44,8 @@ public struct Listing {
     ]
     groups = [
       group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),
-      group("score.network", catalogue.networks), group("sampling.solvers", catalogue.solvers),
-      group("predictor", catalogue.predictors), group("corrector", catalogue.correctors),
+      group("score.network", catalogue.networks), group("sampling.solvers", catalogue.allSolvers),
+      group("corrector", catalogue.correctors),
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
     ]
   }

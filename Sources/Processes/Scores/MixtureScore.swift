@@ -14,6 +14,8 @@ public struct MixtureScore: Score {
     self.kernel = kernel
   }
 
+  public var traits: ScoreTraits { [.logDensity, .jacobian] }
+
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { try makeMixtureEvaluator(for: rows) }
 
   /// As `makeEvaluator`, for callers that also want the log density.

@@ -7,10 +7,24 @@ public protocol Score: Sendable {
   func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator
   /// How many rows a worker should carry at a time: fewer than usual where a row takes much memory and work.
   var shardRows: Int { get }
+  /// What its evaluators offer beyond the score.
+  var traits: ScoreTraits { get }
 }
 
 extension Score {
   public var shardRows: Int { Shards.rows }
+  public var traits: ScoreTraits { [] }
+}
+
+/// What a score's evaluators offer beyond the score.
+public struct ScoreTraits: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// `logDensity`
+  public static let logDensity = ScoreTraits(rawValue: 1)
+  /// A `pullback` that is exact to double precision.
+  public static let jacobian = ScoreTraits(rawValue: 2)
 }
 
 /// The time of each row.
@@ -26,11 +40,26 @@ public protocol ScoreEvaluator: AnyObject {
 
   /// Writes (∂s/∂x)ᵀ v for every row. The Jacobian of a true score is symmetric.
   func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws
+
+  /// Writes the score, and (∂s/∂x)ᵀ v for several v at the same x. Cheaper than one by one where they share work.
+  func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws
+
+  /// Writes log pₜ(x) of every row; `out` has `x.count` values.
+  func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws
 }
 
 extension ScoreEvaluator {
   public func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
     throw InputError("this score offers no Jacobian product")
+  }
+
+  public func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
+    try evaluate(x, at: times, into: s)
+    for (v, out) in zip(v, out) { try pullback(v, x, at: times, into: out) }
+  }
+
+  public func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws {
+    throw InputError("this score knows no log density")
   }
 }
 
@@ -40,26 +69,46 @@ public struct CountingScore: Score {
   public init(_ base: any Score) { self.base = base }
 
   public var shardRows: Int { base.shardRows }
+  public var traits: ScoreTraits { base.traits }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
-    Evaluator(try base.makeEvaluator(for: rows))
+    Evaluator(try base.makeEvaluator(for: rows), rows: rows)
   }
 
   public final class Evaluator: ScoreEvaluator {
     private let base: any ScoreEvaluator
-    /// How many times `evaluate` or `pullback` was called.
-    public private(set) var evaluations = 0
+    private let first: Int
+    /// How many scores and Jacobian products each row took. Log densities are not counted.
+    public private(set) var evaluations: [Int]
 
-    public init(_ base: any ScoreEvaluator) { self.base = base }
+    public init(_ base: any ScoreEvaluator, rows: RowSpan) {
+      self.base = base
+      first = rows.first
+      evaluations = [Int](repeating: 0, count: rows.count)
+    }
+
+    private func count(_ x: Rows, _ times: Int = 1) {
+      let start = x.first - first
+      for row in start..<start + x.count { evaluations[row] += times }
+    }
 
     public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      evaluations += 1
+      count(x)
       try base.evaluate(x, at: times, into: s)
     }
 
     public func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      evaluations += 1
+      count(x)
       try base.pullback(v, x, at: times, into: out)
+    }
+
+    public func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
+      count(x, 1 + v.count)
+      try base.evaluate(x, at: times, into: s, pullingBack: v, into: out)
+    }
+
+    public func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws {
+      try base.logDensity(x, at: times, into: out)
     }
   }
 }

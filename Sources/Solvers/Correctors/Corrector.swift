@@ -4,10 +4,17 @@ import Processes
 
 /// Steps that leave pₜ (nearly) unchanged while time stands still.
 public protocol Corrector: Sendable {
+  /// What process and score must offer.
+  var requires: Requirements { get }
+
   func makeStepper(in context: SolveContext) throws -> any CorrectorStepper
 }
 
+extension Corrector {
+  public var requires: Requirements { [] }
+}
+
 public protocol CorrectorStepper: AnyObject {
-  /// Corrects x at time t, before the predictor goes on to s < t; `index` counts the sampler's steps from 0.
-  func correct(_ x: Rows, at t: Double, before s: Double, index: Int) throws
+  /// Corrects x at time `step.from`, before the predictor takes the step.
+  func correct(_ x: Rows, _ step: Step) throws
 }

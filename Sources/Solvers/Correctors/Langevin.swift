@@ -21,6 +21,8 @@ public struct Langevin: Corrector {
   public let steps: Int
   public let rule: Rule
 
+  public var requires: Requirements { .kernel }
+
   /// - Parameters:
   ///   - snr: the signal-to-noise ratio, 0 < snr < 1; 0.16 in the literature for CIFAR-10.
   ///   - steps: corrector steps per predictor step, at least 1.
@@ -49,10 +51,11 @@ public struct Langevin: Corrector {
       noise = context.makeRows()
     }
 
-    func correct(_ x: Rows, at t: Double, before s: Double, index: Int) throws {
+    func correct(_ x: Rows, _ step: Step) throws {
+      let (t, s) = (step.from, step.to)
       for k in 0..<langevin.steps {
         try evaluator.evaluate(x, at: .all(t), into: score)
-        stream.normals(into: noise, step: index * langevin.steps + k)
+        stream.normals(into: noise, step: step.index * langevin.steps + k)
         let size = stepSize(at: t, before: s)
         ck_combine3(x.values, 1, x.values, size, score.values, (2 * size).squareRoot(), noise.values, x.size)
       }

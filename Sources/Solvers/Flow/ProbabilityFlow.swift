@@ -16,7 +16,8 @@ public struct ProbabilityFlow: Solver {
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
-    try transport(x, from: context.problem.process.duration, to: context.problem.epsilon, in: context)
+    context.started(at: context.problem.process.duration, x)
+    return try transport(x, from: context.problem.process.duration, to: context.problem.epsilon, in: context)
   }
 
   /// Carries rows along the flow between any two times, in place: ε to T encodes, T to ε decodes.

@@ -15,6 +15,8 @@ public struct Ancestral: Predictor {
 
   public let variance: Variance
 
+  public var requires: Requirements { .kernel }
+
   public init(variance: Variance = .posterior) { self.variance = variance }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {

@@ -26,9 +26,10 @@ public struct EulerMaruyama: Predictor {
       next = context.makeRows()
     }
 
-    func step(_ x: Rows, from t: Double, to s: Double, index: Int) throws {
+    func step(_ x: Rows, _ step: Step) throws {
+      let (t, s) = (step.from, step.to)
       try evaluator.evaluate(x, at: .all(t), into: score)
-      walker.increment(from: t, to: s, step: index, into: noise)
+      walker.increment(from: t, to: s, step: step.index, into: noise)
       next.copy(x)
       process.addReverseDrift(x, score: score, at: t, times: s - t, to: next)
       process.addNoise(noise, x, at: t, times: (t - s).squareRoot(), to: next)

@@ -26,12 +26,13 @@ final class GaussianStep: PredictorStepper {
     noise = context.makeRows()
   }
 
-  func step(_ x: Rows, from t: Double, to s: Double, index: Int) throws {
+  func step(_ x: Rows, _ step: Step) throws {
+    let (t, s) = (step.from, step.to)
     let (later, earlier) = (kernel.moments(at: t), kernel.moments(at: s))
     let (r, q) = earlier.transition(to: later)
     let c = coefficients(r, q, later, earlier)
     try evaluator.evaluate(x, at: .all(t), into: score)
-    walker.increment(from: t, to: s, step: index, into: noise)
+    walker.increment(from: t, to: s, step: step.index, into: noise)
     ck_combine3(x.values, c.x, x.values, c.score, score.values, c.noise, noise.values, x.size)
   }
 }

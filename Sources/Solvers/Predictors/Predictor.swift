@@ -2,13 +2,45 @@
 import Core
 import Processes
 
-/// One step of the reverse-time SDE from t to an earlier s.
+/// A method with steps of its user's choice, for the reverse-time SDE or for the probability flow.
 public protocol Predictor: Sendable {
-  /// Throws where the process is not one the predictor is defined for.
+  /// What process and score must offer.
+  var requires: Requirements { get }
+
+  /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
 }
 
+extension Predictor {
+  public var requires: Requirements { [] }
+}
+
+/// One step of a solve.
+public struct Step: Sendable, Equatable {
+  /// t
+  public let from: Double
+  /// s < t
+  public let to: Double
+  /// From 0.
+  public let index: Int
+  /// How many steps the solve has.
+  public let count: Int
+  /// Whether a method of higher order is to make this step with order 1.
+  public let isFirstOrder: Bool
+
+  public init(from: Double, to: Double, index: Int, count: Int, isFirstOrder: Bool = false) {
+    self.from = from
+    self.to = to
+    self.index = index
+    self.count = count
+    self.isFirstOrder = isFirstOrder
+  }
+
+  /// h = t − s > 0
+  public var length: Double { from - to }
+}
+
 public protocol PredictorStepper: AnyObject {
-  /// Moves x from time t to time s < t; `index` counts steps from 0.
-  func step(_ x: Rows, from t: Double, to s: Double, index: Int) throws
+  /// Moves x from time `step.from` to `step.to`. Steps come in order.
+  func step(_ x: Rows, _ step: Step) throws
 }

@@ -8,6 +8,8 @@ import Processes
 public struct ReverseDiffusion: Predictor {
   public init() {}
 
+  public var requires: Requirements { .kernel }
+
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
     try GaussianStep("reverse-diffusion", in: context) { r, q, _, _ in (2 - r, q, q.squareRoot()) }
   }

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+/// What a solver is defined for. Combinations that lack it are refused before anything is computed.
+public struct Requirements: OptionSet, Sendable {
+  public let rawValue: Int
+  public init(rawValue: Int) { self.rawValue = rawValue }
+
+  /// A perturbation kernel m(t) x₀ + σ(t) z.
+  public static let kernel = Requirements(rawValue: 1)
+  /// Noise that does not depend on the state, and a drift and field that are linear in state and score.
+  public static let additiveNoise = Requirements(rawValue: 2)
+  /// A score that knows log pₜ(x).
+  public static let logDensity = Requirements(rawValue: 4)
+  /// A score whose Jacobian is exact to double precision.
+  public static let jacobian = Requirements(rawValue: 8)
+
+  private static let texts: [(Requirements, String)] = [
+    (.kernel, "a process whose perturbation kernel is m(t) x₀ + σ(t) z"),
+    (.additiveNoise, "an affine process"),
+    (.logDensity, "a score that knows its log density: exact or empirical"),
+    (.jacobian, "a score whose Jacobian is known in double precision: exact or empirical"),
+  ]
+
+  /// One phrase for each.
+  public var phrases: [String] { Self.texts.filter { contains($0.0) }.map(\.1) }
+}
+
+/// What a solver's definition can be checked against, before there is a score.
+public struct SamplingSetting: Sendable {
+  public let process: any SDE
+  public let kernel: (any PerturbationKernel)?
+  /// ε
+  public let epsilon: Double
+  /// Of solvers with fixed steps that have no grid of their own.
+  public let grid: any TimeGrid
+  public let traits: ScoreTraits
+
+  public init(process: any SDE, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits) {
+    self.process = process
+    kernel = process.makeKernel()
+    self.epsilon = epsilon
+    self.grid = grid
+    self.traits = traits
+  }
+
+  /// Which of the requirements there are.
+  var offers: Requirements {
+    var offers: Requirements = []
+    if kernel != nil { offers.insert(.kernel) }
+    if process is any AffineSDE { offers.insert(.additiveNoise) }
+    if traits.contains(.logDensity) { offers.insert(.logDensity) }
+    if traits.contains(.jacobian) { offers.insert(.jacobian) }
+    return offers
+  }
+
+  /// The times of N steps, T first and ε last.
+  /// - Parameter own: the solver's grid, where it has one.
+  public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
+    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: kernel)
+  }
+
+  /// - Throws: `InputError` that names what is missing.
+  public func require(_ requirements: Requirements) throws {
+    let missing = requirements.subtracting(offers)
+    if let phrase = missing.phrases.first { throw InputError("needs \(phrase)") }
+  }
+}
