@@ -25,6 +25,39 @@ CK_KERNEL(void, ck_combine3, (double *out, double a, const double *x, double b, 
   for (; i < n; i++) out[i] = a * x[i] + b * y[i] + c * z[i];
 }
 
+CK_KERNEL(void, ck_combine_all, (double *out, const double *coefficients, const double *const *x, size_t terms, size_t n),
+          (out, coefficients, x, terms, n)) {
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    f64x8 sum = coefficients[0] * f64_load(x[0] + i);
+    for (size_t k = 1; k < terms; k++) sum += coefficients[k] * f64_load(x[k] + i);
+    f64_store(out + i, sum);
+  }
+  for (; i < n; i++) {
+    double sum = coefficients[0] * x[0][i];
+    for (size_t k = 1; k < terms; k++) sum += coefficients[k] * x[k][i];
+    out[i] = sum;
+  }
+}
+
+CK_KERNEL(double, ck_error_ratio, (const double *high, const double *low, const double *a, const double *b,
+                                double atol, double rtol, int sum, size_t rows, size_t dimension),
+          (high, low, a, b, atol, rtol, sum, rows, dimension)) {
+  double largest = 0;
+  for (size_t r = 0; r < rows; r++) {
+    double squares = 0;
+    for (size_t i = r * dimension; i < (r + 1) * dimension; i++) {
+      double size = __builtin_fmax(__builtin_fabs(a[i]), __builtin_fabs(b[i])) * rtol;
+      double error = (high[i] - low[i]) / (sum ? atol + size : __builtin_fmax(atol, size));
+      squares += error * error;
+    }
+    // NaN compares false: it is kept once met.
+    if (!(squares <= largest)) largest = squares;
+    if (squares != squares) break;
+  }
+  return __builtin_elementwise_sqrt(largest / (double)dimension);
+}
+
 CK_KERNEL(double, ck_mean_norm, (const double *x, size_t rows, size_t dimension),
           (x, rows, dimension)) {
   double total = 0;

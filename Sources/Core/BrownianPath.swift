@@ -7,25 +7,40 @@ public protocol BrownianPath: Sendable {
 }
 
 public protocol BrownianWalker: AnyObject {
-  /// Writes the normalised increment z = (W(s) − W(t)) / √|s − t|, a standard normal, for every row and coordinate.
-  /// `step` counts the solver's steps from 0.
-  func increment(from t: Double, to s: Double, step: Int, into z: Rows)
+  /// Writes the normalised increment z = (W(s) − W(t)) / √h, h = |s − t|, a standard normal for every row and coordinate,
+  /// and, where asked, the normalised area √(12/h) H between the path and its chord,
+  ///
+  ///     H = 1/h ∫ (W(u) − chord(u)) du  over the step,
+  ///
+  /// a standard normal that is independent of the increment (Foster, Lyons and Oberhauser 2020).
+  /// - Parameter step: counts the solver's steps from 0.
+  func increment(from t: Double, to s: Double, step: Int, into z: Rows, area: Rows?)
+}
+
+extension BrownianWalker {
+  public func increment(from t: Double, to s: Double, step: Int, into z: Rows) {
+    increment(from: t, to: s, step: step, into: z, area: nil)
+  }
 }
 
 /// Fresh normals for each step: the fastest path. Solvers with different grids see unrelated noise.
 public struct IndependentPath: BrownianPath {
-  public let stream: NoiseStream
+  public let stream, areas: NoiseStream
 
-  public init(seed: UInt64) { stream = NoiseStream(seed: seed, purpose: .predictor) }
+  public init(seed: UInt64) {
+    stream = NoiseStream(seed: seed, purpose: .predictor)
+    areas = NoiseStream(seed: seed, purpose: .area)
+  }
 
-  public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(stream: stream) }
+  public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(stream: stream, areas: areas) }
 
   final class Walker: BrownianWalker {
-    let stream: NoiseStream
-    init(stream: NoiseStream) { self.stream = stream }
+    let stream, areas: NoiseStream
+    init(stream: NoiseStream, areas: NoiseStream) { (self.stream, self.areas) = (stream, areas) }
 
-    func increment(from t: Double, to s: Double, step: Int, into z: Rows) {
+    func increment(from t: Double, to s: Double, step: Int, into z: Rows, area: Rows?) {
       stream.normals(into: z, step: step)
+      if let area { areas.normals(into: area, step: step) }
     }
   }
 }

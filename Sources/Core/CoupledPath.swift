@@ -1,15 +1,24 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// One Brownian motion per row, the same for every solver whatever its steps: strong errors can be compared.
+/// One Brownian motion per row, the same for every solver whatever its steps: strong errors can be compared, and adaptive
+/// solvers may reject steps without a bias. A virtual tree (Jelinčič, Foster and Kidger 2024), keyed by node: nothing is
+/// stored but the nodes on the way to the last two times.
 ///
-/// A dyadic bridge (Lévy's construction) down to cells of width h = duration / 2^depth, its normals keyed by node. Inside
-/// a cell [a, b] the path is W(a) + (t − a)/h (W(b) − W(a)) + √((t − a)(b − t)/h) z with one normal z per cell, so a
-/// solver sees exact Brownian increments as long as no cell holds two of its times; `depth(for:)` gives such a depth.
+/// Every cell [a, b] of width w knows its increment W and area H. Its halves follow from two normals,
+///
+///     W_left = W/2 + 3/2 H + Z,  H_left, H_right = H/4 − Z/2 ± N/2,    Z ~ N(0, w/16), N ~ N(0, w/12),
+///
+/// down to cells of width duration / 2^depth. Inside such a cell the path and its integral are drawn from their law given
+/// the cell's W and H, with one pair of normals per cell: a solver sees exact Brownian increments and areas as long as no
+/// cell holds two of its times; `depth(for:)` gives such a depth.
 public struct CoupledPath: BrownianPath {
   public let stream: NoiseStream
   public let duration: Double
   public let depth: Int
+
+  /// For solvers that choose their steps as they go: exact for steps above 2⁻²⁰ of the duration.
+  public static let depthOfAnySteps = 22
 
   /// - Parameter depth: 1 to 48.
   public init(seed: UInt64, duration: Double, depth: Int) {
@@ -33,71 +42,119 @@ public struct CoupledPath: BrownianPath {
   public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(path: self, rows: rows) }
 
   final class Walker: BrownianWalker {
+    /// What is known of a cell: W at its left end, the integral J of W up to there, and its own increment and area.
+    private struct Cell {
+      let start, integral, increment, area: RowStorage
+      init(_ rows: RowSpan) {
+        (start, integral) = (RowStorage(rows), RowStorage(rows))
+        (increment, area) = (RowStorage(rows), RowStorage(rows))
+      }
+    }
+    /// W(t) and J(t).
+    private struct Point {
+      let value, integral: RowStorage
+      var time = Double.nan
+      init(_ rows: RowSpan) { (value, integral) = (RowStorage(rows), RowStorage(rows)) }
+    }
+
     private let path: CoupledPath
-    private let start, end, noise: RowStorage
-    private let middles: [RowStorage]
-    /// The cell of each level on the way to the last time asked for, and its two ends.
-    private var cells: [Int]
-    private var left, right: [Rows]
-    private var here, there: RowStorage
-    private var hereTime = Double.nan
+    /// The cell of each level on the way to the last time asked for; a cell's index may be −1: unknown.
+    private let cells: [Cell]
+    private var indices: [Int]
+    private let pairs: RowStorage
+    private let first, second: RowStorage
+    private var here, there: Point
 
     init(path: CoupledPath, rows: RowSpan) {
       self.path = path
-      start = RowStorage(rows)
-      end = RowStorage(rows)
-      noise = RowStorage(rows)
-      here = RowStorage(rows)
-      there = RowStorage(rows)
-      middles = (0..<path.depth).map { _ in RowStorage(rows) }
-      cells = [Int](repeating: -1, count: path.depth + 1)
-      left = Array(repeating: start.rows, count: path.depth + 1)
-      right = Array(repeating: end.rows, count: path.depth + 1)
-      cells[0] = 0
-      path.stream.normals(into: end.rows, step: 0)
-      let root = path.duration.squareRoot()
-      for i in 0..<end.rows.size { end.rows.values[i] *= root }
+      cells = (0...path.depth).map { _ in Cell(rows) }
+      indices = [Int](repeating: -1, count: path.depth + 1)
+      pairs = RowStorage(RowSpan(first: rows.first, count: rows.count, dimension: 2 * rows.dimension))
+      (first, second) = (RowStorage(rows), RowStorage(rows))
+      (here, there) = (Point(rows), Point(rows))
+      // The root: W(T) and H over [0, T]; W(0) = J(0) = 0.
+      indices[0] = 0
+      normals(step: 0)
+      let root = cells[0]
+      let n = root.increment.rows.size
+      ck_combine(root.increment.rows.values, path.duration.squareRoot(), first.rows.values, 0, first.rows.values, n)
+      ck_combine(root.area.rows.values, (path.duration / 12).squareRoot(), second.rows.values, 0, second.rows.values, n)
     }
 
-    func increment(from t: Double, to s: Double, step: Int, into z: Rows) {
-      if hereTime != t { value(at: t, into: here.rows) }
-      value(at: s, into: there.rows)
-      let scale = 1 / abs(s - t).squareRoot()
-      ck_combine(z.values, scale, there.rows.values, -scale, here.rows.values, z.size)
-      swap(&here, &there)
-      hereTime = s
-    }
-
-    /// W(t), by walking down to the cell that holds t and making only the nodes that are new.
-    private func value(at t: Double, into out: Rows) {
-      let depth = path.depth
-      let leaves = Double(1 << depth)
-      let position = min(max(t / path.duration, 0), 1) * leaves
-      let leaf = min(Int(position), (1 << depth) - 1)
-      for level in 0..<depth {
-        let cell = leaf >> (depth - level)
-        let child = leaf >> (depth - level - 1)
-        if cells[level + 1] == child { continue }
-        let middle = middles[level].rows
-        // The middle of this cell may still be there from the other half.
-        if cells[level + 1] < 0 || cells[level + 1] >> 1 != cell {
-          let width = path.duration / Double(1 << level)
-          path.stream.normals(into: noise.rows, step: 1 << level + cell)
-          ck_combine3(
-            middle.values, 0.5, left[level].values, 0.5, right[level].values, 0.5 * width.squareRoot(),
-            noise.rows.values, middle.size)
-        }
-        cells[level + 1] = child
-        for below in (level + 2)..<(depth + 2) where below <= depth { cells[below] = -1 }
-        (left[level + 1], right[level + 1]) = child & 1 == 0 ? (left[level], middle) : (middle, right[level])
+    func increment(from t: Double, to s: Double, step: Int, into z: Rows, area: Rows?) {
+      if here.time != t { find(t, &here) }
+      find(s, &there)
+      let h = abs(s - t)
+      let scale = 1 / h.squareRoot()
+      ck_combine(z.values, scale, there.value.rows.values, -scale, here.value.rows.values, z.size)
+      if let area {
+        // H = (J(s) − J(t))/(s − t) − ½ (W(s) + W(t))
+        let factor = (12 / h).squareRoot()
+        ck_combine(
+          area.values, factor / (s - t), there.integral.rows.values, -factor / (s - t), here.integral.rows.values, z.size)
+        ck_combine3(
+          area.values, 1, area.values, -0.5 * factor, there.value.rows.values, -0.5 * factor, here.value.rows.values,
+          z.size)
       }
-      let share = position - Double(leaf)
-      let width = path.duration / leaves
-      path.stream.normals(into: noise.rows, step: 1 << depth + leaf)
-      ck_combine3(
-        out.values, 1 - share, left[depth].values, share, right[depth].values,
-        (share * (1 - share) * width).squareRoot(),
-        noise.rows.values, out.size)
+      swap(&here, &there)
+    }
+
+    /// Two normals for every value, into `first` and `second`.
+    private func normals(step: Int) {
+      path.stream.normals(into: pairs.rows, step: step)
+      ck_split_pairs(first.rows.values, second.rows.values, pairs.rows.values, first.rows.size)
+    }
+
+    /// W(t) and J(t), by walking down to the cell that holds t and making only the cells that are new.
+    private func find(_ t: Double, _ point: inout Point) {
+      let depth = path.depth
+      let position = min(max(t / path.duration, 0), 1) * Double(1 << depth)
+      let leaf = min(Int(position), (1 << depth) - 1)
+      for level in 1...depth {
+        let index = leaf >> (depth - level)
+        if indices[level] == index { continue }
+        for below in level...depth { indices[below] = -1 }
+        makeChild(index, level)
+        indices[level] = index
+      }
+      normals(step: 2 << depth + leaf)
+      inside(cells[depth], position - Double(leaf), width: path.duration / Double(1 << depth), point)
+      point.time = t
+    }
+
+    /// The cell `index` of `level`, a half of its parent.
+    private func makeChild(_ index: Int, _ level: Int) {
+      let (parent, child) = (cells[level - 1], cells[level])
+      let width = path.duration / Double(1 << (level - 1))
+      normals(step: 1 << (level - 1) + index >> 1)
+      let isLeft = index & 1 == 0
+      ck_bridge_half(
+        child.start.rows.values, child.integral.rows.values, child.increment.rows.values, child.area.rows.values,
+        parent.start.rows.values, parent.integral.rows.values, parent.increment.rows.values, parent.area.rows.values,
+        first.rows.values, second.rows.values, width, isLeft ? 0 : 1, first.rows.size)
+    }
+
+    /// W and J at the share x of a cell, given the cell's W and H: Gaussian, with the moments of Brownian motion on [0, 1]
+    /// and its integral conditioned on both at 1, in units of the width.
+    private func inside(_ cell: Cell, _ x: Double, width: Double, _ point: Point) {
+      let root = width.squareRoot()
+      // Cov with (W(1), J(1)), times the inverse [[4, −6], [−6, 12]] of their covariance.
+      let (cW, cJ) = (x, x - x * x / 2)
+      let (dW, dJ) = (x * x / 2, x * x / 2 - x * x * x / 6)
+      let (a, b) = (4 * cW - 6 * cJ, -6 * cW + 12 * cJ)
+      let (c, d) = (4 * dW - 6 * dJ, -6 * dW + 12 * dJ)
+      let varW = max(0, x - a * cW - b * cJ)
+      let cov = x * x / 2 - a * dW - b * dJ
+      let varJ = max(0, x * x * x / 3 - c * dW - d * dJ)
+      let l11 = varW.squareRoot()
+      let l21 = l11 > 0 ? cov / l11 : 0
+      let l22 = max(0, varJ - l21 * l21).squareRoot()
+      // J(1) = (H + W/2) in the cell's own units.
+      let n = cell.start.rows.size
+      ck_bridge_inside(
+        point.value.rows.values, point.integral.rows.values, cell.start.rows.values, cell.integral.rows.values,
+        cell.increment.rows.values, cell.area.rows.values, first.rows.values, second.rows.values,
+        a + b / 2, b, root * l11, width * (c + d / 2), width * d, width * root * l21, width * root * l22, x * width, n)
     }
   }
 }

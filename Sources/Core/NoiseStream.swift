@@ -22,6 +22,8 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let churn = Purpose(rawValue: 15)
   public static let dropout = Purpose(rawValue: 16)
   public static let augmentation = Purpose(rawValue: 17)
+  public static let area = Purpose(rawValue: 18)
+  public static let acceptance = Purpose(rawValue: 19)
 }
 
 /// A counter-based random stream: every number is a function of (seed, purpose, row, step, column) and of nothing else,

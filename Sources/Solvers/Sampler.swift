@@ -53,7 +53,8 @@ public struct Sampler: Sendable {
     let size = problem.score.shardRows
     let padded = Shards(rows: count, size: size).count * size
     var batch = try prior(padded)
-    let results = try run(&batch, progress, observer) { x, context in
+    let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
+    let results = try run(&batch, path, progress, observer) { x, context in
       let steps = try solver.solve(x, in: context)
       if denoise { try context.denoise(x, at: problem.epsilon, step: steps.accepted + 1) }
       return steps
@@ -70,19 +71,19 @@ public struct Sampler: Sendable {
     let clock = ContinuousClock()
     let began = clock.now
     var batch = points
-    let results = try run(&batch, nil, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
+    let results = try run(&batch, problem.path, nil, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
     return Samples(
       batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
   }
 
   private func run(
-    _ batch: inout Batch, _ progress: (any ProgressObserver)?,
+    _ batch: inout Batch, _ path: any BrownianPath, _ progress: (any ProgressObserver)?,
     _ observer: (any StepObserver)?,
     _ body: @Sendable (Rows, SolveContext) throws -> StepCount
   ) throws -> [Int: ShardResult] {
     let results = Mutex<[Int: ShardResult]>([:])
     try batch.forEachShard(of: problem.score.shardRows, threads: threads) { x in
-      let context = try SolveContext(problem, rows: x.span, progress: progress, observer: observer)
+      let context = try SolveContext(problem, rows: x.span, path: path, progress: progress, observer: observer)
       let steps = try body(x, context)
       results.withLock {
         $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations)

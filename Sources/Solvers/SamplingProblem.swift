@@ -34,6 +34,14 @@ public struct SamplingProblem: Sendable {
     precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
   }
 
+  /// A path that is the same whatever steps are taken, for solvers that choose them as they go: as fine as a step of 2⁻²⁰ T
+  /// asks for. The problem's own, if it is such a one.
+  var brownianPath: any BrownianPath {
+    let depth = CoupledPath.depthOfAnySteps
+    if let path = path as? CoupledPath, path.depth >= depth { return path }
+    return CoupledPath(seed: seed, duration: process.duration, depth: depth)
+  }
+
   /// The kernel, for a solver that cannot do without.
   public func requireKernel(for solver: String) throws -> any PerturbationKernel {
     guard let kernel else {
@@ -48,16 +56,19 @@ public final class SolveContext {
   public let problem: SamplingProblem
   public let span: RowSpan
   public let score: CountingScore.Evaluator
+  /// Where noise comes from: the problem's path, or one that does not depend on the steps.
+  public let path: any BrownianPath
   private var storages: [RowStorage] = []
   private let progress: (any ProgressObserver)?
   private let observer: (any StepObserver)?
 
   public init(
-    _ problem: SamplingProblem, rows span: RowSpan, progress: (any ProgressObserver)? = nil,
+    _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil, progress: (any ProgressObserver)? = nil,
     observer: (any StepObserver)? = nil
   ) throws {
     self.problem = problem
     self.span = span
+    self.path = path ?? problem.path
     self.progress = progress
     self.observer = observer
     score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)

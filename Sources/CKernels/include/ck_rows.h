@@ -9,6 +9,12 @@ void ck_add_scaled(double *out, const double *x, double a, size_t n);
 void ck_combine(double *out, double a, const double *x, double b, const double *y, size_t n);
 /// out = a x + b y + c z, over n values. out may be any of them.
 void ck_combine3(double *out, double a, const double *x, double b, const double *y, double c, const double *z, size_t n);
+/// out = sum over k of coefficients[k] x[k], over n values; at least one term. out may be any of x.
+void ck_combine_all(double *out, const double *coefficients, const double *const *x, size_t terms, size_t n);
+/// The largest over rows of the root mean square of (high - low) / tolerance, with tolerance = max(atol, rtol m), or
+/// atol + rtol m where `sum` is not 0, and m = max(|a|, |b|). NaN where there is one.
+double ck_error_ratio(const double *high, const double *low, const double *a, const double *b, double atol, double rtol,
+                      int sum, size_t rows, size_t dimension);
 /// The mean over rows of the Euclidean norm of a row.
 double ck_mean_norm(const double *x, size_t rows, size_t dimension);
 /// The index of the first value that is NaN or infinite, or n.

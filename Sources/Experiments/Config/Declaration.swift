@@ -26,6 +26,10 @@ public struct NumberRange: Sendable {
   public static func between(_ low: Double, _ high: Double) -> NumberRange {
     NumberRange(text: "above \(written(low)) and below \(written(high))") { $0 > low && $0 < high }
   }
+  /// low ≤ x ≤ high
+  public static func closed(_ low: Double, _ high: Double) -> NumberRange {
+    NumberRange(text: "\(written(low)) to \(written(high))") { $0 >= low && $0 <= high }
+  }
   /// low ≤ x < high
   public static func from(_ low: Double, below high: Double) -> NumberRange {
     NumberRange(text: "at least \(written(low)) and below \(written(high))") { $0 >= low && $0 < high }

@@ -55,8 +55,18 @@ extension Catalogue {
 
   static let standardGrids = Kinds<any TimeGrid>([
     Kind("uniform", "equal steps of t") { _, _ in UniformGrid() },
+    Kind("quadratic", "equal steps of √t") { _, _ in QuadraticGrid() },
+    Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSNRGrid() },
     Kind("karras", "equal steps of (σ/m)^{1/ρ}, from T to ε") { options, _ in
       KarrasGrid(rho: try options.number("rho", default: 7, in: .positive, "the larger, the more steps at low noise"))
+    },
+    Kind("list", "times of one's choice") { options, _ in
+      let times = try options.numbers("times", example: [1, 0.001], "steps + 1 falling times, T first and ε last")
+      do {
+        return try ListedTimes(times)
+      } catch let error as InputError {
+        throw options.wrong("times", error.message)
+      }
     },
   ])
 

@@ -19,7 +19,63 @@ extension Catalogue {
       if let high, high < low { throw options.wrong("s_max", "is \(written(high)); allowed: at least s_min") }
       return Heun(churn: Heun.Churn(churn, from: low, to: high ?? .infinity, noise: noise))
     },
+    Kind("stochastic-heun", "Heun's step of the reverse SDE") { _, _ in StochasticHeun() },
+    Kind("improved-euler", "the step of Jolicoeur-Martineau et al. for the reverse SDE") { _, _ in ImprovedEuler() },
+    Kind("sra1", "Rößler's stochastic Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in SRA1() },
+    Kind("shark", "the shifted additive-noise Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in
+      ShARK()
+    },
+    Kind("ddim", "DDIM: the first-order exponential step; stochastic for η above 0") { options, _ in
+      let eta = try options.number(
+        "eta", default: 0, in: .closed(0, 1), "noise: 0 none, 1 that of ancestral sampling")
+      return DDIM(eta: eta)
+    },
+    Kind("euler", "Euler's step of the probability flow in t") { _, _ in EulerFlow() },
+    Kind("rk4", "the classical Runge–Kutta step of the probability flow in t") { _, _ in RungeKutta4() },
+    Kind("dpm-solver-2", "DPM-Solver-2 for the probability flow") { _, _ in DPMSolver(order: 2) },
+    Kind("dpm-solver-3", "DPM-Solver-3 for the probability flow") { _, _ in DPMSolver(order: 3) },
+    Kind("dpm-solver++-2m", "DPM-Solver++(2M) for the probability flow") { options, _ in
+      DPMSolverPP(order: 2, correction: try correction(options))
+    },
+    Kind("dpm-solver++-3m", "DPM-Solver++(3M) for the probability flow") { _, _ in DPMSolverPP(order: 3) },
+    Kind("dpm-solver++-2m-sde", "DPM-Solver++(2M) for the reverse SDE") { options, _ in
+      DPMSolverPP(order: 2, eta: try noise(options), correction: try correction(options))
+    },
+    Kind("dpm-solver++-3m-sde", "DPM-Solver++(3M) for the reverse SDE") { options, _ in
+      DPMSolverPP(order: 3, eta: try noise(options))
+    },
+    Kind("unipc", "UniPC for the probability flow, multistep, predicting data") { options, _ in
+      let order = try options.choice("order", default: UniPCOrder.three, "of the predictor")
+      let variant = try options.choice("variant", default: UniPC.Variant.bh2, "B(h): h, or e^h − 1")
+      return UniPC(order: order == .two ? 2 : 3, variant: variant)
+    },
+    Kind("deis", "exponential Adams–Bashforth for the probability flow") { options, _ in
+      let order = try options.choice("order", default: DEISOrder.three, "of the polynomial, plus 1")
+      return DEIS(order: Int(order.rawValue) ?? 3)
+    },
   ])
+
+  private enum UniPCOrder: String, CaseIterable {
+    case two = "2"
+    case three = "3"
+  }
+
+  private enum DEISOrder: String, CaseIterable {
+    case one = "1"
+    case two = "2"
+    case three = "3"
+    case four = "4"
+  }
+
+  private static func correction(_ options: Options) throws -> DPMSolverPP.Correction {
+    try options.choice(
+      "correction", default: DPMSolverPP.Correction.midpoint,
+      "of second order: as if D were constant at the middle, or its linear interpolation integrated exactly")
+  }
+
+  private static func noise(_ options: Options) throws -> Double {
+    try options.number("eta", default: 1, in: .nonNegative, "noise: 1 that of the reverse SDE, 0 none")
+  }
 
   /// Solvers that are more than a loop of a predictor's steps.
   static let standardSolvers = Kinds<any Solver>([
@@ -40,7 +96,51 @@ extension Catalogue {
       return ProbabilityFlow(
         GSLIntegrator(method, rtol: rtol, atol: atol, firstStep: first, maximumSteps: most))
     },
+    Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
+      options, catalogue in
+      let predictor = try options.kind(
+        "method", of: catalogue.predictors, default: "stochastic-heun", in: catalogue, "a method with an error estimate")
+      guard let method = predictor as? any EmbeddedPredictor, (method as? Heun)?.churn.amount ?? 0 == 0 else {
+        let names = catalogue.predictors.all.filter {
+          (try? $0.decode(.describing(), catalogue)) is any EmbeddedPredictor
+        }.map(\.name)
+        throw options.wrong(
+          "method", "gives no error estimate; allowed: \(names.joined(separator: ", ")), without churn")
+      }
+      let (rtol, atol, first, most) = try tolerances(options, rtol: 0.01, atol: 0.01)
+      let integral = try options.number("i_coefficient", default: 1, in: .positive, "of the controller: E^{−I/k}")
+      let proportional = try options.number(
+        "p_coefficient", default: 0, in: .nonNegative, "of the controller: (E_last/E)^{P/k}")
+      let safety = try options.number("safety", default: 0.9, in: .between(0, 1), "share of the step that would just do")
+      return Adaptive(
+        method, rtol: rtol, atol: atol, firstStep: first,
+        controller: Adaptive.Controller(integral: integral, proportional: proportional, safety: safety),
+        maximumSteps: most)
+    },
+    Kind("jolicoeur-martineau", "the adaptive SDE solver of Jolicoeur-Martineau et al. 2021, on a Brownian path") {
+      options, _ in
+      let (rtol, atol, first, most) = try tolerances(options, rtol: 0.05, atol: 0.0078)
+      return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: most)
+    },
+    Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
+      let levels = try options.integer("steps", example: 10, atLeast: 1, "noise levels from T to ε")
+      let each = try options.integer("steps_per_level", default: 100, atLeast: 1, "Langevin steps at a level")
+      let size = try options.number("step_size", default: 2e-5, in: .positive, "of the last level; others by (σ_i/σ_L)²")
+      let grid = try options.kind("grid", of: catalogue.grids, default: "log-snr", in: catalogue, "spacing of the levels")
+      return AnnealedLangevin(levels: levels, stepsPerLevel: each, stepSize: size, grid: grid)
+    },
   ])
+
+  private static func tolerances(
+    _ options: Options, rtol: Double, atol: Double
+  ) throws -> (rtol: Double, atol: Double, firstStep: Double, maximumSteps: Int) {
+    (
+      try options.number("rtol", default: rtol, in: .nonNegative, "relative tolerance"),
+      try options.number("atol", default: atol, in: .positive, "absolute tolerance"),
+      try options.number("first_step", default: 0.01, in: .positive, "the first step tried, in t/T or ln(m/σ)"),
+      try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
+    )
+  }
 
   static let standardCorrectors = Kinds<any Corrector>([
     Kind("langevin", "unadjusted Langevin dynamics") { options, _ in
@@ -49,7 +149,12 @@ extension Catalogue {
       let rule = try options.choice(
         "rule", default: Langevin.Rule.time, "step size by t alone, or by norms averaged over a block of rows")
       return Langevin(snr: snr, steps: steps, rule: rule)
-    }
+    },
+    Kind("mala", "Metropolis-adjusted Langevin steps, which leave pₜ unchanged") { options, _ in
+      let snr = try options.number("snr", default: 0.16, in: .between(0, 1), "signal-to-noise ratio of a step")
+      let steps = try options.integer("steps", default: 1, atLeast: 1, "corrector steps per predictor step")
+      return MetropolisLangevin(snr: snr, steps: steps)
+    },
   ])
 }
 

@@ -247,11 +247,13 @@ struct Session {
     let (sampling, duration) = (plan.sampling, plan.process.duration)
     guard sampling.path == .coupled else { return nil }
     let kernel = plan.process.makeKernel()
-    let depths = sampling.solvers.compactMap { named in
-      named.solver.steps.flatMap { steps in
+    let depths = sampling.solvers.compactMap { named -> Int? in
+      if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
+      let times = named.solver.steps.flatMap { steps in
         try? (named.solver.grid ?? sampling.grid)
           .times(from: duration, to: sampling.epsilon, steps: steps, kernel: kernel)
-      }.map { CoupledPath.depth(for: $0, duration: duration) }
+      }
+      return times.map { CoupledPath.depth(for: $0, duration: duration) }
     }
     return CoupledPath(seed: plan.seed, duration: duration, depth: depths.max() ?? 1)
   }

@@ -9,6 +9,8 @@ import Processes
 public struct EulerMaruyama: Predictor {
   public init() {}
 
+  public var isStochastic: Bool { true }
+
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper { Stepper(context) }
 
   final class Stepper: PredictorStepper {
@@ -20,7 +22,7 @@ public struct EulerMaruyama: Predictor {
     init(_ context: SolveContext) {
       process = context.problem.process
       evaluator = context.score
-      walker = context.problem.path.makeWalker(for: context.span)
+      walker = context.path.makeWalker(for: context.span)
       score = context.makeRows()
       noise = context.makeRows()
       next = context.makeRows()

@@ -21,7 +21,7 @@ final class GaussianStep: PredictorStepper {
     kernel = try context.problem.requireKernel(for: name)
     self.coefficients = coefficients
     evaluator = context.score
-    walker = context.problem.path.makeWalker(for: context.span)
+    walker = context.path.makeWalker(for: context.span)
     score = context.makeRows()
     noise = context.makeRows()
   }

@@ -16,7 +16,7 @@ import Processes
 /// NFE a row: 2 a step. The grid ends at σ̃(ε) > 0; denoising there is the paper's last, Euler step to 0. So N intervals and
 /// the denoising are its sampler of N + 1 steps and 2 N + 1 evaluations. σ̂ is at most σ̃(T), where the process ends: the
 /// first step has no churn.
-public struct Heun: Predictor {
+public struct Heun: EmbeddedPredictor {
   /// How much noise is added between steps.
   public struct Churn: Sendable, Equatable {
     /// S_churn ≥ 0
@@ -45,18 +45,23 @@ public struct Heun: Predictor {
   public let churn: Churn
 
   public var requires: Requirements { .kernel }
+  public var isStochastic: Bool { churn.amount > 0 }
+  /// Of the Euler step that it holds.
+  public var errorOrder: Double { 2 }
 
   public init(churn: Churn = .none) { self.churn = churn }
 
-  public func makeStepper(in context: SolveContext) throws -> any PredictorStepper { try Stepper(churn, context) }
+  public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper {
+    try Stepper(churn, context)
+  }
 
-  final class Stepper: PredictorStepper {
+  final class Stepper: EmbeddedStepper {
     private let churn: Churn
     private let kernel: any PerturbationKernel
     private let duration: Double
     private let evaluator: CountingScore.Evaluator
     private let stream: NoiseStream
-    private let start, score, later: Rows
+    private let start, score, later, next: Rows
 
     init(_ churn: Churn, _ context: SolveContext) throws {
       self.churn = churn
@@ -64,39 +69,43 @@ public struct Heun: Predictor {
       duration = context.problem.process.duration
       evaluator = context.score
       stream = NoiseStream(seed: context.problem.seed, purpose: .churn)
-      (start, score, later) = (context.makeRows(), context.makeRows(), context.makeRows())
+      (start, score) = (context.makeRows(), context.makeRows())
+      (later, next) = (context.makeRows(), context.makeRows())
     }
 
     func step(_ x: Rows, _ step: Step) throws {
+      try attempt(x, step, into: next, lower: nil)
+      x.copy(next)
+    }
+
+    func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
       let n = x.size
       var (t, from) = (step.from, kernel.moments(at: step.from))
       let rate = churn.rate(at: from.noiseRatio, steps: step.count)
+      start.copy(x)
       if rate > 0 {
         t = kernel.time(ofNoiseRatio: (1 + rate) * from.noiseRatio, from: t, to: duration)
         let raised = kernel.moments(at: t)
         let added = max(0, raised.noiseRatio * raised.noiseRatio - from.noiseRatio * from.noiseRatio)
         stream.normals(into: score, step: step.index)
         ck_combine(
-          x.values, raised.scale / from.scale, x.values, raised.scale * churn.noise * added.squareRoot(), score.values,
-          n)
+          start.values, raised.scale / from.scale, x.values, raised.scale * churn.noise * added.squareRoot(),
+          score.values, n)
         from = raised
       }
       let to = kernel.moments(at: step.to)
       // In x_s = m_s y: the lengths of the step along the scores at its two ends.
       let ratio = to.scale / from.scale
       let length = to.scale * (from.noiseRatio - to.noiseRatio)
-      try evaluator.evaluate(x, at: .all(t), into: score)
-      if to.noiseRatio > 0 && !step.isFirstOrder {
-        start.copy(x)
-        ck_combine(x.values, ratio, start.values, length * from.deviation, score.values, n)
-        try evaluator.evaluate(x, at: .all(step.to), into: later)
-        ck_combine3(
-          x.values, ratio, start.values, 0.5 * length * from.deviation, score.values, 0.5 * length * to.deviation,
-          later.values, n)
-      } else {
-        // Euler's step: there is no score at σ = 0.
-        ck_combine(x.values, ratio, x.values, length * from.deviation, score.values, n)
-      }
+      try evaluator.evaluate(start, at: .all(t), into: score)
+      ck_combine(next.values, ratio, start.values, length * from.deviation, score.values, n)
+      lower?.copy(next)
+      // There is no score at σ = 0.
+      if step.isFirstOrder || to.noiseRatio == 0 { return }
+      try evaluator.evaluate(next, at: .all(step.to), into: later)
+      ck_combine3(
+        next.values, ratio, start.values, 0.5 * length * from.deviation, score.values, 0.5 * length * to.deviation,
+        later.values, n)
     }
   }
 }

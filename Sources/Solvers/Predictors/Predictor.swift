@@ -7,12 +7,16 @@ public protocol Predictor: Sendable {
   /// What process and score must offer.
   var requires: Requirements { get }
 
+  /// Whether its steps add noise.
+  var isStochastic: Bool { get }
+
   /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
 }
 
 extension Predictor {
   public var requires: Requirements { [] }
+  public var isStochastic: Bool { false }
 }
 
 /// One step of a solve.

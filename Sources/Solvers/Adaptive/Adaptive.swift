@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Glibc
+import Processes
+
+/// Any method with an embedded error estimate under a step-size controller. A step is accepted where in every row the root
+/// mean square of (error/tolerance) is at most 1; all rows of a block share the steps. Noise comes from a Brownian path that
+/// does not depend on the steps, so that a rejected step is tried again on the same path and leaves no bias.
+public struct Adaptive: Solver {
+  /// What an error is measured by.
+  public enum Tolerance: String, Sendable, CaseIterable {
+    /// atol + rtol max(|x_t|, |x_s|), as in ODE codes
+    case sum
+    /// max(atol, rtol max(|x′_s|, |x′_t|)) of the lesser method's states (Jolicoeur-Martineau et al. 2021)
+    case largest
+  }
+
+  /// h ← h · clip(safety · E^{−(I + P)/k} · E_last^{P/k}, shrink, grow) with k the method's error order.
+  public struct Controller: Sendable, Equatable {
+    public let integral, proportional, safety, shrink, grow: Double
+
+    /// - Precondition: I > 0, P ≥ 0, 0 < safety ≤ 1, 0 ≤ shrink < 1 < grow.
+    public init(
+      integral: Double = 1, proportional: Double = 0, safety: Double = 0.9, shrink: Double = 0.2, grow: Double = 10
+    ) {
+      precondition(integral > 0 && proportional >= 0 && safety > 0 && safety <= 1 && shrink >= 0 && shrink < 1 && grow > 1)
+      self.integral = integral
+      self.proportional = proportional
+      self.safety = safety
+      self.shrink = shrink
+      self.grow = grow
+    }
+
+    func factor(_ error: Double, _ last: Double, order: Double) -> Double {
+      if error.isNaN { return max(shrink, 0.1) }
+      let factor = safety * pow(error, -(integral + proportional) / order) * pow(last, proportional / order)
+      return min(grow, max(shrink, factor))
+    }
+  }
+
+  public let method: any EmbeddedPredictor
+  public let rtol, atol, firstStep: Double
+  public let tolerance: Tolerance
+  public let controller: Controller
+  public let maximumSteps: Int
+
+  public var steps: Int? { nil }
+  public var requires: Requirements { method.requires }
+  public var needsBrownianPath: Bool { method.isStochastic }
+
+  /// - Parameters:
+  ///   - firstStep: in t/T, or in λ for methods that count in it.
+  ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
+  public init(
+    _ method: any EmbeddedPredictor, rtol: Double = 0.01, atol: Double = 0.01, firstStep: Double = 0.01,
+    tolerance: Tolerance = .sum, controller: Controller = Controller(), maximumSteps: Int = 100_000
+  ) {
+    precondition(rtol >= 0 && atol > 0 && firstStep > 0 && maximumSteps > 0)
+    self.method = method
+    self.rtol = rtol
+    self.atol = atol
+    self.firstStep = firstStep
+    self.tolerance = tolerance
+    self.controller = controller
+    self.maximumSteps = maximumSteps
+  }
+
+  /// Algorithm 1 of Jolicoeur-Martineau et al. 2021, on an unbiased path and with one step size for a block of rows:
+  /// `ImprovedEuler`, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
+  /// - Parameter atol: 1/256 of the data's range in the paper: 0.0078 for images in [−1, 1].
+  public static func jolicoeurMartineau(
+    rtol: Double = 0.05, atol: Double = 0.0078, firstStep: Double = 0.01, maximumSteps: Int = 100_000
+  ) -> Adaptive {
+    // The exponent is I/k with the method's k.
+    Adaptive(
+      ImprovedEuler(), rtol: rtol, atol: atol, firstStep: firstStep, tolerance: .largest,
+      controller: Controller(integral: 0.9 * ImprovedEuler().errorOrder, shrink: 0, grow: .infinity),
+      maximumSteps: maximumSteps)
+  }
+
+  public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
+    let problem = context.problem
+    let stepper = try method.makeEmbeddedStepper(in: context)
+    let (next, lower, lowerBefore) = (context.makeRows(), context.makeRows(), context.makeRows())
+    let (start, end) = (problem.process.duration, problem.epsilon)
+    let ruler = try Ruler(method.clock, problem, start: start, end: end)
+    lowerBefore.copy(x)
+    context.started(at: start, x)
+    var (position, t) = (0.0, start)
+    var h = min(method.clock == .time ? firstStep * start : firstStep, ruler.length)
+    var count = StepCount(accepted: 0)
+    var lastError = 1.0
+    while t > end {
+      let isLast = position + h >= ruler.length * (1 - 1e-12)
+      let s = isLast ? end : ruler.time(at: position + h)
+      if count.accepted + count.rejected >= maximumSteps {
+        throw ComputationError.stepLimit(rows: x.first..<x.first + x.count, steps: maximumSteps, time: t)
+      }
+      guard s < t else {
+        throw ComputationError.integrator(
+          rows: x.first..<x.first + x.count, time: t, reason: "the tolerance asks for steps below the last digit of t")
+      }
+      let step = Step(from: t, to: s, index: count.accepted, count: maximumSteps)
+      try stepper.attempt(x, step, into: next, lower: lower)
+      let error =
+        switch tolerance {
+        case .sum:
+          ck_error_ratio(
+            next.values, lower.values, x.values, next.values, atol, rtol, 1, x.count, x.dimension)
+        case .largest:
+          ck_error_ratio(
+            next.values, lower.values, lower.values, lowerBefore.values, atol, rtol, 0, x.count, x.dimension)
+        }
+      if error <= 1 {
+        (position, t) = (position + h, s)
+        x.copy(next)
+        lowerBefore.copy(lower)
+        count.accepted += 1
+        try context.finished(step: count.accepted, at: t, x)
+      } else {
+        count.rejected += 1
+        // A state that is not finite does not become so by ever shorter steps.
+        if error.isNaN && count.rejected > 60 + count.accepted {
+          try context.finished(step: count.accepted + 1, at: s, next)
+          throw ComputationError.integrator(
+            rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
+        }
+      }
+      h = min(h * controller.factor(error, lastError, order: method.errorOrder), ruler.length - position)
+      if error <= 1 { lastError = max(error, 1e-8) }
+    }
+    return count
+  }
+
+  /// Lengths from T on, in the clock of a method.
+  private struct Ruler {
+    let clock: Clock
+    let start, end: Double
+    let kernel: (any PerturbationKernel)?
+    let logStart: Double
+    let length: Double
+
+    init(_ clock: Clock, _ problem: SamplingProblem, start: Double, end: Double) throws {
+      self.clock = clock
+      (self.start, self.end) = (start, end)
+      switch clock {
+      case .time:
+        (kernel, logStart, length) = (nil, 0, start - end)
+      case .logSNR:
+        let kernel = try problem.requireKernel(for: "steps of ln(m/σ)")
+        self.kernel = kernel
+        logStart = -log(kernel.moments(at: start).noiseRatio)
+        length = -log(kernel.moments(at: end).noiseRatio) - logStart
+        guard length.isFinite else { throw InputError("steps of ln(m/σ) need noise above 0 at ε and below ∞ at T") }
+      }
+    }
+
+    func time(at position: Double) -> Double {
+      guard let kernel else { return start - position }
+      return kernel.time(ofNoiseRatio: exp(-(logStart + position)), from: end, to: start)
+    }
+  }
+}

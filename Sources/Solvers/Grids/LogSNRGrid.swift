@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Glibc
+import Processes
+
+/// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with a scalar kernel and noise at ε.
+public struct LogSNRGrid: TimeGrid {
+  public init() {}
+
+  public func times(
+    from start: Double, to end: Double, steps: Int, kernel: (any PerturbationKernel)?
+  ) throws -> [Double] {
+    precondition(steps > 0)
+    guard let kernel else {
+      throw InputError("the log-snr grid needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+    }
+    let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
+    guard high.isFinite, low > 0, low < high else {
+      throw InputError("the log-snr grid needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
+    }
+    return (0...steps).map { i in
+      if i == 0 { return start }
+      if i == steps { return end }
+      let ratio = exp(log(high) + Double(i) / Double(steps) * log(low / high))
+      return kernel.time(ofNoiseRatio: ratio, from: end, to: start)
+    }
+  }
+}

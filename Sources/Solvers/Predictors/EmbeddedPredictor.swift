@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+
+/// A method that also gives a less accurate result, so that `Adaptive` can choose its steps.
+public protocol EmbeddedPredictor: Predictor {
+  /// The power of the step's length that the difference of the two results falls with.
+  var errorOrder: Double { get }
+  /// What adaptive steps are measured in.
+  var clock: Clock { get }
+
+  func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper
+}
+
+/// What the length of a step is measured in.
+public enum Clock: Sendable {
+  /// t
+  case time
+  /// λ = ln(m/σ)
+  case logSNR
+}
+
+extension EmbeddedPredictor {
+  public var clock: Clock { .time }
+
+  public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
+    try makeEmbeddedStepper(in: context)
+  }
+}
+
+public protocol EmbeddedStepper: PredictorStepper {
+  /// Writes the states at `step.to` by the method and by the lesser one inside it, and leaves x and its own memory such that
+  /// it may be called again with a shorter step.
+  func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws
+}
