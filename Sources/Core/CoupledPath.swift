@@ -91,7 +91,8 @@ public struct CoupledPath: BrownianPath {
         // H = (J(s) − J(t))/(s − t) − ½ (W(s) + W(t))
         let factor = (12 / h).squareRoot()
         ck_combine(
-          area.values, factor / (s - t), there.integral.rows.values, -factor / (s - t), here.integral.rows.values, z.size)
+          area.values, factor / (s - t), there.integral.rows.values, -factor / (s - t), here.integral.rows.values,
+          z.size)
         ck_combine3(
           area.values, 1, area.values, -0.5 * factor, there.value.rows.values, -0.5 * factor, here.value.rows.values,
           z.size)

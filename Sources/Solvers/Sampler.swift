@@ -71,7 +71,9 @@ public struct Sampler: Sendable {
     let clock = ContinuousClock()
     let began = clock.now
     var batch = points
-    let results = try run(&batch, problem.path, nil, nil) { x, context in try flow.transport(x, from: start, to: end, in: context) }
+    let results = try run(&batch, problem.path, nil, nil) { x, context in
+      try flow.transport(x, from: start, to: end, in: context)
+    }
     return Samples(
       batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
   }

@@ -63,7 +63,8 @@ public final class SolveContext {
   private let observer: (any StepObserver)?
 
   public init(
-    _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil, progress: (any ProgressObserver)? = nil,
+    _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil,
+    progress: (any ProgressObserver)? = nil,
     observer: (any StepObserver)? = nil
   ) throws {
     self.problem = problem
@@ -89,11 +90,16 @@ public final class SolveContext {
   /// To be called after each step: reports progress and stops a state that is not finite.
   /// - Parameter step: from 1.
   public func finished(step: Int, at time: Double, _ x: Rows) throws {
+    try requireFinite(step: step, at: time, x)
+    progress?.advance(by: 1)
+    observer?.reached(x, step: step, at: time)
+  }
+
+  /// Throws where a state is not finite.
+  public func requireFinite(step: Int, at time: Double, _ x: Rows) throws {
     let bad = ck_first_nonfinite(x.values, x.size)
     if bad < x.size {
       throw ComputationError.nonFiniteState(row: x.first + bad / x.dimension, step: step, time: time)
     }
-    progress?.advance(by: 1)
-    observer?.reached(x, step: step, at: time)
   }
 }

@@ -101,4 +101,71 @@ import Testing
   @Test(arguments: [1, 2, 3, 5, 64, 65, 1000]) func depthGivesEveryStepThreeCells(_ steps: Int) {
     #expect(1 << CoupledPath.depth(for: steps) >= 3 * steps)
   }
+
+  /// Normalised increments and areas of each step.
+  static func areas(_ path: any BrownianPath, _ times: [Double], rows: RowSpan) -> [(z: [Double], area: [Double])] {
+    let walker = path.makeWalker(for: rows)
+    let storages = (RowStorage(rows), RowStorage(rows))
+    defer { withExtendedLifetime(storages) {} }
+    let (z, area) = (storages.0.rows, storages.1.rows)
+    return zip(times, times.dropFirst()).enumerated().map { step, ends in
+      walker.increment(from: ends.0, to: ends.1, step: step, into: z, area: area)
+      return ((0..<z.size).map { z.values[$0] }, (0..<z.size).map { area.values[$0] })
+    }
+  }
+
+  @Test(arguments: [true, false], [7, 16]) func areasAreStandardNormalsIndependentOfAllElse(coupled: Bool, _ steps: Int)
+  {
+    let count = 20_000
+    let path: any BrownianPath =
+      coupled ? CoupledPath(seed: 3, duration: 1, depth: CoupledPath.depth(for: steps)) : IndependentPath(seed: 3)
+    let draws = Self.areas(path, Self.grid(steps), rows: RowSpan(first: 0, count: count, dimension: 1))
+    let all = draws.map(\.z) + draws.map(\.area)
+    let n = Double(count)
+    for a in all.indices {
+      // As above: 5 standard errors, for some 500 checks.
+      #expect(abs(all[a].reduce(0, +) / n) < 5 / n.squareRoot())
+      #expect(abs(all[a].reduce(0) { $0 + $1 * $1 } / n - 1) < 5 * (2 / n).squareRoot(), "\(a)")
+      for b in 0..<a {
+        #expect(abs(zip(all[a], all[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "\(a), \(b)")
+      }
+    }
+  }
+
+  @Test func areasOfCoarseStepsFollowFromFineOnes() {
+    // Chen's relation: ∫ over two steps of W − W_t is the sum of both and h₂ times the first increment.
+    let rows = RowSpan(first: 0, count: 8, dimension: 2)
+    let path = CoupledPath(seed: 5, duration: 1, depth: CoupledPath.depth(for: 32))
+    let fine = Self.areas(path, Self.grid(32), rows: rows)
+    let coarse = Self.areas(path, Self.grid(16), rows: rows)
+    /// ∫ (W − W_t) over a step of length h.
+    func integral(_ draw: (z: [Double], area: [Double]), _ i: Int, _ h: Double) -> Double {
+      h * h.squareRoot() * (draw.z[i] / 2 + draw.area[i] / 12.0.squareRoot())
+    }
+    for step in 0..<16 {
+      let h = 1.0 / 32
+      for i in 0..<16 {
+        let (first, second) = (fine[2 * step], fine[2 * step + 1])
+        let sum = integral(first, i, h) + integral(second, i, h) + h * h.squareRoot() * first.z[i]
+        // Differences of integrals of size 1.
+        #expect(abs(integral(coarse[step], i, 2 * h) - sum) < 1e-14)
+      }
+    }
+  }
+
+  @Test func treesOfAnyDepthAgreeAtTheirNodes() {
+    let rows = RowSpan(first: 3, count: 5, dimension: 3)
+    let draws = [6, 9, CoupledPath.depthOfAnySteps].map {
+      Self.areas(CoupledPath(seed: 6, duration: 2, depth: $0), [2, 1.5, 0.875, 0.25], rows: rows)
+    }
+    for step in 0..<3 {
+      for other in draws.dropFirst() {
+        for i in 0..<15 {
+          // The same nodes, met on other ways down: roundings, times √12/h of an area.
+          #expect(abs(draws[0][step].z[i] - other[step].z[i]) < 1e-13)
+          #expect(abs(draws[0][step].area[i] - other[step].area[i]) < 1e-12)
+        }
+      }
+    }
+  }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Determinism and costs") struct DeterminismTests {
   enum Kind: String, CaseIterable, Sendable {
-    case fixed, fixedCoupled, batchMean, adaptive, churned
+    case fixed, fixedCoupled, batchMean, adaptive, churned, multistep, shark, adaptiveSDE, mala, annealed
 
     var solver: any Solver {
       switch self {
@@ -15,6 +15,11 @@ import Testing
       case .batchMean: PredictorCorrector(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
       case .adaptive: ProbabilityFlow(.rkf45)
       case .churned: PredictorCorrector(Heun(churn: .init(4)), steps: 10, grid: KarrasGrid())
+      case .multistep: PredictorCorrector(UniPC(), steps: 10, grid: LogSNRGrid())
+      case .shark: PredictorCorrector(ShARK(), steps: 20)
+      case .adaptiveSDE: Adaptive.jolicoeurMartineau()
+      case .mala: PredictorCorrector(DPMSolverPP(order: 2, eta: 1), corrector: MetropolisLangevin(), steps: 10)
+      case .annealed: AnnealedLangevin(levels: 5, stepsPerLevel: 10, stepSize: 1e-4, grid: LogSNRGrid())
       }
     }
 

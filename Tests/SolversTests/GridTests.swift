@@ -45,6 +45,33 @@ import Testing
     #expect(throws: InputError.self) { try KarrasGrid().times(from: 1, to: 0.1, steps: 5, kernel: endless) }
   }
 
+  @Test("quadratic steps are equal in √t, log-SNR steps in ln(m/σ)", arguments: Family.allCases)
+  func others(family: Family) throws {
+    let process = family.process
+    let kernel = try #require(process.makeKernel())
+    let epsilon = process.samplingEpsilon
+    let roots = try times(QuadraticGrid(), process, steps: 7).map { $0.squareRoot() }
+    let levels = try times(LogSNRGrid(), process, steps: 7).map { log(kernel.moments(at: $0).noiseRatio) }
+    for values in [roots, levels] {
+      let steps = zip(values, values.dropFirst()).map { $0 - $1 }
+      // The inverse of σ/m is right to 1e-13; in √t and its logarithm that is at most 1e-9 at ε.
+      #expect(steps.allSatisfy { abs($0 - steps[0]) < 1e-9 })
+    }
+    #expect(try times(QuadraticGrid(), process, steps: 7).last == epsilon)
+    #expect(try times(LogSNRGrid(), process, steps: 7).last == epsilon)
+  }
+
+  @Test("listed times are taken as they are, if they are N + 1 that fall from T to ε") func listed() throws {
+    let process = VPSDE()
+    let grid = try ListedTimes([1, 0.4, 0.1, 1e-3])
+    #expect(try times(grid, process, steps: 3) == [1, 0.4, 0.1, 1e-3])
+    #expect(throws: InputError.self) { try times(grid, process, steps: 4) }
+    #expect(throws: InputError.self) { try times(try ListedTimes([0.9, 0.4, 1e-3]), process, steps: 2) }
+    #expect(throws: InputError.self) { try times(try ListedTimes([1, 0.4, 1e-2]), process, steps: 2) }
+    #expect(throws: InputError.self) { try ListedTimes([1, 0.4, 0.4, 1e-3]) }
+    #expect(throws: InputError.self) { try ListedTimes([1]) }
+  }
+
   @Test("every solver of fixed steps takes the problem's grid, or its own") func solvers() throws {
     let makers: [@Sendable ((any TimeGrid)?) -> any Solver] = [
       { PredictorCorrector(EulerMaruyama(), steps: 9, grid: $0) },

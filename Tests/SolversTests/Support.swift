@@ -108,3 +108,11 @@ struct Idle: Solver {
   var steps: Int? { 0 }
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount { StepCount(accepted: 0) }
 }
+
+/// `ck_error_ratio` of two rows of two values.
+func errorRatio(
+  _ high: UnsafePointer<Double>, _ low: UnsafePointer<Double>, _ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>,
+  atol: Double, rtol: Double, sum: Bool
+) -> Double {
+  ck_error_ratio(high, low, a, b, atol, rtol, sum ? 1 : 0, 2, 2)
+}

@@ -37,12 +37,14 @@ extension Catalogue {
     Kind("dpm-solver++-2m", "DPM-Solver++(2M) for the probability flow") { options, _ in
       DPMSolverPP(order: 2, correction: try correction(options))
     },
-    Kind("dpm-solver++-3m", "DPM-Solver++(3M) for the probability flow") { _, _ in DPMSolverPP(order: 3) },
+    Kind("dpm-solver++-3m", "DPM-Solver++(3M) for the probability flow") { options, _ in
+      DPMSolverPP(order: 3, correction: try correction(options))
+    },
     Kind("dpm-solver++-2m-sde", "DPM-Solver++(2M) for the reverse SDE") { options, _ in
       DPMSolverPP(order: 2, eta: try noise(options), correction: try correction(options))
     },
     Kind("dpm-solver++-3m-sde", "DPM-Solver++(3M) for the reverse SDE") { options, _ in
-      DPMSolverPP(order: 3, eta: try noise(options))
+      DPMSolverPP(order: 3, eta: try noise(options), correction: try correction(options))
     },
     Kind("unipc", "UniPC for the probability flow, multistep, predicting data") { options, _ in
       let order = try options.choice("order", default: UniPCOrder.three, "of the predictor")
@@ -69,8 +71,8 @@ extension Catalogue {
 
   private static func correction(_ options: Options) throws -> DPMSolverPP.Correction {
     try options.choice(
-      "correction", default: DPMSolverPP.Correction.midpoint,
-      "of second order: as if D were constant at the middle, or its linear interpolation integrated exactly")
+      "correction", default: DPMSolverPP.Correction.published,
+      "by earlier D: as published, where that of 3M is half of what order 3 needs, or exact integrals")
   }
 
   private static func noise(_ options: Options) throws -> Double {
@@ -99,7 +101,8 @@ extension Catalogue {
     Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
       options, catalogue in
       let predictor = try options.kind(
-        "method", of: catalogue.predictors, default: "stochastic-heun", in: catalogue, "a method with an error estimate")
+        "method", of: catalogue.predictors, default: "stochastic-heun", in: catalogue, "a method with an error estimate"
+      )
       guard let method = predictor as? any EmbeddedPredictor, (method as? Heun)?.churn.amount ?? 0 == 0 else {
         let names = catalogue.predictors.all.filter {
           (try? $0.decode(.describing(), catalogue)) is any EmbeddedPredictor
@@ -111,7 +114,8 @@ extension Catalogue {
       let integral = try options.number("i_coefficient", default: 1, in: .positive, "of the controller: E^{−I/k}")
       let proportional = try options.number(
         "p_coefficient", default: 0, in: .nonNegative, "of the controller: (E_last/E)^{P/k}")
-      let safety = try options.number("safety", default: 0.9, in: .between(0, 1), "share of the step that would just do")
+      let safety = try options.number(
+        "safety", default: 0.9, in: .between(0, 1), "share of the step that would just do")
       return Adaptive(
         method, rtol: rtol, atol: atol, firstStep: first,
         controller: Adaptive.Controller(integral: integral, proportional: proportional, safety: safety),
@@ -125,8 +129,10 @@ extension Catalogue {
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
       let levels = try options.integer("steps", example: 10, atLeast: 1, "noise levels from T to ε")
       let each = try options.integer("steps_per_level", default: 100, atLeast: 1, "Langevin steps at a level")
-      let size = try options.number("step_size", default: 2e-5, in: .positive, "of the last level; others by (σ_i/σ_L)²")
-      let grid = try options.kind("grid", of: catalogue.grids, default: "log-snr", in: catalogue, "spacing of the levels")
+      let size = try options.number(
+        "step_size", default: 2e-5, in: .positive, "of the last level; others by (σ_i/σ_L)²")
+      let grid = try options.kind(
+        "grid", of: catalogue.grids, default: "log-snr", in: catalogue, "spacing of the levels")
       return AnnealedLangevin(levels: levels, stepsPerLevel: each, stepSize: size, grid: grid)
     },
   ])

@@ -24,7 +24,8 @@ public struct Adaptive: Solver {
     public init(
       integral: Double = 1, proportional: Double = 0, safety: Double = 0.9, shrink: Double = 0.2, grow: Double = 10
     ) {
-      precondition(integral > 0 && proportional >= 0 && safety > 0 && safety <= 1 && shrink >= 0 && shrink < 1 && grow > 1)
+      precondition(
+        integral > 0 && proportional >= 0 && safety > 0 && safety <= 1 && shrink >= 0 && shrink < 1 && grow > 1)
       self.integral = integral
       self.proportional = proportional
       self.safety = safety
@@ -91,6 +92,7 @@ public struct Adaptive: Solver {
     var h = min(method.clock == .time ? firstStep * start : firstStep, ruler.length)
     var count = StepCount(accepted: 0)
     var lastError = 1.0
+    var failures = 0
     while t > end {
       let isLast = position + h >= ruler.length * (1 - 1e-12)
       let s = isLast ? end : ruler.time(at: position + h)
@@ -98,6 +100,8 @@ public struct Adaptive: Solver {
         throw ComputationError.stepLimit(rows: x.first..<x.first + x.count, steps: maximumSteps, time: t)
       }
       guard s < t else {
+        // Steps also shrink in front of a state that is not finite, the last one tried.
+        try context.requireFinite(step: count.accepted + 1, at: t, next)
         throw ComputationError.integrator(
           rows: x.first..<x.first + x.count, time: t, reason: "the tolerance asks for steps below the last digit of t")
       }
@@ -120,12 +124,13 @@ public struct Adaptive: Solver {
         try context.finished(step: count.accepted, at: t, x)
       } else {
         count.rejected += 1
-        // A state that is not finite does not become so by ever shorter steps.
-        if error.isNaN && count.rejected > 60 + count.accepted {
-          try context.finished(step: count.accepted + 1, at: s, next)
-          throw ComputationError.integrator(
-            rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
-        }
+      }
+      // What is not finite does not become so by ever shorter steps.
+      failures = error.isNaN ? failures + 1 : 0
+      if failures == 10 {
+        try context.requireFinite(step: count.accepted + 1, at: s, next)
+        throw ComputationError.integrator(
+          rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
       }
       h = min(h * controller.factor(error, lastError, order: method.errorOrder), ruler.length - position)
       if error <= 1 { lastError = max(error, 1e-8) }

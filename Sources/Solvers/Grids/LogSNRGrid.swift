@@ -16,7 +16,8 @@ public struct LogSNRGrid: TimeGrid {
     }
     let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
     guard high.isFinite, low > 0, low < high else {
-      throw InputError("the log-snr grid needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
+      throw InputError(
+        "the log-snr grid needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
     }
     return (0...steps).map { i in
       if i == 0 { return start }

@@ -9,24 +9,26 @@ import Processes
 ///
 ///     x_s = (σ_s/σ_t) e^{−ηh} x_t + m_s [(1 − e^{−g}) D + corrections from earlier D] + σ_s √(1 − e^{−2ηh}) z
 ///
-/// 2M corrects by (1 − e^{−g})/2 · (D − D₁)/r with r = h₁/h (`midpoint`), or by g φ₂(−g) (D − D₁)/r, the exact integral of
-/// the linear interpolation (`exact`). 3M takes the exact integral of the quadratic one. η = 0 follows the probability flow,
-/// η = 1 is the reverse SDE. The first step is of order 1, the second of 3M of order 2.
+/// `exact` corrections are the integrals of the linear or quadratic interpolation of D over λ: g φ₂(−g) Δ + 2 g φ₃(−g) Δ², with
+/// Δ and Δ² the first derivative and half the second at the step's start, in units of h. The `published` 2M has (1 − e^{−g})/2
+/// in place of g φ₂(−g), which is of second order too and often more accurate; the published 3M has g φ₃(−g) Δ², half of what
+/// the integral is, so that its order is 2 (measured; the factor is missing in the authors' code, in diffusers and in
+/// k-diffusion alike). η = 0 follows the probability flow, η = 1 is the reverse SDE. The first step is of order 1, the second of
+/// 3M that of 2M `exact`.
 ///
 /// NFE a row: 1 a step.
 public struct DPMSolverPP: Predictor {
-  public enum Correction: String, Sendable, CaseIterable { case midpoint, exact }
+  public enum Correction: String, Sendable, CaseIterable { case published, exact }
 
   /// 2 or 3
   public let order: Int
   public let eta: Double
-  /// Of order 2.
   public let correction: Correction
 
   public var requires: Requirements { .kernel }
   public var isStochastic: Bool { eta > 0 }
 
-  public init(order: Int, eta: Double = 0, correction: Correction = .midpoint) {
+  public init(order: Int, eta: Double = 0, correction: Correction = .published) {
     precondition(order == 2 || order == 3, "order 2 or 3")
     precondition(eta >= 0, "η ≥ 0")
     self.order = order
@@ -71,8 +73,8 @@ public struct DPMSolverPP: Predictor {
         (d, d1) = (d + c, -c)
       } else if order == 3 {
         let (r0, r1) = (lengths.last / h, lengths.older / h)
-        // First and second divided differences of D over λ, in units of h.
-        let (first, second) = (g * phi(2, -g), g * phi(3, -g))
+        // What Δ and Δ² weigh.
+        let (first, second) = (g * phi(2, -g), (method.correction == .exact ? 2 : 1) * g * phi(3, -g))
         let a = first * (1 + r0 / (r0 + r1)) + second / (r0 + r1)
         let b = first * r0 / (r0 + r1) + second / (r0 + r1)
         d += a / r0

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Solvers
+import Testing
+
+@Suite("Orders") struct OrderTests {
+  struct Case: Sendable, CustomTestStringConvertible {
+    let name: String
+    let method: any Predictor
+    /// From the first step on.
+    let shipped: Double
+    /// With the first `steps` states exact, for multistep methods.
+    var exactStart: (steps: Int, order: Double)?
+    /// A start of lower order is a small term that only wins in the end: it bounds the order from below.
+    var isLowerBound = false
+    var testDescription: String { name }
+  }
+
+  static let flows: [Case] = [
+    Case(name: "ddim", method: DDIM(), shipped: 1),
+    Case(name: "euler", method: EulerFlow(), shipped: 1),
+    Case(name: "heun", method: Heun(), shipped: 2),
+    Case(name: "rk4", method: RungeKutta4(), shipped: 4),
+    Case(name: "dpm-solver-2", method: DPMSolver(order: 2), shipped: 2),
+    Case(name: "dpm-solver-3", method: DPMSolver(order: 3), shipped: 3),
+    Case(name: "dpm-solver++-2m", method: DPMSolverPP(order: 2), shipped: 2),
+    Case(name: "dpm-solver++-2m exact", method: DPMSolverPP(order: 2, correction: .exact), shipped: 2),
+    // Half of what the third order needs, as published: see DPMSolverPP.
+    Case(name: "dpm-solver++-3m", method: DPMSolverPP(order: 3), shipped: 2, exactStart: (2, 2)),
+    // A first step of order 1 has a local error of h²: in the end that is the order of the whole.
+    Case(
+      name: "dpm-solver++-3m exact", method: DPMSolverPP(order: 3, correction: .exact), shipped: 2, exactStart: (2, 3)),
+    // The corrector adds one to the order of the method, and makes the first step one of order 2.
+    Case(name: "unipc 2", method: UniPC(order: 2), shipped: 3),
+    Case(name: "unipc 3", method: UniPC(order: 3), shipped: 3, isLowerBound: true),
+    Case(name: "unipc 3 bh1", method: UniPC(order: 3, variant: .bh1), shipped: 3, isLowerBound: true),
+    Case(name: "deis 2", method: DEIS(order: 2), shipped: 2),
+    Case(name: "deis 3", method: DEIS(order: 3), shipped: 2, exactStart: (2, 3)),
+    Case(name: "deis 4", method: DEIS(order: 4), shipped: 2, exactStart: (3, 4)),
+  ]
+
+  /// Two components, stopped where σ/m is 0.06 or 0.09: further down every method needs more steps to show its order.
+  private func study(_ family: Family, steps: [Int]) throws -> ConvergenceStudy {
+    let process = family.process
+    return ConvergenceStudy(
+      process: process, score: try GaussianMixture.pair().score(under: process), dimension: 2, seed: 7,
+      epsilon: family == .ve ? 0.3 : 0.02, steps: steps)
+  }
+
+  @Test(
+    "methods for the probability flow have their order, as shipped and with exact starting values", arguments: flows)
+  func flow(test: Case) throws {
+    for family in [Family.vp, .ve] {
+      let study = try study(family, steps: [80, 160, 320])
+      let reference = try study.reference(isStochastic: false, grid: LogSNRGrid())
+      let shipped = try study.measure(test.method, grid: LogSNRGrid(), against: reference)
+      // The next term of the error is a share of 1/N: 0.15 for slopes measured up to order 3 between 80 and 320 steps.
+      let order = try #require(shipped.order)
+      if test.exactStart == nil && !test.isLowerBound {
+        #expect(abs(order - test.shipped) < 0.15, "\(family): \(order), \(shipped.errors)")
+      } else {
+        #expect(order > test.shipped - 0.15, "\(family): \(order), \(shipped.errors)")
+      }
+      if let (steps, expected) = test.exactStart {
+        let exact = try study.measure(test.method, grid: LogSNRGrid(), against: reference, exactStart: steps)
+        let order = try #require(exact.order)
+        #expect(abs(order - expected) < 0.25, "\(family), exact start: \(order), \(exact.errors)")
+      }
+    }
+  }
+
+  static let paths: [(name: String, method: any Predictor, order: Double)] = [
+    ("euler-maruyama", EulerMaruyama(), 1), ("reverse-diffusion", ReverseDiffusion(), 1),
+    ("ancestral", Ancestral(variance: .transition), 1), ("ddim η = 1", DDIM(eta: 1), 1),
+    ("stochastic-heun", StochasticHeun(), 1), ("improved-euler", ImprovedEuler(), 1),
+    ("dpm-solver++-2m-sde", DPMSolverPP(order: 2, eta: 1), 1),
+    ("dpm-solver++-3m-sde", DPMSolverPP(order: 3, eta: 1), 1),
+    // On a Gaussian, where the drift is linear, the terms of order 1.5 vanish.
+    ("sra1", SRA1(), 2), ("shark", ShARK(), 2),
+  ]
+
+  @Test("on a Gaussian, methods for the reverse SDE converge pathwise", arguments: paths.indices)
+  func gaussian(index: Int) throws {
+    let (name, method, expected) = Self.paths[index]
+    for family in [Family.vp, .ve] {
+      let process = family.process
+      let study = ConvergenceStudy(
+        process: process, score: try GaussianMixture.gaussian(mean: [0.5, -1], deviation: 0.7).score(under: process),
+        dimension: 2, seed: 7, epsilon: family == .ve ? 0.3 : 0.02, steps: [32, 64, 128, 256])
+      let reference = try study.reference(isStochastic: true, grid: LogSNRGrid())
+      let result = try study.measure(method, grid: LogSNRGrid(), against: reference)
+      let order = try #require(result.order)
+      // The next half order is a share of √(1/N) of paths' errors, that is some 0.1 between 32 and 256 steps.
+      #expect(abs(order - expected) < 0.15, "\(name), \(family): \(order), \(result.errors)")
+    }
+  }
+
+  @Test("on a mixture SRA1 and ShARK have strong order 1.5, where Heun's has 1") func additiveNoise() throws {
+    for family in [Family.vp, .ve] {
+      let study = try study(family, steps: [64, 128, 256, 512])
+      let reference = try study.reference(isStochastic: true, grid: LogSNRGrid())
+      func order(_ method: any Predictor) throws -> (ClosedRange<Double>, [Double]) {
+        let result = try study.measure(method, grid: LogSNRGrid(), against: reference)
+        return (try #require(result.interval), result.errors)
+      }
+      let (heun, heunErrors) = try order(StochasticHeun())
+      for method in [SRA1(), ShARK()] as [any Predictor] {
+        let (interval, errors) = try order(method)
+        // A row near the border between components has most of the error: the intervals are wide, and must hold 1.5 or more.
+        #expect(interval.upperBound > 1.5 && interval.lowerBound > 1.1, "\(family), \(method): \(interval), \(errors)")
+        #expect(errors.last! < 0.2 * heunErrors.last!)
+      }
+      #expect(heun.lowerBound < 1.05, "\(family): \(heun), \(heunErrors)")
+    }
+  }
+
+  @Test("a first-order last step costs a method of higher order little on a grid in ln(m/σ), and is taken when asked")
+  func lastStep() throws {
+    let sampler = sampler(.vp, try .pair())
+    func end(_ last: PredictorCorrector.LastStep, _ grid: any TimeGrid) throws -> Batch {
+      try sampler.draw(
+        256, with: PredictorCorrector(DPMSolverPP(order: 2), steps: 20, grid: grid, lastStep: last), denoise: false
+      ).batch
+    }
+    // Equal steps of λ: auto leaves the last one as it is. Equal steps of t: from 0.051 to 0.001 λ grows by more than twice
+    // the step before.
+    #expect(try end(.auto, LogSNRGrid()) == end(.full, LogSNRGrid()))
+    #expect(try end(.auto, UniformGrid()) == end(.first, UniformGrid()))
+    #expect(try end(.first, UniformGrid()) != end(.full, UniformGrid()))
+    let exact = try sampler.draw(256, with: ProbabilityFlow(.rk8pd, rtol: 1e-10, atol: 1e-10), denoise: false).batch
+    func error(_ batch: Batch) -> Double { zip(batch.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean }
+    #expect(try error(end(.auto, UniformGrid())) < error(end(.full, UniformGrid())))
+  }
+}
