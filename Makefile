@@ -24,7 +24,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs clean $(experiments)
+.PHONY: default help list setup build test all format lint bench notebooks photos docs orders clean $(experiments)
 
 default: vp-digits
 
@@ -37,6 +37,7 @@ help:
 	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
+	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -101,6 +102,13 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+orders: build
+	@mkdir -p Results/solver-orders
+	@echo 'variance preserving'; $(program) converge Experiments/solver-orders.yaml \
+	  --to Results/solver-orders/orders-vp.csv --rows 16384 --steps 32,64,128,256,512 $(ARGS)
+	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
+	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

@@ -27,7 +27,10 @@ struct ScoreSDECommand: ParsableCommand {
     commandName: "score-sde",
     abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
     version: Experiments.version,
-    subcommands: [Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Export.self, Validate.self, List.self])
+    subcommands: [
+      Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Converge.self, Export.self, Validate.self,
+      List.self,
+    ])
 }
 
 /// A config and where its results go.

@@ -66,13 +66,7 @@ struct SolverTable {
         [row.solver, rounded(row.steps), rounded(row.nfe), rounded(row.seconds)]
           + metrics.map { row.metrics[$0].map(rounded) ?? "" })
     }
-    let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    return lines.map { line in
-      line.enumerated().map { column, text in
-        let space = String(repeating: " ", count: widths[column] - text.count)
-        return column == 0 ? text + space : space + text
-      }.joined(separator: "  ")
-    }.joined(separator: "\n")
+    return TextTable(lines).text
   }
 
   /// Four significant digits.
