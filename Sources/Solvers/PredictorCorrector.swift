@@ -14,6 +14,7 @@ public struct PredictorCorrector: Solver {
   private let count: Int
 
   public var steps: Int? { count }
+  public var limit: Limit { corrector == nil ? predictor.limit : .law }
   public var requires: Requirements { predictor.requires.union(corrector?.requires ?? []) }
 
   /// The order of the step that ends at ε, of methods of higher order. Near σ = 0 a long step of high order is less

@@ -13,6 +13,9 @@ public protocol Solver: Sendable {
   /// What process and score must offer.
   var requires: Requirements { get }
 
+  /// What it converges to as its steps become shorter.
+  var limit: Limit { get }
+
   /// Whether it chooses its steps as it goes, so that its noise must come from a Brownian path that does not depend on them.
   var needsBrownianPath: Bool { get }
 
@@ -23,6 +26,7 @@ public protocol Solver: Sendable {
 extension Solver {
   public var grid: (any TimeGrid)? { nil }
   public var requires: Requirements { [] }
+  public var limit: Limit { .law }
   public var needsBrownianPath: Bool { false }
 
   /// - Throws: `InputError` where the solver is not defined for the setting.
@@ -30,6 +34,16 @@ extension Solver {
     try setting.require(requires)
     if let steps, steps > 0 { _ = try setting.times(steps: steps, grid: grid) }
   }
+}
+
+/// What the ends of a solver converge to as its steps become shorter.
+public enum Limit: Sendable {
+  /// Those of the probability flow from the same prior draws.
+  case flow
+  /// Those of the reverse SDE from the same prior draws on the same Brownian paths.
+  case path
+  /// Draws with the law of the data, and no more.
+  case law
 }
 
 /// How many steps a solve took.

@@ -22,6 +22,8 @@ public struct ExperimentPlan: Sendable {
   public let training: TrainingPlan?
   public let sampling: SamplingPlan
   public let metrics: [(name: String, metric: any Metric)]
+  /// Whether solvers are compared with exact solutions of their own problem.
+  public let pathError: Bool
   /// The config with every default written out.
   public let resolved: String
   /// The part of it that a trained network depends on; equal texts mean that a checkpoint can be used again.
@@ -100,16 +102,26 @@ public struct ExperimentPlan: Sendable {
       traits: score.traits, catalogue)
     try samplingSection.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    let metrics = try evaluation.names(
-      "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
+    let (metrics, pathError) = try readEvaluation(evaluation, catalogue)
     try evaluation.finish()
     return ExperimentPlan(
       name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score,
       network: network, training: training, sampling: sampling,
       metrics: try metrics.map { ($0, try catalogue.metrics[$0]!.decode(.describing(), catalogue)) },
-      resolved: options.resolvedYAML(),
+      pathError: pathError, resolved: options.resolvedYAML(),
       trainingIdentity: identity + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))
+  }
+
+  static func readEvaluation(_ options: Options, _ catalogue: Catalogue) throws -> (metrics: [String], pathError: Bool)
+  {
+    (
+      try options.names(
+        "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data"),
+      try options.flag(
+        "path_error", default: false,
+        "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths")
+    )
   }
 
   /// The process with the noise levels of a network that comes with its own.
@@ -130,7 +142,7 @@ public struct ExperimentPlan: Sendable {
   private init(
     name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe,
     network: (any ScoreNetwork)?, training: TrainingPlan?, sampling: SamplingPlan,
-    metrics: [(name: String, metric: any Metric)], resolved: String, trainingIdentity: String
+    metrics: [(name: String, metric: any Metric)], pathError: Bool, resolved: String, trainingIdentity: String
   ) {
     self.name = name
     self.seed = seed
@@ -142,6 +154,7 @@ public struct ExperimentPlan: Sendable {
     self.training = training
     self.sampling = sampling
     self.metrics = metrics
+    self.pathError = pathError
     self.resolved = resolved
     self.trainingIdentity = trainingIdentity
   }

@@ -34,13 +34,7 @@ public struct Listing {
         "sampling",
         declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, traits: [], catalogue) }
       ),
-      (
-        "evaluation",
-        declared {
-          _ = try $0.names(
-            "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
-        }
-      ),
+      ("evaluation", declared { _ = try ExperimentPlan.readEvaluation($0, catalogue) }),
     ]
     groups = [
       group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),

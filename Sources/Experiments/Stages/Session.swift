@@ -279,7 +279,8 @@ struct Session {
 
   func evaluate(_ sampled: SolverTable, in folder: ResultsFolder, failures: inout [String]) throws -> SolverTable {
     var table = sampled
-    table.metrics = plan.metrics.map(\.name)
+    table.metrics = plan.metrics.map(\.name) + (plan.pathError ? ["path-error"] : [])
+    var pathErrors = plan.pathError ? PathErrors(plan, score: score, threads: experiment.threads) : nil
     for index in table.rows.indices {
       let solver = table.rows[index].solver
       do {
@@ -288,7 +289,12 @@ struct Session {
           table.rows[index].metrics[name] = try metric.evaluate(
             samples: samples, heldOut: dataset.heldOut, seed: plan.seed, threads: experiment.threads)
         }
+        if let named = plan.sampling.solvers.first(where: { $0.name == solver }) {
+          table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)
+        }
       } catch let error as InputError {
+        failures.append("solver \(solver): \(error)")
+      } catch let error as ComputationError {
         failures.append("solver \(solver): \(error)")
       }
     }

@@ -48,6 +48,7 @@ public struct Adaptive: Solver {
 
   public var steps: Int? { nil }
   public var requires: Requirements { method.requires }
+  public var limit: Limit { method.limit }
   public var needsBrownianPath: Bool { method.isStochastic }
 
   /// - Parameters:

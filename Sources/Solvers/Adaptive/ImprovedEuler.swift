@@ -15,7 +15,7 @@ import Processes
 public struct ImprovedEuler: EmbeddedPredictor {
   public init() {}
 
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
   public var errorOrder: Double { 1.5 }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper { Stepper(context) }

@@ -7,6 +7,7 @@ import Processes
 public struct ProbabilityFlow: Solver {
   public let integrator: any Integrator
   public var steps: Int? { nil }
+  public var limit: Limit { .flow }
 
   public init(_ integrator: any Integrator) { self.integrator = integrator }
 

@@ -16,7 +16,7 @@ public struct Ancestral: Predictor {
   public let variance: Variance
 
   public var requires: Requirements { .kernel }
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
 
   public init(variance: Variance = .posterior) { self.variance = variance }
 

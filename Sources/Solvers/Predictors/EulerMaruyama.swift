@@ -9,7 +9,7 @@ import Processes
 public struct EulerMaruyama: Predictor {
   public init() {}
 
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper { Stepper(context) }
 

@@ -45,7 +45,7 @@ public struct Heun: EmbeddedPredictor {
   public let churn: Churn
 
   public var requires: Requirements { .kernel }
-  public var isStochastic: Bool { churn.amount > 0 }
+  public var limit: Limit { churn.amount > 0 ? .law : .flow }
   /// Of the Euler step that it holds.
   public var errorOrder: Double { 2 }
 

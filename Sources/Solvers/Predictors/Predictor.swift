@@ -7,8 +7,8 @@ public protocol Predictor: Sendable {
   /// What process and score must offer.
   var requires: Requirements { get }
 
-  /// Whether its steps add noise.
-  var isStochastic: Bool { get }
+  /// What it converges to as its steps become shorter.
+  var limit: Limit { get }
 
   /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
@@ -16,7 +16,9 @@ public protocol Predictor: Sendable {
 
 extension Predictor {
   public var requires: Requirements { [] }
-  public var isStochastic: Bool { false }
+  public var limit: Limit { .flow }
+  /// Whether its steps add noise.
+  public var isStochastic: Bool { limit != .flow }
 }
 
 /// One step of a solve.

@@ -9,7 +9,7 @@ public struct ReverseDiffusion: Predictor {
   public init() {}
 
   public var requires: Requirements { .kernel }
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
     try GaussianStep("reverse-diffusion", in: context) { r, q, _, _ in (2 - r, q, q.squareRoot()) }

@@ -16,7 +16,7 @@ public struct SRA1: EmbeddedPredictor {
   public init() {}
 
   public var requires: Requirements { .additiveNoise }
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
   public var errorOrder: Double { 1.5 }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper { Stepper(context) }

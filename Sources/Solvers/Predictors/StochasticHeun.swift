@@ -15,7 +15,7 @@ public struct StochasticHeun: EmbeddedPredictor {
   public init() {}
 
   public var requires: Requirements { .additiveNoise }
-  public var isStochastic: Bool { true }
+  public var limit: Limit { .path }
   public var errorOrder: Double { 1.5 }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper { Stepper(context) }

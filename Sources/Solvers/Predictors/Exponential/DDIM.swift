@@ -10,7 +10,8 @@ public struct DDIM: Predictor {
   public let eta: Double
 
   public var requires: Requirements { .kernel }
-  public var isStochastic: Bool { eta > 0 }
+  /// Between 0 and 1 it follows other SDEs of the same laws.
+  public var limit: Limit { eta == 0 ? .flow : eta == 1 ? .path : .law }
 
   /// - Parameter eta: 0 ≤ η ≤ 1.
   public init(eta: Double = 0) {

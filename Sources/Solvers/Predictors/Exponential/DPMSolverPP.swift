@@ -26,7 +26,8 @@ public struct DPMSolverPP: Predictor {
   public let correction: Correction
 
   public var requires: Requirements { .kernel }
-  public var isStochastic: Bool { eta > 0 }
+  /// For other η it follows other SDEs of the same laws.
+  public var limit: Limit { eta == 0 ? .flow : eta == 1 ? .path : .law }
 
   public init(order: Int, eta: Double = 0, correction: Correction = .published) {
     precondition(order == 2 || order == 3, "order 2 or 3")
