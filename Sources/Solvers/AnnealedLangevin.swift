@@ -5,7 +5,7 @@ import Processes
 
 /// Annealed Langevin dynamics (Song and Ermon 2019, algorithm 1): L noise levels from T to ε, and at each K steps
 ///
-///     y ← y + (α_i/2) ∇ log p(y) + √α_i z,   α_i = ε₀ σ̃_i²/σ̃_L²,
+///     y ← y + (α_i/2) ∇ log p(y) + √α_i z,   α_i = r σ̃_i²,
 ///
 /// in y = x/m, so that it is NCSN's own sampler under a variance-exploding process and defined for every scalar kernel.
 /// It has no order: what it draws is right where K is large and the levels are close.
@@ -14,7 +14,7 @@ import Processes
 public struct AnnealedLangevin: Solver {
   public let levels: Int
   public let stepsPerLevel: Int
-  /// ε₀
+  /// r: NCSN's ε₀/σ̃_L², with α_i = ε₀ σ̃_i²/σ̃_L².
   public let stepSize: Double
   public let grid: (any TimeGrid)?
 
@@ -22,9 +22,9 @@ public struct AnnealedLangevin: Solver {
   public var requires: Requirements { .kernel }
 
   /// - Parameters:
-  ///   - stepSize: ε₀, the step size at the last level, in units of the data squared; NCSN has 2e-5 with σ̃_L = 0.01.
+  ///   - stepSize: r, stable below 4; NCSN has 2e-5/0.01² = 0.2.
   ///   - grid: default: the problem's. NCSN's levels are geometric: `LogSNRGrid`.
-  public init(levels: Int, stepsPerLevel: Int = 100, stepSize: Double = 2e-5, grid: (any TimeGrid)? = nil) {
+  public init(levels: Int, stepsPerLevel: Int = 100, stepSize: Double = 0.2, grid: (any TimeGrid)? = nil) {
     precondition(levels > 0 && stepsPerLevel > 0 && stepSize > 0)
     self.levels = levels
     self.stepsPerLevel = stepsPerLevel
@@ -37,17 +37,14 @@ public struct AnnealedLangevin: Solver {
     let times = try context.problem.setting.times(steps: levels, grid: grid)
     let stream = NoiseStream(seed: context.problem.seed, purpose: .corrector)
     let (score, noise) = (context.makeRows(), context.makeRows())
-    let last = kernel.moments(at: times[levels]).noiseRatio
-    guard last > 0 else { throw InputError("annealed-langevin needs noise at ε; σ(ε) is 0") }
     var scale = kernel.moments(at: times[0]).scale
     context.started(at: times[0], x)
     for i in 1...levels {
       let moments = kernel.moments(at: times[i])
       ck_combine(x.values, moments.scale / scale, x.values, 0, x.values, x.size)
       scale = moments.scale
-      // In x = m y the step is m² α/2 along the score of x.
-      let ratio = moments.noiseRatio / last
-      let size = scale * scale * stepSize * ratio * ratio
+      // In x = m y the step is m² α/2 along the score of x, and m² σ̃² = σ².
+      let size = stepSize * moments.variance
       for k in 0..<stepsPerLevel {
         try context.score.evaluate(x, at: .all(times[i]), into: score)
         stream.normals(into: noise, step: (i - 1) * stepsPerLevel + k)

@@ -19,7 +19,7 @@ import Testing
       case .shark: PredictorCorrector(ShARK(), steps: 20)
       case .adaptiveSDE: Adaptive.jolicoeurMartineau()
       case .mala: PredictorCorrector(DPMSolverPP(order: 2, eta: 1), corrector: MetropolisLangevin(), steps: 10)
-      case .annealed: AnnealedLangevin(levels: 5, stepsPerLevel: 10, stepSize: 1e-4, grid: LogSNRGrid())
+      case .annealed: AnnealedLangevin(levels: 5, stepsPerLevel: 10, grid: LogSNRGrid())
       }
     }
 

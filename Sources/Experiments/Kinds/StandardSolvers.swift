@@ -130,7 +130,7 @@ extension Catalogue {
       let levels = try options.integer("steps", example: 10, atLeast: 1, "noise levels from T to ε")
       let each = try options.integer("steps_per_level", default: 100, atLeast: 1, "Langevin steps at a level")
       let size = try options.number(
-        "step_size", default: 2e-5, in: .positive, "of the last level; others by (σ_i/σ_L)²")
+        "step_size", default: 0.2, in: .between(0, 4), "α of a step over (σ/m)² of its level")
       let grid = try options.kind(
         "grid", of: catalogue.grids, default: "log-snr", in: catalogue, "spacing of the levels")
       return AnnealedLangevin(levels: levels, stepsPerLevel: each, stepSize: size, grid: grid)

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+import Solvers
+import Testing
+
+@Suite("Solver kinds") struct SolverKindsTests {
+  private static func exact(_ solvers: String, process: String = "{kind: vp}") -> String {
+    """
+    name: kinds
+    seed: 3
+    data: {kind: gaussian-mixture, weights: [1, 2], means: [[-1, 0], [1, 1]], deviations: [0.3, 0.5], count: 50, held_out: 300}
+    process: \(process)
+    score: {kind: exact}
+    sampling:
+      count: 300
+      grid: log-snr
+      solvers:
+    \(solvers)
+    evaluation: {metrics: [energy-distance], path_error: true}
+    """
+  }
+
+  private static func line(_ name: String, _ rest: String) -> String { "    - {name: \"\(name)\", \(rest)}" }
+
+  /// Rows of solvers.csv by solver.
+  private func run(_ text: String) throws -> [String: [String: String]] {
+    try withFolder { folder in
+      _ = try Experiment(try plan(text), folder: folder, quiet: true).run()
+      let rows = contents(folder + "/solvers.csv").split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }
+      return Dictionary(
+        uniqueKeysWithValues: rows.dropFirst().map { ($0[2], Dictionary(uniqueKeysWithValues: zip(rows[0], $0))) })
+    }
+  }
+
+  @Test("every kind samples from every process, and says what it costs", arguments: ["vp", "sub-vp", "ve"])
+  func all(process: String) throws {
+    let loops = Catalogue.standard.predictors.names
+    let lines = loops.map { Self.line($0, "kind: \($0), steps: 60") }
+    let others = [
+      Self.line("pc", "kind: predictor-corrector, steps: 60"),
+      Self.line("mala", "kind: predictor-corrector, predictor: ancestral, corrector: mala, steps: 60"),
+      Self.line("flow", "kind: probability-flow"), Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
+      Self.line("adaptive flow".replacing(" ", with: "-"), "kind: adaptive, method: dpm-solver-3"),
+      Self.line("jm", "kind: jolicoeur-martineau"),
+      Self.line("al", "kind: annealed-langevin, steps: 30, steps_per_level: 100, grid: {kind: karras, rho: 7}"),
+    ]
+    let options = process == "ve" ? ", sigma_max: 10" : ""
+    let rows = try run(
+      Self.exact((lines + others).joined(separator: "\n"), process: "{kind: \(process)\(options)}"))
+    #expect(rows.count == lines.count + others.count)
+    #expect(Catalogue.standard.solvers.names.allSatisfy { kind in rows.values.contains { $0["kind"] == kind } })
+    for (name, row) in rows {
+      let distance = try #require(Double(row["energy_distance"] ?? ""), "\(name)")
+      // 300 against 300 points of deviation 1 differ by some 0.01; Langevin dynamics alone mixes slowly between components.
+      #expect(distance < (name == "al" ? 0.5 : 0.1), "\(name): \(distance)")
+      let error = Double(row["path_error"] ?? "")
+      if ["pc", "mala", "al"].contains(name) {
+        #expect(error == nil, "\(name)")
+      } else {
+        #expect(try #require(error) < 1, "\(name)")
+      }
+    }
+    // One evaluation more to denoise.
+    for (name, nfe) in [
+      ("ddim", 61), ("unipc", 61), ("shark", 121), ("dpm-solver-3", 181), ("rk4", 241), ("mala", 181),
+    ] {
+      #expect(rows[name]?["nfe"] == String(nfe), "\(name)")
+    }
+  }
+
+  static let wrong: [(line: String, says: String)] = [
+    ("kind: adaptive, method: ddim", "gives no error estimate; allowed: heun, stochastic-heun"),
+    ("kind: adaptive, method: {kind: heun, s_churn: 3}", "gives no error estimate"),
+    ("kind: ddim, steps: 5, eta: 1.5", "allowed: 0 to 1"),
+    ("kind: deis, steps: 5, order: 7", "allowed: 1, 2, 3, 4"),
+    ("kind: ddim, steps: 5, grid: {kind: list, times: [1, 0.5, 0.001]}", "are 2 steps; steps is 5"),
+    ("kind: ddim, steps: 2, grid: {kind: list, times: [1, 0.5, 0.1]}", "to ε = 0.001"),
+    ("kind: ddim, steps: 2, grid: {kind: list, times: [1, 0.5, 0.7]}", "do not fall"),
+    ("kind: ddim", "is missing"),
+    ("kind: unipc, steps: 5, variant: bh3", "allowed: bh1, bh2"),
+  ]
+
+  @Test("solvers that cannot be are refused in one line", arguments: wrong)
+  func refused(line: String, says: String) throws {
+    let error = #expect(throws: InputError.self) { try plan(Self.exact(Self.line("x", line))) }
+    #expect(error?.description.contains(says) == true, "\(String(describing: error))")
+    #expect(error?.location.hasPrefix("test.yaml:") == true && error?.description.contains("\n") == false)
+  }
+
+  @Test("what a score cannot give is refused before anything is trained") func learned() throws {
+    let error = #expect(throws: InputError.self) {
+      try plan(tiny, overrides: ["sampling.solvers.1.corrector.kind=mala"])
+    }
+    #expect(error?.message.contains("needs a score that knows its log density") == true, "\(String(describing: error))")
+  }
+
+  @Test("the listing says what a kind needs") func listing() {
+    let text = Listing().text()
+    #expect(text.contains("sra1") && text.contains("needs an affine process"))
+    #expect(text.contains("mala") && text.contains("a score that knows its log density"))
+  }
+
+  @Test("converge writes a row for every number of steps, and the orders it should find") func converge() throws {
+    try withFolder { folder in
+      let lines = [
+        Self.line("ddim", "kind: ddim, steps: 5"), Self.line("heun", "kind: heun, steps: 5"),
+        Self.line("pc", "kind: predictor-corrector, steps: 5"), Self.line("em", "kind: euler-maruyama, steps: 5"),
+      ].joined(separator: "\n")
+      let text = Self.exact(lines).replacing("grid: log-snr", with: "grid: log-snr\n  epsilon: 0.02")
+      let experiment = Experiment(try plan(text), folder: folder + "/run", quiet: true)
+      let table = try experiment.measureOrders(steps: [40, 80, 160], rows: 256, output: folder + "/orders.csv")
+      let rows = contents(folder + "/orders.csv").split(separator: "\n").map {
+        $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+      }
+      #expect(rows[0].joined(separator: ",") == "solver,kind,equation,start,steps,error,order,order_low,order_high")
+      // Two flows as shipped and with an exact start, one SDE: three rows each.
+      #expect(rows.count == 1 + 3 * (2 * 2 + 1) && !table.contains("pc"))
+      for row in rows.dropFirst() {
+        let expected = row[0] == "heun" ? 2.0 : 1
+        // Coarse steps, and some 10 % of noise in the one of the SDE.
+        #expect(abs(try #require(Double(row[6])) - expected) < 0.35, "\(row)")
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder + "/run"))
+    }
+  }
+}
