@@ -13,6 +13,11 @@ static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk4(void) { return gsl
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkf45(void) { return gsl_odeiv2_step_rkf45; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rkck(void) { return gsl_odeiv2_step_rkck; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk8pd(void) { return gsl_odeiv2_step_rk8pd; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk1imp(void) { return gsl_odeiv2_step_rk1imp; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk2imp(void) { return gsl_odeiv2_step_rk2imp; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk4imp(void) { return gsl_odeiv2_step_rk4imp; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_bsimp(void) { return gsl_odeiv2_step_bsimp; }
+static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msbdf(void) { return gsl_odeiv2_step_msbdf; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msadams(void) { return gsl_odeiv2_step_msadams; }
 
 static inline const char *scoresde_gsl_version(void) { return gsl_version; }

@@ -52,6 +52,6 @@ public struct AnnealedLangevin: Solver {
       }
       try context.finished(step: i, at: times[i], x)
     }
-    return StepCount(accepted: levels)
+    return StepCount(accepted: Double(levels))
   }
 }

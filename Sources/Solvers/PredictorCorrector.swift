@@ -53,7 +53,7 @@ public struct PredictorCorrector: Solver {
       try predict.step(x, step)
       try context.finished(step: i + 1, at: times[i + 1], x)
     }
-    return StepCount(accepted: count)
+    return StepCount(accepted: Double(count))
   }
 
   private func lowersLastStep(_ times: [Double], _ kernel: (any PerturbationKernel)?) -> Bool {

@@ -56,7 +56,7 @@ public struct Sampler: Sendable {
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
     let results = try run(&batch, path, progress, observer) { x, context in
       let steps = try solver.solve(x, in: context)
-      if denoise { try context.denoise(x, at: problem.epsilon, step: steps.accepted + 1) }
+      if denoise { try context.denoise(x, at: problem.epsilon, step: Int(steps.accepted) + 1) }
       return steps
     }
     return Samples(
@@ -118,17 +118,19 @@ public struct Statistics: Sendable, Equatable {
 
   /// Means over the first `rows` rows, which shards may overhang.
   init(_ shards: [Int: ShardResult], rows: Int, seconds: Double) {
-    // Counts are integers, so their sums do not depend on the order of shards.
-    func mean(_ value: (ShardResult, _ rows: Int) -> Int) -> Double {
-      let sum = shards.reduce(0) { sum, shard in
-        sum + value(shard.value, min(shard.value.evaluations.count, max(0, rows - shard.key)))
+    // In the order of rows, so that sums do not depend on who finished first.
+    func mean(_ value: (ShardResult, _ rows: Int) -> Double) -> Double {
+      var sum = 0.0
+      for first in shards.keys.sorted() {
+        let shard = shards[first]!
+        sum += value(shard, min(shard.evaluations.count, max(0, rows - first)))
       }
-      return rows > 0 ? Double(sum) / Double(rows) : 0
+      return rows > 0 ? sum / Double(rows) : 0
     }
-    nfe = mean { shard, count in shard.evaluations.prefix(count).reduce(0, +) }
+    nfe = mean { shard, count in Double(shard.evaluations.prefix(count).reduce(0, +)) }
     nfeMax = shards.map { $0.value.evaluations.prefix(max(0, rows - $0.key)).max() ?? 0 }.max() ?? 0
-    accepted = mean { shard, count in shard.steps.accepted * count }
-    rejected = mean { shard, count in shard.steps.rejected * count }
+    accepted = mean { shard, count in shard.steps.accepted * Double(count) }
+    rejected = mean { shard, count in shard.steps.rejected * Double(count) }
     self.seconds = seconds
   }
 }

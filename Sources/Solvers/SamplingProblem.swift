@@ -83,16 +83,22 @@ public final class SolveContext {
   }
 
   /// To be called before the first step.
-  public func started(at time: Double, _ x: Rows) {
-    observer?.reached(x, step: 0, at: time)
-  }
+  public func started(at time: Double, _ x: Rows) { observe(step: 0, at: time, x) }
+
+  /// Shows a state to whoever watches.
+  public func observe(step: Int, at time: Double, _ x: Rows) { observer?.reached(x, step: step, at: time) }
 
   /// To be called after each step: reports progress and stops a state that is not finite.
   /// - Parameter step: from 1.
   public func finished(step: Int, at time: Double, _ x: Rows) throws {
+    try finishedUnseen(step: step, at: time, x)
+    observe(step: step, at: time, x)
+  }
+
+  /// As `finished`, for steps that observers are not to see.
+  public func finishedUnseen(step: Int, at time: Double, _ x: Rows) throws {
     try requireFinite(step: step, at: time, x)
     progress?.advance(by: 1)
-    observer?.reached(x, step: step, at: time)
   }
 
   /// Throws where a state is not finite.

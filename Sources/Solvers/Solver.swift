@@ -46,12 +46,12 @@ public enum Limit: Sendable {
   case law
 }
 
-/// How many steps a solve took.
+/// How many steps a solve took: means over the rows of a shard, which may have steps of their own.
 public struct StepCount: Sendable, Equatable {
-  public var accepted: Int
-  public var rejected: Int
+  public var accepted: Double
+  public var rejected: Double
 
-  public init(accepted: Int, rejected: Int = 0) {
+  public init(accepted: Double, rejected: Double = 0) {
     self.accepted = accepted
     self.rejected = rejected
   }

@@ -31,13 +31,21 @@ import Testing
   func closedForm(family: Family, method: GSLIntegrator.Method) throws {
     let sampler = sampler(family, try .gaussian(mean: Self.mean, deviation: Self.deviation))
     let kernel = try #require(sampler.problem.kernel)
-    // Third order at 1e-11 takes some 10⁴ steps, each of which may err by 1e-11; the others take some hundred.
-    let flow = ProbabilityFlow(method, rtol: 1e-11, atol: 1e-11)
+    // Third order at 1e-11 takes some 10⁴ steps, each of which may err by 1e-11; the others take some hundred. Of the implicit
+    // ones, those of order 1, 2 and 4 get what 10⁴ steps can do, and the variable orders of bsimp and msbdf more.
+    let (tolerance, allowed) =
+      switch method {
+      case .rk1imp: (1e-7, 1e-3)
+      case .rk2imp: (1e-9, 1e-5)
+      case .rk4imp, .bsimp, .msbdf: (1e-10, 1e-6)
+      default: (1e-11, 1e-8)
+      }
+    let flow = ProbabilityFlow(method, rtol: tolerance, atol: tolerance)
     let (start, end) = (sampler.problem.epsilon, sampler.problem.process.duration)
     for (t, s) in [(end, start), (start, end), (0.3, 0.6), (0.6, 0.3)] {
       let result = try sampler.transport(Self.points, from: t, to: s, with: flow)
       let error = largestError(result.batch, exact(Self.points, kernel, from: t, to: s))
-      #expect(error < 1e-8, "from \(t) to \(s)")
+      #expect(error < allowed, "from \(t) to \(s): \(error)")
       #expect(result.statistics.accepted >= 1)
     }
   }

@@ -67,6 +67,7 @@ struct PoisonedScore: Score {
   let base: any Score
   /// The time at and below which the score of a row is NaN.
   let poison: [Int: Double]
+  var traits: ScoreTraits { base.traits }
 
   func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
     Evaluator(base: try base.makeEvaluator(for: rows), poison: poison)
@@ -84,6 +85,10 @@ struct PoisonedScore: Score {
       for (row, limit) in poison where row >= x.first && row < x.first + x.count && t <= limit {
         s[row - x.first, 0] = .nan
       }
+    }
+
+    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
+      try base.pullback(v, x, at: times, into: out)
     }
   }
 }

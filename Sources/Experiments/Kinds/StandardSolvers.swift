@@ -90,13 +90,19 @@ extension Catalogue {
     },
     Kind("probability-flow", "the probability-flow ODE through GSL's adaptive steppers") { options, _ in
       let method = try options.choice(
-        "integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper")
+        "integrator", default: GSLIntegrator.Method.rkf45,
+        "GSL's stepper; rk1imp, rk2imp, rk4imp, bsimp and msbdf need an exact or empirical score")
       let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
       let atol = try options.number("atol", default: 1e-5, in: .positive, "absolute tolerance")
       let first = try options.number("first_step", default: 0.01, in: .positive, "the first step tried")
       let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
+      let control = try control(options)
+      let dense = try options.integer(
+        "dense", default: 0, atLeast: 0,
+        "trajectories at this many equal intervals, by interpolation; 0: at the accepted steps")
       return ProbabilityFlow(
-        GSLIntegrator(method, rtol: rtol, atol: atol, firstStep: first, maximumSteps: most))
+        GSLIntegrator(method, rtol: rtol, atol: atol, control: control, firstStep: first, maximumSteps: most),
+        dense: dense)
     },
     Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
       options, catalogue in
@@ -136,6 +142,27 @@ extension Catalogue {
       return AnnealedLangevin(levels: levels, stepsPerLevel: each, stepSize: size, grid: grid)
     },
   ])
+
+  private enum ControlKind: String, CaseIterable { case y, yp, standard, scaled }
+
+  private static func control(_ options: Options) throws -> GSLIntegrator.Control {
+    let kind = try options.choice(
+      "control", default: ControlKind.y, "GSL's: what rtol is relative to: x, h dx/dt, both, or both with atol scaled")
+    let ay = try options.number("a_y", default: 1, in: .nonNegative, "weight of |x|, for standard and scaled")
+    let adydt = try options.number("a_dydt", default: 0, in: .nonNegative, "weight of h |dx/dt|, likewise")
+    let scale = try options.number("scale", default: 1, in: .positive, "factor of atol, for scaled")
+    if kind != .standard && kind != .scaled {
+      if ay != 1 { throw options.wrong("a_y", "needs control: standard or scaled") }
+      if adydt != 0 { throw options.wrong("a_dydt", "needs control: standard or scaled") }
+    }
+    if kind != .scaled && scale != 1 { throw options.wrong("scale", "needs control: scaled") }
+    switch kind {
+    case .y: return .y
+    case .yp: return .yp
+    case .standard: return .standard(ay: ay, adydt: adydt)
+    case .scaled: return .scaled(ay: ay, adydt: adydt, scale: scale)
+    }
+  }
 
   private static func tolerances(
     _ options: Options, rtol: Double, atol: Double

@@ -91,22 +91,22 @@ public struct Adaptive: Solver {
     context.started(at: start, x)
     var (position, t) = (0.0, start)
     var h = min(method.clock == .time ? firstStep * start : firstStep, ruler.length)
-    var count = StepCount(accepted: 0)
+    var (accepted, rejected) = (0, 0)
     var lastError = 1.0
     var failures = 0
     while t > end {
       let isLast = position + h >= ruler.length * (1 - 1e-12)
       let s = isLast ? end : ruler.time(at: position + h)
-      if count.accepted + count.rejected >= maximumSteps {
+      if accepted + rejected >= maximumSteps {
         throw ComputationError.stepLimit(rows: x.first..<x.first + x.count, steps: maximumSteps, time: t)
       }
       guard s < t else {
         // Steps also shrink in front of a state that is not finite, the last one tried.
-        try context.requireFinite(step: count.accepted + 1, at: t, next)
+        try context.requireFinite(step: accepted + 1, at: t, next)
         throw ComputationError.integrator(
           rows: x.first..<x.first + x.count, time: t, reason: "the tolerance asks for steps below the last digit of t")
       }
-      let step = Step(from: t, to: s, index: count.accepted, count: maximumSteps)
+      let step = Step(from: t, to: s, index: accepted, count: maximumSteps)
       try stepper.attempt(x, step, into: next, lower: lower)
       let error =
         switch tolerance {
@@ -121,22 +121,22 @@ public struct Adaptive: Solver {
         (position, t) = (position + h, s)
         x.copy(next)
         lowerBefore.copy(lower)
-        count.accepted += 1
-        try context.finished(step: count.accepted, at: t, x)
+        accepted += 1
+        try context.finished(step: accepted, at: t, x)
       } else {
-        count.rejected += 1
+        rejected += 1
       }
       // What is not finite does not become so by ever shorter steps.
       failures = error.isNaN ? failures + 1 : 0
       if failures == 10 {
-        try context.requireFinite(step: count.accepted + 1, at: s, next)
+        try context.requireFinite(step: accepted + 1, at: s, next)
         throw ComputationError.integrator(
           rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
       }
       h = min(h * controller.factor(error, lastError, order: method.errorOrder), ruler.length - position)
       if error <= 1 { lastError = max(error, 1e-8) }
     }
-    return count
+    return StepCount(accepted: Double(accepted), rejected: Double(rejected))
   }
 
   /// Lengths from T on, in the clock of a method.

@@ -4,8 +4,8 @@ import CKernels
 import Core
 import Glibc
 
-/// GSL's odeiv2 steppers under adaptive control: a step is accepted where every component's error estimate is at most
-/// atol + rtol |x|. All rows of a shard share the steps.
+/// GSL's odeiv2 steppers under adaptive control. All rows of a shard share the steps of an explicit method; an implicit one
+/// solves D equations at a time and gives each row steps of its own.
 public struct GSLIntegrator: Integrator {
   public enum Method: String, Sendable, CaseIterable {
     /// Runge–Kutta (2, 3)
@@ -18,8 +18,26 @@ public struct GSLIntegrator: Integrator {
     case rkck
     /// Runge–Kutta–Prince–Dormand (8, 9)
     case rk8pd
+    /// Implicit Euler, error by step doubling
+    case rk1imp
+    /// Implicit midpoint rule, order 2, error by step doubling
+    case rk2imp
+    /// Implicit Gauss method of order 4, error by step doubling
+    case rk4imp
+    /// Bulirsch–Stoer with Bader and Deuflhard's implicit midpoint rule
+    case bsimp
     /// Adams multistep of variable order 1 to 12, in Nordsieck form
     case msadams
+    /// Backward differentiation of variable order 1 to 5, in Nordsieck form
+    case msbdf
+
+    /// Whether it needs the Jacobian.
+    public var isImplicit: Bool {
+      switch self {
+      case .rk1imp, .rk2imp, .rk4imp, .bsimp, .msbdf: true
+      case .rk2, .rk4, .rkf45, .rkck, .rk8pd, .msadams: false
+      }
+    }
 
     var type: UnsafePointer<gsl_odeiv2_step_type> {
       switch self {
@@ -28,27 +46,52 @@ public struct GSLIntegrator: Integrator {
       case .rkf45: scoresde_odeiv2_rkf45()
       case .rkck: scoresde_odeiv2_rkck()
       case .rk8pd: scoresde_odeiv2_rk8pd()
+      case .rk1imp: scoresde_odeiv2_rk1imp()
+      case .rk2imp: scoresde_odeiv2_rk2imp()
+      case .rk4imp: scoresde_odeiv2_rk4imp()
+      case .bsimp: scoresde_odeiv2_bsimp()
       case .msadams: scoresde_odeiv2_msadams()
+      case .msbdf: scoresde_odeiv2_msbdf()
       }
     }
   }
 
+  /// What a component's error estimate may be, with h the step's length.
+  public enum Control: Sendable, Equatable {
+    /// atol + rtol |x|
+    case y
+    /// atol + rtol h |dx/dt|
+    case yp
+    /// atol + rtol (a_y |x| + a_dydt h |dx/dt|)
+    case standard(ay: Double, adydt: Double)
+    /// atol s + rtol (a_y |x| + a_dydt h |dx/dt|), with one s for all components
+    case scaled(ay: Double, adydt: Double, scale: Double)
+  }
+
+  /// Up to here Jacobians are dense matrices that one likes to factor.
+  private static let largestImplicit = 64
+
   public let method: Method
   public let rtol, atol: Double
+  public let control: Control
   public let firstStep: Double
   public let maximumSteps: Int
+
+  public var requires: Requirements { method.isImplicit ? [.additiveNoise, .jacobian] : [] }
 
   /// - Parameters:
   ///   - rtol: relative tolerance, at least 0; `atol` absolute tolerance, above 0.
   ///   - firstStep: the length of the first step tried, above 0.
   ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public init(
-    _ method: Method, rtol: Double = 1e-5, atol: Double = 1e-5, firstStep: Double = 0.01, maximumSteps: Int = 100_000
+    _ method: Method, rtol: Double = 1e-5, atol: Double = 1e-5, control: Control = .y, firstStep: Double = 0.01,
+    maximumSteps: Int = 100_000
   ) {
     precondition(rtol >= 0 && atol > 0 && firstStep > 0 && maximumSteps > 0)
     self.method = method
     self.rtol = rtol
     self.atol = atol
+    self.control = control
     self.firstStep = firstStep
     self.maximumSteps = maximumSteps
   }
@@ -57,38 +100,100 @@ public struct GSLIntegrator: Integrator {
   private static let errorsAreReturned: Void = { _ = gsl_set_error_handler_off() }()
 
   public func integrate(
-    _ x: Rows, from start: Double, to end: Double,
-    field: (_ t: Double, _ x: Rows, _ derivative: Rows) throws -> Void,
-    onStep: (_ step: Int, _ time: Double) throws -> Void
+    _ x: Rows, from start: Double, to end: Double, field: any VectorField, dense: DenseOutput?,
+    onStep: (_ step: Int, _ time: Double, _ x: Rows) throws -> Void
   ) throws -> StepCount {
-    if start == end { return StepCount(accepted: 0) }
+    if start == end || x.count == 0 { return StepCount(accepted: 0) }
     _ = Self.errorsAreReturned
-    return try withoutActuallyEscaping(field) { field in
-      let call = FieldCall(field: field, shape: x)
-      return try withExtendedLifetime(call) { try run(x, from: start, to: end, call, onStep) }
+    guard method.isImplicit else {
+      let solve = try Solve(self, x, field, from: start, to: end, dense)
+      return try solve.run(x, dense, onStep)
     }
+    guard x.dimension <= Self.largestImplicit else {
+      throw InputError(
+        "\(method.rawValue) factors Jacobians of \(x.dimension) × \(x.dimension); allowed: up to "
+          + "\(Self.largestImplicit) dimensions")
+    }
+    func row(_ i: Int) -> Rows {
+      Rows(values: x.values + i * x.dimension, first: x.first + i, count: 1, dimension: x.dimension)
+    }
+    let solve = try Solve(self, row(0), field, from: start, to: end, dense)
+    var sum = StepCount(accepted: 0)
+    for i in 0..<x.count {
+      let count = try solve.run(row(i), dense, onStep)
+      sum.accepted += count.accepted
+      sum.rejected += count.rejected
+    }
+    return StepCount(accepted: sum.accepted / Double(x.count), rejected: sum.rejected / Double(x.count))
   }
 
-  private func run(
-    _ x: Rows, from start: Double, to end: Double, _ call: FieldCall, _ onStep: (Int, Double) throws -> Void
-  ) throws -> StepCount {
-    let rows = x.first..<x.first + x.count
-    var system = gsl_odeiv2_system(
-      function: { t, y, derivative, parameters in
-        Unmanaged<FieldCall>.fromOpaque(parameters!).takeUnretainedValue().evaluate(t, y!, derivative!)
-      },
-      jacobian: nil, dimension: x.size, params: Unmanaged.passUnretained(call).toOpaque())
-    return try withUnsafePointer(to: &system) { system in
-      var h = (end > start ? 1 : -1) * min(firstStep, abs(end - start))
-      // A driver, because multistep methods look into it; its parts are run here to see every step.
-      guard let driver = gsl_odeiv2_driver_alloc_y_new(system, method.type, h, atol, rtol) else {
-        throw ComputationError.integrator(rows: rows, time: start, reason: "GSL could not make its driver")
+  /// GSL's memory for systems of one size, between two times.
+  private final class Solve {
+    private let integrator: GSLIntegrator
+    private let start, end: Double
+    private let call: FieldCall
+    private let system: UnsafeMutablePointer<gsl_odeiv2_system>
+    private let driver: UnsafeMutablePointer<gsl_odeiv2_driver>
+    /// State and field at both ends of a step, and a state between.
+    private let hermite: [RowStorage]
+
+    init(
+      _ integrator: GSLIntegrator, _ x: Rows, _ field: any VectorField, from start: Double, to end: Double,
+      _ dense: DenseOutput?
+    ) throws {
+      self.integrator = integrator
+      (self.start, self.end) = (start, end)
+      call = FieldCall(field, shape: x)
+      hermite = dense == nil ? [] : (0..<4).map { _ in RowStorage(x.span) }
+      system = .allocate(capacity: 1)
+      system.initialize(
+        to: gsl_odeiv2_system(
+          function: { t, y, derivative, parameters in
+            Unmanaged<FieldCall>.fromOpaque(parameters!).takeUnretainedValue().evaluate(t, y!, derivative!)
+          },
+          jacobian: { t, y, dfdy, dfdt, parameters in
+            Unmanaged<FieldCall>.fromOpaque(parameters!).takeUnretainedValue().jacobian(t, y!, dfdy!, dfdt!)
+          }, dimension: x.size, params: Unmanaged.passUnretained(call).toOpaque()))
+      let (atol, rtol, type, h) = (integrator.atol, integrator.rtol, integrator.method.type, end > start ? 1.0 : -1.0)
+      let made =
+        switch integrator.control {
+        case .y: gsl_odeiv2_driver_alloc_y_new(system, type, h, atol, rtol)
+        case .yp: gsl_odeiv2_driver_alloc_yp_new(system, type, h, atol, rtol)
+        case .standard(let ay, let adydt):
+          gsl_odeiv2_driver_alloc_standard_new(system, type, h, atol, rtol, ay, adydt)
+        case .scaled(let ay, let adydt, let scale):
+          gsl_odeiv2_driver_alloc_scaled_new(
+            system, type, h, atol, rtol, ay, adydt, [Double](repeating: scale, count: x.size))
+        }
+      guard let made else {
+        system.deallocate()
+        throw ComputationError.integrator(
+          rows: x.first..<x.first + x.count, time: start, reason: "GSL could not make its driver")
       }
-      defer { gsl_odeiv2_driver_free(driver) }
+      // A driver, because multistep and implicit methods look into it; its parts are run below to see every step.
+      driver = made
+    }
+
+    deinit {
+      gsl_odeiv2_driver_free(driver)
+      system.deallocate()
+    }
+
+    func run(
+      _ x: Rows, _ dense: DenseOutput?, _ onStep: (Int, Double, Rows) throws -> Void
+    ) throws -> StepCount {
+      let rows = x.first..<x.first + x.count
+      call.begin(x)
+      gsl_odeiv2_driver_reset(driver)
       let (evolve, control, step) = (driver.pointee.e!, driver.pointee.c!, driver.pointee.s!)
+      var h = (end > start ? 1 : -1) * min(integrator.firstStep, abs(end - start))
       var t = start
       var accepted = 0
-      while t != end {
+      var output = 0
+      if let dense { try beginDense(x, dense, &output) }
+      // What is left may be rounding, for which Newton's iterations find no step.
+      while abs(end - t) > 4 * max(abs(t), abs(end)).ulp {
+        let before = t
         let status = gsl_odeiv2_evolve_apply(evolve, control, step, system, &t, end, &h, x.values)
         if let error = call.error { throw error }
         guard status == GSL_SUCCESS else {
@@ -98,43 +203,107 @@ public struct GSLIntegrator: Integrator {
         }
         accepted += 1
         call.badRow = nil
-        try onStep(accepted, t)
-        if accepted + Int(evolve.pointee.failed_steps) >= maximumSteps && t != end {
-          throw ComputationError.stepLimit(rows: rows, steps: maximumSteps, time: t)
+        try onStep(accepted, t, x)
+        if let dense { try writeDense(x, from: before, to: t, dense, &output) }
+        if accepted + Int(evolve.pointee.failed_steps) >= integrator.maximumSteps && t != end {
+          throw ComputationError.stepLimit(rows: rows, steps: integrator.maximumSteps, time: t)
         }
       }
-      return StepCount(accepted: accepted, rejected: Int(evolve.pointee.failed_steps))
+      if let dense { finishDense(x, dense, &output) }
+      return StepCount(accepted: Double(accepted), rejected: Double(evolve.pointee.failed_steps))
+    }
+
+    private func beginDense(_ x: Rows, _ dense: DenseOutput, _ output: inout Int) throws {
+      let (state, slope) = (view(0, x), view(1, x))
+      state.copy(x)
+      try call.field.evaluate(start, x, into: slope)
+      while output < dense.times.count && dense.times[output] == start {
+        dense.onOutput(output, start, x)
+        output += 1
+      }
+    }
+
+    /// The wanted times of a step: y(u) by cubic Hermite interpolation, u = (time − from)/(to − from).
+    private func writeDense(
+      _ x: Rows, from: Double, to: Double, _ dense: DenseOutput, _ output: inout Int
+    ) throws {
+      let (state, slope, next, between) = (view(0, x), view(1, x), view(2, x), view(3, x))
+      try call.field.evaluate(to, x, into: next)
+      let h = to - from
+      while output < dense.times.count, (dense.times[output] - to) * (end - start) <= 0 {
+        let u = (dense.times[output] - from) / h
+        if u == 1 {
+          between.copy(x)
+        } else {
+          let (a, b) = (u * u * (3 - 2 * u), u * (1 - u))
+          ck_combine(between.values, 1 - a, state.values, a, x.values, x.size)
+          ck_combine3(
+            between.values, 1, between.values, h * b * (1 - u), slope.values, -h * b * u, next.values, x.size)
+        }
+        dense.onOutput(output, dense.times[output], between)
+        output += 1
+      }
+      state.copy(x)
+      slope.copy(next)
+    }
+
+    private func finishDense(_ x: Rows, _ dense: DenseOutput, _ output: inout Int) {
+      while output < dense.times.count {
+        dense.onOutput(output, dense.times[output], x)
+        output += 1
+      }
+    }
+
+    private func view(_ index: Int, _ x: Rows) -> Rows {
+      Rows(values: hermite[index].rows.values, first: x.first, count: x.count, dimension: x.dimension)
     }
   }
 
   /// Carries the field into C, and an error out of it.
   private final class FieldCall {
-    private let field: (Double, Rows, Rows) throws -> Void
-    private let shape: Rows
+    let field: any VectorField
+    private var shape: Rows
     private(set) var error: (any Error)?
     /// A row whose field was not finite since the last accepted step.
     var badRow: Int?
 
-    init(field: @escaping (Double, Rows, Rows) throws -> Void, shape: Rows) {
+    init(_ field: any VectorField, shape: Rows) {
       self.field = field
       self.shape = shape
     }
 
-    func evaluate(
-      _ t: Double, _ y: UnsafePointer<Double>, _ derivative: UnsafeMutablePointer<Double>
-    ) -> Int32 {
-      func rows(_ values: UnsafeMutablePointer<Double>) -> Rows {
-        Rows(values: values, first: shape.first, count: shape.count, dimension: shape.dimension)
-      }
+    func begin(_ x: Rows) {
+      shape = x
+      badRow = nil
+    }
+
+    private func rows(_ values: UnsafeMutablePointer<Double>) -> Rows {
+      Rows(values: values, first: shape.first, count: shape.count, dimension: shape.dimension)
+    }
+
+    private func caught(_ body: () throws -> Void) -> Int32 {
       do {
-        try field(t, rows(UnsafeMutablePointer(mutating: y)), rows(derivative))
-        let bad = ck_first_nonfinite(derivative, shape.size)
-        if bad < shape.size { badRow = shape.first + bad / shape.dimension }
+        try body()
         return Int32(GSL_SUCCESS)
       } catch {
         self.error = error
         return Int32(GSL_EBADFUNC)
       }
+    }
+
+    func evaluate(_ t: Double, _ y: UnsafePointer<Double>, _ derivative: UnsafeMutablePointer<Double>) -> Int32 {
+      caught {
+        try field.evaluate(t, rows(UnsafeMutablePointer(mutating: y)), into: rows(derivative))
+        let bad = ck_first_nonfinite(derivative, shape.size)
+        if bad < shape.size { badRow = shape.first + bad / shape.dimension }
+      }
+    }
+
+    func jacobian(
+      _ t: Double, _ y: UnsafePointer<Double>, _ dfdy: UnsafeMutablePointer<Double>,
+      _ dfdt: UnsafeMutablePointer<Double>
+    ) -> Int32 {
+      caught { try field.jacobian(t, rows(UnsafeMutablePointer(mutating: y)), into: dfdy, dfdt) }
     }
   }
 }

@@ -6,32 +6,107 @@ import Processes
 /// (Song et al. 2021, eq. 13).
 public struct ProbabilityFlow: Solver {
   public let integrator: any Integrator
+  /// Observers are called at this many equally spaced times after T, by interpolation; 0: at the accepted steps.
+  public let dense: Int
   public var steps: Int? { nil }
   public var limit: Limit { .flow }
+  public var requires: Requirements { integrator.requires }
 
-  public init(_ integrator: any Integrator) { self.integrator = integrator }
+  public init(_ integrator: any Integrator, dense: Int = 0) {
+    precondition(dense >= 0)
+    self.integrator = integrator
+    self.dense = dense
+  }
 
   /// The flow through one of GSL's steppers.
   public init(_ method: GSLIntegrator.Method, rtol: Double = 1e-5, atol: Double = 1e-5) {
-    integrator = GSLIntegrator(method, rtol: rtol, atol: atol)
+    self.init(GSLIntegrator(method, rtol: rtol, atol: atol))
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
-    context.started(at: context.problem.process.duration, x)
-    return try transport(x, from: context.problem.process.duration, to: context.problem.epsilon, in: context)
+    try transport(x, from: context.problem.process.duration, to: context.problem.epsilon, in: context)
   }
 
   /// Carries rows along the flow between any two times, in place: ε to T encodes, T to ε decodes.
   public func transport(_ x: Rows, from start: Double, to end: Double, in context: SolveContext) throws -> StepCount {
-    let process = context.problem.process
-    let evaluator = context.score
-    let score = context.makeRows()
-    return try integrator.integrate(x, from: start, to: end) { t, x, derivative in
-      try evaluator.evaluate(x, at: .all(t), into: score)
-      derivative.values.update(repeating: 0, count: derivative.size)
-      process.addFlow(x, score: score, at: t, times: 1, to: derivative)
-    } onStep: { step, time in
-      try context.finished(step: step, at: time, x)
+    let field = FlowField(context, rows: x)
+    var output: DenseOutput?
+    if dense > 0 {
+      let times = (0...dense).map { $0 == dense ? end : start + (end - start) * Double($0) / Double(dense) }
+      output = DenseOutput(times: times) { index, time, x in context.observe(step: index, at: time, x) }
+    } else {
+      context.started(at: start, x)
     }
+    let observes = dense == 0
+    return try withExtendedLifetime(field) {
+      try integrator.integrate(x, from: start, to: end, field: field, dense: output) { step, time, x in
+        if observes {
+          try context.finished(step: step, at: time, x)
+        } else {
+          try context.finishedUnseen(step: step, at: time, x)
+        }
+      }
+    }
+  }
+}
+
+/// The flow's field, and its Jacobian where field and score are linear in each other and the score's own is known.
+final class FlowField: VectorField {
+  private let process: any SDE
+  private let evaluator: CountingScore.Evaluator
+  private let score: Rows
+  private let context: SolveContext
+  /// Made when a Jacobian is first asked for: rows of one point.
+  private var matrix: [RowStorage] = []
+  private var vectors: [RowStorage] = []
+
+  init(_ context: SolveContext, rows x: Rows) {
+    self.context = context
+    process = context.problem.process
+    evaluator = context.score
+    score = context.makeRows()
+  }
+
+  func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws {
+    let score = Rows(values: score.values, first: x.first, count: x.count, dimension: x.dimension)
+    try evaluator.evaluate(x, at: .all(t), into: score)
+    derivative.values.update(repeating: 0, count: derivative.size)
+    process.addFlow(x, score: score, at: t, times: 1, to: derivative)
+  }
+
+  func jacobian(
+    _ t: Double, _ x: Rows, into dfdx: UnsafeMutablePointer<Double>, _ dfdt: UnsafeMutablePointer<Double>
+  ) throws {
+    let d = x.dimension
+    if matrix.isEmpty {
+      let one = RowSpan(first: x.first, count: 1, dimension: d)
+      matrix = (0..<d).map { _ in RowStorage(one) }
+      vectors = (0..<3).map { _ in RowStorage(one) }
+    }
+    func row(_ storage: RowStorage) -> Rows {
+      Rows(values: storage.rows.values, first: x.first, count: 1, dimension: d)
+    }
+    let (unit, column, result) = (row(vectors[0]), row(vectors[1]), row(vectors[2]))
+    unit.values.update(repeating: 0, count: d)
+    // Row i of the score's Jacobian.
+    for i in 0..<d {
+      unit[0, i] = 1
+      try evaluator.pullback(unit, x, at: .all(t), into: row(matrix[i]))
+      unit[0, i] = 0
+    }
+    // The field is linear in (x, s): along e_j it changes as by x = e_j and s = column j.
+    for j in 0..<d {
+      for i in 0..<d { column[0, i] = matrix[i].rows[0, j] }
+      unit[0, j] = 1
+      result.values.update(repeating: 0, count: d)
+      process.addFlow(unit, score: column, at: t, times: 1, to: result)
+      unit[0, j] = 0
+      for i in 0..<d { dfdx[i * d + j] = result[0, i] }
+    }
+    // By differences: only bsimp reads it, whose extrapolation bears its error of 1e-9 as one of the step's start.
+    let (early, late) = (max(0, t - 1e-5 * process.duration), min(process.duration, t + 1e-5 * process.duration))
+    try evaluate(late, x, into: result)
+    try evaluate(early, x, into: column)
+    for i in 0..<d { dfdt[i] = (result[0, i] - column[0, i]) / (late - early) }
   }
 }
