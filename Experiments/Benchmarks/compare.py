@@ -3,7 +3,7 @@
 
 Every program speaks one protocol: `PROGRAM CASE` sets up, warms up and prints `ready`; for each line
 `go` on its standard input it runs one repetition and prints {"seconds": s}, seconds per unit of the
-case; it exits at the end of its input. All programs of a case are started, then take turns (ours, peer,
+case, and {"error": e} beside it where accuracy is compared too; it exits at the end of its input. All programs of a case are started, then take turns (ours, peer,
 ours, peer, ...), so that one only computes at a time and a slow moment of the machine hits all alike.
 A ratio is theirs/ours within one round; the table shows the median, the smallest and the largest.
 
@@ -28,12 +28,13 @@ CASES = {
     "train-256": ("training step", ["torch"]),
     "sample-128": ("run", ["torch"]),
     "mixture-em": ("run", ["torch", "torch-columns", "jax", "jax-columns"]),
+    "mixture-flow": ("run", ["scipy", "diffrax"]),
     **{f"unet-{name}-forward": ("forward pass", ["torch", "torch-channels_last", "openvino"])
        for name in ("small", "mid", "cifar10")},
     **{f"unet-{name}-train": ("training step", ["torch", "torch-channels_last"])
        for name in ("small", "mid", "cifar10")},
 }
-COLUMNS = ["case", "unit", "peer", "ours", "theirs", "ratio", "ratio_min", "ratio_max", "rounds"]
+COLUMNS = ["case", "unit", "peer", "ours", "theirs", "ratio", "ratio_min", "ratio_max", "rounds", "our_error", "their_error"]
 PAUSE = 0.2  # seconds between repetitions, in which the threads of an idle program stop spinning
 
 
@@ -46,6 +47,7 @@ class Program:
 
     def __init__(self, name, command):
         self.name = name
+        self.error = ""
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError as error:
@@ -73,7 +75,9 @@ class Program:
             raise Failure(f"{self.name}: ended with exit code {self.process.wait()}") from None
         answer = self.read()
         try:
-            return float(json.loads(answer)["seconds"])
+            answers = json.loads(answer)
+            self.error = float(answers["error"]) if "error" in answers else ""
+            return float(answers["seconds"])
         except (ValueError, KeyError, TypeError):
             raise Failure(f"{self.name}: expected {{\"seconds\": s}}, got '{answer}'") from None
 
@@ -92,10 +96,10 @@ class Program:
 
 def peer_command(peer, case, threads):
     library, _, layout = peer.partition("-")
-    script = "unet" if case.startswith("unet") else library
+    script = "unet" if case.startswith("unet") else "flow" if case == "mixture-flow" else library
     command = [sys.executable, str(HERE / f"peer_{script}.py"), case, "--threads", str(threads)]
-    if library == "openvino":
-        command += ["--engine", "openvino"]
+    if library == "openvino" or script == "flow":
+        command += ["--engine", library]
     return command + (["--layout", layout] if layout else [])
 
 
@@ -122,7 +126,7 @@ def measure(case, arguments, failures):
         yield {"case": case, "unit": unit, "peer": program.name,
                "ours": statistics.median(seconds["ours"]), "theirs": statistics.median(seconds[program.name]),
                "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-               "rounds": arguments.rounds}
+               "rounds": arguments.rounds, "our_error": ours.error, "their_error": program.error}
 
 
 def duration(seconds):
@@ -134,8 +138,9 @@ LINE = "{:<20} {:<14} {:<20} {:>11} {:>11} {:>8}  {}"
 
 def show(row):
     spread = f"{row['ratio_min']:.2f}-{row['ratio_max']:.2f}"
+    accuracy = f"  error {row['our_error']:.1e}, theirs {row['their_error']:.1e}" if row["our_error"] != "" else ""
     print(LINE.format(row["case"], row["unit"], row["peer"], duration(row["ours"]), duration(row["theirs"]),
-                      f"{row['ratio']:.2f}", spread), flush=True)
+                      f"{row['ratio']:.2f}", spread + accuracy), flush=True)
 
 
 def write(rows, path):

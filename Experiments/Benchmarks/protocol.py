@@ -6,8 +6,11 @@ import sys
 import time
 
 
-def serve(repetition, units):
-    """Warm up, say `ready`, then time one repetition of `units` units for each line `go`."""
+def serve(repetition, units, error=None):
+    """Warm up, say `ready`, then time one repetition of `units` units for each line `go`.
+
+    `error` is how far its result is from what it should be, where programs are compared in that too.
+    """
     repetition()
     print("ready", flush=True)
     for line in sys.stdin:
@@ -15,4 +18,7 @@ def serve(repetition, units):
             continue
         start = time.perf_counter()
         repetition()
-        print(json.dumps({"seconds": (time.perf_counter() - start) / units}), flush=True)
+        answer = {"seconds": (time.perf_counter() - start) / units}
+        if error is not None:
+            answer["error"] = error
+        print(json.dumps(answer), flush=True)

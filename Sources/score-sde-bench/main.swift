@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 // One hot path, timed on request: prints `ready` after a warm-up, then for each line `go` runs one repetition and prints
-// {"seconds": s} per unit. Experiments/Benchmarks/compare.py drives it beside its peers.
+// {"seconds": s} per unit, with the error where peers are compared in it. Experiments/Benchmarks/compare.py drives it beside its peers.
 import Foundation
 
 // `--threads N` and `--batch N` are for the U-Nets; their peak memory goes to standard error at the end.
@@ -28,7 +28,8 @@ while let line = readLine() {
   try benchmark.run()
   let elapsed = start.duration(to: ContinuousClock().now).components
   let seconds = Double(elapsed.seconds) + 1e-18 * Double(elapsed.attoseconds)
-  print("{\"seconds\": \(seconds / Double(benchmark.units))}")
+  let error = benchmark.error.map { ", \"error\": \($0)" } ?? ""
+  print("{\"seconds\": \(seconds / Double(benchmark.units))\(error)}")
   fflush(nil)
 }
 if words[0].hasPrefix("unet") {
