@@ -52,7 +52,7 @@ let package = Package(
       "Experiments",
       on: [
         "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels", "CPNG",
-        "CGSL", "Yams",
+        "CZlib", "CGSL", "Yams",
       ]),
     .target(
       name: "ScoreSDE",

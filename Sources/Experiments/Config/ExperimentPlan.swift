@@ -37,6 +37,8 @@ public struct ExperimentPlan: Sendable {
     public let path: PathKind
     public let grid: any TimeGrid
     public let format: Format
+    /// nil: none are kept.
+    public let trajectories: TrajectoryPlan?
     public let solvers: [NamedSolver]
   }
 
@@ -202,6 +204,13 @@ extension ExperimentPlan.SamplingPlan {
     format = try options.choice(
       "format", default: ExperimentPlan.Format.csv, "of sample files; always npy above 256 columns")
     let setting = SamplingSetting(process: process, epsilon: epsilon, grid: grid, traits: traits)
+    if options.has("trajectories") || options.isDescribing {
+      let section = try options.section("trajectories", "rows to follow: trajectories.csv, film strips, animations")
+      trajectories = try TrajectoryPlan(section, count: max(1, count))
+      try section.finish()
+    } else {
+      trajectories = nil
+    }
     var solvers: [ExperimentPlan.NamedSolver] = []
     for section in try options.sections("solvers", required: true, "each with `name`, `kind` and the kind's options") {
       let name = try section.text("name", allowed: fileNameRule, "names the solver's files; used once")

@@ -140,6 +140,16 @@ public final class Options {
     try nested(key, "list of numbers", example: .list(example.map(Numbers.value)), about, depth: 1).values
   }
 
+  /// As above, or by default a word that says where they come from instead: nil.
+  public func numbers(_ key: String, or word: String, _ about: String) throws -> [Double]? {
+    if !has(key) || node?.mapping?[Node(key)]?.scalar?.string == word {
+      declare(key, "list of numbers", word, "finite numbers, or \(word)", about)
+      resolved.append((key, .scalar(word)))
+      return nil
+    }
+    return try numbers(key, about)
+  }
+
   public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
     try nested(
       key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2

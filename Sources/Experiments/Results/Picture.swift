@@ -46,9 +46,10 @@ struct PictureError: Error, CustomStringConvertible {
 extension Picture {
   /// The first images of a batch, up to 10 × 10, with values in [−1, 1] clipped to black and white, enlarged to about 600
   /// pixels.
-  static func grid(_ batch: Batch, shape: ImageShape) -> Picture {
-    let columns = min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))
-    let rows = max(1, min(columns, (batch.count + columns - 1) / columns))
+  /// - Parameter columns: default: as many as rows, up to 10.
+  static func grid(_ batch: Batch, shape: ImageShape, columns given: Int? = nil) -> Picture {
+    let columns = given ?? min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))
+    let rows = max(1, min(given == nil ? columns : .max, (batch.count + columns - 1) / columns))
     let zoom = max(1, 600 / (columns * (max(shape.width, shape.height) + 1)))
     let (cellWidth, cellHeight) = (shape.width * zoom + 2, shape.height * zoom + 2)
     var picture = Picture(width: columns * cellWidth + 2, height: rows * cellHeight + 2, background: (64, 64, 96))
@@ -66,6 +67,23 @@ extension Picture {
       }
     }
     return picture
+  }
+
+  /// Pictures of one height side by side.
+  static func row(_ pictures: [Picture], gap: Int = 4) -> Picture {
+    let width = pictures.reduce(-gap) { $0 + $1.width + gap }
+    var all = Picture(width: width, height: pictures.map(\.height).max() ?? 0, background: (150, 150, 150))
+    var left = 0
+    for picture in pictures {
+      for y in 0..<picture.height {
+        for x in 0..<picture.width {
+          let i = 3 * (y * picture.width + x)
+          all.set(left + x, y, (picture.pixels[i], picture.pixels[i + 1], picture.pixels[i + 2]))
+        }
+      }
+      left += picture.width + gap
+    }
+    return all
   }
 
   /// The first two coordinates of samples, dark where dense, over held-out points in gray. The frame is that of the

@@ -218,14 +218,24 @@ struct Session {
     let sampler = Sampler(
       process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, epsilon: sampling.epsilon,
       path: path(), grid: sampling.grid, threads: experiment.threads)
+    folder.remove("trajectories.csv")
+    var trajectories = Trajectories.header(dimension: plan.data.dimension)
     for named in sampling.solvers {
+      for ending in ["strip.png", "animation.png", "trajectories.npy"] {
+        folder.remove("samples/\(named.name)-\(ending)")
+      }
       let shards = Shards(rows: sampling.count, size: score.shardRows).count
       let bar = ProgressBar(
         "sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: experiment.quiet)
       defer { bar.finish() }
       do {
-        let samples = try sampler.draw(sampling.count, with: named.solver, denoise: named.denoise, progress: bar)
+        let recorder = sampling.trajectories.map { Trajectories.Recorder($0) }
+        let samples = try sampler.draw(
+          sampling.count, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
         try write(samples.batch, name: named.name, folder)
+        if let recorder {
+          trajectories += try write(recorder.trajectories(dimension: plan.data.dimension), name: named.name, folder)
+        }
         let s = samples.statistics
         table.rows.append(
           SolverTable.Row(
@@ -238,8 +248,20 @@ struct Session {
         failures.append("solver \(named.name): \(error)")
       }
       try folder.write(table.csv(), to: "solvers.csv")
+      if sampling.trajectories != nil { try folder.write(trajectories, to: "trajectories.csv") }
     }
     return table
+  }
+
+  /// Writes pictures of the rows that were followed, and returns their lines of `trajectories.csv`.
+  private func write(_ trajectories: Trajectories, name: String, _ folder: ResultsFolder) throws -> String {
+    let (shape, data) = (plan.data.imageShape, dataset.heldOut)
+    try folder.write(try trajectories.strip(shape: shape, data: data).png(), to: "samples/\(name)-strip.png")
+    try folder.write(try trajectories.animation(shape: shape, data: data), to: "samples/\(name)-animation.png")
+    if plan.data.dimension > 256 {
+      try folder.write(SampleFile.npy(trajectories.states), to: "samples/\(name)-trajectories.npy")
+    }
+    return trajectories.csv(solver: name)
   }
 
   /// Coupled paths are as fine as the shortest step of any solver asks for. A grid that is refused fails its solver.
