@@ -77,7 +77,8 @@ private struct GaussianOracle: ScoreNetwork {
   func sharedPass(image: Bool) throws {
     let network: any ScoreNetwork =
       image
-      ? try tinyUNet() : MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1))
+      ? try tinyUNet()
+      : MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1))
     let score = NetworkScore(
       network, parameters: values(network.layout.count, seed: 5).map { 0.3 * $0 }, prediction: .velocity,
       kernel: VPSDE().makeKernel()!, duration: 1)

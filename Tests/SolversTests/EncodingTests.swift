@@ -58,7 +58,8 @@ import Testing
 
   @Test("dequantised values fill their cells evenly") func dequantisation() {
     let quantisation = Quantisation(levels: 5)
-    let points = Batch(values: (0..<6000).map { quantisation.low + quantisation.spacing * Double($0 % 5) }, dimension: 3)
+    let points = Batch(
+      values: (0..<6000).map { quantisation.low + quantisation.spacing * Double($0 % 5) }, dimension: 3)
     let noisy = quantisation.dequantised(points, seed: 1)
     let offsets = zip(noisy.values, points.values).map { ($0 - $1) / quantisation.spacing }
     // A uniform value less its level again, with rounding.
