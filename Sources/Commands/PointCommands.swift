@@ -79,7 +79,7 @@ struct Encode: ParsableCommand {
 }
 
 struct Decode: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Carries codes back to points.")
+  static let configuration = CommandConfiguration(abstract: "Carries codes back to points; --input must be given.")
   @OptionGroup var arguments: PointArguments
 
   func validate() throws {

@@ -57,6 +57,7 @@ import Testing
     ),
     (("seed: 3", "seed: 3\nlikelihood: {epsilon: 1}"), ["likelihood.epsilon", "is 1", "below 1"]),
     (("seed: 3", "seed: 3\nlikelihood: {epsilon: 0}"), ["likelihood.epsilon", "is 0", "no noise", "above 0"]),
+    (("seed: 3", "seed: 3\nlikelihood: {integrator: bsimp}"), ["likelihood.integrator", "implicit", "rkf45"]),
     (("seed: 3", "seed: 3\nlikelihood: {probes: 0}"), ["likelihood.probes", "is 0", "1 or more"]),
     (("seed: 3", "seed: 3\nlikelihood: {probe: normal}"), ["likelihood.probe:", "rademacher, gaussian"]),
     (("seed: 3", "seed: 3\nlikelihood: {levels: 2.5}"), ["likelihood.levels", "is 2.5", "whole numbers"]),

@@ -222,6 +222,11 @@ import Testing
       try hidden.logDensities(of: Batch(count: 1, dimension: 2), with: exact)
     }
     #expect(error?.message.contains("affine") == true)
+    error = #expect(throws: InputError.self) {
+      try sampler(.vp, .pair()).logDensities(
+        of: Batch(count: 1, dimension: 2), with: Likelihood(GSLIntegrator(.bsimp), divergence: .exact))
+    }
+    #expect(error?.message.contains("implicit") == true)
   }
 
   @Test("a score that turns NaN names its row", arguments: [GSLIntegrator.Method.rkf45, .msadams])

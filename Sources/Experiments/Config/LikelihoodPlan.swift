@@ -33,7 +33,8 @@ extension ExperimentPlan.LikelihoodPlan {
     let probe = try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal")
     let probes = try options.integer(
       "probes", default: 16, atLeast: 1, "of hutchinson, a row; their spread is the standard error")
-    let integrator = try options.choice("integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper")
+    let integrator = try options.choice(
+      "integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper, an explicit one")
     let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
     let atol = try options.number("atol", default: 1e-5, in: .positive, "absolute tolerance")
     let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
@@ -71,6 +72,7 @@ extension ExperimentPlan.LikelihoodPlan {
     let setting = SamplingSetting(
       process: process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits)
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
+    try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
     try named("divergence", "") { try likelihood.requireDimension(dimension) }
     if case .exact = score { return }
     if let kernel = setting.kernel, kernel.moments(at: likelihood.epsilon).variance == 0 {

@@ -61,6 +61,13 @@ public struct Likelihood: Sendable {
   /// What process and score must offer. An affine process, as its field is linear in state and score.
   public var requires: Requirements { terminal == .exact ? [.additiveNoise, .logDensity] : .additiveNoise }
 
+  /// - Throws: `InputError` for an implicit integrator, which would need the derivatives of the divergence.
+  public func requireExplicitIntegrator() throws {
+    if integrator.requires.contains(.jacobian) {
+      throw InputError("is implicit, and would need derivatives of the divergence: take an explicit method, as rkf45")
+    }
+  }
+
   /// - Throws: `InputError` where the exact divergence is asked for in too many dimensions.
   public func requireDimension(_ dimension: Int) throws {
     if divergence == .exact && dimension > Self.largestExactDimension {

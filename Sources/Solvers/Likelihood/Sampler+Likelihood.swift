@@ -27,6 +27,7 @@ extension Sampler {
     of points: Batch, with likelihood: Likelihood, progress: (any ProgressObserver)? = nil
   ) throws -> LogDensities {
     try problem.setting.require(likelihood.requires)
+    try likelihood.requireExplicitIntegrator()
     try likelihood.requireDimension(points.dimension)
     precondition(likelihood.epsilon < problem.process.duration, "0 ≤ ε < T")
     let clock = ContinuousClock()
