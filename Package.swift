@@ -59,7 +59,9 @@ let package = Package(
       dependencies: [
         "Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core",
       ]),
-    floor("Commands", on: ["Experiments", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+    floor(
+      "Commands",
+      on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
     .executableTarget(
       name: "score-sde-bench",

@@ -28,8 +28,8 @@ struct ScoreSDECommand: ParsableCommand {
     abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
     version: Experiments.version,
     subcommands: [
-      Run.self, Train.self, Sample.self, Evaluate.self, Score.self, Converge.self, Export.self, Validate.self,
-      List.self,
+      Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
+      Interpolate.self, Converge.self, Export.self, Validate.self, List.self,
     ])
 }
 
@@ -92,54 +92,6 @@ struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Judges the samples that are there.")
   @OptionGroup var arguments: ConfigArguments
   func run() throws { try arguments.run([.evaluate]) }
-}
-
-struct Score: ParsableCommand {
-  static let configuration = CommandConfiguration(abstract: "Evaluates the score at given points.")
-  @OptionGroup var arguments: PointArguments
-  func run() throws { try arguments.run() }
-}
-
-/// `--output` is a file here, so this does not share `ConfigArguments`.
-struct PointArguments: ParsableArguments {
-  @Argument(help: "The experiment's YAML file.")
-  var config: String
-
-  @Option(name: .customLong("at"), help: "The time t.")
-  var time: Double
-
-  @Option(help: "A CSV file of points, a row each.")
-  var input: String
-
-  @Option(help: "The CSV file to write.")
-  var output: String
-
-  @Option(help: "score, noise (−σ s) or denoised (Tweedie's mean).")
-  var quantity = "score"
-
-  @Option(help: "The results folder that holds the checkpoint. (default: Results/NAME)")
-  var results: String?
-
-  @Option(name: .customLong("set"), help: "Overrides one key (repeatable).")
-  var overrides: [String] = []
-
-  @Option(help: "Worker threads. (default: one per processor)")
-  var threads: Int?
-
-  func validate() throws {
-    guard PointQuantity(rawValue: quantity) != nil else {
-      throw ValidationError("--quantity is '\(quantity)'; allowed: score, noise, denoised")
-    }
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
-  }
-
-  func run() throws {
-    try reportingErrors {
-      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
-      try Experiment(plan, catalogue: CommandTool.catalogue, folder: results, threads: threads).scorePoints(
-        at: time, input: input, output: output, quantity: PointQuantity(rawValue: quantity) ?? .score)
-    }
-  }
 }
 
 struct Export: ParsableCommand {

@@ -24,6 +24,8 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let augmentation = Purpose(rawValue: 17)
   public static let area = Purpose(rawValue: 18)
   public static let acceptance = Purpose(rawValue: 19)
+  public static let divergence = Purpose(rawValue: 20)
+  public static let dequantisation = Purpose(rawValue: 21)
 }
 
 /// A counter-based random stream: every number is a function of (seed, purpose, row, step, column) and of nothing else,

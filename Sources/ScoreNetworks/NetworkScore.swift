@@ -82,33 +82,56 @@ public struct NetworkScore: Score {
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
       forEachPart(of: x, times, recording: false) { x, offset, output, _ in
-        let s = s.values + offset
-        for run in runs {
-          let o = run.first * x.dimension
-          ck_combine_float(
-            s + o, run.coefficients.skip, x.values + o, run.coefficients.output, output.values + o,
-            run.count * x.dimension)
-        }
+        write(output, x, into: s.values + offset)
       }
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      // (∂s/∂x)ᵀ v = skip · v + out · in · (∂F/∂(in · x))ᵀ v
       forEachPart(of: x, times, recording: true) { x, offset, output, input in
-        let (v, out) = (v.values + offset, out.values + offset)
-        let adjoint = tape.constant(rows: x.count, columns: x.dimension)
-        for run in runs {
-          let o = run.first * x.dimension
-          ck_to_float(
-            adjoint.values + o, v + o, run.coefficients.output * run.coefficients.input, run.count * x.dimension)
-        }
-        tape.backward(from: output, adjoint: adjoint)
-        guard let gradient = tape.gradient(of: input) else { preconditionFailure("a network that ignores its input") }
-        for run in runs {
-          let o = run.first * x.dimension
-          ck_combine_float(out + o, run.coefficients.skip, v + o, 1, gradient.values + o, run.count * x.dimension)
+        pullBack(v.values + offset, through: output, to: input, into: out.values + offset)
+      }
+    }
+
+    /// One recorded pass for all of them.
+    func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
+      forEachPart(of: x, times, recording: true) { x, offset, output, input in
+        write(output, x, into: s.values + offset)
+        for index in v.indices {
+          pullBack(v[index].values + offset, through: output, to: input, into: out[index].values + offset)
         }
       }
+    }
+
+    /// s = skip · x + out · F
+    private func write(_ output: Tensor, _ x: Rows, into s: UnsafeMutablePointer<Double>) {
+      for run in runs {
+        let o = run.first * x.dimension
+        ck_combine_float(
+          s + o, run.coefficients.skip, x.values + o, run.coefficients.output, output.values + o,
+          run.count * x.dimension)
+      }
+    }
+
+    /// (∂s/∂x)ᵀ v = skip · v + out · in · (∂F/∂(in · x))ᵀ v
+    private func pullBack(
+      _ v: UnsafePointer<Double>, through output: Tensor, to input: Tensor, into out: UnsafeMutablePointer<Double>
+    ) {
+      let dimension = input.columns
+      let adjoint = tape.constant(rows: input.rows, columns: dimension)
+      for run in runs {
+        let o = run.first * dimension
+        ck_to_float(
+          adjoint.values + o, v + o, run.coefficients.output * run.coefficients.input, run.count * dimension)
+      }
+      tape.backward(from: output, adjoint: adjoint)
+      guard let gradient = tape.gradient(of: input) else { preconditionFailure("a network that ignores its input") }
+      for run in runs {
+        let o = run.first * dimension
+        ck_combine_float(out + o, run.coefficients.skip, v + o, 1, gradient.values + o, run.count * dimension)
+      }
+      // The next product finds this memory again.
+      tape.releaseGradient(of: input)
+      tape.arena.recycle(adjoint.values, adjoint.count)
     }
 
     /// Takes the network through rows, as many at a time as it likes.

@@ -78,7 +78,9 @@ public struct Sampler: Sendable {
       batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
   }
 
-  private func run(
+  /// Runs `body` on every shard of a batch, each with a context of its own.
+  /// - Returns: what each shard took, by its first row.
+  func run(
     _ batch: inout Batch, _ path: any BrownianPath, _ progress: (any ProgressObserver)?,
     _ observer: (any StepObserver)?,
     _ body: @Sendable (Rows, SolveContext) throws -> StepCount

@@ -52,6 +52,23 @@ import Testing
     (("seed: 3", "seed: 3\nextra: 1"), ["test.yaml:3: extra", "unknown key"]),
     (("count: 40", "count: 40\n  epsilon: 1"), ["sampling.epsilon", "below 1"]),
     (
+      ("seed: 3", "seed: 3\nlikelihood: {terminal: exact}"),
+      ["test.yaml:3: likelihood.terminal", "exact: needs a score that knows its log density"]
+    ),
+    (("seed: 3", "seed: 3\nlikelihood: {epsilon: 1}"), ["likelihood.epsilon", "is 1", "below 1"]),
+    (("seed: 3", "seed: 3\nlikelihood: {epsilon: 0}"), ["likelihood.epsilon", "is 0", "no noise", "above 0"]),
+    (("seed: 3", "seed: 3\nlikelihood: {integrator: bsimp}"), ["likelihood.integrator", "implicit", "rkf45"]),
+    (("seed: 3", "seed: 3\nlikelihood: {probes: 0}"), ["likelihood.probes", "is 0", "1 or more"]),
+    (("seed: 3", "seed: 3\nlikelihood: {probe: normal}"), ["likelihood.probe:", "rademacher, gaussian"]),
+    (("seed: 3", "seed: 3\nlikelihood: {levels: 2.5}"), ["likelihood.levels", "is 2.5", "whole numbers"]),
+    (("seed: 3", "seed: 3\nlikelihood: {levels: 1}"), ["likelihood.levels", "is 1", "2 or more, or none"]),
+    (("seed: 3", "seed: 3\nlikelihood: {low: 1}"), ["likelihood.high", "is 1", "above low"]),
+    (("seed: 3", "seed: 3\nlikelihood: {divergense: exact}"), ["divergense", "did you mean 'divergence'"]),
+    (
+      ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: digits}\nlikelihood: {probes: many}"),
+      ["likelihood.probes", "'many'"]
+    ),
+    (
       ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: csv, path: nowhere.csv}"),
       ["nowhere.csv", "no such file"]
     ),

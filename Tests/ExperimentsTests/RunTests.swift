@@ -182,7 +182,8 @@ import Testing
       try "x0,x1\n1,2\n3,-1\n".write(toFile: input, atomically: true, encoding: .utf8)
       let experiment = Experiment(try plan(text), folder: folder, quiet: true)
       func values(_ quantity: PointQuantity) throws -> [Double] {
-        try experiment.scorePoints(at: 0.5, input: input, output: folder + "/y.csv", quantity: quantity)
+        try experiment.scorePoints(
+          at: 0.5, PointFiles(input: input, output: folder + "/y.csv"), quantity: quantity)
         return contents(folder + "/y.csv").split(separator: "\n").dropFirst().flatMap { $0.split(separator: ",") }
           .compactMap { Double($0) }
       }

@@ -103,7 +103,7 @@ private let tinyUNet = """
       for time in [0.002, 0.25, 1] {
         func noise(_ experiment: Experiment, _ name: String) throws -> [Double] {
           let output = "\(folder)/\(name).csv"
-          try experiment.scorePoints(at: time, input: folder + "/x.csv", output: output, quantity: .noise)
+          try experiment.scorePoints(at: time, PointFiles(input: folder + "/x.csv", output: output), quantity: .noise)
           return contents(output).split(separator: "\n").dropFirst().flatMap {
             $0.split(separator: ",").map { Double($0)! }
           }

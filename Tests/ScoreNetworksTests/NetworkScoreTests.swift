@@ -73,6 +73,36 @@ private struct GaussianOracle: ScoreNetwork {
     }
   }
 
+  @Test("several Jacobian products of one recorded pass are those of a pass for each", arguments: [false, true])
+  func sharedPass(image: Bool) throws {
+    let network: any ScoreNetwork =
+      image
+      ? try tinyUNet()
+      : MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1))
+    let score = NetworkScore(
+      network, parameters: values(network.layout.count, seed: 5).map { 0.3 * $0 }, prediction: .velocity,
+      kernel: VPSDE().makeKernel()!, duration: 1)
+    // More rows than the U-Net takes at a time.
+    let span = RowSpan(first: 3, count: 2 * network.shardRows.upperBound + 1, dimension: network.dimension)
+    try RowStorage.with(span, count: 10) { rows in
+      let (x, s, shared) = (rows[0], rows[1], rows[2])
+      let (v, found) = (Array(rows[3..<6]), Array(rows[6..<9]))
+      let noise = NoiseStream(seed: 1, purpose: .prior)
+      for (step, rows) in ([x] + v).enumerated() { noise.normals(into: rows, step: step) }
+      let evaluator = try score.makeEvaluator(for: span)
+      try evaluator.evaluate(x, at: .all(0.4), into: s)
+      // Twice, as the second pass finds the memory of the first.
+      for _ in 0..<2 { try evaluator.evaluate(x, at: .all(0.4), into: shared, pullingBack: v, into: found) }
+      // What is recorded sums the first layer in another order: float rounding.
+      for i in 0..<x.size { #expect(abs(shared.values[i] - s.values[i]) < 1e-5 * (1 + abs(s.values[i]))) }
+      let single = rows[9]
+      for (v, found) in zip(v, found) {
+        try evaluator.pullback(v, x, at: .all(0.4), into: single)
+        #expect((0..<x.size).allSatisfy { single.values[$0] == found.values[$0] })
+      }
+    }
+  }
+
   @Test("a network that predicts rightly gives the exact score, whatever it predicts", arguments: Prediction.allCases)
   func predictions(prediction: Prediction) throws {
     let kernel = VESDE(GeometricSigma(0.1, 5)).makeKernel()!

@@ -116,7 +116,7 @@ import Testing
 }
 
 /// The variance-preserving process as a plain SDE, its kernel unknown.
-private struct Hidden: SDE {
+struct Hidden: SDE {
   private let base = VPSDE()
   var duration: Double { base.duration }
   var samplingEpsilon: Double { base.samplingEpsilon }

@@ -21,6 +21,7 @@ public struct ExperimentPlan: Sendable {
   /// Where that is to be trained.
   public let training: TrainingPlan?
   public let sampling: SamplingPlan
+  public let likelihood: LikelihoodPlan
   public let metrics: [(name: String, metric: any Metric)]
   /// Whether solvers are compared with exact solutions of their own problem.
   public let pathError: Bool
@@ -103,12 +104,16 @@ public struct ExperimentPlan: Sendable {
       samplingSection, process: process, classes: score.isCheckpoint ? nil : network?.classCount ?? 0,
       traits: score.traits, catalogue)
     try samplingSection.finish()
+    let likelihoodSection = try options.section("likelihood", "how log densities and codes are computed")
+    let likelihood = try LikelihoodPlan(
+      likelihoodSection, process: process, dimension: data.dimension, score: score, isAsked: options.has("likelihood"))
+    try likelihoodSection.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     let (metrics, pathError) = try readEvaluation(evaluation, catalogue)
     try evaluation.finish()
     return ExperimentPlan(
       name: name, seed: UInt64(seed), data: data, process: process, processKind: processKind, score: score,
-      network: network, training: training, sampling: sampling,
+      network: network, training: training, sampling: sampling, likelihood: likelihood,
       metrics: try metrics.map { ($0, try catalogue.metrics[$0]!.decode(.describing(), catalogue)) },
       pathError: pathError, resolved: options.resolvedYAML(),
       trainingIdentity: identity + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
@@ -144,7 +149,8 @@ public struct ExperimentPlan: Sendable {
   private init(
     name: String, seed: UInt64, data: any DataSource, process: any SDE, processKind: String, score: ScoreRecipe,
     network: (any ScoreNetwork)?, training: TrainingPlan?, sampling: SamplingPlan,
-    metrics: [(name: String, metric: any Metric)], pathError: Bool, resolved: String, trainingIdentity: String
+    likelihood: LikelihoodPlan, metrics: [(name: String, metric: any Metric)], pathError: Bool, resolved: String,
+    trainingIdentity: String
   ) {
     self.name = name
     self.seed = seed
@@ -155,6 +161,7 @@ public struct ExperimentPlan: Sendable {
     self.network = network
     self.training = training
     self.sampling = sampling
+    self.likelihood = likelihood
     self.metrics = metrics
     self.pathError = pathError
     self.resolved = resolved

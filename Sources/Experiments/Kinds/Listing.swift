@@ -34,6 +34,12 @@ public struct Listing {
         "sampling",
         declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, traits: [], catalogue) }
       ),
+      (
+        "likelihood",
+        declared {
+          _ = try ExperimentPlan.LikelihoodPlan($0, process: VPSDE(), dimension: 1, score: .exact, isAsked: false)
+        }
+      ),
       ("evaluation", declared { _ = try ExperimentPlan.readEvaluation($0, catalogue) }),
     ]
     groups = [

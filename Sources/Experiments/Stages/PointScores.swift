@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Core
-import Datasets
 import Processes
 import Solvers
 
@@ -16,21 +15,16 @@ public enum PointQuantity: String, Sendable, CaseIterable {
 }
 
 extension Experiment {
-  /// Evaluates the score of the points in a CSV file at time t, and writes a CSV file.
-  public func scorePoints(at t: Double, input: String, output: String, quantity: PointQuantity) throws {
+  /// Evaluates the score of points at time t, and writes a CSV file.
+  public func scorePoints(at t: Double, _ files: PointFiles, quantity: PointQuantity) throws {
     guard t > 0, t <= plan.process.duration else {
       throw InputError("is \(written(t)); allowed: above 0, at most \(written(plan.process.duration))", at: "--at")
     }
-    var points = try NumericTable(reading: input).values
-    guard points.dimension == plan.data.dimension else {
-      throw InputError("rows of \(points.dimension) values; the data has \(plan.data.dimension)", at: input)
-    }
-    let session = try Session(self, dataset: try plan.data.load(seed: plan.seed))
-    try session.requireCheckpoint()
+    let (given, score) = try open(files)
+    var points = given
     guard let moments = plan.process.makeKernel()?.moments(at: t) else {
       throw InputError("the process has no perturbation kernel")
     }
-    let score = session.score
     try points.forEachShard(of: score.shardRows, threads: threads) { x in
       try RowStorage.with(x.span, count: 1) { storage in
         let s = storage[0]
@@ -46,6 +40,6 @@ extension Experiment {
     if let bad = points.values.firstIndex(where: { !$0.isFinite }) {
       throw ComputationError.nonFiniteState(row: bad / points.dimension, step: 0, time: t)
     }
-    try writeWhole(SampleFile.csv(points), to: output)
+    try writeWhole(SampleFile.csv(points), to: files.output)
   }
 }

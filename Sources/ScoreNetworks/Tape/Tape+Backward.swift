@@ -38,6 +38,10 @@ extension Tape {
     tensor.node >= 0 && tensor.node < adjoints.count ? adjoints[tensor.node]?.tensor : nil
   }
 
+  /// Gives the memory of a variable's gradient back after its last use, so that the same pass can be differentiated once
+  /// more without taking new memory.
+  func releaseGradient(of variable: Tensor) { release(variable.node) }
+
   private func ones(_ rows: Int, _ columns: Int) -> Tensor {
     let tensor = constant(rows: rows, columns: columns)
     tensor.values.update(repeating: 1, count: tensor.count)

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Solvers
+
+extension ExperimentPlan {
+  /// How log densities, codes and what lies between points are computed.
+  public struct LikelihoodPlan: Sendable {
+    public let likelihood: Likelihood
+    /// nil where the data's values are not of a finite number.
+    public let quantisation: Quantisation?
+    /// Whether points get uniform noise one spacing wide first.
+    public let dequantises: Bool
+
+    /// The flow by which points are encoded and decoded.
+    public var flow: ProbabilityFlow { ProbabilityFlow(likelihood.integrator) }
+
+    private enum Divergence: String, CaseIterable { case auto, exact, hutchinson }
+  }
+}
+
+extension ExperimentPlan.LikelihoodPlan {
+  /// - Parameter isAsked: whether the config has this section, so that it must be possible.
+  init(_ options: Options, process: any SDE, dimension: Int, score: ScoreRecipe, isAsked: Bool) throws {
+    let epsilon = try options.number(
+      "epsilon", default: 1e-5, in: .from(0, below: process.duration),
+      "where the flow begins: the noise that points have")
+    let terminal = try options.choice(
+      "terminal", default: Likelihood.Terminal.prior, "the density at T: the prior's, or the score's own")
+    let kind = try options.choice(
+      "divergence", default: Divergence.auto,
+      "exact, up to \(Likelihood.largestExactDimension) dimensions, or estimated; auto: exact up to 16")
+    let probe = try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal")
+    let probes = try options.integer(
+      "probes", default: 16, atLeast: 1, "of hutchinson, a row; their spread is the standard error")
+    let integrator = try options.choice(
+      "integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper, an explicit one")
+    let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
+    let atol = try options.number("atol", default: 1e-5, in: .positive, "absolute tolerance")
+    let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
+    let levels = try options.number(
+      "levels", or: "none", in: .atLeast(2), "how many values the data can have, for bits per dimension")
+    let low = try options.number("low", default: -1, "the smallest of them")
+    let high = try options.number("high", default: 1, "the largest of them")
+    dequantises = try options.flag(
+      "dequantise", default: true, "with levels: give points uniform noise one spacing wide first")
+    if let levels, levels != levels.rounded() || levels > 1e9 {
+      throw options.wrong("levels", "is \(written(levels)); allowed: whole numbers of 2 or more, or none")
+    }
+    guard low < high else { throw options.wrong("high", "is \(written(high)); allowed: above low") }
+    quantisation = levels.map { Quantisation(levels: Int($0), low: low, high: high) }
+
+    let isExact = kind == .exact || kind == .auto && dimension <= 16
+    likelihood = Likelihood(
+      GSLIntegrator(integrator, rtol: rtol, atol: atol, maximumSteps: most), epsilon: epsilon, terminal: terminal,
+      divergence: isExact ? .exact : .hutchinson(probes: probes, probe))
+    if isAsked { try check(options, process, dimension, score) }
+  }
+
+  /// Refuses what cannot be computed: with its key where the config asks for likelihoods, else when a command does.
+  func check(_ options: Options?, _ process: any SDE, _ dimension: Int, _ score: ScoreRecipe) throws {
+    func wrong(_ key: String, _ message: String) -> InputError {
+      options?.wrong(key, message) ?? InputError(message, at: "likelihood.\(key)")
+    }
+    func named<Value>(_ key: String, _ prefix: String, _ body: () throws -> Value) throws -> Value {
+      do {
+        return try body()
+      } catch let error as InputError where error.location.isEmpty {
+        throw wrong(key, prefix + error.message)
+      }
+    }
+    let setting = SamplingSetting(
+      process: process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits)
+    try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
+    try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
+    try named("divergence", "") { try likelihood.requireDimension(dimension) }
+    if case .exact = score { return }
+    if let kernel = setting.kernel, kernel.moments(at: likelihood.epsilon).variance == 0 {
+      throw wrong(
+        "epsilon", "is \(written(likelihood.epsilon)), where there is no noise; allowed with this score: above 0")
+    }
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Foundation
+import Processes
+import ScoreNetworks
+
+/// Where a command's points come from and where its table goes.
+public struct PointFiles: Sendable {
+  /// A CSV file; nil: the data's held-out rows.
+  public let input: String?
+  /// The CSV file to write.
+  public let output: String
+  /// How many rows are taken, from the first; nil: all.
+  public let count: Int?
+
+  public init(input: String?, output: String, count: Int? = nil) {
+    self.input = input
+    self.output = output
+    self.count = count
+  }
+
+  /// - Throws: `InputError` where the output could not be written, before anything is computed for it.
+  func requireWritable() throws {
+    let folder = (output as NSString).deletingLastPathComponent
+    var isFolder: ObjCBool = false
+    let manager = FileManager.default
+    guard manager.isWritableFile(atPath: folder.isEmpty ? "." : folder) else {
+      throw InputError("the folder of this file is missing or cannot be written", at: output)
+    }
+    if manager.fileExists(atPath: output, isDirectory: &isFolder), isFolder.boolValue {
+      throw InputError("is a folder; expected a file to write", at: output)
+    }
+  }
+}
+
+extension Experiment {
+  /// Points of the data's dimension, and the trained or exact score at them.
+  func open(_ files: PointFiles) throws -> (points: Batch, score: any Score) {
+    try files.requireWritable()
+    // A wrong file is told before any data is made.
+    let given = try files.input.map { try readPoints($0) }
+    let dataset = try plan.data.load(seed: plan.seed)
+    let session = try Session(self, dataset: dataset)
+    try session.requireCheckpoint()
+    let points = given ?? dataset.heldOut
+    return (
+      points.prefix(files.count ?? points.count),
+      classified(session.score, files.input == nil ? dataset.labels?.heldOut : nil)
+    )
+  }
+
+  private func readPoints(_ path: String) throws -> Batch {
+    let points = try NumericTable(reading: path).values
+    guard points.dimension == plan.data.dimension else {
+      throw InputError("rows of \(points.dimension) values; the data has \(plan.data.dimension)", at: path)
+    }
+    return points
+  }
+
+  /// A network that is conditioned on classes is told those of the rows, where the data knows them.
+  private func classified(_ score: any Score, _ labels: [Int]?) -> any Score {
+    guard let network = score as? NetworkScore, network.isClassifiedInTurn, let labels else { return score }
+    return network.with(classes: .each(labels))
+  }
+}
+
+extension NetworkScore {
+  /// Whether it is conditioned on classes, and nobody has said which.
+  var isClassifiedInTurn: Bool { network.classCount > 0 && classes == .inTurn }
+}

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+import Processes
+import ScoreNetworks
+import Solvers
+
+extension Experiment {
+  /// Writes `log_density` of each point, its `standard_error` where it is estimated, and `bits_per_dimension` where the
+  /// number of levels is given.
+  /// - Returns: a line with means and cost.
+  public func logDensities(of files: PointFiles) throws -> String {
+    let likelihood = plan.likelihood
+    var (points, sampler) = try openFlow(files)
+    if let quantisation = likelihood.quantisation, likelihood.dequantises {
+      points = quantisation.dequantised(points, seed: plan.seed)
+    }
+    let bar = ProgressBar("likelihood \(plan.name)", total: nil, quiet: quiet)
+    defer { bar.finish() }
+    let result = try sampler.logDensities(of: points, with: likelihood.likelihood, progress: bar)
+    let bits = likelihood.quantisation.map { quantisation in
+      result.values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: points.dimension) }
+    }
+    let columns = [
+      ("log_density", result.values), ("standard_error", result.standardErrors), ("bits_per_dimension", bits),
+    ].compactMap { name, values in values.map { (name, $0) } }
+    var table = Batch(count: points.count, dimension: columns.count)
+    for (j, column) in columns.enumerated() {
+      for i in 0..<points.count { table[i, j] = column.1[i] }
+    }
+    try writeWhole(SampleFile.csv(table, header: columns.map(\.0)), to: files.output)
+    bar.finish()
+    return Self.summary(result, bits: bits)
+  }
+
+  private static func summary(_ result: LogDensities, bits: [Double]?) -> String {
+    /// Mean and standard error over points.
+    func mean(_ values: [Double]) -> String {
+      let count = Double(values.count)
+      let mean = values.reduce(0, +) / count
+      guard values.count > 1 else { return String(format: "%.4f", mean) }
+      let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+      return String(format: "%.4f ± %.4f", mean, (squares / (count - 1) / count).squareRoot())
+    }
+    var parts = ["mean log density \(mean(result.values))"]
+    if let bits { parts.append("bits per dimension \(mean(bits))") }
+    parts.append(String(format: "NFE %.0f, largest %d", result.statistics.nfe, result.statistics.nfeMax))
+    return "\(result.values.count) points: " + parts.joined(separator: "; ")
+  }
+
+  /// Writes the codes of points: where the probability flow takes them from ε to T.
+  public func encode(_ files: PointFiles) throws -> String {
+    try transport(files) { ($0, $1) }
+  }
+
+  /// Writes the points whose codes are given, from T to ε.
+  public func decode(_ files: PointFiles) throws -> String {
+    try transport(files) { ($1, $0) }
+  }
+
+  private func transport(
+    _ files: PointFiles, _ ends: (_ epsilon: Double, _ duration: Double) -> (Double, Double)
+  ) throws -> String {
+    let (points, sampler) = try openFlow(files)
+    let (start, end) = ends(plan.likelihood.likelihood.epsilon, plan.process.duration)
+    let samples = try sampler.transport(points, from: start, to: end, with: plan.likelihood.flow)
+    try writeWhole(SampleFile.csv(samples.batch), to: files.output)
+    return String(
+      format: "%d points from t = \(written(start)) to \(written(end)); NFE %.0f, largest %d", points.count,
+      samples.statistics.nfe, samples.statistics.nfeMax)
+  }
+
+  /// Writes `frames` points for each two consecutive rows, from one to the other.
+  public func interpolate(_ files: PointFiles, frames: Int, by interpolation: Interpolation) throws -> String {
+    guard frames >= 2 else { throw InputError("is \(frames); allowed: 2 or more", at: "--frames") }
+    let (points, sampler) = try openFlow(files)
+    guard points.count >= 2 else {
+      throw InputError("one row; at least two are needed", at: files.input ?? "--count")
+    }
+    let samples = try sampler.interpolate(
+      points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon, with: plan.likelihood.flow
+    )
+    try writeWhole(SampleFile.csv(samples.batch), to: files.output)
+    return "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
+  }
+
+  private func openFlow(_ files: PointFiles) throws -> (points: Batch, sampler: Sampler) {
+    try plan.likelihood.check(nil, plan.process, plan.data.dimension, plan.score)
+    let (points, score) = try open(files)
+    if let network = score as? NetworkScore, network.isClassifiedInTurn {
+      throw InputError(
+        "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
+        at: "sampling.class")
+    }
+    return (
+      points,
+      Sampler(process: plan.process, score: score, dimension: points.dimension, seed: plan.seed, threads: threads)
+    )
+  }
+}

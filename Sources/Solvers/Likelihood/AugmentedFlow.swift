@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+/// A shard on its way along the probability flow, with the integral of the divergence: the state is each row's D
+/// coordinates and its accumulators, one for each probe, or a single one where the divergence is exact.
+final class AugmentedFlow {
+  private let context: SolveContext
+  private let epsilon: Double
+  private let integrator: any Integrator
+  private let storage: RowStorage
+  private let point, score, flow: Rows
+  /// v and (∂s/∂x)ᵀ v
+  private let probes, products: [Rows]
+  private let accumulators: Int
+
+  private var state: Rows { storage.rows }
+
+  init(_ likelihood: Likelihood, in context: SolveContext) {
+    self.context = context
+    epsilon = likelihood.epsilon
+    integrator = likelihood.integrator
+    let span = context.span
+    switch likelihood.divergence {
+    case .exact:
+      accumulators = 1
+      probes = (0..<span.dimension).map { j in
+        let unit = context.makeRows()
+        for row in 0..<unit.count { unit[row, j] = 1 }
+        return unit
+      }
+    case .hutchinson(let count, let law):
+      accumulators = count
+      let stream = NoiseStream(seed: context.problem.seed, purpose: .divergence)
+      probes = (0..<count).map { index in
+        let probe = context.makeRows()
+        switch law {
+        case .gaussian: stream.normals(into: probe, step: index)
+        case .rademacher:
+          stream.uniforms(into: probe, step: index)
+          for i in 0..<probe.size { probe.values[i] = probe.values[i] < 0.5 ? -1 : 1 }
+        }
+        return probe
+      }
+    }
+    products = probes.map { _ in context.makeRows() }
+    (point, score, flow) = (context.makeRows(), context.makeRows(), context.makeRows())
+    storage = RowStorage(RowSpan(first: span.first, count: span.count, dimension: span.dimension + accumulators))
+  }
+
+  /// Carries x from ε to T in place, and keeps the integrals.
+  func encode(_ x: Rows) throws -> StepCount {
+    let (state, dimension) = (state, x.dimension)
+    state.values.update(repeating: 0, count: state.size)
+    for row in 0..<x.count {
+      (state.values + row * state.dimension).update(from: x.values + row * dimension, count: dimension)
+    }
+    let steps = try integrator.integrate(state, from: epsilon, to: context.problem.process.duration) {
+      try field(at: $0, $1, into: $2)
+    } onStep: { step, time in
+      try context.finished(step: step, at: time, state)
+    }
+    for row in 0..<x.count {
+      (x.values + row * dimension).update(from: state.values + row * state.dimension, count: dimension)
+    }
+    return steps
+  }
+
+  /// Writes F and, for each accumulator, vᵀ (∂F/∂x) v. As F is linear in (x, s), its derivative along v is F itself with v
+  /// for x and the score's derivative along v for s.
+  private func field(at t: Double, _ state: Rows, into derivative: Rows) throws {
+    let process = context.problem.process
+    let (dimension, width) = (point.dimension, state.dimension)
+    for row in 0..<point.count {
+      (point.values + row * dimension).update(from: state.values + row * width, count: dimension)
+    }
+    try context.score.evaluate(point, at: .all(t), into: score, pullingBack: probes, into: products)
+    derivative.values.update(repeating: 0, count: derivative.size)
+    flow.values.update(repeating: 0, count: flow.size)
+    process.addFlow(point, score: score, at: t, times: 1, to: flow)
+    for row in 0..<point.count {
+      (derivative.values + row * width).update(from: flow.values + row * dimension, count: dimension)
+    }
+    for index in probes.indices {
+      let probe = probes[index]
+      flow.values.update(repeating: 0, count: flow.size)
+      process.addFlow(probe, score: products[index], at: t, times: 1, to: flow)
+      let accumulator = dimension + min(index, accumulators - 1)
+      for row in 0..<probe.count {
+        var product = 0.0
+        let (v, f) = (probe.values + row * dimension, flow.values + row * dimension)
+        for j in 0..<dimension { product += v[j] * f[j] }
+        derivative[row, accumulator] += product
+      }
+    }
+  }
+
+  /// ∫ ∇·F dt of a row after `encode`, and its standard error where there are several estimates.
+  func divergence(ofRow row: Int) -> (mean: Double, standardError: Double?) {
+    let estimates = UnsafeBufferPointer(
+      start: state.values + row * state.dimension + point.dimension, count: accumulators)
+    let count = Double(accumulators)
+    let mean = estimates.reduce(0, +) / count
+    guard accumulators > 1 else { return (mean, nil) }
+    let squares = estimates.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    return (mean, (squares / (count - 1) / count).squareRoot())
+  }
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+/// Log densities of points, and what they cost.
+public struct LogDensities: Sendable {
+  /// log p_ε(x) of each row, in nats.
+  public let values: [Double]
+  /// Of each value, from the spread of its probes: their sample deviation / √probes. nil where the divergence is exact, and
+  /// for a single probe. Knows nothing of the integrator's error.
+  public let standardErrors: [Double]?
+  /// Where the flow took each row: its code at T.
+  public let latents: Batch
+  /// Evaluations are scores and Jacobian products together.
+  public let statistics: Statistics
+}
+
+extension Sampler {
+  /// The log density of given points under the model that the problem's score defines. Of the problem's ε nothing is used:
+  /// the likelihood has its own.
+  ///
+  /// Probes are keyed by (seed, row). Rows of a shard share their steps, so that a row depends on its shard to the
+  /// integrator's tolerance; on the number of threads nothing depends.
+  /// - Throws: `InputError` where process or score lack what is needed, or where the dimension is too large for the exact
+  ///   divergence; `ComputationError` with row and time where a state stops being finite.
+  public func logDensities(
+    of points: Batch, with likelihood: Likelihood, progress: (any ProgressObserver)? = nil
+  ) throws -> LogDensities {
+    try problem.setting.require(likelihood.requires)
+    try likelihood.requireExplicitIntegrator()
+    try likelihood.requireDimension(points.dimension)
+    precondition(likelihood.epsilon < problem.process.duration, "0 ≤ ε < T")
+    let clock = ContinuousClock()
+    let start = clock.now
+    var latents = points
+    // A value and its standard error a row.
+    var table = Batch(count: points.count, dimension: 2)
+    let results = try table.withRows { table in
+      let memory = SharedMemory(table.values)
+      return try run(&latents, problem.path, progress, nil) { x, context in
+        let flow = AugmentedFlow(likelihood, in: context)
+        let steps = try flow.encode(x)
+        try RowStorage.with(RowSpan(first: x.first, count: x.count, dimension: 1), count: 1) { storage in
+          let terminal = storage[0]
+          switch likelihood.terminal {
+          case .prior: problem.process.priorLogDensity(x, into: terminal.values)
+          case .exact: try context.score.logDensity(x, at: .all(problem.process.duration), into: terminal.values)
+          }
+          for row in 0..<x.count {
+            let divergence = flow.divergence(ofRow: row)
+            let entry = memory.pointer + 2 * (x.first + row)
+            entry[0] = terminal[row, 0] + divergence.mean
+            entry[1] = divergence.standardError ?? .nan
+          }
+        }
+        return steps
+      }
+    }
+    return LogDensities(
+      values: (0..<table.count).map { table[$0, 0] },
+      standardErrors: likelihood.divergence.hasErrors ? (0..<table.count).map { table[$0, 1] } : nil, latents: latents,
+      statistics: Statistics(results, rows: points.count, seconds: start.duration(to: clock.now).seconds))
+  }
+}
