@@ -17,7 +17,8 @@ struct Benchmark {
 
   static let names =
     [
-      "train-128", "train-256", "sample-128", "mixture-em", "mixture-flow", "normals", "mixture-score", "matrix-product",
+      "train-128", "train-256", "sample-128", "mixture-em", "mixture-flow", "normals", "mixture-score",
+      "matrix-product",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
 
   /// What a U-Net's case is to be other than usual.

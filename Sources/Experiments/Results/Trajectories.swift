@@ -20,7 +20,8 @@ public struct TrajectoryPlan: Sendable, Equatable {
     if let wanted {
       if options.has("first") { throw options.wrong("first", "stands beside rows; allowed: one of the two") }
       for row in wanted where row != row.rounded() || row < 0 || row >= Double(count) {
-        throw options.wrong("rows", "holds \(written(row)); allowed: whole numbers from 0, below count, which is \(count)")
+        throw options.wrong(
+          "rows", "holds \(written(row)); allowed: whole numbers from 0, below count, which is \(count)")
       }
       guard Set(wanted).count == wanted.count else { throw options.wrong("rows", "names a row twice") }
       rows = wanted.map { Int($0) }.sorted()
