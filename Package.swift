@@ -76,7 +76,8 @@ let package = Package(
     tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests(
-      "ExperimentsTests", on: ["Experiments", "ScoreSDE", "Training", "ScoreNetworks", "Processes", "Core"]),
+      "ExperimentsTests",
+      on: ["Experiments", "ScoreSDE", "Training", "ScoreNetworks", "Solvers", "Processes", "Core", "CZlib"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17
