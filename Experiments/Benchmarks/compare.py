@@ -29,6 +29,7 @@ CASES = {
     "sample-128": ("run", ["torch"]),
     "mixture-em": ("run", ["torch", "torch-columns", "jax", "jax-columns"]),
     "mixture-flow": ("run", ["scipy", "diffrax"]),
+    "mixture-flow-accuracy": ("run", ["scipy", "diffrax"]),  # ours at 1e-4, theirs at 1e-5
     **{f"unet-{name}-forward": ("forward pass", ["torch", "torch-channels_last", "openvino"])
        for name in ("small", "mid", "cifar10")},
     **{f"unet-{name}-train": ("training step", ["torch", "torch-channels_last"])
@@ -96,7 +97,7 @@ class Program:
 
 def peer_command(peer, case, threads):
     library, _, layout = peer.partition("-")
-    script = "unet" if case.startswith("unet") else "flow" if case == "mixture-flow" else library
+    script = "unet" if case.startswith("unet") else "flow" if case.startswith("mixture-flow") else library
     command = [sys.executable, str(HERE / f"peer_{script}.py"), case, "--threads", str(threads)]
     if library == "openvino" or script == "flow":
         command += ["--engine", library]

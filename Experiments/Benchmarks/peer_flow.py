@@ -14,7 +14,7 @@ import sys
 import numpy as np
 
 parser = argparse.ArgumentParser(description="Probability-flow peers of the benchmarks")
-parser.add_argument("case", choices=["mixture-flow"])
+parser.add_argument("case", choices=["mixture-flow", "mixture-flow-accuracy"])
 parser.add_argument("--engine", choices=["scipy", "diffrax"], required=True)
 parser.add_argument("--threads", type=int, default=2)
 arguments = parser.parse_args()

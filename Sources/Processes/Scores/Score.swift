@@ -89,7 +89,9 @@ public struct CountingScore: Score {
 
     private func count(_ x: Rows, _ times: Int = 1) {
       let start = x.first - first
-      for row in start..<start + x.count { evaluations[row] += times }
+      evaluations.withUnsafeMutableBufferPointer { counts in
+        for row in start..<start + x.count { counts[row] &+= times }
+      }
     }
 
     public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
