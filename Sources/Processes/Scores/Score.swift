@@ -79,18 +79,22 @@ public struct CountingScore: Score {
     private let base: any ScoreEvaluator
     private let first: Int
     /// How many scores and Jacobian products each row took. Log densities are not counted.
-    public private(set) var evaluations: [Int]
+    public var evaluations: [Int] { ofSome.map { ofAll + $0 } }
+    /// Of all rows together, and of fewer at a time.
+    private var ofAll = 0
+    private var ofSome: [Int]
 
     public init(_ base: any ScoreEvaluator, rows: RowSpan) {
       self.base = base
       first = rows.first
-      evaluations = [Int](repeating: 0, count: rows.count)
+      ofSome = [Int](repeating: 0, count: rows.count)
     }
 
     private func count(_ x: Rows, _ times: Int = 1) {
-      let start = x.first - first
-      evaluations.withUnsafeMutableBufferPointer { counts in
-        for row in start..<start + x.count { counts[row] &+= times }
+      if x.count == ofSome.count {
+        ofAll += times
+      } else {
+        for row in x.first - first..<x.first - first + x.count { ofSome[row] += times }
       }
     }
 
