@@ -2,6 +2,7 @@
 #include "ck_mixture.h"
 #include "vector64.h"
 
+enum { SIDE = 4 };    // exponentials at a time
 enum { ARRAYS = 6 };  // x, direction, score, Jacobian product, P d, P v
 
 size_t ck_mixture_scratch(size_t components, size_t dimension) {
@@ -84,11 +85,31 @@ CK_INLINE void evaluate(const ck_mixture *m, int structure, size_t D, const doub
     f64x8 top = f64_all(-INFINITY), total = f64_all(0);
     for (size_t k = 0; k < K; k++) {
       E[k] = m->log_coefficients[k] - 0.5 * quadratic(m, structure, D, k, X, Y);
-      top = f64_max(top, E[k]);
+      top = f64_max(E[k], top);
     }
     if (direction) load_rows(V, direction + r * D, D, n);
     for (size_t j = 0; j < D; j++) S[j] = J[j] = f64_all(0);
-    for (size_t k = 0; k < K; k++) {
+    size_t k = 0;
+    // Side by side, as each exponential is one long chain.
+    if (structure == CK_ISOTROPIC && !direction) {
+      for (; k + SIDE <= K; k += SIDE) {
+        f64x8 w[SIDE];
+        i64x8 some = i64_all(0);
+        for (int i = 0; i < SIDE; i++) {
+          w[i] = E[k + i] - top;
+          if (K > 16) some |= w[i] > NEGLIGIBLE;
+        }
+        if (K > 16 && !__builtin_reduce_or(some)) continue;
+        f64_exps(w, SIDE);
+        for (int i = 0; i < SIDE; i++) {
+          const double *mean = m->means + (k + i) * D;
+          total += w[i];
+          f64x8 wp = w[i] * m->precisions[k + i];
+          for (size_t j = 0; j < D; j++) S[j] += wp * (mean[j] - X[j]);
+        }
+      }
+    }
+    for (; k < K; k++) {
       f64x8 e = E[k] - top;
       if (K > 16 && !__builtin_reduce_or(e > NEGLIGIBLE)) continue;
       f64x8 w = f64_exp(e);

@@ -35,33 +35,38 @@ CK_INLINE void f64_store_part(double *p, f64x8 a, size_t n) {
 CK_INLINE f64x8 f64_select(i64x8 mask, f64x8 yes, f64x8 no) {
   return (f64x8)((mask & (i64x8)yes) | (~mask & (i64x8)no));
 }
-CK_INLINE f64x8 f64_max(f64x8 a, f64x8 b) { return __builtin_elementwise_max(a, b); }
+/// b where one of them is NaN, as the instruction has it; __builtin_elementwise_max takes three.
+CK_INLINE f64x8 f64_max(f64x8 a, f64x8 b) {
+  for (int i = 0; i < 8; i++) a[i] = a[i] > b[i] ? a[i] : b[i];
+  return a;
+}
 CK_INLINE double f64_sum(f64x8 a) {
   return ((a[0] + a[4]) + (a[2] + a[6])) + ((a[1] + a[5]) + (a[3] + a[7]));
 }
 
-/// exp(x) for x <= 709; below -708 it stays at exp(-708), about 3e-308.
-CK_INLINE f64x8 f64_exp(f64x8 x) {
-  x = f64_max(x, f64_all(-708.0));
+/// exp(x) for x <= 709, of `n` <= 4 vectors side by side; below -708 it stays at exp(-708), about 3e-308.
+CK_INLINE void f64_exps(f64x8 *x, int n) {
+  static const double coefficients[] = {
+      1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320, 1.0 / 5040, 1.0 / 720,
+      1.0 / 120,       1.0 / 24,       1.0 / 6,       0.5,          1.0,         1.0};
   const f64x8 magic = f64_all(0x1.8p52);
-  f64x8 shifted = x * 1.4426950408889634 + magic;
-  i64x8 n = (i64x8)shifted;
-  f64x8 k = shifted - magic;
-  f64x8 r = x - k * 0x1.62e42fefa3800p-1;
-  r = r - k * 0x1.ef35793c76730p-45;
-  f64x8 p = r * (1.0 / 479001600) + 1.0 / 39916800;
-  p = p * r + 1.0 / 3628800;
-  p = p * r + 1.0 / 362880;
-  p = p * r + 1.0 / 40320;
-  p = p * r + 1.0 / 5040;
-  p = p * r + 1.0 / 720;
-  p = p * r + 1.0 / 120;
-  p = p * r + 1.0 / 24;
-  p = p * r + 1.0 / 6;
-  p = p * r + 0.5;
-  p = p * r + 1.0;
-  p = p * r + 1.0;
-  return (f64x8)((i64x8)p + (n << 52));
+  i64x8 shift[4];
+  f64x8 r[4], p[4];
+  for (int i = 0; i < n; i++) {
+    f64x8 a = f64_max(x[i], f64_all(-708.0)), shifted = a * 1.4426950408889634 + magic, k = shifted - magic;
+    shift[i] = (i64x8)shifted << 52;
+    r[i] = a - k * 0x1.62e42fefa3800p-1;
+    r[i] = r[i] - k * 0x1.ef35793c76730p-45;
+    p[i] = f64_all(coefficients[0]);
+  }
+#pragma clang loop unroll(full)
+  for (int c = 1; c < 13; c++)
+    for (int i = 0; i < n; i++) p[i] = p[i] * r[i] + coefficients[c];
+  for (int i = 0; i < n; i++) x[i] = (f64x8)((i64x8)p[i] + shift[i]);
+}
+CK_INLINE f64x8 f64_exp(f64x8 x) {
+  f64_exps(&x, 1);
+  return x;
 }
 
 /// ln(x) for finite, normal x > 0.
