@@ -134,8 +134,8 @@ public struct GSLIntegrator: Integrator {
     private let call: FieldCall
     private let system: UnsafeMutablePointer<gsl_odeiv2_system>
     private let driver: UnsafeMutablePointer<gsl_odeiv2_driver>
-    /// State and field at both ends of a step, and a state between.
-    private let hermite: [RowStorage]
+    /// A state between the ends of a step, where dense output is wanted.
+    private let between: RowStorage?
 
     init(
       _ integrator: GSLIntegrator, _ x: Rows, _ field: any VectorField, from start: Double, to end: Double,
@@ -144,7 +144,7 @@ public struct GSLIntegrator: Integrator {
       self.integrator = integrator
       (self.start, self.end) = (start, end)
       call = FieldCall(field, shape: x)
-      hermite = dense == nil ? [] : (0..<4).map { _ in RowStorage(x.span) }
+      between = dense == nil ? nil : RowStorage(x.span)
       system = .allocate(capacity: 1)
       system.initialize(
         to: gsl_odeiv2_system(
@@ -154,7 +154,10 @@ public struct GSLIntegrator: Integrator {
           jacobian: { t, y, dfdy, dfdt, parameters in
             Unmanaged<FieldCall>.fromOpaque(parameters!).takeUnretainedValue().jacobian(t, y!, dfdy!, dfdt!)
           }, dimension: x.size, params: Unmanaged.passUnretained(call).toOpaque()))
-      let (atol, rtol, type, h) = (integrator.atol, integrator.rtol, integrator.method.type, end > start ? 1.0 : -1.0)
+      // Dense output takes the field from there; all step types of GSL 2 do both.
+      let type = integrator.method.type
+      precondition(type.pointee.can_use_dydt_in != 0 && type.pointee.gives_exact_dydt_out != 0)
+      let (atol, rtol, h) = (integrator.atol, integrator.rtol, end > start ? 1.0 : -1.0)
       let made =
         switch integrator.control {
         case .y: gsl_odeiv2_driver_alloc_y_new(system, type, h, atol, rtol)
@@ -190,7 +193,7 @@ public struct GSLIntegrator: Integrator {
       var t = start
       var accepted = 0
       var output = 0
-      if let dense { try beginDense(x, dense, &output) }
+      if let dense { writeDense(x, dense, &output) { $0 == start } }
       // What is left may be rounding, for which Newton's iterations find no step.
       while abs(end - t) > 4 * max(abs(t), abs(end)).ulp {
         let before = t
@@ -204,58 +207,38 @@ public struct GSLIntegrator: Integrator {
         accepted += 1
         call.badRow = nil
         try onStep(accepted, t, x)
-        if let dense { try writeDense(x, from: before, to: t, dense, &output) }
+        if let dense { writeDense(x, from: before, to: t, dense, &output) }
         if accepted + Int(evolve.pointee.failed_steps) >= integrator.maximumSteps && t != end {
           throw ComputationError.stepLimit(rows: rows, steps: integrator.maximumSteps, time: t)
         }
       }
-      if let dense { finishDense(x, dense, &output) }
+      if let dense { writeDense(x, dense, &output) { _ in true } }
       return StepCount(accepted: Double(accepted), rejected: Double(evolve.pointee.failed_steps))
     }
 
-    private func beginDense(_ x: Rows, _ dense: DenseOutput, _ output: inout Int) throws {
-      let (state, slope) = (view(0, x), view(1, x))
-      state.copy(x)
-      try call.field.evaluate(start, x, into: slope)
-      while output < dense.times.count && dense.times[output] == start {
-        dense.onOutput(output, start, x)
-        output += 1
-      }
-    }
-
-    /// The wanted times of a step: y(u) by cubic Hermite interpolation, u = (time − from)/(to − from).
-    private func writeDense(
-      _ x: Rows, from: Double, to: Double, _ dense: DenseOutput, _ output: inout Int
-    ) throws {
-      let (state, slope, next, between) = (view(0, x), view(1, x), view(2, x), view(3, x))
-      try call.field.evaluate(to, x, into: next)
+    /// The wanted times of a step: y(u) by cubic Hermite interpolation, u = (time − from)/(to − from), between the states and
+    /// fields that GSL keeps of its two ends.
+    private func writeDense(_ x: Rows, from: Double, to: Double, _ dense: DenseOutput, _ output: inout Int) {
+      let evolve = driver.pointee.e.pointee
+      let between = Rows(values: between!.rows.values, first: x.first, count: x.count, dimension: x.dimension)
       let h = to - from
       while output < dense.times.count, (dense.times[output] - to) * (end - start) <= 0 {
         let u = (dense.times[output] - from) / h
-        if u == 1 {
-          between.copy(x)
-        } else {
-          let (a, b) = (u * u * (3 - 2 * u), u * (1 - u))
-          ck_combine(between.values, 1 - a, state.values, a, x.values, x.size)
-          ck_combine3(
-            between.values, 1, between.values, h * b * (1 - u), slope.values, -h * b * u, next.values, x.size)
-        }
+        let (a, b) = (u * u * (3 - 2 * u), u * (1 - u))
+        ck_combine(between.values, 1 - a, evolve.y0, a, x.values, x.size)
+        ck_combine3(
+          between.values, 1, between.values, h * b * (1 - u), evolve.dydt_in, -h * b * u, evolve.dydt_out, x.size)
         dense.onOutput(output, dense.times[output], between)
         output += 1
       }
-      state.copy(x)
-      slope.copy(next)
     }
 
-    private func finishDense(_ x: Rows, _ dense: DenseOutput, _ output: inout Int) {
-      while output < dense.times.count {
+    /// The wanted times at which x itself stands.
+    private func writeDense(_ x: Rows, _ dense: DenseOutput, _ output: inout Int, while wanted: (Double) -> Bool) {
+      while output < dense.times.count, wanted(dense.times[output]) {
         dense.onOutput(output, dense.times[output], x)
         output += 1
       }
-    }
-
-    private func view(_ index: Int, _ x: Rows) -> Rows {
-      Rows(values: hermite[index].rows.values, first: x.first, count: x.count, dimension: x.dimension)
     }
   }
 

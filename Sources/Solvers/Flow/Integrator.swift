@@ -61,7 +61,7 @@ private final class ClosureField: VectorField {
 }
 
 /// Where a solution is wanted between steps: there it is the cubic Hermite polynomial through the two ends of the step and
-/// the field at both, whose error falls with h⁴. It costs an evaluation a step.
+/// the field at both, whose error falls with h⁴.
 public struct DenseOutput {
   /// In the order of the integration.
   public let times: [Double]
