@@ -71,7 +71,7 @@ let package = Package(
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
     tests(
       "ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
-    tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
+    tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
     tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),

@@ -43,7 +43,10 @@ import Testing
     let others = [
       Self.line("pc", "kind: predictor-corrector, steps: 60"),
       Self.line("mala", "kind: predictor-corrector, predictor: ancestral, corrector: mala, steps: 60"),
-      Self.line("flow", "kind: probability-flow"), Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
+      Self.line("flow", "kind: probability-flow"), Self.line("flow-imp", "kind: probability-flow, integrator: bsimp"),
+      Self.line("flow-yp", "kind: probability-flow, integrator: msadams, control: yp, dense: 10"),
+      Self.line("flow-sc", "kind: probability-flow, control: scaled, a_y: 0.5, a_dydt: 0.5, scale: 0.1"),
+      Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
       Self.line("adaptive flow".replacing(" ", with: "-"), "kind: adaptive, method: dpm-solver-3"),
       Self.line("jm", "kind: jolicoeur-martineau"),
       Self.line("al", "kind: annealed-langevin, steps: 30, steps_per_level: 100, grid: {kind: karras, rho: 7}"),
@@ -82,6 +85,12 @@ import Testing
     ("kind: ddim, steps: 2, grid: {kind: list, times: [1, 0.5, 0.7]}", "do not fall"),
     ("kind: ddim", "is missing"),
     ("kind: unipc, steps: 5, variant: bh3", "allowed: bh1, bh2"),
+    ("kind: probability-flow, integrator: rk45", "allowed: rk2, rk4, rkf45"),
+    ("kind: probability-flow, control: y, a_dydt: 1", "needs control: standard or scaled"),
+    ("kind: probability-flow, a_y: 0.5", "needs control: standard or scaled"),
+    ("kind: probability-flow, control: standard, scale: 2", "needs control: scaled"),
+    ("kind: probability-flow, control: scaled, scale: 0", "allowed: above 0"),
+    ("kind: probability-flow, dense: -1", "allowed: a whole number of 0 or more"),
   ]
 
   @Test("solvers that cannot be are refused in one line", arguments: wrong)
@@ -96,6 +105,11 @@ import Testing
       try plan(tiny, overrides: ["sampling.solvers.1.corrector.kind=mala"])
     }
     #expect(error?.message.contains("needs a score that knows its log density") == true, "\(String(describing: error))")
+    let implicit = #expect(throws: InputError.self) {
+      try plan(tiny, overrides: ["sampling.solvers.0={name: x, kind: probability-flow, integrator: msbdf}"])
+    }
+    #expect(
+      implicit?.message.contains("Jacobian is known in double precision") == true, "\(String(describing: implicit))")
   }
 
   @Test("the listing says what a kind needs") func listing() {

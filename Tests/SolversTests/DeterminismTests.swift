@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Determinism and costs") struct DeterminismTests {
   enum Kind: String, CaseIterable, Sendable {
-    case fixed, fixedCoupled, batchMean, adaptive, churned, multistep, shark, adaptiveSDE, mala, annealed
+    case fixed, fixedCoupled, batchMean, adaptive, implicit, churned, multistep, shark, adaptiveSDE, mala, annealed
 
     var solver: any Solver {
       switch self {
@@ -14,6 +14,7 @@ import Testing
       case .fixedCoupled: PredictorCorrector(Ancestral(), steps: 20)
       case .batchMean: PredictorCorrector(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
       case .adaptive: ProbabilityFlow(.rkf45)
+      case .implicit: ProbabilityFlow(.bsimp)
       case .churned: PredictorCorrector(Heun(churn: .init(4)), steps: 10, grid: KarrasGrid())
       case .multistep: PredictorCorrector(UniPC(), steps: 10, grid: LogSNRGrid())
       case .shark: PredictorCorrector(ShARK(), steps: 20)
