@@ -3,8 +3,10 @@
 
 Every program speaks one protocol: `PROGRAM CASE` sets up, warms up and prints `ready`; for each line
 `go` on its standard input it runs one repetition and prints {"seconds": s}, seconds per unit of the
-case, and {"error": e} beside it where accuracy is compared too; it exits at the end of its input. All programs of a case are started, then take turns (ours, peer,
-ours, peer, ...), so that one only computes at a time and a slow moment of the machine hits all alike.
+case, where accuracy is compared too with "error" (root mean square) and "largest_error" (over rows)
+beside it; it exits at the end of its input. All programs of a case are started, then take turns
+(ours, peer, ours, peer, ...), so that one only computes at a time and a slow moment of the machine
+hits all alike.
 A ratio is theirs/ours within one round; the table shows the median, the smallest and the largest.
 
 Standard library only; the peers run under the interpreter that runs this file (requirements.txt).
@@ -35,7 +37,8 @@ CASES = {
     **{f"unet-{name}-train": ("training step", ["torch", "torch-channels_last"])
        for name in ("small", "mid", "cifar10")},
 }
-COLUMNS = ["case", "unit", "peer", "ours", "theirs", "ratio", "ratio_min", "ratio_max", "rounds", "our_error", "their_error"]
+COLUMNS = ["case", "unit", "peer", "ours", "theirs", "ratio", "ratio_min", "ratio_max", "rounds", "our_error",
+           "their_error", "our_largest_error", "their_largest_error"]
 PAUSE = 0.2  # seconds between repetitions, in which the threads of an idle program stop spinning
 
 
@@ -48,7 +51,7 @@ class Program:
 
     def __init__(self, name, command):
         self.name = name
-        self.error = ""
+        self.error, self.largest_error = "", ""
         try:
             self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         except OSError as error:
@@ -77,7 +80,8 @@ class Program:
         answer = self.read()
         try:
             answers = json.loads(answer)
-            self.error = float(answers["error"]) if "error" in answers else ""
+            if "error" in answers:
+                self.error, self.largest_error = float(answers["error"]), float(answers["largest_error"])
             return float(answers["seconds"])
         except (ValueError, KeyError, TypeError):
             raise Failure(f"{self.name}: expected {{\"seconds\": s}}, got '{answer}'") from None
@@ -127,7 +131,8 @@ def measure(case, arguments, failures):
         yield {"case": case, "unit": unit, "peer": program.name,
                "ours": statistics.median(seconds["ours"]), "theirs": statistics.median(seconds[program.name]),
                "ratio": statistics.median(ratios), "ratio_min": min(ratios), "ratio_max": max(ratios),
-               "rounds": arguments.rounds, "our_error": ours.error, "their_error": program.error}
+               "rounds": arguments.rounds, "our_error": ours.error, "their_error": program.error,
+               "our_largest_error": ours.largest_error, "their_largest_error": program.largest_error}
 
 
 def duration(seconds):

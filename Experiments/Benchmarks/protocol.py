@@ -6,10 +6,10 @@ import sys
 import time
 
 
-def serve(repetition, units, error=None):
+def serve(repetition, units, errors=None):
     """Warm up, say `ready`, then time one repetition of `units` units for each line `go`.
 
-    `error` is how far its result is from what it should be, where programs are compared in that too.
+    `errors`: how far its result is from what it should be, where programs are compared in that too.
     """
     repetition()
     print("ready", flush=True)
@@ -19,6 +19,4 @@ def serve(repetition, units, error=None):
         start = time.perf_counter()
         repetition()
         answer = {"seconds": (time.perf_counter() - start) / units}
-        if error is not None:
-            answer["error"] = error
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(answer | (errors or {})), flush=True)

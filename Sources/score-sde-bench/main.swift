@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-// One hot path, timed on request: prints `ready` after a warm-up, then for each line `go` runs one repetition and prints
-// {"seconds": s} per unit, with the error where peers are compared in it. Experiments/Benchmarks/compare.py drives it beside its peers.
+// One hot path, timed on request: prints `ready` after a warm-up, then for each line `go` runs one repetition and
+// prints {"seconds": s} per unit, with its errors where peers are compared in them. Experiments/Benchmarks/compare.py
+// drives it beside its peers.
 import Foundation
 
 // `--threads N` and `--batch N` are for the U-Nets; their peak memory goes to standard error at the end.
@@ -28,8 +29,8 @@ while let line = readLine() {
   try benchmark.run()
   let elapsed = start.duration(to: ContinuousClock().now).components
   let seconds = Double(elapsed.seconds) + 1e-18 * Double(elapsed.attoseconds)
-  let error = benchmark.error.map { ", \"error\": \($0)" } ?? ""
-  print("{\"seconds\": \(seconds / Double(benchmark.units))\(error)}")
+  let errors = benchmark.errors.map { ", \"error\": \($0.mean), \"largest_error\": \($0.largest)" } ?? ""
+  print("{\"seconds\": \(seconds / Double(benchmark.units))\(errors)}")
   fflush(nil)
 }
 if words[0].hasPrefix("unet") {

@@ -39,6 +39,35 @@ import Testing
     #expect(many.statistics.accepted != many.statistics.accepted.rounded())
   }
 
+  @Test("every method runs under every control, and no tolerance crashes it", arguments: GSLIntegrator.Method.allCases)
+  func combinations(method: GSLIntegrator.Method) throws {
+    let sampler = sampler(.vp, try .pair())
+    let controls: [GSLIntegrator.Control] = [
+      .y, .yp, .standard(ay: 0, adydt: 0), .scaled(ay: 0.5, adydt: 2, scale: 1e3),
+    ]
+    for control in controls {
+      for (rtol, atol, first) in [(0, 1e-3, 1e3), (10, 10, 1e-9), (1e-4, 1e-4, 0.01)] {
+        let integrator = GSLIntegrator(method, rtol: rtol, atol: atol, control: control, firstStep: first)
+        let result = try sampler.draw(3, with: ProbabilityFlow(integrator), denoise: false)
+        #expect(result.batch.values.allSatisfy { $0.isFinite })
+      }
+    }
+    // Asks for more than doubles hold: refused by GSL or by the limit of steps.
+    let impossible = GSLIntegrator(method, rtol: 0, atol: 1e-30, maximumSteps: 200)
+    #expect(throws: ComputationError.self) { try sampler.draw(3, with: ProbabilityFlow(impossible)) }
+  }
+
+  @Test("the limit of an implicit method's steps is for a row") func rowLimit() throws {
+    let sampler = sampler(.vp, try .pair())
+    let flow = ProbabilityFlow(GSLIntegrator(.rk2imp, rtol: 1e-8, atol: 1e-8, maximumSteps: 7))
+    let error = #expect(throws: ComputationError.self) { try sampler.draw(300, with: flow) }
+    guard case .stepLimit(let rows, 7, _) = error else {
+      Issue.record("\(String(describing: error))")
+      return
+    }
+    #expect(rows == 0..<1)
+  }
+
   @Test("the field's Jacobian is that of central differences", arguments: Family.allCases) func jacobian(family: Family)
     throws
   {
