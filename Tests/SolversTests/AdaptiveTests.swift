@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Adaptive steps") struct AdaptiveTests {
   private static let methods: [(name: String, method: any EmbeddedPredictor)] = [
-    ("stochastic-heun", StochasticHeun()), ("improved-euler", ImprovedEuler()), ("sra1", SRA1()), ("shark", ShARK()),
+    ("stochastic-heun", StochasticHeun()), ("sra1", SRA1()), ("shark", ShARK()),
     ("heun", Heun()), ("dpm-solver-2", DPMSolver(order: 2)), ("dpm-solver-3", DPMSolver(order: 3)),
   ]
 

@@ -73,7 +73,7 @@ import Testing
   static let paths: [(name: String, method: any Predictor, order: Double)] = [
     ("euler-maruyama", EulerMaruyama(), 1), ("reverse-diffusion", ReverseDiffusion(), 1),
     ("ancestral", Ancestral(variance: .transition), 1), ("ddim η = 1", DDIM(eta: 1), 1),
-    ("stochastic-heun", StochasticHeun(), 1), ("improved-euler", ImprovedEuler(), 1),
+    ("stochastic-heun", StochasticHeun(), 1),
     ("dpm-solver++-2m-sde", DPMSolverPP(order: 2, eta: 1), 1),
     ("dpm-solver++-3m-sde", DPMSolverPP(order: 3, eta: 1), 1),
     // On a Gaussian, where the drift is linear, the terms of order 1.5 vanish.

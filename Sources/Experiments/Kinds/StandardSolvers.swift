@@ -20,7 +20,6 @@ extension Catalogue {
       return Heun(churn: Heun.Churn(churn, from: low, to: high ?? .infinity, noise: noise))
     },
     Kind("stochastic-heun", "Heun's step of the reverse SDE") { _, _ in StochasticHeun() },
-    Kind("improved-euler", "the step of Jolicoeur-Martineau et al. for the reverse SDE") { _, _ in ImprovedEuler() },
     Kind("sra1", "Rößler's stochastic Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in SRA1() },
     Kind("shark", "the shifted additive-noise Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in
       ShARK()

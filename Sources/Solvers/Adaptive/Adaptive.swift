@@ -69,15 +69,15 @@ public struct Adaptive: Solver {
   }
 
   /// Algorithm 1 of Jolicoeur-Martineau et al. 2021, on an unbiased path and with one step size for a block of rows:
-  /// `ImprovedEuler`, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
+  /// `StochasticHeun`, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
   /// - Parameter atol: 1/256 of the data's range in the paper: 0.0078 for images in [−1, 1].
   public static func jolicoeurMartineau(
     rtol: Double = 0.05, atol: Double = 0.0078, firstStep: Double = 0.01, maximumSteps: Int = 100_000
   ) -> Adaptive {
     // The exponent is I/k with the method's k.
     Adaptive(
-      ImprovedEuler(), rtol: rtol, atol: atol, firstStep: firstStep, tolerance: .largest,
-      controller: Controller(integral: 0.9 * ImprovedEuler().errorOrder, shrink: 0, grow: .infinity),
+      StochasticHeun(), rtol: rtol, atol: atol, firstStep: firstStep, tolerance: .largest,
+      controller: Controller(integral: 0.9 * StochasticHeun().errorOrder, shrink: 0, grow: .infinity),
       maximumSteps: maximumSteps)
   }
 

@@ -8,7 +8,8 @@ import Processes
 ///     x̃ = x + h F(x, t) + g(t) ΔB,   x_s = x + ½ h (F(x, t) + F(x̃, s)) + ½ (g(t) + g(s)) ΔB.
 ///
 /// Strong order 1 for additive noise, weak order 2 in its deterministic part (Kloeden and Platen 1992, section 15.1); x̃ is
-/// the embedded Euler–Maruyama step.
+/// the embedded Euler–Maruyama step. Jolicoeur-Martineau et al. 2021 take this step adaptively (their algorithm 1); for noise that
+/// depends on the state it would solve the Stratonovich equation, which is another one.
 ///
 /// NFE a row: 2 a step.
 public struct StochasticHeun: EmbeddedPredictor {
