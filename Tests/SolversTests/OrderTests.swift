@@ -132,4 +132,16 @@ import Testing
     func error(_ batch: Batch) -> Double { zip(batch.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean }
     #expect(try error(end(.auto, UniformGrid())) < error(end(.full, UniformGrid())))
   }
+
+  @Test("every method makes a first-order last step with one evaluation")
+  func firstOrder() throws {
+    let sampler = sampler(.vp, try .pair())
+    for (method, evaluations) in [
+      (Heun(), 2), (RungeKutta4(), 4), (DPMSolver(order: 2), 2), (DPMSolver(order: 3), 3), (StochasticHeun(), 2),
+      (SRA1(), 2), (ShARK(), 2),
+    ] as [(any Predictor, Int)] {
+      let solver = PredictorCorrector(method, steps: 5, grid: LogSNRGrid(), lastStep: .first)
+      #expect(try sampler.draw(10, with: solver, denoise: false).statistics.nfeMax == 4 * evaluations + 1, "\(method)")
+    }
+  }
 }

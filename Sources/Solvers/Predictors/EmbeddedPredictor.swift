@@ -28,7 +28,17 @@ extension EmbeddedPredictor {
 }
 
 public protocol EmbeddedStepper: PredictorStepper {
+  /// Rows of its own for the state that a fixed step makes.
+  var next: Rows { get }
+
   /// Writes the states at `step.to` by the method and by the lesser one inside it, and leaves x and its own memory such that
   /// it may be called again with a shorter step.
   func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws
+}
+
+extension EmbeddedStepper {
+  public func step(_ x: Rows, _ step: Step) throws {
+    try attempt(x, step, into: next, lower: nil)
+    x.copy(next)
+  }
 }

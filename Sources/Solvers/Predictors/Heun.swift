@@ -61,7 +61,8 @@ public struct Heun: EmbeddedPredictor {
     private let duration: Double
     private let evaluator: CountingScore.Evaluator
     private let stream: NoiseStream
-    private let start, score, later, next: Rows
+    private let start, score, later: Rows
+    let next: Rows
 
     init(_ churn: Churn, _ context: SolveContext) throws {
       self.churn = churn
@@ -71,11 +72,6 @@ public struct Heun: EmbeddedPredictor {
       stream = NoiseStream(seed: context.problem.seed, purpose: .churn)
       (start, score) = (context.makeRows(), context.makeRows())
       (later, next) = (context.makeRows(), context.makeRows())
-    }
-
-    func step(_ x: Rows, _ step: Step) throws {
-      try attempt(x, step, into: next, lower: nil)
-      x.copy(next)
     }
 
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {

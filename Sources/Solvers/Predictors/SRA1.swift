@@ -23,7 +23,8 @@ public struct SRA1: EmbeddedPredictor {
 
   final class Stepper: EmbeddedStepper {
     private let sde: AdditiveNoiseStep
-    private let first, second, stage, next: Rows
+    private let first, second, stage: Rows
+    let next: Rows
 
     init(_ context: SolveContext) {
       sde = AdditiveNoiseStep(context)
@@ -31,17 +32,16 @@ public struct SRA1: EmbeddedPredictor {
       (stage, next) = (context.makeRows(), context.makeRows())
     }
 
-    func step(_ x: Rows, _ step: Step) throws {
-      try attempt(x, step, into: next, lower: nil)
-      x.copy(next)
-    }
-
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
       sde.draw(step, withArea: true)
       try sde.drift(x, at: step.from, step, into: first)
       ck_combine(stage.values, 1, x.values, 0.75, first.values, x.size)
       sde.addNoise(0.75, 1.5, x, at: step.to, step, to: stage)
-      try sde.drift(stage, at: step.from - 0.75 * step.length, step, into: second)
+      if step.isFirstOrder {
+        second.copy(first)
+      } else {
+        try sde.drift(stage, at: step.from - 0.75 * step.length, step, into: second)
+      }
       ck_combine3(next.values, 1, x.values, 1.0 / 3, first.values, 2.0 / 3, second.values, x.size)
       sde.addNoise(0.5, -1, x, at: step.to, step, to: next)
       sde.addNoise(0.5, 1, x, at: step.from, step, to: next)

@@ -23,17 +23,13 @@ public struct ShARK: EmbeddedPredictor {
 
   final class Stepper: EmbeddedStepper {
     private let sde: AdditiveNoiseStep
-    private let first, second, stage, next: Rows
+    private let first, second, stage: Rows
+    let next: Rows
 
     init(_ context: SolveContext) {
       sde = AdditiveNoiseStep(context)
       (first, second) = (context.makeRows(), context.makeRows())
       (stage, next) = (context.makeRows(), context.makeRows())
-    }
-
-    func step(_ x: Rows, _ step: Step) throws {
-      try attempt(x, step, into: next, lower: nil)
-      x.copy(next)
     }
 
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
@@ -43,7 +39,11 @@ public struct ShARK: EmbeddedPredictor {
       try sde.drift(stage, at: step.from, step, into: first)
       ck_add_scaled(stage.values, first.values, 5.0 / 6, x.size)
       sde.addNoise(5.0 / 6, 0, x, at: step.from, step, to: stage)
-      try sde.drift(stage, at: step.from - 5.0 / 6 * step.length, step, into: second)
+      if step.isFirstOrder {
+        second.copy(first)
+      } else {
+        try sde.drift(stage, at: step.from - 5.0 / 6 * step.length, step, into: second)
+      }
       ck_combine3(next.values, 1, x.values, 0.4, first.values, 0.6, second.values, x.size)
       sde.addNoise(0.5, 1, x, at: step.from, step, to: next)
       sde.addNoise(0.5, -1, x, at: step.to, step, to: next)

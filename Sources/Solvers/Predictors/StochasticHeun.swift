@@ -23,17 +23,13 @@ public struct StochasticHeun: EmbeddedPredictor {
 
   final class Stepper: EmbeddedStepper {
     private let sde: AdditiveNoiseStep
-    private let drift, later, guess, next: Rows
+    private let drift, later, guess: Rows
+    let next: Rows
 
     init(_ context: SolveContext) {
       sde = AdditiveNoiseStep(context)
       (drift, later) = (context.makeRows(), context.makeRows())
       (guess, next) = (context.makeRows(), context.makeRows())
-    }
-
-    func step(_ x: Rows, _ step: Step) throws {
-      try attempt(x, step, into: next, lower: nil)
-      x.copy(next)
     }
 
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {

@@ -32,7 +32,8 @@ public struct DPMSolver: EmbeddedPredictor {
   final class Stepper: EmbeddedStepper {
     private let order: Int
     private let score: LevelEvaluator
-    private let noise, middle, slope, next: Rows
+    private let noise, middle, slope: Rows
+    let next: Rows
 
     init(_ order: Int, _ context: SolveContext) throws {
       self.order = order
@@ -41,21 +42,16 @@ public struct DPMSolver: EmbeddedPredictor {
       (slope, next) = (context.makeRows(), context.makeRows())
     }
 
-    func step(_ x: Rows, _ step: Step) throws {
-      if step.isFirstOrder {
-        let (from, to) = (score.level(at: step.from), score.level(at: step.to))
-        try score.noise(x, at: from, into: noise)
-        eulerStep(x, noise: noise, from: from, to: to)
-      } else {
-        try attempt(x, step, into: next, lower: nil)
-        x.copy(next)
-      }
-    }
-
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       let h = to.logSNR - from.logSNR
       try score.noise(x, at: from, into: noise)
+      next.copy(x)
+      eulerStep(next, noise: noise, from: from, to: to)
+      if step.isFirstOrder {
+        lower?.copy(next)
+        return
+      }
       let r1 = order == 2 ? 0.5 : 1.0 / 3
       let first = score.level(logSNR: from.logSNR + r1 * h, from: from, to: to)
       middle.copy(x)
@@ -63,8 +59,6 @@ public struct DPMSolver: EmbeddedPredictor {
       try score.noise(middle, at: first, into: slope)
       // ε̂_{r₁} − ε̂_t
       ck_combine(slope.values, 1, slope.values, -1, noise.values, x.size)
-      next.copy(x)
-      eulerStep(next, noise: noise, from: from, to: to)
       let full = to.scale * (to.ratio - from.ratio)
       if order == 2 {
         lower?.copy(next)
