@@ -25,6 +25,21 @@ CK_KERNEL(void, ck_combine3, (double *out, double a, const double *x, double b, 
   for (; i < n; i++) out[i] = a * x[i] + b * y[i] + c * z[i];
 }
 
+// Narrow blocks go row by row through the matrix; the wide ones, of images, are loops of their own width.
+CK_KERNEL(void, ck_add_blocks, (double *restrict out, const double *matrix, size_t to, size_t from, size_t width,
+                                double times, const double *restrict x, size_t rows),
+          (out, matrix, to, from, width, times, x, rows)) {
+  for (size_t r = 0; r < rows; r++)
+    for (size_t i = 0; i < to; i++)
+      for (size_t k = 0; k < from; k++) {
+        double c = times * matrix[i * from + k];
+        if (c == 0) continue;
+        double *o = out + (r * to + i) * width;
+        const double *in = x + (r * from + k) * width;
+        for (size_t j = 0; j < width; j++) o[j] += c * in[j];
+      }
+}
+
 CK_KERNEL(void, ck_combine_all, (double *out, const double *coefficients, const double *const *x, size_t terms, size_t n),
           (out, coefficients, x, terms, n)) {
   size_t i = 0;

@@ -5,7 +5,7 @@ import Glibc
 
 /// A process  dx = a(t) x dt + g(t) dw  with scalar a and g. A new one needs `driftRate` and `diffusion` alone:
 /// its kernel is then integrated numerically and its prior is N(0, v(T)).
-public protocol AffineSDE: SDE {
+public protocol AffineSDE: LinearSDE {
   /// a(t), so that f(x, t) = a(t) x.
   func driftRate(at t: Double) -> Double
 
@@ -26,6 +26,25 @@ extension AffineSDE {
   public var priorVariance: Double { IntegratedKernel(of: self).moments(at: duration).variance }
 
   public func makeKernel() -> (any PerturbationKernel)? { IntegratedKernel(of: self) }
+
+  public func score(of law: DataLaw) -> (any Score)? {
+    law.isExponential ? nil : MixtureScore(law.mixture, kernel: makeKernel() ?? IntegratedKernel(of: self))
+  }
+
+  // As a linear process of one block.
+  public var blocks: Int { 1 }
+  public func driftMatrix(at t: Double) -> Matrix { Matrix([[driftRate(at: t)]]) }
+  public func diffusionMatrix(at t: Double) -> Matrix { Matrix([[diffusion(at: t)]]) }
+  public var initialCovariance: Matrix { Matrix([[initialVariance]]) }
+  public var priorCovariance: Matrix { Matrix([[priorVariance]]) }
+
+  public func makeLinearKernel() -> any LinearKernel {
+    let kernel = makeKernel() ?? IntegratedKernel(of: self)
+    return ClosedFormLinearKernel { t in
+      let moments = kernel.moments(at: t)
+      return LinearMoments(propagator: Matrix([[moments.scale]]), covariance: Matrix([[moments.variance]]))
+    }
+  }
 
   public func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) {
     let rate = times * driftRate(at: t)

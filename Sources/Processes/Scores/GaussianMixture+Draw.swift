@@ -49,7 +49,8 @@ extension GaussianMixture {
     }
   }
 
-  private func covariance(_ k: Int, _ i: Int, _ j: Int) -> Double {
+  /// Element (i, j) of Σ_k.
+  func covariance(_ k: Int, _ i: Int, _ j: Int) -> Double {
     switch shape {
     case .isotropic(let variances): return i == j ? variances[k] : 0
     case .diagonal(let variances): return i == j ? variances[k * dimension + i] : 0

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CGSL
 import Core
-import Glibc
 
 /// p(x) = Σ_k w_k N(x; μ_k, Σ_k): data whose score is known exactly under every affine process.
 ///
@@ -51,13 +49,13 @@ public struct GaussianMixture: Sendable {
           if matrix[i][j] != 0 { isDiagonal = false }
         }
       }
-      let (eigenvalues, eigenvectors) = Self.eigen(matrix)
+      let (eigenvalues, eigenvectors) = Matrix(matrix).symmetricEigen
       guard let smallest = eigenvalues.min(), smallest > 0, eigenvalues.allSatisfy(\.isFinite) else {
         throw InputError(
           "covariance \(k + 1) is not positive definite: its smallest eigenvalue is \(eigenvalues.min() ?? .nan)")
       }
       values += eigenvalues
-      vectors += eigenvectors
+      vectors += eigenvectors.transpose.values
     }
     if isDiagonal {
       let variances = kept.flatMap { k in (0..<d).map { covariances[k][$0][$0] } }
@@ -120,26 +118,5 @@ public struct GaussianMixture: Sendable {
     }
     return isotropic
       ? .isotropic(stride(from: 0, to: variances.count, by: d).map { variances[$0] }) : .diagonal(variances)
-  }
-
-  /// Eigenvalues and eigenvectors (a vector a row) of a symmetric matrix, by GSL.
-  private static func eigen(_ matrix: [[Double]]) -> ([Double], [Double]) {
-    let n = matrix.count
-    let a = gsl_matrix_alloc(n, n)!
-    let vectors = gsl_matrix_alloc(n, n)!
-    let values = gsl_vector_alloc(n)!
-    let workspace = gsl_eigen_symmv_alloc(n)
-    defer {
-      gsl_eigen_symmv_free(workspace)
-      gsl_vector_free(values)
-      gsl_matrix_free(vectors)
-      gsl_matrix_free(a)
-    }
-    for i in 0..<n { for j in 0..<n { gsl_matrix_set(a, i, j, matrix[i][j]) } }
-    gsl_eigen_symmv(a, values, vectors, workspace)
-    return (
-      (0..<n).map { gsl_vector_get(values, $0) },
-      (0..<n).flatMap { j in (0..<n).map { i in gsl_matrix_get(vectors, i, j) } }
-    )
   }
 }

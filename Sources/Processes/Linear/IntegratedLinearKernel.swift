@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CGSL
+import Glibc
+
+/// The kernel of any linear process: GSL's rk8pd integrates dΦ/dt = A Φ and dC/dt = A C + C Aᵀ + G Gᵀ once, and cubic Hermite
+/// polynomials with these exact derivatives lie between the nodes.
+///
+/// The nodes are doubled until the largest difference at the middle of a cell, relative to the largest element of Φ or C there, is
+/// below the tolerance, or there are `most` of them: `errorBound` is what was reached. Where A or G is not finite the moments
+/// are NaN from there on.
+public struct IntegratedLinearKernel: LinearKernel {
+  private let duration: Double
+  private let order: Int
+  /// Φ and C, and their derivatives, of each node.
+  private let states, slopes: [[Double]]
+  /// The largest interpolation error that was found, relative to the largest element.
+  public let errorBound: Double
+
+  public init(of process: some LinearSDE, tolerance: Double = 1e-10, most: Int = 8192) {
+    var cells = 128
+    while true {
+      let path = Self.integrate(process, points: 2 * cells)
+      let nodes = stride(from: 0, through: 2 * cells, by: 2)
+      let kernel = IntegratedLinearKernel(
+        process, states: nodes.map { path.states[$0] }, slopes: nodes.map { path.slopes[$0] }, errorBound: 0)
+      let n = process.blocks * process.blocks
+      var bound = 0.0
+      for k in stride(from: 1, to: 2 * cells, by: 2) {
+        let between = kernel.state(at: process.duration * Double(k) / Double(2 * cells))
+        for part in [0..<n, n..<2 * n] {
+          let largest = part.reduce(0) { max($0, abs(path.states[k][$1])) }
+          let error = part.reduce(0) { max($0, abs(path.states[k][$1] - between[$1])) }
+          if error > 0 { bound = max(bound, error / largest) }
+        }
+      }
+      if bound <= tolerance || 2 * cells > most || !bound.isFinite {
+        self.init(process, states: kernel.states, slopes: kernel.slopes, errorBound: bound)
+        return
+      }
+      cells *= 2
+    }
+  }
+
+  private init(_ process: some LinearSDE, states: [[Double]], slopes: [[Double]], errorBound: Double) {
+    duration = process.duration
+    order = process.blocks
+    self.states = states
+    self.slopes = slopes
+    self.errorBound = errorBound
+  }
+
+  /// Carries the process into C.
+  private final class Equations {
+    let process: any LinearSDE
+    init(_ process: any LinearSDE) { self.process = process }
+
+    func derivative(_ t: Double, _ state: [Double]) -> [Double] {
+      let n = process.blocks
+      var (phi, c) = (Matrix(rows: n, columns: n), Matrix(rows: n, columns: n))
+      phi.values = Array(state[0..<n * n])
+      c.values = Array(state[n * n..<2 * n * n])
+      let a = process.driftMatrix(at: t)
+      let g = process.diffusionMatrix(at: t)
+      let ac = a * c
+      return (a * phi).values + (ac + ac.transpose + g * g.transpose).values
+    }
+  }
+
+  private static func integrate(
+    _ process: some LinearSDE, points: Int
+  ) -> (states: [[Double]], slopes: [[Double]]) {
+    let size = 2 * process.blocks * process.blocks
+    let equations = Equations(process)
+    var system = gsl_odeiv2_system(
+      function: { t, y, derivative, parameters in
+        let equations = Unmanaged<Equations>.fromOpaque(parameters!).takeUnretainedValue()
+        let size = 2 * equations.process.blocks * equations.process.blocks
+        let value = equations.derivative(t, Array(UnsafeBufferPointer(start: y!, count: size)))
+        for i in 0..<size { derivative![i] = value[i] }
+        return value.allSatisfy(\.isFinite) ? Int32(GSL_SUCCESS) : Int32(GSL_EBADFUNC)
+      }, jacobian: nil, dimension: size, params: Unmanaged.passUnretained(equations).toOpaque())
+    var state = Matrix.identity(process.blocks).values + process.initialCovariance.values
+    var states = [state]
+    var slopes = [equations.derivative(0, state)]
+    withExtendedLifetime(equations) {
+      withUnsafeMutablePointer(to: &system) { system in
+        let h = process.duration / Double(points)
+        guard
+          let driver = gsl_odeiv2_driver_alloc_y_new(system, scoresde_odeiv2_rk8pd(), h, 1e-14, 1e-13)
+        else { return }
+        defer { gsl_odeiv2_driver_free(driver) }
+        var t = 0.0
+        for k in 1...points {
+          let status = gsl_odeiv2_driver_apply(driver, &t, process.duration * Double(k) / Double(points), &state)
+          if status != GSL_SUCCESS { state = state.map { _ in .nan } }
+          states.append(state)
+          slopes.append(equations.derivative(process.duration * Double(k) / Double(points), state))
+        }
+      }
+    }
+    return (states, slopes)
+  }
+
+  private func state(at t: Double) -> [Double] {
+    let cells = states.count - 1
+    let position = min(max(t / duration, 0), 1) * Double(cells)
+    let i = min(Int(position), cells - 1)
+    let hermite = Hermite(position - Double(i), width: duration / Double(cells))
+    return states[i].indices.map { hermite(states[i][$0], states[i + 1][$0], slopes[i][$0], slopes[i + 1][$0]) }
+  }
+
+  public func moments(at t: Double) -> LinearMoments {
+    let state = state(at: t)
+    var (phi, c) = (Matrix(rows: order, columns: order), Matrix(rows: order, columns: order))
+    phi.values = Array(state[0..<order * order])
+    c.values = Array(state[order * order..<2 * order * order])
+    return LinearMoments(propagator: phi, covariance: c)
+  }
+}
+
+/// Cubic Hermite interpolation at 0 ≤ u ≤ 1 of a cell.
+struct Hermite {
+  private let u, a, b: Double
+
+  init(_ u: Double, width: Double) {
+    self.u = u
+    (a, b) = (u * u * (3 - 2 * u), width * u * (1 - u))
+  }
+
+  func callAsFunction(_ left: Double, _ right: Double, _ leftSlope: Double, _ rightSlope: Double) -> Double {
+    left * (1 - a) + right * a + b * ((1 - u) * leftSlope - u * rightSlope)
+  }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Glibc
+
+/// A process  dx = A(t) x dt + G(t) dw  with matrices. They are n × n and act on a state that is cut into n equal blocks.
+///
+/// The state may be wider than the data: data fill its first `dataBlocks` blocks at t = 0, and the others (a velocity, say)
+/// start from N(0, `initialCovariance`). A new one needs `blocks`, `driftMatrix`, `diffusionMatrix` and `priorCovariance`: its
+/// kernel is then integrated numerically.
+public protocol LinearSDE: SDE {
+  /// n
+  var blocks: Int { get }
+
+  /// p ≤ n: how many blocks hold data; default: all.
+  var dataBlocks: Int { get }
+
+  /// How many blocks noise acts on, the last ones; default: all. Of the others no score is asked.
+  var noiseBlocks: Int { get }
+
+  /// A(t), so that f(x, t) = A(t) x.
+  func driftMatrix(at t: Double) -> Matrix
+
+  /// G(t)
+  func diffusionMatrix(at t: Double) -> Matrix
+
+  /// C(0): the covariance of the state at t = 0 given the data; default: 0.
+  var initialCovariance: Matrix { get }
+
+  /// The covariance of the prior, which is normal with mean 0.
+  var priorCovariance: Matrix { get }
+
+  /// The law of x_t given x_0.
+  func makeLinearKernel() -> any LinearKernel
+}
+
+extension LinearSDE {
+  public var duration: Double { 1 }
+  public var samplingEpsilon: Double { 1e-3 }
+  public var dataBlocks: Int { blocks }
+  public var noiseBlocks: Int { blocks }
+  public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }
+  public func makeLinearKernel() -> any LinearKernel { IntegratedLinearKernel(of: self) }
+
+  public func stateDimension(of dimension: Int) -> Int { dimension / dataBlocks * blocks }
+
+  public func requireDimension(_ dimension: Int) throws {
+    guard dimension % dataBlocks == 0 else {
+      throw InputError("needs data whose dimension is a multiple of \(dataBlocks); it is \(dimension)")
+    }
+  }
+
+  public func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) {
+    out.add(driftMatrix(at: t), x, times: times)
+  }
+
+  public func addScoreDrift(_ s: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    let g = diffusionMatrix(at: t)
+    out.add(g * g.transpose, s, times: times)
+  }
+
+  public func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    out.add(diffusionMatrix(at: t), z, times: times)
+  }
+
+  /// f and G Gᵀ s are linear in state and score together, so the flow's derivative is the flow of the derivatives.
+  public func addFlowDerivative(
+    along v: Rows, score s: Rows, scoreDerivative ds: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows
+  ) {
+    addFlow(v, score: ds, at: t, times: times, to: out)
+  }
+
+  public func drawPrior(into x: Rows, from stream: NoiseStream) {
+    RowStorage.with(x.span, count: 1) { z in
+      stream.normals(into: z[0], step: 0)
+      x.values.update(repeating: 0, count: x.size)
+      if let root = priorCovariance.lowerCholesky { x.add(root, z[0], times: 1) }
+    }
+  }
+
+  public func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
+    logDensity(x, covariance: priorCovariance, into: out)
+  }
+
+  /// log N(x; 0, C ⊗ I) of each row.
+  private func logDensity(_ x: Rows, covariance: Matrix, into out: UnsafeMutablePointer<Double>) {
+    guard let root = covariance.lowerCholesky else {
+      return out.update(repeating: .nan, count: x.count)
+    }
+    let width = Double(x.dimension / covariance.rows)
+    let logDeterminant = 2 * width * (0..<root.rows).reduce(0) { $0 + log(root[$1, $1]) }
+    RowStorage.with(x.span, count: 1) { white in
+      white[0].add(root.lowerInverse, x, times: 1)
+      for row in 0..<x.count {
+        let square = (0..<x.dimension).reduce(0) { $0 + white[0][row, $1] * white[0][row, $1] }
+        out[row] = -0.5 * (Double(x.dimension) * log(2 * .pi) + logDeterminant + square)
+      }
+    }
+  }
+
+  public func lift(_ data: Rows, into state: Rows, from stream: NoiseStream) {
+    if dataBlocks == blocks { return state.copy(data) }
+    stream.normals(into: state, step: 0)
+    let auxiliary = self.auxiliary(of: state)
+    RowStorage.with(auxiliary.span, count: 2) { rows in
+      gather(state, into: rows[0])
+      if let root = auxiliary.covariance.lowerCholesky { rows[1].add(root, rows[0], times: 1) }
+      for row in 0..<state.count {
+        for j in 0..<data.dimension { state[row, j] = data[row, j] }
+        for j in data.dimension..<state.dimension { state[row, j] = rows[1][row, j - data.dimension] }
+      }
+    }
+  }
+
+  public func auxiliaryLogDensity(_ state: Rows, into out: UnsafeMutablePointer<Double>) {
+    if dataBlocks == blocks { return out.update(repeating: 0, count: state.count) }
+    let auxiliary = self.auxiliary(of: state)
+    RowStorage.with(auxiliary.span, count: 1) { rows in
+      gather(state, into: rows[0])
+      logDensity(rows[0], covariance: auxiliary.covariance, into: out)
+    }
+  }
+
+  /// The part of a state that is not data, and its covariance at t = 0.
+  private func auxiliary(of state: Rows) -> (span: RowSpan, covariance: Matrix) {
+    let width = state.dimension / blocks
+    return (
+      RowSpan(first: state.first, count: state.count, dimension: width * (blocks - dataBlocks)),
+      initialCovariance.block(dataBlocks..<blocks)
+    )
+  }
+
+  private func gather(_ state: Rows, into auxiliary: Rows) {
+    let skip = state.dimension - auxiliary.dimension
+    for row in 0..<state.count {
+      for j in 0..<auxiliary.dimension { auxiliary[row, j] = state[row, skip + j] }
+    }
+  }
+
+  public func score(of law: DataLaw) -> (any Score)? {
+    law.isExponential ? nil : LinearMixtureScore(law.mixture, process: self)
+  }
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CGSL
+import CKernels
+import Core
+
+/// A small dense matrix. M stands for M ⊗ I on rows that are cut into equal blocks of values: 1 × 1 is a scalar, 2 × 2 acts
+/// on a position and a velocity of any dimension, n × n on n single values.
+public struct Matrix: Sendable, Equatable {
+  public let rows, columns: Int
+  /// Row-major.
+  public var values: [Double]
+
+  public init(rows: Int, columns: Int) {
+    precondition(rows > 0 && columns > 0)
+    self.rows = rows
+    self.columns = columns
+    values = [Double](repeating: 0, count: rows * columns)
+  }
+
+  /// - Precondition: rows of equal length, at least one.
+  public init(_ elements: [[Double]]) {
+    self.init(rows: elements.count, columns: elements[0].count)
+    precondition(elements.allSatisfy { $0.count == columns })
+    values = elements.flatMap { $0 }
+  }
+
+  public static func identity(_ n: Int) -> Matrix { diagonal([Double](repeating: 1, count: n)) }
+
+  public static func diagonal(_ values: [Double]) -> Matrix {
+    var matrix = Matrix(rows: values.count, columns: values.count)
+    for i in values.indices { matrix[i, i] = values[i] }
+    return matrix
+  }
+
+  public subscript(i: Int, j: Int) -> Double {
+    get { values[i * columns + j] }
+    set { values[i * columns + j] = newValue }
+  }
+
+  public var transpose: Matrix {
+    var result = Matrix(rows: columns, columns: rows)
+    for i in 0..<rows { for j in 0..<columns { result[j, i] = self[i, j] } }
+    return result
+  }
+
+  /// The columns of a range.
+  public func columns(_ range: Range<Int>) -> Matrix {
+    var result = Matrix(rows: rows, columns: range.count)
+    for i in 0..<rows { for j in range { result[i, j - range.lowerBound] = self[i, j] } }
+    return result
+  }
+
+  /// Rows and columns of a range.
+  public func block(_ range: Range<Int>) -> Matrix { transpose.columns(range).transpose.columns(range) }
+
+  public static func + (a: Matrix, b: Matrix) -> Matrix {
+    var result = a
+    for i in result.values.indices { result.values[i] += b.values[i] }
+    return result
+  }
+
+  public static func - (a: Matrix, b: Matrix) -> Matrix { a + -1 * b }
+
+  public static func * (c: Double, a: Matrix) -> Matrix {
+    var result = a
+    for i in result.values.indices { result.values[i] *= c }
+    return result
+  }
+
+  public static func * (a: Matrix, b: Matrix) -> Matrix {
+    precondition(a.columns == b.rows)
+    var result = Matrix(rows: a.rows, columns: b.columns)
+    for i in 0..<a.rows {
+      for k in 0..<a.columns { for j in 0..<b.columns { result[i, j] += a[i, k] * b[k, j] } }
+    }
+    return result
+  }
+
+  /// M ⊗ I with a width-sized identity: the matrix that acts on whole rows.
+  public func expanded(width: Int) -> Matrix {
+    var result = Matrix(rows: rows * width, columns: columns * width)
+    for i in 0..<rows {
+      for j in 0..<columns { for w in 0..<width { result[i * width + w, j * width + w] = self[i, j] } }
+    }
+    return result
+  }
+
+  /// The lower triangular L with L Lᵀ = M; nil where M is not positive definite. Only the lower triangle is read.
+  public var lowerCholesky: Matrix? {
+    precondition(rows == columns)
+    var l = self
+    for j in 0..<rows {
+      for i in 0..<rows where i >= j {
+        var sum = self[i, j]
+        for k in 0..<j { sum -= l[i, k] * l[j, k] }
+        if i > j {
+          l[i, j] = sum / l[j, j]
+        } else if sum > 0 {
+          l[j, j] = sum.squareRoot()
+        } else {
+          return nil
+        }
+      }
+      for i in 0..<j { l[i, j] = 0 }
+    }
+    return l
+  }
+
+  /// The inverse of a lower triangular matrix, by forward substitution.
+  public var lowerInverse: Matrix {
+    var inverse = Matrix(rows: rows, columns: rows)
+    for j in 0..<rows {
+      for i in j..<rows {
+        var sum = i == j ? 1.0 : 0
+        for k in j..<i { sum -= self[i, k] * inverse[k, j] }
+        inverse[i, j] = sum / self[i, i]
+      }
+    }
+    return inverse
+  }
+
+  /// The inverse, by GSL's LU decomposition; not finite where M is singular.
+  public var inverse: Matrix {
+    precondition(rows == columns)
+    return withGSL { n, a in
+      let result = gsl_matrix_alloc(n, n)!
+      let permutation = gsl_permutation_alloc(n)!
+      defer {
+        gsl_matrix_free(result)
+        gsl_permutation_free(permutation)
+      }
+      var sign: Int32 = 0
+      gsl_linalg_LU_decomp(a, permutation, &sign)
+      guard (0..<n).allSatisfy({ gsl_matrix_get(a, $0, $0) != 0 }) else {
+        return [Double](repeating: .nan, count: n * n)
+      }
+      gsl_linalg_LU_invert(a, permutation, result)
+      return (0..<n * n).map { gsl_matrix_get(result, $0 / n, $0 % n) }
+    }
+  }
+
+  /// Eigenvalues and, as columns, orthonormal eigenvectors of a symmetric matrix, by GSL.
+  public var symmetricEigen: (values: [Double], vectors: Matrix) {
+    precondition(rows == columns)
+    var eigenvalues: [Double] = []
+    let vectors = withGSL { n, a in
+      let vectors = gsl_matrix_alloc(n, n)!
+      let values = gsl_vector_alloc(n)!
+      let workspace = gsl_eigen_symmv_alloc(n)
+      defer {
+        gsl_eigen_symmv_free(workspace)
+        gsl_vector_free(values)
+        gsl_matrix_free(vectors)
+      }
+      gsl_eigen_symmv(a, values, vectors, workspace)
+      eigenvalues = (0..<n).map { gsl_vector_get(values, $0) }
+      return (0..<n * n).map { gsl_matrix_get(vectors, $0 / n, $0 % n) }
+    }
+    return (eigenvalues, vectors)
+  }
+
+  private func withGSL(_ body: (Int, UnsafeMutablePointer<gsl_matrix>) -> [Double]) -> Matrix {
+    let a = gsl_matrix_alloc(rows, rows)!
+    defer { gsl_matrix_free(a) }
+    for i in 0..<rows { for j in 0..<rows { gsl_matrix_set(a, i, j, self[i, j]) } }
+    var result = Matrix(rows: rows, columns: rows)
+    result.values = body(rows, a)
+    return result
+  }
+}
+
+extension Rows {
+  /// self += times (M ⊗ I) x, row by row.
+  /// - Precondition: the rows of x hold `matrix.columns` blocks, those of self `matrix.rows` of the same width.
+  public func add(_ matrix: Matrix, _ x: Rows, times: Double) {
+    let width = x.dimension / matrix.columns
+    precondition(width * matrix.columns == x.dimension && width * matrix.rows == dimension && x.count == count)
+    matrix.values.withUnsafeBufferPointer {
+      ck_add_blocks(values, $0.baseAddress!, matrix.rows, matrix.columns, width, times, x.values, x.count)
+    }
+  }
+}
