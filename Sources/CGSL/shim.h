@@ -5,6 +5,8 @@
 #include <gsl/gsl_linalg.h>
 #include <gsl/gsl_eigen.h>
 #include <gsl/gsl_odeiv2.h>
+#include <gsl/gsl_sf_gamma.h>
+#include <gsl/gsl_spline.h>
 #include <gsl/gsl_version.h>
 
 // GSL's step types are mutable global pointers, which Swift 6 refuses to read; these return them.
@@ -19,5 +21,8 @@ static inline const gsl_odeiv2_step_type *scoresde_odeiv2_rk4imp(void) { return 
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_bsimp(void) { return gsl_odeiv2_step_bsimp; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msbdf(void) { return gsl_odeiv2_step_msbdf; }
 static inline const gsl_odeiv2_step_type *scoresde_odeiv2_msadams(void) { return gsl_odeiv2_step_msadams; }
+
+static inline const gsl_interp_type *scoresde_interp_steffen(void) { return gsl_interp_steffen; }
+static inline const gsl_interp_type *scoresde_interp_cspline(void) { return gsl_interp_cspline; }
 
 static inline const char *scoresde_gsl_version(void) { return gsl_version; }

@@ -26,6 +26,8 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let acceptance = Purpose(rawValue: 19)
   public static let divergence = Purpose(rawValue: 20)
   public static let dequantisation = Purpose(rawValue: 21)
+  public static let auxiliary = Purpose(rawValue: 30)
+  public static let forward = Purpose(rawValue: 31)
 }
 
 /// A counter-based random stream: every number is a function of (seed, purpose, row, step, column) and of nothing else,

@@ -9,7 +9,7 @@ public struct Requirements: OptionSet, Sendable {
 
   /// A perturbation kernel m(t) x₀ + σ(t) z.
   public static let kernel = Requirements(rawValue: 1)
-  /// Noise that does not depend on the state, and a drift and field that are linear in state and score.
+  /// Noise that does not depend on the state, and a drift that is linear in it.
   public static let additiveNoise = Requirements(rawValue: 2)
   /// A score that knows log pₜ(x).
   public static let logDensity = Requirements(rawValue: 4)
@@ -18,7 +18,7 @@ public struct Requirements: OptionSet, Sendable {
 
   private static let texts: [(Requirements, String)] = [
     (.kernel, "a process whose perturbation kernel is m(t) x₀ + σ(t) z"),
-    (.additiveNoise, "an affine process"),
+    (.additiveNoise, "a linear process, whose noise does not depend on the state"),
     (.logDensity, "a score that knows its log density: exact or empirical"),
     (.jacobian, "a score whose Jacobian is known in double precision: exact or empirical"),
   ]
@@ -49,7 +49,7 @@ public struct SamplingSetting: Sendable {
   var offers: Requirements {
     var offers: Requirements = []
     if kernel != nil { offers.insert(.kernel) }
-    if process is any AffineSDE { offers.insert(.additiveNoise) }
+    if process is any LinearSDE { offers.insert(.additiveNoise) }
     if traits.contains(.logDensity) { offers.insert(.logDensity) }
     if traits.contains(.jacobian) { offers.insert(.jacobian) }
     return offers

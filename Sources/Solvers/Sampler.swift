@@ -18,10 +18,10 @@ public struct Sampler: Sendable {
   /// - Parameters:
   ///   - epsilon: where to stop; default: the process's own.
   ///   - path: where noise comes from; default: independent.
-  ///   - grid: of solvers with fixed steps that have none of their own.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil, grid: any TimeGrid = UniformGrid(), threads: Int = Shards.processors
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
   ) {
     self.init(
       SamplingProblem(
@@ -31,7 +31,7 @@ public struct Sampler: Sendable {
 
   /// Draws from the prior: rows of the stream (seed, prior).
   public func prior(_ count: Int) throws -> Batch {
-    var batch = Batch(count: count, dimension: problem.dimension)
+    var batch = Batch(count: count, dimension: problem.stateDimension)
     let stream = NoiseStream(seed: problem.seed, purpose: .prior)
     try batch.forEachShard(threads: threads) { problem.process.drawPrior(into: $0, from: stream) }
     return batch
@@ -60,11 +60,29 @@ public struct Sampler: Sendable {
       return steps
     }
     return Samples(
-      batch: batch.prefix(count),
+      batch: try projected(batch.prefix(count)),
       statistics: Statistics(results, rows: count, seconds: start.duration(to: clock.now).seconds))
   }
 
-  /// Carries given points along the probability flow from one time to another: ε to T encodes, T to ε decodes.
+  /// States at t = 0 that hold given points; what else is in them is drawn, keyed by (seed, row).
+  public func lifted(_ points: Batch) throws -> Batch {
+    let width = problem.process.stateDimension(of: points.dimension)
+    if width == points.dimension { return points }
+    var (states, data) = (Batch(count: points.count, dimension: width), points)
+    let stream = NoiseStream(seed: problem.seed, purpose: .auxiliary)
+    states.withRows { states in data.withRows { problem.process.lift($0, into: states, from: stream) } }
+    return states
+  }
+
+  /// The data of states.
+  public func projected(_ states: Batch) throws -> Batch {
+    if states.dimension == problem.dimension { return states }
+    var (states, data) = (states, Batch(count: states.count, dimension: problem.dimension))
+    states.withRows { states in data.withRows { problem.process.project(states, into: $0) } }
+    return data
+  }
+
+  /// Carries given states along the probability flow from one time to another: ε to T encodes, T to ε decodes.
   public func transport(
     _ points: Batch, from start: Double, to end: Double, with flow: ProbabilityFlow
   ) throws -> Samples {

@@ -7,6 +7,7 @@ import Processes
 public struct SamplingProblem: Sendable {
   public let setting: SamplingSetting
   public let score: any Score
+  /// Of the data.
   public let dimension: Int
   public let seed: UInt64
   public let path: any BrownianPath
@@ -16,17 +17,20 @@ public struct SamplingProblem: Sendable {
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
   public var grid: any TimeGrid { setting.grid }
+  /// Of a state, which may be wider than the data.
+  public var stateDimension: Int { process.stateDimension(of: dimension) }
 
   /// - Parameters:
   ///   - epsilon: default: the process's own.
   ///   - path: default: independent noise for every step.
-  ///   - grid: of solvers with fixed steps that have none of their own.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil, grid: any TimeGrid = UniformGrid()
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
   ) {
     setting = SamplingSetting(
-      process: process, epsilon: epsilon ?? process.samplingEpsilon, grid: grid, traits: score.traits)
+      process: process, epsilon: epsilon ?? process.samplingEpsilon, grid: grid ?? process.samplingSpacing.grid,
+      traits: score.traits)
     self.score = score
     self.dimension = dimension
     self.seed = seed
@@ -61,6 +65,8 @@ public final class SolveContext {
   private var storages: [RowStorage] = []
   private let progress: (any ProgressObserver)?
   private let observer: (any StepObserver)?
+  /// The data of a state that is wider, for the observer.
+  private let seen: RowStorage?
 
   public init(
     _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil,
@@ -72,6 +78,8 @@ public final class SolveContext {
     self.path = path ?? problem.path
     self.progress = progress
     self.observer = observer
+    let data = RowSpan(first: span.first, count: span.count, dimension: problem.dimension)
+    seen = observer != nil && span.dimension != data.dimension ? RowStorage(data) : nil
     score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)
   }
 
@@ -86,7 +94,13 @@ public final class SolveContext {
   public func started(at time: Double, _ x: Rows) { observe(step: 0, at: time, x) }
 
   /// Shows a state to whoever watches.
-  public func observe(step: Int, at time: Double, _ x: Rows) { observer?.reached(x, step: step, at: time) }
+  public func observe(step: Int, at time: Double, _ x: Rows) {
+    guard let observer else { return }
+    guard let seen else { return observer.reached(x, step: step, at: time) }
+    let data = Rows(values: seen.rows.values, first: x.first, count: x.count, dimension: seen.rows.dimension)
+    problem.process.project(x, into: data)
+    observer.reached(data, step: step, at: time)
+  }
 
   /// To be called after each step: reports progress and stops a state that is not finite.
   /// - Parameter step: from 1.

@@ -4,13 +4,22 @@ import Core
 import Processes
 
 extension SolveContext {
-  /// x ← E[x_0 | x_t = x] = (x + v(t) s(x, t)) / m(t), Tweedie's formula (Robbins 1956; Efron 2011). One evaluation.
+  /// Replaces x by a mean of x_0. One evaluation.
+  ///
+  /// Under a kernel m x_0 + σ z it is E[x_0 | x_t = x] = (x + v(t) s(x, t))/m(t), Tweedie's formula (Robbins 1956; Efron 2011).
+  /// Under other processes it is the step of the reverse SDE from t to 0 without its noise.
   /// - Parameter step: the number that an error gives, from 1: that after the solver's last.
   public func denoise(_ x: Rows, at t: Double, step: Int) throws {
-    let moments = try problem.requireKernel(for: "denoise").moments(at: t)
     let values = makeRows()
     try score.evaluate(x, at: .all(t), into: values)
-    ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, values.values, x.size)
+    if let moments = problem.kernel?.moments(at: t) {
+      ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, values.values, x.size)
+    } else {
+      let mean = makeRows()
+      mean.copy(x)
+      problem.process.addReverseDrift(x, score: values, at: t, times: -t, to: mean)
+      x.copy(mean)
+    }
     try finished(step: step, at: t, x)
   }
 }

@@ -35,11 +35,16 @@ public struct PointFiles: Sendable {
 }
 
 extension Experiment {
-  /// Points of the data's dimension, and the trained or exact score at them.
-  func open(_ files: PointFiles) throws -> (points: Batch, score: any Score) {
+  /// Points, and the trained or exact score at them.
+  /// - Parameter areStates: whether they are states of the process, which may be wider than the data.
+  func open(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, score: any Score) {
     try files.requireWritable()
     // A wrong file is told before any data is made.
-    let given = try files.input.map { try readPoints($0) }
+    let dimension = areStates ? plan.process.stateDimension(of: plan.data.dimension) : plan.data.dimension
+    let given = try files.input.map { try readPoints($0, dimension) }
+    guard given != nil || dimension == plan.data.dimension else {
+      throw InputError("is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
+    }
     let dataset = try plan.data.load(seed: plan.seed)
     let session = try Session(self, dataset: dataset)
     try session.requireCheckpoint()
@@ -50,10 +55,11 @@ extension Experiment {
     )
   }
 
-  private func readPoints(_ path: String) throws -> Batch {
+  private func readPoints(_ path: String, _ dimension: Int) throws -> Batch {
     let points = try NumericTable(reading: path).values
-    guard points.dimension == plan.data.dimension else {
-      throw InputError("rows of \(points.dimension) values; the data has \(plan.data.dimension)", at: path)
+    guard points.dimension == dimension else {
+      let whose = dimension == plan.data.dimension ? "the data has" : "a state of the process has"
+      throw InputError("rows of \(points.dimension) values; \(whose) \(dimension)", at: path)
     }
     return points
   }

@@ -50,21 +50,24 @@ extension Experiment {
 
   /// Writes the codes of points: where the probability flow takes them from ε to T.
   public func encode(_ files: PointFiles) throws -> String {
-    try transport(files) { ($0, $1) }
+    let (points, sampler) = try openFlow(files)
+    return try transport(
+      try sampler.lifted(points), sampler, from: plan.likelihood.likelihood.epsilon, to: plan.process.duration, files)
   }
 
   /// Writes the points whose codes are given, from T to ε.
   public func decode(_ files: PointFiles) throws -> String {
-    try transport(files) { ($1, $0) }
+    let (codes, sampler) = try openFlow(files, areStates: true)
+    return try transport(
+      codes, sampler, from: plan.process.duration, to: plan.likelihood.likelihood.epsilon, files)
   }
 
   private func transport(
-    _ files: PointFiles, _ ends: (_ epsilon: Double, _ duration: Double) -> (Double, Double)
+    _ points: Batch, _ sampler: Sampler, from start: Double, to end: Double, _ files: PointFiles
   ) throws -> String {
-    let (points, sampler) = try openFlow(files)
-    let (start, end) = ends(plan.likelihood.likelihood.epsilon, plan.process.duration)
     let samples = try sampler.transport(points, from: start, to: end, with: plan.likelihood.flow)
-    try writeWhole(SampleFile.csv(samples.batch), to: files.output)
+    try writeWhole(
+      SampleFile.csv(end < start ? sampler.projected(samples.batch) : samples.batch), to: files.output)
     return String(
       format: "%d points from t = \(written(start)) to \(written(end)); NFE %.0f, largest %d", points.count,
       samples.statistics.nfe, samples.statistics.nfeMax)
@@ -84,9 +87,9 @@ extension Experiment {
     return "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
   }
 
-  private func openFlow(_ files: PointFiles) throws -> (points: Batch, sampler: Sampler) {
+  private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, sampler: Sampler) {
     try plan.likelihood.check(nil, plan.process, plan.data.dimension, plan.score)
-    let (points, score) = try open(files)
+    let (points, score) = try open(files, areStates: areStates)
     if let network = score as? NetworkScore, network.isClassifiedInTurn {
       throw InputError(
         "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
@@ -94,7 +97,7 @@ extension Experiment {
     }
     return (
       points,
-      Sampler(process: plan.process, score: score, dimension: points.dimension, seed: plan.seed, threads: threads)
+      Sampler(process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, threads: threads)
     )
   }
 }

@@ -20,7 +20,7 @@ extension Experiment {
     guard t > 0, t <= plan.process.duration else {
       throw InputError("is \(written(t)); allowed: above 0, at most \(written(plan.process.duration))", at: "--at")
     }
-    let (given, score) = try open(files)
+    let (given, score) = try open(files, areStates: true)
     var points = given
     guard let moments = plan.process.makeKernel()?.moments(at: t) else {
       throw InputError("the process has no perturbation kernel")

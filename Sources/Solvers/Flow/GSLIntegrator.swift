@@ -77,7 +77,7 @@ public struct GSLIntegrator: Integrator {
   public let firstStep: Double
   public let maximumSteps: Int
 
-  public var requires: Requirements { method.isImplicit ? [.additiveNoise, .jacobian] : [] }
+  public var requires: Requirements { method.isImplicit ? .jacobian : [] }
 
   /// - Parameters:
   ///   - rtol: relative tolerance, at least 0; `atol` absolute tolerance, above 0.

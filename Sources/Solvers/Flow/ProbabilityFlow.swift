@@ -50,7 +50,7 @@ public struct ProbabilityFlow: Solver {
   }
 }
 
-/// The flow's field, and its Jacobian where field and score are linear in each other and the score's own is known.
+/// The flow's field, and its Jacobian where the score's own is known.
 final class FlowField: VectorField {
   private let process: any SDE
   private let evaluator: CountingScore.Evaluator
@@ -81,12 +81,14 @@ final class FlowField: VectorField {
     if matrix.isEmpty {
       let one = RowSpan(first: x.first, count: 1, dimension: d)
       matrix = (0..<d).map { _ in RowStorage(one) }
-      vectors = (0..<3).map { _ in RowStorage(one) }
+      vectors = (0..<4).map { _ in RowStorage(one) }
     }
     func row(_ storage: RowStorage) -> Rows {
       Rows(values: storage.rows.values, first: x.first, count: 1, dimension: d)
     }
     let (unit, column, result) = (row(vectors[0]), row(vectors[1]), row(vectors[2]))
+    let here = row(vectors[3])
+    try evaluator.evaluate(x, at: .all(t), into: here)
     unit.values.update(repeating: 0, count: d)
     // Row i of the score's Jacobian.
     for i in 0..<d {
@@ -94,12 +96,11 @@ final class FlowField: VectorField {
       try evaluator.pullback(unit, x, at: .all(t), into: row(matrix[i]))
       unit[0, i] = 0
     }
-    // The field is linear in (x, s): along e_j it changes as by x = e_j and s = column j.
     for j in 0..<d {
       for i in 0..<d { column[0, i] = matrix[i].rows[0, j] }
       unit[0, j] = 1
       result.values.update(repeating: 0, count: d)
-      process.addFlow(unit, score: column, at: t, times: 1, to: result)
+      process.addFlowDerivative(along: unit, score: here, scoreDerivative: column, x, at: t, times: 1, to: result)
       unit[0, j] = 0
       for i in 0..<d { dfdx[i * d + j] = result[0, i] }
     }

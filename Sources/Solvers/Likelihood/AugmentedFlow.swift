@@ -66,8 +66,7 @@ final class AugmentedFlow {
     return steps
   }
 
-  /// Writes F and, for each accumulator, vᵀ (∂F/∂x) v. As F is linear in (x, s), its derivative along v is F itself with v
-  /// for x and the score's derivative along v for s.
+  /// Writes F and, for each accumulator, vᵀ (∂F/∂x) v.
   private func field(at t: Double, _ state: Rows, into derivative: Rows) throws {
     let process = context.problem.process
     let (dimension, width) = (point.dimension, state.dimension)
@@ -84,7 +83,8 @@ final class AugmentedFlow {
     for index in probes.indices {
       let probe = probes[index]
       flow.values.update(repeating: 0, count: flow.size)
-      process.addFlow(probe, score: products[index], at: t, times: 1, to: flow)
+      process.addFlowDerivative(
+        along: probe, score: score, scoreDerivative: products[index], point, at: t, times: 1, to: flow)
       let accumulator = dimension + min(index, accumulators - 1)
       for row in 0..<probe.count {
         var product = 0.0

@@ -44,8 +44,9 @@ extension Sampler {
     _ points: Batch, frames: Int, by interpolation: Interpolation = .spherical, epsilon: Double,
     with flow: ProbabilityFlow
   ) throws -> Samples {
-    let codes = try transport(points, from: epsilon, to: problem.process.duration, with: flow)
+    let codes = try transport(lifted(points), from: epsilon, to: problem.process.duration, with: flow)
     let way = interpolation.frames(between: codes.batch, frames: frames)
-    return try transport(way, from: problem.process.duration, to: epsilon, with: flow)
+    let samples = try transport(way, from: problem.process.duration, to: epsilon, with: flow)
+    return Samples(batch: try projected(samples.batch), statistics: samples.statistics)
   }
 }

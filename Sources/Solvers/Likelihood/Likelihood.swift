@@ -58,8 +58,8 @@ public struct Likelihood: Sendable {
     self.divergence = divergence
   }
 
-  /// What process and score must offer. An affine process, as its field is linear in state and score.
-  public var requires: Requirements { terminal == .exact ? [.additiveNoise, .logDensity] : .additiveNoise }
+  /// What process and score must offer.
+  public var requires: Requirements { terminal == .exact ? .logDensity : [] }
 
   /// - Throws: `InputError` for an implicit integrator, which would need the derivatives of the divergence.
   public func requireExplicitIntegrator() throws {

@@ -16,7 +16,9 @@ public struct LogDensities: Sendable {
 }
 
 extension Sampler {
-  /// The log density of given points under the model that the problem's score defines. Of the problem's ε nothing is used:
+  /// The log density of given points under the model that the problem's score defines. Where a state is wider than the data its
+  /// rest is drawn, log p(x, v) − log p(v): the logarithm of an unbiased estimate, and so in the mean a lower bound, which is exact
+  /// for a model in which x and v are independent at ε. Of the problem's ε nothing is used:
   /// the likelihood has its own.
   ///
   /// Probes are keyed by (seed, row). Rows of a shard share their steps, so that a row depends on its shard to the
@@ -32,13 +34,16 @@ extension Sampler {
     precondition(likelihood.epsilon < problem.process.duration, "0 ≤ ε < T")
     let clock = ContinuousClock()
     let start = clock.now
-    var latents = points
+    var latents = try lifted(points)
     // A value and its standard error a row.
     var table = Batch(count: points.count, dimension: 2)
     let results = try table.withRows { table in
       let memory = SharedMemory(table.values)
       return try run(&latents, problem.path, progress, nil) { x, context in
         let flow = AugmentedFlow(likelihood, in: context)
+        // Of what the state has beside the data: log p(x) = log p(x, v) − log p(v) where v is drawn apart from x.
+        let auxiliary = RowStorage(RowSpan(first: x.first, count: x.count, dimension: 1))
+        problem.process.auxiliaryLogDensity(x, into: auxiliary.rows.values)
         let steps = try flow.encode(x)
         try RowStorage.with(RowSpan(first: x.first, count: x.count, dimension: 1), count: 1) { storage in
           let terminal = storage[0]
@@ -49,7 +54,7 @@ extension Sampler {
           for row in 0..<x.count {
             let divergence = flow.divergence(ofRow: row)
             let entry = memory.pointer + 2 * (x.first + row)
-            entry[0] = terminal[row, 0] + divergence.mean
+            entry[0] = terminal[row, 0] + divergence.mean - auxiliary.rows[row, 0]
             entry[1] = divergence.standardError ?? .nan
           }
         }

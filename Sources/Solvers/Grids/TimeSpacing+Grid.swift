@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Processes
+
+extension TimeSpacing {
+  /// The grid of this spacing.
+  public var grid: any TimeGrid {
+    switch self {
+    case .uniform: UniformGrid()
+    case .quadratic: QuadraticGrid()
+    case .logSNR: LogSNRGrid()
+    case .karras: KarrasGrid()
+    }
+  }
+}
