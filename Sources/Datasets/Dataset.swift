@@ -40,8 +40,8 @@ public protocol DataSource: Sendable {
   var dimension: Int { get }
   /// nil for points that are no images.
   var imageShape: ImageShape? { get }
-  /// The law of the data, where it is a Gaussian mixture known exactly.
-  var mixture: GaussianMixture? { get }
+  /// The law of the data, where it is known exactly.
+  var law: DataLaw? { get }
   /// How many classes the rows have; 0 without labels. Known before the data is loaded.
   var classes: Int { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
@@ -51,7 +51,7 @@ public protocol DataSource: Sendable {
 
 extension DataSource {
   public var imageShape: ImageShape? { nil }
-  public var mixture: GaussianMixture? { nil }
+  public var law: DataLaw? { nil }
   public var classes: Int { 0 }
   public var fingerprint: String { "" }
 }

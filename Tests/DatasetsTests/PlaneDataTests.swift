@@ -73,7 +73,7 @@ import Testing
     let law = try GaussianMixture(weights: [0.3, 0.7], means: [[-1, 0], [1, 2]], deviations: [0.5, 0.2])
     let source = MixtureData(law, count: 40_000, heldOut: 7)
     let data = try source.load(seed: 3)
-    #expect(data.training.count == 40_000 && data.heldOut.count == 7 && source.dimension == 2 && source.mixture != nil)
+    #expect(data.training.count == 40_000 && data.heldOut.count == 7 && source.dimension == 2 && source.law != nil)
     for j in 0..<2 { #expect(abs(Self.mean(data.training, j) - law.mean[j]) < 0.03) }
   }
 }

@@ -1,26 +1,34 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Glibc
 import Processes
 
-/// Draws from a Gaussian mixture.
+/// Draws from a Gaussian mixture, or their exponentials.
 public struct MixtureData: DataSource {
-  public let law: GaussianMixture
+  public let law: DataLaw?
+  public let dimension: Int
   public let count: Int
   public let heldOutCount: Int
+  private let mixture: GaussianMixture
+  private let isExponential: Bool
 
-  public init(_ law: GaussianMixture, count: Int = 10_000, heldOut: Int = 5_000) {
+  /// - Parameter exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
+  public init(_ mixture: GaussianMixture, exponential: Bool = false, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(count > 0 && heldOut > 0)
-    self.law = law
+    self.mixture = mixture
+    isExponential = exponential
+    law = DataLaw(mixture, isExponential: exponential)
+    dimension = mixture.dimension
     self.count = count
     heldOutCount = heldOut
   }
 
-  public var dimension: Int { law.dimension }
-  public var mixture: GaussianMixture? { law }
-
   public func load(seed: UInt64) throws -> Dataset {
-    Dataset(
-      training: law.draw(count, from: NoiseStream(seed: seed, purpose: .data)),
-      heldOut: law.draw(heldOutCount, from: NoiseStream(seed: seed, purpose: .heldOutData)))
+    func draw(_ count: Int, _ purpose: Purpose) -> Batch {
+      var batch = mixture.draw(count, from: NoiseStream(seed: seed, purpose: purpose))
+      if isExponential { batch.values = batch.values.map { exp($0) } }
+      return batch
+    }
+    return Dataset(training: draw(count, .data), heldOut: draw(heldOutCount, .heldOutData))
   }
 }

@@ -67,14 +67,11 @@ public struct ExperimentPlan: Sendable {
     let (data, _) = try kind("data", of: catalogue.data, options, catalogue, "where the data comes from")
     var (process, processKind) = try kind("process", of: catalogue.processes, options, catalogue, "the forward SDE")
     let (score, _) = try kind("score", of: catalogue.scores, options, catalogue, "where the score comes from")
-    if case .exact = score, data.mixture == nil, !options.isDescribing {
-      throw options.wrong("score", "kind exact needs data that is a Gaussian mixture; use empirical or network")
-    }
+    if !options.isDescribing { try check(process, processKind, data, score, options) }
     var training: TrainingPlan?
     var network: (any ScoreNetwork)?
     var pretrained: NetworkRecipe.Pretrained?
     if case .network(let prediction, _, let recipe) = score {
-      guard process is any AffineSDE else { throw options.wrong("score", "a network needs an affine process") }
       pretrained = recipe.pretrained
       if let pretrained { process = try adapted(process, to: pretrained, prediction, options) }
       if !options.isDescribing {
@@ -129,6 +126,28 @@ public struct ExperimentPlan: Sendable {
         "path_error", default: false,
         "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths")
     )
+  }
+
+  /// Refuses data or a score that the process is not made for.
+  private static func check(
+    _ process: any SDE, _ kind: String, _ data: any DataSource, _ score: ScoreRecipe, _ options: Options
+  ) throws {
+    do {
+      try process.requireDimension(data.dimension)
+    } catch let error as InputError where error.location.isEmpty {
+      throw options.wrong("process", "\(kind): \(error.message)")
+    }
+    if case .exact = score {
+      guard let law = data.law else {
+        throw options.wrong("score", "kind exact needs data that is a Gaussian mixture; use empirical or network")
+      }
+      guard process.score(of: law) != nil else {
+        throw options.wrong(
+          "score", law.isExponential
+            ? "kind exact needs a process that is made for exponentials of mixtures; use empirical or network"
+            : "kind exact: the process knows no exact score of a Gaussian mixture; use network")
+      }
+    }
   }
 
   /// The process with the noise levels of a network that comes with its own.
@@ -204,7 +223,8 @@ extension ExperimentPlan.SamplingPlan {
       "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
     grid = try options.kind(
-      "grid", of: catalogue.grids, default: "uniform", in: catalogue, "the spacing of fixed steps")
+      "grid", of: catalogue.grids, default: process.samplingSpacing.rawValue, in: catalogue,
+      "the spacing of fixed steps; default by process")
     path = try options.choice(
       "path", default: ExperimentPlan.PathKind.independent,
       "noise: fresh for every step, or one Brownian path per row for all solvers")

@@ -26,8 +26,10 @@ extension Catalogue {
       } catch let error as InputError where error.location.isEmpty {
         throw options.wrong("kind", "gaussian-mixture: \(error.message)")
       }
+      let exponential = try options.flag(
+        "exponential", default: false, "rows are the exponentials of the draws: positive data")
       let (count, heldOut) = try counts(options)
-      return MixtureData(law, count: count, heldOut: heldOut)
+      return MixtureData(law, exponential: exponential, count: count, heldOut: heldOut)
     },
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),

@@ -7,32 +7,6 @@ import ScoreNetworks
 import Solvers
 
 extension Catalogue {
-  static let standardProcesses = Kinds<any SDE>([
-    Kind("vp", "variance preserving: dx = −½ β x dt + √β dw, linear β") { options, _ in
-      VPSDE(try linearBeta(options))
-    },
-    Kind("sub-vp", "sub-VP: dx = −½ β x dt + √(β (1 − e^{−2∫β})) dw, linear β") { options, _ in
-      SubVPSDE(try linearBeta(options))
-    },
-    Kind("ve", "variance exploding: σ(t) = σ_min (σ_max/σ_min)^t") { options, _ in
-      let low = try options.number("sigma_min", default: 0.01, in: .positive, "σ(0), about the data's finest detail")
-      let high = try options.number("sigma_max", default: 50, in: .positive, "σ(1), about the data's largest distance")
-      guard high > low else {
-        throw options.wrong("sigma_max", "is \(written(high)); allowed: above sigma_min, which is \(written(low))")
-      }
-      return VESDE(GeometricSigma(low, high))
-    },
-  ])
-
-  private static func linearBeta(_ options: Options) throws -> LinearBeta {
-    let low = try options.number("beta_min", default: 0.1, in: .positive, "β(0)")
-    let high = try options.number("beta_max", default: 20, in: .positive, "β(1)")
-    guard high >= low else {
-      throw options.wrong("beta_max", "is \(written(high)); allowed: at least beta_min, which is \(written(low))")
-    }
-    return LinearBeta(low, high)
-  }
-
   static let standardScores = Kinds<ScoreRecipe>([
     Kind("network", "a network, trained by this experiment") { options, catalogue in
       let prediction = try options.choice(

@@ -24,6 +24,9 @@ extension Catalogue {
     Kind("shark", "the shifted additive-noise Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in
       ShARK()
     },
+    Kind("sscs", "symmetric splitting: the Gaussian part of the reverse SDE exactly, the rest by Euler") { _, _ in
+      SymmetricSplitting()
+    },
     Kind("ddim", "DDIM: the first-order exponential step; stochastic for η above 0") { options, _ in
       let eta = try options.number(
         "eta", default: 0, in: .closed(0, 1), "noise: 0 none, 1 that of ancestral sampling")

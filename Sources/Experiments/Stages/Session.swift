@@ -23,22 +23,29 @@ struct Session {
     self.experiment = experiment
     self.dataset = dataset
     let plan = experiment.plan
-    let kernel = try plan.process.makeKernel().orThrow(
-      InputError("the process has no perturbation kernel, which its score needs"))
+    func kernel() throws -> any PerturbationKernel {
+      try plan.process.makeKernel().orThrow(
+        InputError("the process has no perturbation kernel, which its score needs"))
+    }
     switch plan.score {
     case .exact:
-      score = MixtureScore(try plan.data.mixture.orThrow(InputError("exact scores need a mixture")), kernel: kernel)
+      let law = try plan.data.law.orThrow(InputError("exact scores need a mixture"))
+      score = try plan.process.score(of: law).orThrow(InputError("the process knows no exact score of the data"))
       trainer = nil
     case .empirical:
-      score = MixtureScore(GaussianMixture(points: dataset.training), kernel: kernel)
+      let law = DataLaw(GaussianMixture(points: dataset.training))
+      score = try plan.process.score(of: law).orThrow(
+        InputError("the process knows no exact score of a set of points, or not of these", at: "score"))
       trainer = nil
     case .checkpoint(let path):
+      let kernel = try kernel()
       score = try Self.score(fromCheckpoint: path, plan: plan, kernel: kernel, experiment.catalogue)
       trainer = nil
     case .network(let prediction, let deviation, _):
       guard let network = plan.network, let process = plan.process as? any AffineSDE else {
         throw InputError("a network needs an affine process")
       }
+      let kernel = try kernel()
       let initial = NetworkScore(
         network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
         duration: plan.process.duration,

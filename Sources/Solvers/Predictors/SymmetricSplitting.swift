@@ -11,7 +11,7 @@ import Processes
 ///
 ///     x_u | x_t ~ N(K x_t, P_u − K R P_u),   K = P_u Rᵀ P_t⁻¹;   x ← x + h G Gᵀ (s(x, u) + P_u⁻¹ x).
 ///
-/// P_t is the prior's covariance where the process keeps it (VP, OU, CLD), else that of data at the origin (VE). It converges in law.
+/// P_t is the prior's covariance where the process keeps it (VP, OU, CLD), else that of data of unit variance. It converges in law.
 ///
 /// NFE a row: 1 a step.
 public struct SymmetricSplitting: Predictor {
@@ -66,16 +66,21 @@ public struct SymmetricSplitting: Predictor {
       next.copy(x)
       process.addScoreDrift(score, x, at: middle, times: step.length, to: next)
       let g = process.diffusionMatrix(at: middle)
-      let p = stationary ?? kernel.moments(at: middle).covariance
-      next.add(g * g.transpose * p.inverse, x, times: step.length)
+      next.add(g * g.transpose * covariance(kernel.moments(at: middle)).inverse, x, times: step.length)
       x.copy(next)
       glide(x, from: middle, to: step.to, index: 2 * step.index + 1)
+    }
+
+    private func covariance(_ moments: LinearMoments) -> Matrix {
+      if let stationary { return stationary }
+      let map = moments.propagator.columns(0..<process.dataBlocks)
+      return map * map.transpose + moments.covariance
     }
 
     /// The reverse SDE of Gaussian data, exactly.
     private func glide(_ x: Rows, from t: Double, to u: Double, index: Int) {
       let (later, earlier) = (kernel.moments(at: t), kernel.moments(at: u))
-      let (pt, pu) = (stationary ?? later.covariance, stationary ?? earlier.covariance)
+      let (pt, pu) = (covariance(later), covariance(earlier))
       let r = later.propagator * earlier.propagator.inverse
       let k = pu * r.transpose * pt.inverse
       walker.increment(from: t, to: u, step: index, into: noise, area: nil)

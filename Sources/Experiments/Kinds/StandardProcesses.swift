@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+extension Catalogue {
+  static let standardProcesses = Kinds<any SDE>([
+    Kind("vp", "variance preserving: dx = −½ β x dt + √β dw, linear β") { options, _ in
+      VPSDE(try linearBeta(options))
+    },
+    Kind("sub-vp", "sub-VP: dx = −½ β x dt + √(β (1 − e^{−2∫β})) dw, linear β") { options, _ in
+      SubVPSDE(try linearBeta(options))
+    },
+    Kind("ve", "variance exploding: σ(t) = σ_min (σ_max/σ_min)^t") { options, _ in
+      let low = try options.number("sigma_min", default: 0.01, in: .positive, "σ(0), about the data's finest detail")
+      let high = try options.number("sigma_max", default: 50, in: .positive, "σ(1), about the data's largest distance")
+      guard high > low else {
+        throw options.wrong("sigma_max", "is \(written(high)); allowed: above sigma_min, which is \(written(low))")
+      }
+      return VESDE(GeometricSigma(low, high))
+    },
+    Kind("iddpm", "improved DDPM: VP through N discrete levels of the cosine schedule, β ≤ 0.999") { options, _ in
+      let levels = try options.integer("levels", default: 1000, atLeast: 2, "N")
+      return VPSDE(try DiscreteBeta.cosine(levels: levels))
+    },
+    Kind("rectified-flow", "x_t = (1 − t) x₀ + t z: straight paths") { options, _ in
+      RectifiedFlow(end: try end(options))
+    },
+    Kind("vp-interpolant", "x_t = cos(πt/2) x₀ + sin(πt/2) z") { options, _ in
+      TrigonometricInterpolant(end: try end(options))
+    },
+    Kind("schedule", "x_t = α(t) x₀ + σ(t) z from tables of numbers") { options, _ in
+      let alpha = try options.numbers("alpha", example: [1, 0.5, 0.1], "α, above 0; at least three")
+      let sigma = try options.numbers("sigma", example: [0, 0.8, 1], "σ, as many; σ/α grows")
+      let times = try options.numbers("times", or: "even", "rising from 0; even: from 0 to 1")
+      let interpolation = try options.choice(
+        "interpolation", default: TabulatedInterpolant.Interpolation.steffen, "between the numbers, by GSL")
+      return try located(options) {
+        try TabulatedInterpolant(alpha: alpha, sigma: sigma, times: times, interpolation: interpolation)
+      }
+    },
+    Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") { options, _ in
+      let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
+      let share = try options.number("gamma", default: 0.04, in: .positive, "γ: velocities start from N(0, γ M)")
+      let rate = try options.number("beta", default: 4, in: .positive, "β, constant")
+      return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: LinearBeta(rate, rate))
+    },
+    Kind("ornstein-uhlenbeck", "dx = −½ β Θ x dt + √β Σ^½ dw: noise of full covariance, linear β") { options, _ in
+      let noise = try options.matrix("noise", example: [[1]], "Σ, symmetric positive definite, of the data's dimension")
+      let relaxation: [[Double]]? =
+        options.has("relaxation") || options.isDescribing
+        ? try options.matrix("relaxation", example: [[1]], "Θ, symmetric positive definite; may be left out: I") : nil
+      let schedule = try linearBeta(options)
+      return try located(options) {
+        try OrnsteinUhlenbeck(noise: noise, relaxation: relaxation, schedule: schedule)
+      }
+    },
+    Kind("geometric-brownian-motion", "dx = ½ ς² x dt + ς x dw on positive data; ln x is a Brownian motion") {
+      options, _ in
+      let volatility = try options.number("volatility", default: 2, in: .positive, "ς, of ln x at t = 1")
+      let deviation = try options.number(
+        "prior_deviation", or: "volatility", in: .positive, "of ln x at t = 1: with the data's own variance w it is √(ς² + w)")
+      return GeometricBrownianMotion(volatility: volatility, priorDeviation: deviation)
+    },
+  ])
+
+  private static func end(_ options: Options) throws -> Double {
+    let end = try options.number(
+      "end", default: 0.999, in: .positive, "T; 1 stands for 1 − 2⁻²⁶, where rates of the SDE have no bound")
+    guard end <= 1 else { throw options.wrong("end", "is \(written(end)); allowed: above 0, at most 1") }
+    return end
+  }
+
+  /// A process's own complaint, with the place of its section.
+  private static func located<Value>(_ options: Options, _ make: () throws -> Value) throws -> Value {
+    do {
+      return try make()
+    } catch let error as InputError where error.location.isEmpty {
+      throw options.wrong("kind", "\(options.kindName): \(error.message)")
+    }
+  }
+
+  private static func linearBeta(_ options: Options) throws -> LinearBeta {
+    let low = try options.number("beta_min", default: 0.1, in: .positive, "β(0)")
+    let high = try options.number("beta_max", default: 20, in: .positive, "β(1)")
+    guard high >= low else {
+      throw options.wrong("beta_max", "is \(written(high)); allowed: at least beta_min, which is \(written(low))")
+    }
+    return LinearBeta(low, high)
+  }
+}
