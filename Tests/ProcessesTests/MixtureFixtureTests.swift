@@ -35,7 +35,7 @@ struct Evaluation {
   }
 
   /// - Parameter times: one for all rows, or one a row.
-  init(_ score: MixtureScore, _ times: [Double], at points: Batch, along directions: Batch) throws {
+  init(_ score: any Score, _ times: [Double], at points: Batch, along directions: Batch) throws {
     var (x, v) = (points, directions)
     var (s, p) = (Batch(count: x.count, dimension: x.dimension), Batch(count: x.count, dimension: x.dimension))
     var densities = [Double](repeating: 0, count: x.count)
@@ -43,12 +43,12 @@ struct Evaluation {
       try v.withRows { v in
         try s.withRows { s in
           try p.withRows { p in
-            let evaluator = try score.makeMixtureEvaluator(for: x.span)
+            let evaluator = try score.makeEvaluator(for: x.span)
             try times.withUnsafeBufferPointer {
               let when = times.count == 1 ? Times.all(times[0]) : .each($0.baseAddress!)
               try evaluator.evaluate(x, at: when, into: s)
               try evaluator.pullback(v, x, at: when, into: p)
-              evaluator.logDensity(x, at: when, into: &densities)
+              try evaluator.logDensity(x, at: when, into: &densities)
             }
           }
         }

@@ -143,7 +143,8 @@ public struct ExperimentPlan: Sendable {
       }
       guard process.score(of: law) != nil else {
         throw options.wrong(
-          "score", law.isExponential
+          "score",
+          law.isExponential
             ? "kind exact needs a process that is made for exponentials of mixtures; use empirical or network"
             : "kind exact: the process knows no exact score of a Gaussian mixture; use network")
       }

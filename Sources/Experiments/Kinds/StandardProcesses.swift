@@ -58,7 +58,8 @@ extension Catalogue {
       options, _ in
       let volatility = try options.number("volatility", default: 2, in: .positive, "ς, of ln x at t = 1")
       let deviation = try options.number(
-        "prior_deviation", or: "volatility", in: .positive, "of ln x at t = 1: with the data's own variance w it is √(ς² + w)")
+        "prior_deviation", or: "volatility", in: .positive,
+        "of ln x at t = 1: with the data's own variance w it is √(ς² + w)")
       return GeometricBrownianMotion(volatility: volatility, priorDeviation: deviation)
     },
   ])

@@ -43,7 +43,8 @@ extension Experiment {
     let dimension = areStates ? plan.process.stateDimension(of: plan.data.dimension) : plan.data.dimension
     let given = try files.input.map { try readPoints($0, dimension) }
     guard given != nil || dimension == plan.data.dimension else {
-      throw InputError("is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
+      throw InputError(
+        "is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
     }
     let dataset = try plan.data.load(seed: plan.seed)
     let session = try Session(self, dataset: dataset)

@@ -26,15 +26,21 @@ public final class TabulatedInterpolant: Interpolant, @unchecked Sendable {
   ) throws {
     let n = alpha.count
     guard n >= 3 else { throw InputError("alpha has \(n) values; allowed: at least 3") }
-    guard sigma.count == n else { throw InputError("sigma has \(sigma.count) values, alpha \(n); allowed: equally many") }
+    guard sigma.count == n else {
+      throw InputError("sigma has \(sigma.count) values, alpha \(n); allowed: equally many")
+    }
     let times = times ?? (0..<n).map { Double($0) / Double(n - 1) }
-    guard times.count == n else { throw InputError("times has \(times.count) values, alpha \(n); allowed: equally many") }
+    guard times.count == n else {
+      throw InputError("times has \(times.count) values, alpha \(n); allowed: equally many")
+    }
     guard times[0] == 0 else { throw InputError("times begins at \(times[0]); allowed: 0") }
     for i in 0..<n {
       guard alpha[i] > 0, alpha[i].isFinite else {
         throw InputError("alpha \(i + 1) is \(alpha[i]); allowed: above 0")
       }
-      guard sigma[i] >= 0, sigma[i].isFinite else { throw InputError("sigma \(i + 1) is \(sigma[i]); allowed: 0 or more") }
+      guard sigma[i] >= 0, sigma[i].isFinite else {
+        throw InputError("sigma \(i + 1) is \(sigma[i]); allowed: 0 or more")
+      }
       guard i > 0 else { continue }
       guard times[i] > times[i - 1], times[i].isFinite else {
         throw InputError("times \(i + 1) is \(times[i]), after \(times[i - 1]); allowed: rising")

@@ -6,7 +6,7 @@ import Glibc
 ///
 ///     d ln m / dt = a(t),    dv/dt = 2 a(t) v + g(t)²
 ///
-/// once, by GSL's Gauss–Legendre quadrature on each of `nodes` equal cells, and interpolating ln m and v by cubic Hermite
+/// once, by GSL's Gauss–Legendre quadrature between nodes t_k = T (k/N)², and interpolating ln m and v by cubic Hermite
 /// polynomials with these exact derivatives.
 ///
 /// The error falls as nodes⁻⁴. The nodes are doubled until the largest difference at the middle of a cell (of ln m, and of v
@@ -28,7 +28,7 @@ public struct IntegratedKernel: PerturbationKernel {
       let kernel = IntegratedKernel(process, path, errorBound: 0)
       var bound = 0.0
       for k in stride(from: 1, to: 2 * cells, by: 2) {
-        let between = kernel.moments(at: process.duration * Double(k) / Double(2 * cells))
+        let between = kernel.moments(at: path.nodes.time(k))
         bound = max(bound, abs(log(between.scale) - path.logScale[k]))
         if path.variance[k] > 0 { bound = max(bound, abs(between.variance / path.variance[k] - 1)) }
       }
@@ -46,7 +46,7 @@ public struct IntegratedKernel: PerturbationKernel {
     duration = process.duration
     logScale = nodes.map { path.logScale[$0] }
     variance = nodes.map { path.variance[$0] }
-    let times = nodes.map { process.duration * Double($0) / Double(path.variance.count - 1) }
+    let times = nodes.map { path.nodes.time($0) }
     logScaleSlope = times.map { process.driftRate(at: $0) }
     varianceSlope = zip(times, variance).map { t, v in
       let g = process.diffusion(at: t)
@@ -55,19 +55,19 @@ public struct IntegratedKernel: PerturbationKernel {
     self.errorBound = errorBound
   }
 
-  /// ln m and v at the ends of equal cells.
+  /// ln m and v at nodes.
   private struct Path {
+    let nodes: GradedNodes
     var logScale: [Double]
     var variance: [Double]
 
     init(_ process: some AffineSDE, cells: Int) {
-      let h = process.duration / Double(cells)
+      nodes = GradedNodes(duration: process.duration, cells: cells)
       let rule = GaussLegendre(points: 5)
       logScale = [0.0]
       variance = [process.initialVariance]
       for cell in 0..<cells {
-        let start = Double(cell) * h
-        let end = start + h
+        let (start, end) = (nodes.time(cell), nodes.time(cell + 1))
         let rate = { (from: Double, to: Double) in rule.integrate(from, to) { process.driftRate(at: $0) } }
         let growth = rate(start, end)
         // v(end) = (m(end)/m(start))² v(start) + ∫ (m(end)/m(u))² g(u)² du
@@ -82,10 +82,7 @@ public struct IntegratedKernel: PerturbationKernel {
   }
 
   public func moments(at t: Double) -> Moments {
-    let cells = variance.count - 1
-    let position = min(max(t / duration, 0), 1) * Double(cells)
-    let i = min(Int(position), cells - 1)
-    let hermite = Hermite(position - Double(i), width: duration / Double(cells))
+    let (i, hermite) = GradedNodes(duration: duration, cells: nodes).place(of: t)
     let logScale = hermite(logScale[i], logScale[i + 1], logScaleSlope[i], logScaleSlope[i + 1])
     let variance = hermite(variance[i], variance[i + 1], varianceSlope[i], varianceSlope[i + 1])
     return Moments(scale: exp(logScale), variance: variance < 0 ? 0 : variance)

@@ -3,7 +3,7 @@ import CGSL
 import Glibc
 
 /// The kernel of any linear process: GSL's rk8pd integrates dΦ/dt = A Φ and dC/dt = A C + C Aᵀ + G Gᵀ once, and cubic Hermite
-/// polynomials with these exact derivatives lie between the nodes.
+/// polynomials with these exact derivatives lie between the nodes t_k = T (k/N)².
 ///
 /// The nodes are doubled until the largest difference at the middle of a cell, relative to the largest element of Φ or C there, is
 /// below the tolerance, or there are `most` of them: `errorBound` is what was reached. Where A or G is not finite the moments
@@ -16,17 +16,18 @@ public struct IntegratedLinearKernel: LinearKernel {
   /// The largest interpolation error that was found, relative to the largest element.
   public let errorBound: Double
 
-  public init(of process: some LinearSDE, tolerance: Double = 1e-10, most: Int = 8192) {
+  public init(of process: some LinearSDE, tolerance: Double = 5e-10, most: Int = 8192) {
     var cells = 128
     while true {
-      let path = Self.integrate(process, points: 2 * cells)
+      let fine = GradedNodes(duration: process.duration, cells: 2 * cells)
+      let path = Self.integrate(process, fine)
       let nodes = stride(from: 0, through: 2 * cells, by: 2)
       let kernel = IntegratedLinearKernel(
         process, states: nodes.map { path.states[$0] }, slopes: nodes.map { path.slopes[$0] }, errorBound: 0)
       let n = process.blocks * process.blocks
       var bound = 0.0
       for k in stride(from: 1, to: 2 * cells, by: 2) {
-        let between = kernel.state(at: process.duration * Double(k) / Double(2 * cells))
+        let between = kernel.state(at: fine.time(k))
         for part in [0..<n, n..<2 * n] {
           let largest = part.reduce(0) { max($0, abs(path.states[k][$1])) }
           let error = part.reduce(0) { max($0, abs(path.states[k][$1] - between[$1])) }
@@ -67,7 +68,7 @@ public struct IntegratedLinearKernel: LinearKernel {
   }
 
   private static func integrate(
-    _ process: some LinearSDE, points: Int
+    _ process: some LinearSDE, _ nodes: GradedNodes
   ) -> (states: [[Double]], slopes: [[Double]]) {
     let size = 2 * process.blocks * process.blocks
     let equations = Equations(process)
@@ -84,17 +85,17 @@ public struct IntegratedLinearKernel: LinearKernel {
     var slopes = [equations.derivative(0, state)]
     withExtendedLifetime(equations) {
       withUnsafeMutablePointer(to: &system) { system in
-        let h = process.duration / Double(points)
+        let h = nodes.time(1)
         guard
           let driver = gsl_odeiv2_driver_alloc_y_new(system, scoresde_odeiv2_rk8pd(), h, 1e-14, 1e-13)
         else { return }
         defer { gsl_odeiv2_driver_free(driver) }
         var t = 0.0
-        for k in 1...points {
-          let status = gsl_odeiv2_driver_apply(driver, &t, process.duration * Double(k) / Double(points), &state)
+        for k in 1...nodes.cells {
+          let status = gsl_odeiv2_driver_apply(driver, &t, nodes.time(k), &state)
           if status != GSL_SUCCESS { state = state.map { _ in .nan } }
           states.append(state)
-          slopes.append(equations.derivative(process.duration * Double(k) / Double(points), state))
+          slopes.append(equations.derivative(nodes.time(k), state))
         }
       }
     }
@@ -102,10 +103,7 @@ public struct IntegratedLinearKernel: LinearKernel {
   }
 
   private func state(at t: Double) -> [Double] {
-    let cells = states.count - 1
-    let position = min(max(t / duration, 0), 1) * Double(cells)
-    let i = min(Int(position), cells - 1)
-    let hermite = Hermite(position - Double(i), width: duration / Double(cells))
+    let (i, hermite) = GradedNodes(duration: duration, cells: states.count - 1).place(of: t)
     return states[i].indices.map { hermite(states[i][$0], states[i + 1][$0], slopes[i][$0], slopes[i + 1][$0]) }
   }
 
@@ -115,19 +113,5 @@ public struct IntegratedLinearKernel: LinearKernel {
     phi.values = Array(state[0..<order * order])
     c.values = Array(state[order * order..<2 * order * order])
     return LinearMoments(propagator: phi, covariance: c)
-  }
-}
-
-/// Cubic Hermite interpolation at 0 ≤ u ≤ 1 of a cell.
-struct Hermite {
-  private let u, a, b: Double
-
-  init(_ u: Double, width: Double) {
-    self.u = u
-    (a, b) = (u * u * (3 - 2 * u), width * u * (1 - u))
-  }
-
-  func callAsFunction(_ left: Double, _ right: Double, _ leftSlope: Double, _ rightSlope: Double) -> Double {
-    left * (1 - a) + right * a + b * ((1 - u) * leftSlope - u * rightSlope)
   }
 }

@@ -24,8 +24,9 @@ public struct OrnsteinUhlenbeck: LinearSDE {
     self.noise = try Self.positive(noise, "the noise's covariance")
     self.relaxation = try relaxation.map { try Self.positive($0, "the relaxation") } ?? .identity(noise.count)
     guard self.relaxation.rows == self.noise.rows else {
-      throw InputError("the relaxation is \(self.relaxation.rows) × \(self.relaxation.rows), the noise's covariance "
-        + "\(self.noise.rows) × \(self.noise.rows); allowed: equal sizes")
+      throw InputError(
+        "the relaxation is \(self.relaxation.rows) × \(self.relaxation.rows), the noise's covariance "
+          + "\(self.noise.rows) × \(self.noise.rows); allowed: equal sizes")
     }
     root = self.noise.lowerCholesky ?? self.noise
     (rates, vectors) = self.relaxation.symmetricEigen

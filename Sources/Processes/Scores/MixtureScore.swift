@@ -16,10 +16,7 @@ public struct MixtureScore: Score {
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
 
-  public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { try makeMixtureEvaluator(for: rows) }
-
-  /// As `makeEvaluator`, for callers that also want the log density.
-  public func makeMixtureEvaluator(for rows: RowSpan) throws -> Evaluator {
+  public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
     guard rows.dimension == mixture.dimension else {
       throw InputError("points of \(rows.dimension) values for a mixture in \(mixture.dimension) dimensions")
     }
