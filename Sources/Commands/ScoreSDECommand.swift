@@ -29,7 +29,7 @@ struct ScoreSDECommand: ParsableCommand {
     version: Experiments.version,
     subcommands: [
       Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
-      Interpolate.self, Converge.self, Export.self, Validate.self, List.self,
+      Interpolate.self, Converge.self, Check.self, Export.self, Validate.self, List.self,
     ])
 }
 

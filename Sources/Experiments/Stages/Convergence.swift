@@ -53,15 +53,16 @@ extension Experiment {
   }
 }
 
-/// Columns of text, the first to the left and the others to the right.
+/// Columns of text, the first to the left and the others to the right; a last column of prose to the left, too.
 struct TextTable {
   let text: String
 
-  init(_ lines: [[String]]) {
+  init(_ lines: [[String]], endsInProse: Bool = false) {
     let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
     text = lines.map { line in
       line.enumerated().map { column, text in
         let space = String(repeating: " ", count: widths[column] - text.count)
+        if endsInProse && column == line.count - 1 { return text }
         return column == 0 ? text + space : space + text
       }.joined(separator: "  ")
     }.joined(separator: "\n")

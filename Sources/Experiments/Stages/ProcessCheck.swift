@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Evaluation
+import Foundation
+import Processes
+import Solvers
+
+/// Whether a process does what it says, on the data of a config: for who has just written one.
+struct ProcessCheck {
+  /// One thing that was looked at.
+  struct Finding {
+    let name: String
+    /// nil: it could not be looked at, for the reason in `note`.
+    let value: Double?
+    let allowed: Double?
+    let note: String
+
+    init(_ name: String, _ value: Double?, allowed: Double? = nil, _ note: String) {
+      self.name = name
+      self.value = value
+      self.allowed = allowed
+      self.note = note
+    }
+
+    var passed: Bool {
+      guard let value else { return true }
+      return value <= allowed ?? .infinity
+    }
+  }
+
+  let plan: ExperimentPlan
+  let dataset: Dataset
+  let rows, steps, threads: Int
+  /// How much noise may be left at ε, in deviations of the data.
+  let tolerance: Double
+
+  private var process: any SDE { plan.process }
+  private var duration: Double { process.duration }
+
+  func findings() throws -> [Finding] {
+    // Rows of data in turn.
+    let training = dataset.training
+    let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
+    let ends = try simulated(data)
+    return [kernelAgainstDrift()] + simulationAgainstKernel(data, ends) + [try prior(ends)] + (try samples(data))
+      + [try densities()] + proposals()
+  }
+
+  /// Of numbers that may not be: NaN wins.
+  private func larger(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : max(a, b) }
+
+  private func largest(_ values: [Double]) -> Double { values.reduce(0) { larger($0, abs($1)) } }
+
+  // MARK: The forward process
+
+  private func kernelAgainstDrift() -> Finding {
+    let name = "kernel against f and G"
+    let note = "largest relative difference of its moments from the integrated moment equations"
+    let times = (1...9).map { duration * pow(Double($0) / 9, 2) }
+    func affine(_ process: some AffineSDE) -> Finding {
+      let kernel = process.makeKernel() ?? IntegratedKernel(of: process)
+      let integrated = IntegratedKernel(of: process)
+      // A process may begin with m(0) < 1, of which drift and diffusion know nothing.
+      let start = kernel.moments(at: 0).scale
+      let differences = times.flatMap { t in
+        let (a, b) = (kernel.moments(at: t), integrated.moments(at: t))
+        return [a.scale / start / b.scale - 1, a.variance / b.variance - 1]
+      }
+      return Finding(name, largest(differences), allowed: max(1e-6, 10 * integrated.errorBound), note)
+    }
+    func linear(_ process: some LinearSDE) -> Finding {
+      let (kernel, integrated) = (process.makeLinearKernel(), IntegratedLinearKernel(of: process))
+      func difference(_ a: Matrix, _ b: Matrix) -> Double { largest((a - b).values) / largest(b.values) }
+      let differences = times.flatMap { t in
+        let (a, b) = (kernel.moments(at: t), integrated.moments(at: t))
+        return [difference(a.propagator, b.propagator), difference(a.covariance, b.covariance)]
+      }
+      return Finding(name, largest(differences), allowed: max(1e-6, 10 * integrated.errorBound), note)
+    }
+    if let process = process as? any AffineSDE ?? process.logarithm { return affine(process) }
+    if let process = process as? any LinearSDE { return linear(process) }
+    return Finding(name, nil, "the process has no kernel")
+  }
+
+  /// States at T, by Euler–Maruyama from the data, on the process's own spacing of times.
+  private func simulated(_ data: Batch) throws -> Batch {
+    let kernel = process.makeKernel()
+    let times = try process.samplingSpacing.grid.times(
+      from: duration, to: plan.sampling.epsilon, steps: steps, kernel: kernel)
+    var states = try sampler(score: nil).lifted(data)
+    let noise = NoiseStream(seed: plan.seed, purpose: .forward)
+    // A process may begin with noise that no drift makes: σ_min of a variance-exploding one.
+    if let process = process as? any AffineSDE, process.initialVariance > 0 {
+      let z = noise.normals(count: states.count, dimension: states.dimension, step: steps + 1)
+      for i in z.values.indices { states.values[i] += process.initialVariance.squareRoot() * z.values[i] }
+    }
+    let process = process
+    try states.forEachShard(threads: threads) {
+      process.simulate($0, through: [0] + times.reversed(), from: noise)
+    }
+    return states
+  }
+
+  /// How a mean and a variance of n standardised values may differ from 0 and 1: 4 standard errors, and what a step does.
+  private func allowed(_ standardError: Double) -> Double { 4 * standardError + 20 / Double(steps) }
+
+  private func simulationAgainstKernel(_ data: Batch, _ ends: Batch) -> [Finding] {
+    let name = "simulation against kernel"
+    let isLogarithm = process.logarithm != nil
+    guard let linear = (process as? any LinearSDE) ?? process.logarithm else {
+      return [Finding(name, nil, "the process has no kernel")]
+    }
+    let moments = linear.makeLinearKernel().moments(at: duration)
+    guard let root = moments.covariance.lowerCholesky else {
+      return [Finding(name, .nan, allowed: 0, "the kernel's covariance at T is not positive definite")]
+    }
+    func inCoordinates(_ batch: Batch) -> Batch {
+      isLogarithm ? Batch(values: batch.values.map { log($0) }, dimension: batch.dimension) : batch
+    }
+    var (start, end) = (inCoordinates(data), inCoordinates(ends))
+    var residuals = Batch(count: ends.count, dimension: ends.dimension)
+    start.withRows { start in
+      end.withRows { end in
+        residuals.withRows { residuals in
+          end.add(moments.propagator.columns(0..<linear.dataBlocks), start, times: -1)
+          residuals.add(root.lowerInverse, end, times: 1)
+        }
+      }
+    }
+    let n = Double(rows)
+    let columns = (0..<residuals.dimension).map { j in (0..<residuals.count).map { residuals[$0, j] } }
+    let means = columns.map { $0.reduce(0, +) / n }
+    let variances = zip(columns, means).map { column, mean in
+      column.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n - 1
+    }
+    let note = "of x_T given x_0 in \(rows) rows of \(steps) Euler–Maruyama steps, in the kernel's deviations"
+    return [
+      Finding("\(name): mean", largest(means), allowed: allowed((1 / n).squareRoot()), note),
+      Finding("\(name): variance − 1", largest(variances), allowed: allowed((2 / n).squareRoot()), note),
+    ]
+  }
+
+  // MARK: The prior and the way back
+
+  private func distance(_ a: Batch, _ b: Batch) throws -> Double {
+    // Distances of positive data are measured in logarithms, where they have moments.
+    func coordinates(_ batch: Batch) -> Batch {
+      process.logarithm == nil
+        ? batch : Batch(values: batch.values.map { log(max($0, .leastNormalMagnitude)) }, dimension: batch.dimension)
+    }
+    return try SlicedWasserstein().evaluate(
+      samples: coordinates(a), heldOut: coordinates(b), seed: plan.seed, threads: threads)
+  }
+
+  private func deviation(_ batch: Batch) -> Double {
+    let values = process.logarithm == nil ? batch.values : batch.values.map { log($0) }
+    let mean = values.reduce(0, +) / Double(values.count)
+    return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+  }
+
+  private func prior(_ ends: Batch) throws -> Finding {
+    let draws = try sampler(score: nil).prior(2 * rows)
+    let (first, second) = (draws.prefix(rows), Batch(rows: (rows..<2 * rows).map { Array(draws.row($0)) }))
+    let (own, scale) = (try distance(first, second), deviation(second))
+    return Finding(
+      "prior is reached", try distance(ends, first) / scale, allowed: 2 * own / scale + 0.02,
+      "sliced Wasserstein distance of x_T from the prior, in its deviations; of two draws of the prior: "
+        + String(format: "%.2g", own / scale))
+  }
+
+  /// The exact score of the data's law, or of the training set.
+  private var score: (any Score)? {
+    plan.data.law.flatMap { process.score(of: $0) }
+      ?? process.score(of: DataLaw(GaussianMixture(points: dataset.training)))
+  }
+
+  private func sampler(score: (any Score)?) -> Sampler {
+    Sampler(
+      process: process, score: score ?? NoScore(), dimension: plan.data.dimension, seed: plan.seed,
+      epsilon: plan.sampling.epsilon, threads: threads)
+  }
+
+  private func samples(_ data: Batch) throws -> [Finding] {
+    let solvers: [(String, any Solver)] = [
+      ("reverse SDE", PredictorCorrector(EulerMaruyama(), steps: steps)), ("probability flow", ProbabilityFlow(.rkf45)),
+    ]
+    guard let score else {
+      return solvers.map { Finding("\($0.0) returns to the data", nil, "the process knows no exact score of the data") }
+    }
+    let heldOut = plan.data.law == nil ? dataset.training : dataset.heldOut
+    let (own, scale) = (try distance(data.prefix(heldOut.count), heldOut), deviation(heldOut))
+    return try solvers.map { name, solver in
+      let found: Double
+      do {
+        found = try distance(try sampler(score: score).draw(rows, with: solver).batch, heldOut) / scale
+      } catch let error as ComputationError {
+        return Finding("\(name) returns to the data", .nan, allowed: 0, error.description)
+      }
+      return Finding(
+        "\(name) returns to the data", found, allowed: 2 * own / scale + 0.03,
+        "sliced Wasserstein distance in the data's deviations; of as many fresh data: "
+          + String(format: "%.2g", own / scale))
+    }
+  }
+
+  private func densities() throws -> Finding {
+    let name = "flow's log density"
+    guard let law = plan.data.law, let score = process.score(of: law) else {
+      return Finding(name, nil, "the data's law, or its exact score, is not known")
+    }
+    guard plan.data.dimension <= Likelihood.largestExactDimension else {
+      return Finding(name, nil, "more than \(Likelihood.largestExactDimension) dimensions")
+    }
+    let (sampler, epsilon) = (sampler(score: score), plan.sampling.epsilon)
+    let likelihood = Likelihood(
+      GSLIntegrator(.rk8pd, rtol: 1e-8, atol: 1e-8), epsilon: epsilon, terminal: .exact, divergence: .exact)
+    let points = dataset.heldOut.prefix(100)
+    let values = try sampler.logDensities(of: points, with: likelihood).values
+    var states = try sampler.lifted(points)
+    let differences = try states.withRows { x in
+      var (exact, auxiliary) = ([Double](repeating: 0, count: x.count), [Double](repeating: 0, count: x.count))
+      try score.makeEvaluator(for: x.span).logDensity(x, at: .all(epsilon), into: &exact)
+      process.auxiliaryLogDensity(x, into: &auxiliary)
+      return (0..<x.count).map { values[$0] - (exact[$0] - auxiliary[$0]) }
+    }
+    return Finding(
+      name, largest(differences), allowed: 1e-3,
+      "largest difference from the exact one at \(points.count) held-out rows"
+    )
+  }
+
+  // MARK: Proposals
+
+  private func proposals() -> [Finding] {
+    let points = dataset.training.prefix(2000)
+    var square = 0.0
+    for i in 0..<points.count {
+      for j in 0..<i {
+        var sum = 0.0
+        for k in 0..<points.dimension { sum += (points[i, k] - points[j, k]) * (points[i, k] - points[j, k]) }
+        square = max(square, sum)
+      }
+    }
+    let spread = Finding(
+      "proposed sigma_max", square.squareRoot(),
+      "of a variance-exploding process: the largest distance between \(points.count) data points")
+    guard let kernel = noiseOfData else {
+      return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
+    }
+    let wanted = tolerance * deviation(dataset.training)
+    let time = kernel.time(ofNoiseRatio: wanted, from: 0, to: duration)
+    let now = kernel.moments(at: plan.sampling.epsilon).noiseRatio / deviation(dataset.training)
+    return [
+      spread,
+      Finding(
+        "proposed epsilon", time,
+        String(
+          format: "noise there is %.2g of the data's deviation; at epsilon %.3g it is %.2g", tolerance,
+          plan.sampling.epsilon, now)),
+    ]
+  }
+
+  /// How much noise the data's own coordinates have: m and v, of a matrix their mean squares.
+  private var noiseOfData: (any PerturbationKernel)? {
+    if let kernel = process.makeKernel() ?? process.logarithm?.makeKernel() { return kernel }
+    guard let process = process as? any LinearSDE else { return nil }
+    let (kernel, blocks) = (process.makeLinearKernel(), 0..<process.dataBlocks)
+    return ClosedFormKernel { t in
+      let moments = kernel.moments(at: t)
+      let (map, noise) = (moments.propagator.block(blocks), moments.covariance.block(blocks))
+      let count = Double(blocks.count)
+      return Moments(
+        scale: (map.values.reduce(0) { $0 + $1 * $1 } / count).squareRoot(),
+        variance: blocks.reduce(0) { $0 + noise[$1, $1] } / count)
+    }
+  }
+}
+
+/// For what needs no score.
+private struct NoScore: Score {
+  func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { throw InputError("there is no score") }
+}
+
+extension Experiment {
+  /// Looks at the config's process: whether kernel and drift agree, whether the prior is reached, whether the reverse process
+  /// returns to the data under the exact score; and proposes σ_max and ε. Trains and writes nothing, except `output`: a CSV file
+  /// with a row for each finding.
+  /// - Returns: a table for the terminal.
+  /// - Throws: `ExperimentFailure` with that table where something is not as it should be.
+  public func checkProcess(rows: Int, steps: Int, tolerance: Double, output: String? = nil) throws -> String {
+    if let output { try PointFiles(input: nil, output: output).requireWritable() }
+    let check = ProcessCheck(
+      plan: plan, dataset: try plan.data.load(seed: plan.seed), rows: rows, steps: steps, threads: threads,
+      tolerance: tolerance)
+    let bar = ProgressBar("check \(plan.name)", total: nil, quiet: quiet)
+    defer { bar.finish() }
+    let findings = try check.findings()
+    bar.finish()
+    func number(_ value: Double?) -> String { value.map { String(format: "%.3g", $0) } ?? "" }
+    var lines = [["check", "found", "allowed", "", "what"]]
+    var csv = "check,found,allowed,passed,what\n"
+    for finding in findings {
+      let verdict = finding.value == nil ? "skipped" : finding.allowed == nil ? "" : finding.passed ? "ok" : "FAILS"
+      lines.append([finding.name, number(finding.value), number(finding.allowed), verdict, finding.note])
+      csv +=
+        "\(finding.name),\(finding.value.map { "\($0)" } ?? ""),\(finding.allowed.map { "\($0)" } ?? ""),"
+        + "\(finding.value == nil ? "" : "\(finding.passed)"),\"\(finding.note)\"\n"
+    }
+    if let output { try writeWhole(Data(csv.utf8), to: output) }
+    let table = TextTable(lines, endsInProse: true).text
+    let failures = findings.filter { !$0.passed }.map { finding in
+      "\(plan.name): \(finding.name): \(number(finding.value)); allowed: at most \(number(finding.allowed))"
+    }
+    if !failures.isEmpty { throw ExperimentFailure(reasons: failures, summary: table) }
+    return table
+  }
+}
