@@ -10,16 +10,20 @@ public struct SubVPSDE: AffineSDE {
   public init(_ schedule: any BetaSchedule = LinearBeta()) { self.schedule = schedule }
 
   public var duration: Double { schedule.duration }
+  public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var initialVariance: Double { pow(-expm1(-schedule.initialIntegral), 2) }
+
+  /// B
+  private func integral(to t: Double) -> Double { schedule.initialIntegral + schedule.integral(to: t) }
   public func driftRate(at t: Double) -> Double { -0.5 * schedule.rate(at: t) }
   public func diffusion(at t: Double) -> Double {
-    (schedule.rate(at: t) * -expm1(-2 * schedule.integral(to: t))).squareRoot()
+    (schedule.rate(at: t) * -expm1(-2 * integral(to: t))).squareRoot()
   }
   public var priorVariance: Double { 1 }
 
   public func makeKernel() -> (any PerturbationKernel)? {
-    let schedule = schedule
-    return ClosedFormKernel { t in
-      let integral = schedule.integral(to: t)
+    ClosedFormKernel { t in
+      let integral = integral(to: t)
       let deviation = -expm1(-integral)
       return Moments(scale: exp(-0.5 * integral), variance: deviation * deviation)
     }

@@ -3,13 +3,15 @@ import Glibc
 
 /// dx = −½ β(t) x dt + √β(t) dw: a process that keeps unit variance (Song et al. 2021, eq. 11; the limit of DDPM).
 ///
-/// Kernel: m = e^{−B(t)/2}, v = 1 − e^{−B(t)} with B = ∫β. Prior N(0, I).
+/// Kernel: m = e^{−B(t)/2}, v = 1 − e^{−B(t)} with B = ∫β, from B(0) where the schedule begins with noise. Prior N(0, I).
 public protocol VariancePreserving: AffineSDE {
   var schedule: any BetaSchedule { get }
 }
 
 extension VariancePreserving {
   public var duration: Double { schedule.duration }
+  public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var initialVariance: Double { -expm1(-schedule.initialIntegral) }
   public func driftRate(at t: Double) -> Double { -0.5 * schedule.rate(at: t) }
   public func diffusion(at t: Double) -> Double { schedule.rate(at: t).squareRoot() }
   public var priorVariance: Double { 1 }
@@ -17,7 +19,7 @@ extension VariancePreserving {
   public func makeKernel() -> (any PerturbationKernel)? {
     let schedule = schedule
     return ClosedFormKernel { t in
-      let integral = schedule.integral(to: t)
+      let integral = schedule.initialIntegral + schedule.integral(to: t)
       return Moments(scale: exp(-0.5 * integral), variance: -expm1(-integral))
     }
   }

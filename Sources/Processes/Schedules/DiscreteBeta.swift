@@ -10,6 +10,8 @@ public struct DiscreteBeta: BetaSchedule {
   public var duration: Double { 1 }
   /// N
   public var levels: Int { integrals.count - 1 }
+  /// Equal steps of t, unless β_i is so large somewhere that explicit steps as long as an interval are unstable.
+  public let samplingSpacing: TimeSpacing
 
   /// - Parameter betas: β_i of DDPM's forward steps, each in (0, 1).
   /// - Throws: `InputError` for a number outside.
@@ -21,6 +23,7 @@ public struct DiscreteBeta: BetaSchedule {
       integrals.append(integrals[index] - log1p(-beta))
     }
     self.integrals = integrals
+    samplingSpacing = (betas.max() ?? 0) > 0.5 ? .logSNR : .uniform
   }
 
   /// DDPM's own schedule: equal steps from first to last (Ho et al. 2020).
