@@ -11,6 +11,7 @@ public struct SubVPSDE: AffineSDE {
 
   public var duration: Double { schedule.duration }
   public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var samplingEpsilon: Double { schedule.samplingEpsilon }
   public var initialVariance: Double { pow(-expm1(-schedule.initialIntegral), 2) }
 
   /// B

@@ -10,7 +10,7 @@ public protocol VarianceExploding: AffineSDE {
 extension VarianceExploding {
   public var duration: Double { schedule.duration }
   public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
-  public var samplingEpsilon: Double { 1e-5 }
+  public var samplingEpsilon: Double { schedule.samplingEpsilon }
   public func driftRate(at t: Double) -> Double { 0 }
   public func diffusion(at t: Double) -> Double { schedule.varianceRate(at: t).squareRoot() }
   public var initialVariance: Double { schedule.deviation(at: 0) * schedule.deviation(at: 0) }

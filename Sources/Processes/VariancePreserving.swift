@@ -11,6 +11,7 @@ public protocol VariancePreserving: AffineSDE {
 extension VariancePreserving {
   public var duration: Double { schedule.duration }
   public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var samplingEpsilon: Double { schedule.samplingEpsilon }
   public var initialVariance: Double { -expm1(-schedule.initialIntegral) }
   public func driftRate(at t: Double) -> Double { -0.5 * schedule.rate(at: t) }
   public func diffusion(at t: Double) -> Double { schedule.rate(at: t).squareRoot() }

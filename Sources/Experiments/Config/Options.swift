@@ -269,7 +269,7 @@ public final class Options {
   public func kind<Value>(
     _ key: String, of kinds: Kinds<Value>, or word: String, in catalogue: Catalogue, _ about: String
   ) throws -> Value? {
-    let names = ([word] + kinds.names).joined(separator: ", ")
+    let names = ([word] + kinds.names.filter { $0 != word }).joined(separator: ", ")
     declare(key, "one of \(names)", word, names, about)
     guard let found = try child(key, required: false), found.scalar?.string != word else {
       resolved.append((key, .scalar(word)))

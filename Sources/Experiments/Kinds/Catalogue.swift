@@ -11,6 +11,7 @@ import Solvers
 public struct Catalogue: Sendable {
   public var data: Kinds<any DataSource>
   public var processes: Kinds<any SDE>
+  public var schedules: Kinds<any NoiseSchedule>
   public var scores: Kinds<ScoreRecipe>
   public var networks: Kinds<NetworkRecipe>
   public var solvers: Kinds<any Solver>
@@ -21,7 +22,8 @@ public struct Catalogue: Sendable {
 
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
-    data: standardData, processes: standardProcesses, scores: standardScores, networks: standardNetworks,
+    data: standardData, processes: standardProcesses, schedules: standardSchedules, scores: standardScores,
+    networks: standardNetworks,
     solvers: standardSolvers, predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
     metrics: standardMetrics)
 

@@ -43,7 +43,8 @@ public struct Listing {
       ("evaluation", declared { _ = try ExperimentPlan.readEvaluation($0, catalogue) }),
     ]
     groups = [
-      group("data", catalogue.data), group("process", catalogue.processes), group("score", catalogue.scores),
+      group("data", catalogue.data), group("process", catalogue.processes),
+      group("process.schedule", catalogue.schedules), group("score", catalogue.scores),
       group("score.network", catalogue.networks), group("sampling.solvers", catalogue.allSolvers),
       group("corrector", catalogue.correctors),
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),

@@ -4,19 +4,20 @@ import Processes
 
 extension Catalogue {
   static let standardProcesses = Kinds<any SDE>([
-    Kind("vp", "variance preserving: dx = −½ β x dt + √β dw, linear β") { options, _ in
-      VPSDE(try linearBeta(options))
+    Kind("vp", "variance preserving: dx = −½ β x dt + √β dw") { options, catalogue in
+      VPSDE(try beta(options, catalogue))
     },
-    Kind("sub-vp", "sub-VP: dx = −½ β x dt + √(β (1 − e^{−2∫β})) dw, linear β") { options, _ in
-      SubVPSDE(try linearBeta(options))
+    Kind("sub-vp", "sub-VP: dx = −½ β x dt + √(β (1 − e^{−2∫β})) dw") { options, catalogue in
+      SubVPSDE(try beta(options, catalogue))
     },
-    Kind("ve", "variance exploding: σ(t) = σ_min (σ_max/σ_min)^t") { options, _ in
-      let low = try options.number("sigma_min", default: 0.01, in: .positive, "σ(0), about the data's finest detail")
-      let high = try options.number("sigma_max", default: 50, in: .positive, "σ(1), about the data's largest distance")
-      guard high > low else {
-        throw options.wrong("sigma_max", "is \(written(high)); allowed: above sigma_min, which is \(written(low))")
-      }
-      return VESDE(GeometricSigma(low, high))
+    Kind("ve", "variance exploding: dx = √(dσ²/dt) dw") { options, catalogue in
+      let schedule = try options.kind(
+        "schedule", of: catalogue.schedules, or: "geometric", in: catalogue,
+        "how noise grows; geometric: with sigma_min and sigma_max beside it")
+      return VESDE(try schedule?.sigmas ?? geometricSigma(options))
+    },
+    Kind("edm", "variance exploding with σ(t) = t up to T = σ_max (Karras et al. 2022)") { options, _ in
+      VESDE(LinearSigma(try options.number("sigma_max", default: 80, in: .positive, "T")))
     },
     Kind("iddpm", "improved DDPM: VP through N discrete levels of the cosine schedule, β ≤ 0.999") { options, _ in
       let levels = try options.integer("levels", default: 1000, atLeast: 2, "N")
@@ -38,18 +39,25 @@ extension Catalogue {
         try TabulatedInterpolant(alpha: alpha, sigma: sigma, times: times, interpolation: interpolation)
       }
     },
-    Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") { options, _ in
+    Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") {
+      options, catalogue in
       let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
       let share = try options.number("gamma", default: 0.04, in: .positive, "γ: velocities start from N(0, γ M)")
+      let schedule = try options.kind(
+        "schedule", of: catalogue.schedules, or: "constant", in: catalogue,
+        "how β changes; constant: as beta beside it says")
+      if let schedule {
+        return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: schedule.betas)
+      }
       let rate = try options.number("beta", default: 4, in: .positive, "β, constant")
       return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: LinearBeta(rate, rate))
     },
-    Kind("ornstein-uhlenbeck", "dx = −½ β Θ x dt + √β Σ^½ dw: noise of full covariance, linear β") { options, _ in
+    Kind("ornstein-uhlenbeck", "dx = −½ β Θ x dt + √β Σ^½ dw: noise of full covariance") { options, catalogue in
       let noise = try options.matrix("noise", example: [[1]], "Σ, symmetric positive definite, of the data's dimension")
       let relaxation: [[Double]]? =
         options.has("relaxation") || options.isDescribing
         ? try options.matrix("relaxation", example: [[1]], "Θ, symmetric positive definite; may be left out: I") : nil
-      let schedule = try linearBeta(options)
+      let schedule = try beta(options, catalogue)
       return try located(options) {
         try OrnsteinUhlenbeck(noise: noise, relaxation: relaxation, schedule: schedule)
       }
@@ -80,12 +88,38 @@ extension Catalogue {
     }
   }
 
-  private static func linearBeta(_ options: Options) throws -> LinearBeta {
-    let low = try options.number("beta_min", default: 0.1, in: .positive, "β(0)")
-    let high = try options.number("beta_max", default: 20, in: .positive, "β(1)")
+  private static func beta(_ options: Options, _ catalogue: Catalogue) throws -> any BetaSchedule {
+    let schedule = try options.kind(
+      "schedule", of: catalogue.schedules, or: "linear", in: catalogue,
+      "how noise grows; linear: β with beta_min and beta_max beside it")
+    return try schedule?.betas ?? linearBeta(options)
+  }
+
+  static func linearBeta(_ options: Options) throws -> LinearBeta {
+    let (low, high) = try betas(options, 0.1, 20)
+    return LinearBeta(low, high)
+  }
+
+  static func betas(_ options: Options, _ first: Double, _ last: Double) throws -> (Double, Double) {
+    let low = try options.number("beta_min", default: first, in: .positive, "β(0)")
+    let high = try options.number("beta_max", default: last, in: .positive, "β(1)")
     guard high >= low else {
       throw options.wrong("beta_max", "is \(written(high)); allowed: at least beta_min, which is \(written(low))")
     }
-    return LinearBeta(low, high)
+    return (low, high)
+  }
+
+  static func geometricSigma(_ options: Options) throws -> GeometricSigma {
+    let (low, high) = try sigmas(options, 0.01, 50)
+    return GeometricSigma(low, high)
+  }
+
+  static func sigmas(_ options: Options, _ first: Double, _ last: Double) throws -> (Double, Double) {
+    let low = try options.number("sigma_min", default: first, in: .positive, "σ(0), about the data's finest detail")
+    let high = try options.number("sigma_max", default: last, in: .positive, "σ(1), about the data's largest distance")
+    guard high > low else {
+      throw options.wrong("sigma_max", "is \(written(high)); allowed: above sigma_min, which is \(written(low))")
+    }
+    return (low, high)
   }
 }

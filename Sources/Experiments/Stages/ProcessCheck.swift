@@ -91,9 +91,11 @@ struct ProcessCheck {
     var states = try sampler(score: nil).lifted(data)
     let noise = NoiseStream(seed: plan.seed, purpose: .forward)
     // A process may begin with noise that no drift makes: σ_min of a variance-exploding one.
-    if let process = process as? any AffineSDE, process.initialVariance > 0 {
+    if let process = process as? any AffineSDE, let start = kernel?.moments(at: 0), process.initialVariance > 0 {
       let z = noise.normals(count: states.count, dimension: states.dimension, step: steps + 1)
-      for i in z.values.indices { states.values[i] += process.initialVariance.squareRoot() * z.values[i] }
+      for i in z.values.indices {
+        states.values[i] = start.scale * states.values[i] + start.deviation * z.values[i]
+      }
     }
     let process = process
     try states.forEachShard(threads: threads) {

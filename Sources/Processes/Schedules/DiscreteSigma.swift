@@ -9,6 +9,8 @@ public struct DiscreteSigma: SigmaSchedule {
   private let variances: [Double]
   public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .logSNR }
+  /// The lowest level's time.
+  public var samplingEpsilon: Double { 1 / Double(levels) }
   /// N
   public var levels: Int { variances.count - 1 }
 

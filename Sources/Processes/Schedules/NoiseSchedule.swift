@@ -15,6 +15,8 @@ public protocol NoiseSchedule: Sendable {
   var sigmas: any SigmaSchedule { get }
   /// How samplers should space fixed steps.
   var samplingSpacing: TimeSpacing { get }
+  /// Where samplers should stop.
+  var samplingEpsilon: Double { get }
 }
 
 extension NoiseSchedule {
@@ -22,11 +24,13 @@ extension NoiseSchedule {
 }
 
 extension BetaSchedule {
+  public var samplingEpsilon: Double { 1e-3 }
   public var betas: any BetaSchedule { self }
   public var sigmas: any SigmaSchedule { SigmaOfBeta(beta: self) }
 }
 
 extension SigmaSchedule {
+  public var samplingEpsilon: Double { 1e-5 }
   public var betas: any BetaSchedule { BetaOfSigma(sigma: self) }
   public var sigmas: any SigmaSchedule { self }
 }
@@ -37,6 +41,7 @@ struct SigmaOfBeta: SigmaSchedule {
 
   var duration: Double { beta.duration }
   var samplingSpacing: TimeSpacing { beta.samplingSpacing }
+  var samplingEpsilon: Double { beta.samplingEpsilon }
   var betas: any BetaSchedule { beta }
   private func total(_ t: Double) -> Double { beta.initialIntegral + beta.integral(to: t) }
   func deviation(at t: Double) -> Double { expm1(total(t)).squareRoot() }
@@ -49,6 +54,7 @@ struct BetaOfSigma: BetaSchedule {
 
   var duration: Double { sigma.duration }
   var samplingSpacing: TimeSpacing { sigma.samplingSpacing }
+  var samplingEpsilon: Double { sigma.samplingEpsilon }
   var sigmas: any SigmaSchedule { sigma }
   private func variance(_ t: Double) -> Double { sigma.deviation(at: t) * sigma.deviation(at: t) }
   var initialIntegral: Double { log1p(variance(0)) }

@@ -52,6 +52,7 @@ public struct LinearSigma: SigmaSchedule {
   public let maximum: Double
   public var duration: Double { maximum }
   public var samplingSpacing: TimeSpacing { .karras }
+  public var samplingEpsilon: Double { 0.002 }
 
   /// - Precondition: maximum > 0.
   public init(_ maximum: Double = 80) {
@@ -70,6 +71,7 @@ public struct LaplaceSigma: SigmaSchedule {
   public let mean, scale, floor: Double
   public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingEpsilon: Double { 1e-7 }
 
   /// - Precondition: b > 0, δ > 0.
   public init(mean: Double = 0, scale: Double = 0.5, floor: Double = 1e-6) {
@@ -124,6 +126,7 @@ public struct ShiftedSigma: SigmaSchedule {
 
   public var duration: Double { base.duration }
   public var samplingSpacing: TimeSpacing { base.samplingSpacing }
+  public var samplingEpsilon: Double { base.samplingEpsilon }
 
   /// - Precondition: factor > 0.
   public init(_ base: any SigmaSchedule, by factor: Double) {
