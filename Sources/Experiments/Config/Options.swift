@@ -196,6 +196,29 @@ public final class Options {
     return value
   }
 
+  /// A mapping of names, which are a person's own, to numbers.
+  /// - Parameter reserved: names that none may have.
+  public func namedNumbers(_ key: String, reserved: [String] = [], _ about: String) throws -> [String: Double] {
+    declare(key, "mapping of numbers", "{}", "finite numbers by name", about)
+    var values: [(name: String, value: Double)] = []
+    if let found = try child(key, required: false) {
+      guard let mapping = found.mapping else { throw wrong(key, "is not a mapping of names to numbers") }
+      for (name, number) in mapping {
+        let text = name.scalar?.string ?? ""
+        guard let first = text.first, first.isASCII, first.isLetter || first == "_",
+          text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
+        else { throw wrong(key, "names '\(text)'; allowed: letters, digits and _ after a letter", name) }
+        guard !reserved.contains(text) else { throw wrong(key, "names '\(text)', which has a meaning already", name) }
+        guard let digits = number.scalar?.string, let value = Self.number(digits) else {
+          throw wrong("\(key).\(text)", "'\(number.scalar?.string ?? "a list")' is not a finite number", number)
+        }
+        values.append((text, value))
+      }
+    }
+    resolved.append((key, .scalar("{\(values.map { "\($0.name): \(written($0.value))" }.joined(separator: ", "))}")))
+    return Dictionary(uniqueKeysWithValues: values)
+  }
+
   // MARK: Sections
 
   public func has(_ key: String) -> Bool { node?.mapping?[Node(key)] != nil }

@@ -39,6 +39,9 @@ extension Catalogue {
         try TabulatedInterpolant(alpha: alpha, sigma: sigma, times: times, interpolation: interpolation)
       }
     },
+    Kind("formula", "dx = a(t) x dt + g(t) dw, or x_t = α(t) x₀ + σ(t) z, from formulas in t") { options, _ in
+      try formula(options)
+    },
     Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") {
       options, catalogue in
       let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
@@ -71,6 +74,39 @@ extension Catalogue {
       return GeometricBrownianMotion(volatility: volatility, priorDeviation: deviation)
     },
   ])
+
+  private static func formula(_ options: Options) throws -> any SDE {
+    let parameters = try options.namedNumbers("parameters", reserved: Expression.reserved, "that formulas may name")
+    func expression(_ key: String, _ about: String) throws -> Expression? {
+      try options.optionalText(key, allowed: "a formula", about).map { text in
+        do {
+          return try Expression(text, parameters: parameters)
+        } catch let error as InputError {
+          throw options.wrong(key, error.message)
+        }
+      }
+    }
+    let (rate, strength) = (
+      try expression("drift_rate", "a(t), with diffusion"), try expression("diffusion", "g(t), with drift_rate")
+    )
+    let (alpha, sigma) = (try expression("alpha", "α(t), with sigma"), try expression("sigma", "σ(t), with alpha"))
+    let duration = try options.number("duration", default: 1, in: .positive, "T")
+    if options.isDescribing || rate != nil || strength != nil {
+      let initial = try options.number("initial_variance", default: 0, in: .nonNegative, "v(0), with drift_rate")
+      let prior = try options.number("prior_variance", or: "kernel", in: .positive, "kernel: v(T), with drift_rate")
+      guard let rate, let strength, alpha == nil, sigma == nil else {
+        throw options.wrong("kind", "formula: allowed: drift_rate and diffusion, or alpha and sigma")
+      }
+      return try located(options) {
+        try FormulaSDE(
+          driftRate: rate, diffusion: strength, duration: duration, initialVariance: initial, priorVariance: prior)
+      }
+    }
+    guard let alpha, let sigma else {
+      throw options.wrong("kind", "formula: allowed: drift_rate and diffusion, or alpha and sigma")
+    }
+    return try located(options) { try FormulaInterpolant(alpha: alpha, sigma: sigma, duration: duration) }
+  }
 
   private static func end(_ options: Options) throws -> Double {
     let end = try options.number(
