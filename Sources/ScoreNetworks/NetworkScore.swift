@@ -6,7 +6,7 @@ import Processes
 import Synchronization
 
 /// A network read as a score: its output, label and input scale follow from the process's kernel.
-public struct NetworkScore: Score {
+public struct NetworkScore: LearnedScore {
   public let network: any ScoreNetwork
   public let parameters: [Float]
   public let prediction: Prediction
@@ -33,6 +33,7 @@ public struct NetworkScore: Score {
     self.classes = classes
   }
 
+  public var noise: any PerturbationKernel { kernel }
   public var shardRows: Int { network.shardRows.upperBound }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
@@ -54,15 +55,6 @@ public struct NetworkScore: Score {
     NetworkScore(
       network, parameters: parameters ?? self.parameters, prediction: prediction, kernel: kernel, duration: duration,
       dataDeviation: dataDeviation, classes: classes ?? self.classes)
-  }
-
-  /// What the network is told about the noise level at time t.
-  public func label(_ moments: Moments, at t: Double) -> Double {
-    switch network.label {
-    case .time: 1000 * t / duration
-    case .logNoise: log(moments.deviation / moments.scale)
-    case .discrete(let levels): Double(levels) * t / duration - 1
-    }
   }
 
   final class Evaluator: ScoreEvaluator {

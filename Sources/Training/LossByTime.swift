@@ -3,12 +3,14 @@ import Core
 import Processes
 import Synchronization
 
-/// The mean of ‖σ s + z‖² / D in each of several bins of t: where a score is good, and, against held-out data, where it
+/// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail for a process with matrices, in each of several bins of t: where a score is good, and, against held-out data, where it
 /// has learned by heart. Works for every score; the exact one gives the floor.
 public struct LossByTime: Sendable, Equatable {
   public struct Bin: Sendable, Equatable {
     public let low, high: Double
     public let loss: Double
+    /// Of an exact score given beside, the mean of ‖σ (s − s_exact)‖² / D: what the loss has above the least that is possible.
+    public let excess: Double?
   }
 
   public let bins: [Bin]
@@ -20,42 +22,71 @@ public struct LossByTime: Sendable, Equatable {
   /// - Parameters:
   ///   - draws: (row, t, z) triples per bin; rows in turn, t evenly spread within the bin.
   public init(
-    of score: any Score, kernel: any PerturbationKernel, data: Batch, from epsilon: Double, to duration: Double,
+    of score: any Score, process: any LinearSDE, exact: (any Score)? = nil, data: Batch, from epsilon: Double,
     seed: UInt64, bins count: Int = 20, draws: Int = 1024, threads: Int = Shards.processors
   ) throws {
+    let (kernel, duration, blocks) = (process.makeLinearKernel(), process.duration, process.blocks)
+    let (dataBlocks, tail) = (process.dataBlocks, blocks - process.noiseBlocks..<blocks)
+    let dimension = process.stateDimension(of: data.dimension)
     let width = (duration - epsilon) / Double(count)
-    let losses = Mutex([Double](repeating: 0, count: count))
+    let losses = Mutex([(loss: Double, excess: Double)](repeating: (0, 0), count: count))
     try Shards(rows: count, size: 1).forEach(threads: threads) { bin, _ in
-      let span = RowSpan(first: bin * draws, count: draws, dimension: data.dimension)
-      let sum = try RowStorage.with(span, count: 3) { rows in
-        let (x, z, s) = (rows[0], rows[1], rows[2])
+      let span = RowSpan(first: bin * draws, count: draws, dimension: dimension)
+      let sums = try RowStorage.with(span, count: 4) { rows in
+        let (x, z, s, other) = (rows[0], rows[1], rows[2], rows[3])
         NoiseStream(seed: seed, purpose: .lossNoise).normals(into: z, step: 0)
         var times = [Double](repeating: 0, count: draws)
+        var roots: [Matrix] = []
+        func row(_ rows: Rows, _ i: Int) -> Rows {
+          Rows(values: rows.values + i * rows.dimension, first: 0, count: 1, dimension: rows.dimension)
+        }
         for i in 0..<draws {
           times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
           let moments = kernel.moments(at: times[i])
-          let row = Self.dataRow(i, of: data.count)
-          for j in 0..<data.dimension { x[i, j] = moments.scale * data[row, j] + moments.deviation * z[i, j] }
+          guard let root = moments.covariance.lowerCholesky else {
+            throw InputError("the process has no noise at t = \(times[i])")
+          }
+          var point = Array(data.row(Self.dataRow(i, of: data.count)))
+          point.withUnsafeMutableBufferPointer {
+            row(x, i).add(
+              moments.propagator.columns(0..<dataBlocks),
+              Rows(values: $0.baseAddress!, first: 0, count: 1, dimension: data.dimension), times: 1)
+          }
+          row(x, i).add(root, row(z, i), times: 1)
+          roots.append(root.block(tail).transpose)
         }
         try times.withUnsafeBufferPointer {
           try score.makeEvaluator(for: span).evaluate(x, at: .each($0.baseAddress!), into: s)
+          try exact?.makeEvaluator(for: span).evaluate(x, at: .each($0.baseAddress!), into: other)
         }
-        var sum = 0.0
-        for i in 0..<draws {
-          let deviation = kernel.moments(at: times[i]).deviation
-          for j in 0..<data.dimension {
-            let error = deviation * s[i, j] + z[i, j]
-            sum += error * error
+        // The last values of each row: those that noise acts on.
+        let (noised, skip) = (dimension / blocks * tail.count, dimension / blocks * tail.lowerBound)
+        let part = RowSpan(first: 0, count: 1, dimension: noised)
+        return RowStorage.with(part, count: 2) { parts in
+          var (loss, excess) = (0.0, 0.0)
+          for i in 0..<draws {
+            func end(_ rows: Rows) -> Rows {
+              Rows(values: rows.values + i * dimension + skip, first: 0, count: 1, dimension: noised)
+            }
+            func squares(_ rows: Rows) -> Double { (0..<noised).reduce(0) { $0 + rows.values[$1] * rows.values[$1] } }
+            parts[0].copy(end(z))
+            parts[0].add(roots[i], end(s), times: 1)
+            loss += squares(parts[0])
+            parts[1].values.update(repeating: 0, count: noised)
+            parts[1].add(roots[i], end(s), times: 1)
+            parts[1].add(roots[i], end(other), times: -1)
+            excess += squares(parts[1])
           }
+          return (loss / Double(draws * noised), excess / Double(draws * noised))
         }
-        return sum
       }
-      let mean = sum / Double(draws * data.dimension)
-      losses.withLock { $0[bin] = mean }
+      losses.withLock { $0[bin] = sums }
     }
     bins = losses.withLock { values in
       values.enumerated().map { bin, loss in
-        Bin(low: epsilon + width * Double(bin), high: epsilon + width * Double(bin + 1), loss: loss)
+        Bin(
+          low: epsilon + width * Double(bin), high: epsilon + width * Double(bin + 1), loss: loss.loss,
+          excess: exact == nil ? nil : loss.excess)
       }
     }
   }

@@ -13,12 +13,12 @@ import Synchronization
 /// gradients up in its own buffer, and the buffers are added in order: the result is the same to the last bit for any
 /// number of threads.
 public struct Trainer: Sendable {
-  public let score: NetworkScore
-  public let process: any AffineSDE
+  /// The network with its conventions; its parameters are not used.
+  public var score: any LearnedScore { objective.score }
   public let plan: TrainingPlan
   public let seed: UInt64
   public let threads: Int
-  private let objective: DenoisingScoreMatching
+  private let objective: any TrainingObjective
   private let times: TrainingTimes
   private let data: any TrainingSource
   private let labels: [Int]?
@@ -33,28 +33,55 @@ public struct Trainer: Sendable {
     public let gradientNorm: Double
   }
 
+  /// Training of a scalar score: the objective is the plan's.
   /// - Parameters:
   ///   - score: the network with its conventions; its parameters are not used.
   ///   - labels: the class of every item of the data, for a network that is conditioned on classes.
+  /// - Precondition: an affine process, unless the objective is `sliced` or `implicit`.
   public init(
-    _ score: NetworkScore, process: any AffineSDE, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan,
+    _ score: NetworkScore, process: any SDE, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan,
     seed: UInt64, threads: Int = Shards.processors
   ) {
-    precondition(score.network.classCount == 0 || labels?.count == data.count, "a class for every item")
-    precondition(data.dimension == score.network.dimension && data.count > 0, "data of another dimension")
-    self.score = score
-    self.process = process
+    let objective: any TrainingObjective
+    if plan.objective == .denoising {
+      guard let process = process as? any AffineSDE else { preconditionFailure("denoising needs an affine process") }
+      objective = DenoisingScoreMatching(process: process, network: score, weighting: plan.weighting)
+    } else {
+      objective = ImplicitScoreMatching(
+        process: process, network: score, weighting: plan.weighting,
+        projections: plan.objective == .sliced ? plan.projections : nil, steps: plan.simulationSteps)
+    }
+    self.init(objective, dataDimension: score.network.dimension, data, labels, plan, seed, threads)
+  }
+
+  /// Training of the score of a linear process with matrices, by denoising.
+  public init(
+    _ score: LinearNetworkScore, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan, seed: UInt64,
+    threads: Int = Shards.processors
+  ) {
+    precondition(plan.objective == .denoising && plan.weighting == .uniform, "denoising with equal weights")
+    self.init(
+      LinearDenoising(network: score), dataDimension: score.network.dimension / score.blocks * score.dataBlocks, data,
+      labels, plan, seed, threads)
+  }
+
+  private init(
+    _ objective: any TrainingObjective, dataDimension: Int, _ data: any TrainingSource, _ labels: [Int]?,
+    _ plan: TrainingPlan, _ seed: UInt64, _ threads: Int
+  ) {
+    precondition(objective.score.network.classCount == 0 || labels?.count == data.count, "a class for every item")
+    precondition(data.dimension == dataDimension && data.count > 0, "data of another dimension")
+    self.objective = objective
     self.plan = plan
     self.seed = seed
     self.threads = threads
-    objective = DenoisingScoreMatching(process: process, score: score, weighting: plan.weighting)
-    times = TrainingTimes(plan, kernel: score.kernel, duration: score.duration)
+    times = TrainingTimes(plan, kernel: objective.score.noise, duration: objective.score.duration)
     self.data = data
     self.labels = labels
   }
 
   public init(
-    _ score: NetworkScore, process: any AffineSDE, data: Batch, plan: TrainingPlan, seed: UInt64,
+    _ score: NetworkScore, process: any SDE, data: Batch, plan: TrainingPlan, seed: UInt64,
     threads: Int = Shards.processors
   ) {
     self.init(score, process: process, data: RowSource(data), plan: plan, seed: seed, threads: threads)
@@ -159,21 +186,20 @@ public struct Trainer: Sendable {
   private final class Worker {
     private let trainer: Trainer
     private let tape: Tape
-    private let uniforms, variations, noise: RowStorage
-    /// The data's rows, and where each lies.
+    private let worker: any ObjectiveWorker
+    private let uniforms, variations: RowStorage
+    /// The data's rows, and the time of each.
     private var rowsOfData: [Float]
-    private let indices: [Int]
-    private var coefficients: [Double]
+    private var times: [Double]
 
     init(_ trainer: Trainer, shardSize: Int) {
       self.trainer = trainer
       tape = trainer.score.network.makeTape()
+      worker = trainer.objective.makeWorker(rows: shardSize, seed: trainer.seed)
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
-      noise = RowStorage(RowSpan(first: 0, count: shardSize, dimension: trainer.score.network.dimension))
-      rowsOfData = Array(repeating: 0, count: shardSize * trainer.score.network.dimension)
-      indices = Array(0..<shardSize)
-      coefficients = Array(repeating: 0, count: 4 * shardSize)
+      rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
+      times = Array(repeating: 0, count: shardSize)
     }
 
     /// The loss and gradient of some rows of a step's batch.
@@ -181,19 +207,26 @@ public struct Trainer: Sendable {
       _ rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>,
       gradients: UnsafeMutablePointer<Float>, accumulate: Bool
     ) -> Double {
-      let (plan, score, seed) = (trainer.plan, trainer.score, trainer.seed)
-      let dimension = score.network.dimension
-      tape.begin(parameters: parameters, recording: true)
+      let (plan, seed, dimension) = (trainer.plan, trainer.seed, trainer.data.dimension)
+      tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
       tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
-      let label = tape.constant(rows: rows.count, columns: 1)
-      let weight = tape.constant(rows: rows.count, columns: 1)
       // Which rows of the data, with replacement.
       let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
       let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
       NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
-      let classes = score.network.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
-      rowsOfData.withUnsafeMutableBufferPointer { buffer in
+      let classes = trainer.score.network.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
+      // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
+      var offset = 0.0
+      withUnsafeMutablePointer(to: &offset) {
+        NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
+          into: Rows(values: $0, first: 0, count: 1, dimension: 1), step: step)
+      }
+      for i in 0..<rows.count {
+        let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
+        times[i] = trainer.times.time(atQuantile: u - u.rounded(.down))
+      }
+      let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in
         for i in 0..<rows.count {
           let item = min(Int(span.values[i] * Double(trainer.data.count)), trainer.data.count - 1)
           trainer.data.copy(
@@ -201,31 +234,13 @@ public struct Trainer: Sendable {
             into: buffer.baseAddress! + i * dimension)
           if let classes, let labels = trainer.labels { classes.values[i] = Float(labels[item]) }
         }
+        return times.withUnsafeBufferPointer { times in
+          worker.loss(
+            of: TrainingShard(
+              rows: rows, data: buffer, times: times.baseAddress!, classes: classes, step: step, batch: plan.batch),
+            on: tape)
+        }
       }
-      // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
-      var offset = 0.0
-      withUnsafeMutablePointer(to: &offset) {
-        NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
-          into: Rows(values: $0, first: 0, count: 1, dimension: 1), step: step)
-      }
-      let scale = 1 / Double(plan.batch * dimension)
-      for i in 0..<rows.count {
-        let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
-        let t = trainer.times.time(atQuantile: u - u.rounded(.down))
-        let row = trainer.objective.row(at: t)
-        (coefficients[4 * i], coefficients[4 * i + 1]) = (row.a, row.b)
-        (coefficients[4 * i + 2], coefficients[4 * i + 3]) = (row.c, row.d)
-        label.values[i] = Float(score.label(row.moments, at: t))
-        weight.values[i] = Float(scale * row.weight)
-      }
-      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
-      NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: step)
-      let input = tape.constant(rows: rows.count, columns: dimension)
-      let target = tape.constant(rows: rows.count, columns: dimension)
-      ck_perturb(input.values, target.values, rowsOfData, indices, z.values, coefficients, rows.count, dimension)
-
-      let output = score.network.forward(input, label: label, classes: classes, on: tape)
-      let loss = tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
       tape.backward(from: loss, gradients: gradients, accumulate: accumulate)
       return Double(loss.values[0])
     }

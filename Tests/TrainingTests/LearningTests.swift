@@ -14,7 +14,7 @@ import Training
     let score = law.score(under: VPSDE())
     let data = try MixtureData(law, count: 20_000, heldOut: 1).load(seed: 2).training
     let loss = try LossByTime(
-      of: score, kernel: score.kernel, data: data, from: 0.01, to: 1, seed: 3, bins: 10, draws: 8192)
+      of: score, process: VPSDE(), data: data, from: 0.01, seed: 3, bins: 10, draws: 8192)
     #expect(loss.bins.count == 10)
     for (i, bin) in loss.bins.enumerated() {
       // Rounding.
@@ -37,7 +37,7 @@ import Training
     let data = try MixtureData(law, count: 300, heldOut: 1).load(seed: 2).training
     func loss(seed: UInt64, threads: Int, data: Batch) throws -> LossByTime {
       try LossByTime(
-        of: score, kernel: score.kernel, data: data, from: 0.01, to: 1, seed: seed, bins: 7, draws: 100,
+        of: score, process: VPSDE(), data: data, from: 0.01, seed: seed, bins: 7, draws: 100,
         threads: threads)
     }
     let one = try loss(seed: 1, threads: 1, data: data)
@@ -92,7 +92,7 @@ import Training
     }
     func loss(_ score: any Score) throws -> [LossByTime.Bin] {
       try LossByTime(
-        of: score, kernel: start.kernel, data: data.heldOut, from: c.epsilon, to: 1, seed: 4, bins: 10, draws: 4096
+        of: score, process: c.process, data: data.heldOut, from: c.epsilon, seed: 4, bins: 10, draws: 4096
       ).bins
     }
     let exact = try loss(law.score(under: c.process))

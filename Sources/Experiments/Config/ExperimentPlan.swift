@@ -74,19 +74,21 @@ public struct ExperimentPlan: Sendable {
     if case .network(let prediction, _, let recipe) = score {
       pretrained = recipe.pretrained
       if let pretrained { process = try adapted(process, to: pretrained, prediction, options) }
-      if !options.isDescribing {
-        do {
-          network = try recipe.build(DataShape(data), UInt64(seed))
-        } catch let error as InputError where error.location.isEmpty {
-          throw options.wrong("score", "network: \(error.message)")
-        }
-      }
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
         training = try TrainingPlan(section, duration: process.duration)
         try section.finish()
-        if let network, network.classCount > 0, data.classes == 0 {
+      }
+      if !options.isDescribing {
+        let problem = LearningProblem(process, objective: training?.objective ?? .denoising, seed: UInt64(seed))
+        try problem.check(training, prediction: prediction, dimension: data.dimension, kind: processKind, options)
+        do {
+          network = try recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
+        } catch let error as InputError where error.location.isEmpty {
+          throw options.wrong("score", "network: \(error.message)")
+        }
+        if let network, training != nil, network.classCount > 0, data.classes == 0 {
           throw options.wrong(
             "score", "network: is conditioned on \(network.classCount) classes; the data to train on has none")
         }
@@ -292,7 +294,7 @@ extension TrainingPlan {
     clip = try options.number("clip", default: 1, in: .nonNegative, "largest norm of the gradient; 0 leaves it")
     ema = try options.number("ema", default: 0.999, in: .from(0, below: 1), "decay of the averaged weights that sample")
     weighting = try options.choice(
-      "weighting", default: Weighting.uniform, "‖σ s + z‖², g² ‖s + z/σ‖², or (1 + σ̃²/σ_d²) ‖σ s + z‖² with σ̃ = σ/m")
+      "weighting", default: Weighting.uniform, "of ‖σ s + z‖²: 1, g²/σ², 1 + σ̃²/σ_d² with σ̃ = σ/m, or g⁴/4σ²")
     noiseLevels = try options.choice(
       "noise_levels", default: NoiseLevels.uniform, "t uniform, or ln(σ/m) normal, within ε and T")
     logMean = try options.number("p_mean", default: -1.2, "mean of ln(σ/m), for log-normal")
@@ -302,5 +304,18 @@ extension TrainingPlan {
       if logDeviation != 1.2 { throw options.wrong("p_std", "needs noise_levels: log-normal") }
     }
     epsilon = try options.number("epsilon", default: 1e-5, in: .between(0, duration), "the smallest time trained on")
+    objective = try options.choice(
+      "objective", default: Objective.denoising,
+      "denoising score matching; sliced or implicit score matching on simulated paths, for any process")
+    projections = try options.integer("projections", default: 1, atLeast: 1, "random directions, of sliced")
+    simulationSteps = try options.integer(
+      "simulation_steps", default: 100, atLeast: 1, "Euler–Maruyama steps from 0 to T, of sliced and implicit")
+    if objective != .sliced && projections != 1 { throw options.wrong("projections", "needs objective: sliced") }
+    guard simulationSteps <= 100_000 else {
+      throw options.wrong("simulation_steps", "is \(simulationSteps); allowed: up to 100000")
+    }
+    if objective == .denoising && simulationSteps != 100 {
+      throw options.wrong("simulation_steps", "needs objective: sliced or implicit")
+    }
   }
 }

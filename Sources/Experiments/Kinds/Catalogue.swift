@@ -45,9 +45,12 @@ public struct DataShape: Sendable, Equatable {
   public let image: ImageShape?
   /// 0 for data without classes.
   public let classes: Int
+  /// How many values the network's output has for each row: fewer than `dimension` where noise acts on some alone.
+  public let outputDimension: Int
 
-  public init(dimension: Int, image: ImageShape? = nil, classes: Int = 0) {
+  public init(dimension: Int, image: ImageShape? = nil, classes: Int = 0, outputDimension: Int? = nil) {
     self.dimension = dimension
+    self.outputDimension = outputDimension ?? dimension
     self.image = image
     self.classes = classes
   }
@@ -77,6 +80,17 @@ public struct NetworkRecipe: Sendable {
   ) {
     self.pretrained = pretrained
     self.build = build
+  }
+
+  /// Builds it and looks at its shape.
+  func build(for shape: DataShape, seed: UInt64) throws -> any ScoreNetwork {
+    let network = try build(shape, seed)
+    guard network.dimension == shape.dimension, network.outputDimension == shape.outputDimension else {
+      throw InputError(
+        "it maps \(network.dimension) values to \(network.outputDimension); the process asks for \(shape.dimension) to "
+          + "\(shape.outputDimension)")
+    }
+    return network
   }
 }
 

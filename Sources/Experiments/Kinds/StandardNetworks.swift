@@ -17,13 +17,13 @@ extension Catalogue {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
       }
       return NetworkRecipe { data, seed in
-        let widths = [data.dimension + count] + hidden + [data.dimension]
+        let widths = [data.dimension + count] + hidden + [data.outputDimension]
         let weights = zip(widths, widths.dropFirst()).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         guard weights < 0x1p31 else {
           throw InputError("a network of \(written(weights)) weights; allowed: fewer than 2147483648")
         }
         return MLP(
-          dimension: data.dimension, hidden: hidden,
+          dimension: data.dimension, output: data.outputDimension, hidden: hidden,
           features: TimeFeatures(kind, count: count, scale: scale, seed: seed))
       }
     },

@@ -67,8 +67,14 @@ extension Experiment {
 
   /// A network that is conditioned on classes is told those of the rows, where the data knows them.
   private func classified(_ score: any Score, _ labels: [Int]?) -> any Score {
-    guard let network = score as? NetworkScore, network.isClassifiedInTurn, let labels else { return score }
-    return network.with(classes: .each(labels))
+    guard let labels else { return score }
+    if let network = score as? NetworkScore, network.isClassifiedInTurn {
+      return network.with(parameters: nil, classes: .each(labels))
+    }
+    if let network = score as? LinearNetworkScore, network.network.classCount > 0, network.classes == .inTurn {
+      return network.with(parameters: nil, classes: .each(labels))
+    }
+    return score
   }
 }
 

@@ -90,15 +90,9 @@ struct ProcessCheck {
       from: duration, to: plan.sampling.epsilon, steps: steps, kernel: kernel)
     var states = try sampler(score: nil).lifted(data)
     let noise = NoiseStream(seed: plan.seed, purpose: .forward)
-    // A process may begin with noise that no drift makes: σ_min of a variance-exploding one.
-    if let process = process as? any AffineSDE, let start = kernel?.moments(at: 0), process.initialVariance > 0 {
-      let z = noise.normals(count: states.count, dimension: states.dimension, step: steps + 1)
-      for i in z.values.indices {
-        states.values[i] = start.scale * states.values[i] + start.deviation * z.values[i]
-      }
-    }
-    let process = process
+    let (process, after) = (process, steps + 1)
     try states.forEachShard(threads: threads) {
+      process.start($0, from: noise, step: after)
       process.simulate($0, through: [0] + times.reversed(), from: noise)
     }
     return states
@@ -247,7 +241,7 @@ struct ProcessCheck {
     let spread = Finding(
       "proposed sigma_max", square.squareRoot(),
       "of a variance-exploding process: the largest distance between \(points.count) data points")
-    guard let kernel = noiseOfData else {
+    guard let kernel = (process.logarithm ?? process as? any LinearSDE)?.makeNoiseKernel() else {
       return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
     }
     let wanted = tolerance * deviation(dataset.training)
@@ -261,21 +255,6 @@ struct ProcessCheck {
           format: "noise there is %.2g of the data's deviation; at epsilon %.3g it is %.2g", tolerance,
           plan.sampling.epsilon, now)),
     ]
-  }
-
-  /// How much noise the data's own coordinates have: m and v, of a matrix their mean squares.
-  private var noiseOfData: (any PerturbationKernel)? {
-    if let kernel = process.makeKernel() ?? process.logarithm?.makeKernel() { return kernel }
-    guard let process = process as? any LinearSDE else { return nil }
-    let (kernel, blocks) = (process.makeLinearKernel(), 0..<process.dataBlocks)
-    return ClosedFormKernel { t in
-      let moments = kernel.moments(at: t)
-      let (map, noise) = (moments.propagator.block(blocks), moments.covariance.block(blocks))
-      let count = Double(blocks.count)
-      return Moments(
-        scale: (map.values.reduce(0) { $0 + $1 * $1 } / count).squareRoot(),
-        variance: blocks.reduce(0) { $0 + noise[$1, $1] } / count)
-    }
   }
 }
 

@@ -16,6 +16,8 @@ struct Session {
   /// A training of this very experiment, finished or not, found in the folder.
   private var state: TrainingState?
   private let trainer: Trainer?
+  /// Where the score is a network of this experiment.
+  private var problem: LearningProblem?
 
   private var plan: ExperimentPlan { experiment.plan }
 
@@ -23,10 +25,6 @@ struct Session {
     self.experiment = experiment
     self.dataset = dataset
     let plan = experiment.plan
-    func kernel() throws -> any PerturbationKernel {
-      try plan.process.makeKernel().orThrow(
-        InputError("the process has no perturbation kernel, which its score needs"))
-    }
     switch plan.score {
     case .exact:
       let law = try plan.data.law.orThrow(InputError("exact scores need a mixture"))
@@ -38,34 +36,30 @@ struct Session {
         InputError("the process knows no exact score of a set of points, or not of these", at: "score"))
       trainer = nil
     case .checkpoint(let path):
-      let kernel = try kernel()
-      score = try Self.score(fromCheckpoint: path, plan: plan, kernel: kernel, experiment.catalogue)
+      score = try Self.score(fromCheckpoint: path, plan: plan, data: dataset.training, experiment.catalogue)
       trainer = nil
     case .network(let prediction, let deviation, _):
-      guard let network = plan.network, let process = plan.process as? any AffineSDE else {
-        throw InputError("a network needs an affine process")
-      }
-      let kernel = try kernel()
-      let initial = NetworkScore(
-        network, parameters: network.initialParameters(seed: plan.seed), prediction: prediction, kernel: kernel,
-        duration: plan.process.duration,
-        dataDeviation: try Self.dataDeviation(deviation, prediction, plan.training, dataset.training),
-        classes: plan.sampling.classes)
-      score = initial
+      guard let network = plan.network else { throw InputError("there is no network", at: "score") }
+      let problem = LearningProblem(plan.process, objective: plan.training?.objective ?? .denoising, seed: plan.seed)
+      let data = try problem.coordinates(dataset.training)
+      let initial = try problem.score(
+        network, parameters: network.initialParameters(seed: plan.seed), prediction,
+        dataDeviation: try Self.dataDeviation(deviation, prediction, plan.training, data),
+        classes: plan.sampling.classes, data: dataset.training)
+      self.problem = problem
+      score = problem.outer(initial)
       guard let training = plan.training else {
         trainer = nil
         return
       }
-      trainer = Trainer(
-        initial, process: process, data: dataset.source, labels: dataset.labels?.training, plan: training,
-        seed: plan.seed, threads: experiment.threads)
+      trainer = try problem.trainer(initial, dataset, training, threads: experiment.threads)
       let path = "\(experiment.folder)/checkpoint.safetensors"
       if FileManager.default.fileExists(atPath: path) {
         let file = try Safetensors(reading: path)
         if try Checkpoint.config(of: file, path: path) == plan.trainingIdentity {
           let checkpoint = try Checkpoint(file, layout: network.layout, path: path)
           state = checkpoint.state
-          score = initial.with(parameters: checkpoint.state.averages)
+          score = problem.outer(initial.with(parameters: checkpoint.state.averages))
         }
       }
     }
@@ -89,7 +83,7 @@ struct Session {
 
   /// A network that another experiment trained, rebuilt from the config that its checkpoint carries.
   private static func score(
-    fromCheckpoint path: String, plan: ExperimentPlan, kernel: any PerturbationKernel, _ catalogue: Catalogue
+    fromCheckpoint path: String, plan: ExperimentPlan, data: Batch, _ catalogue: Catalogue
   ) throws -> any Score {
     let file = try Safetensors(reading: path)
     let text = try Checkpoint.config(of: file, path: path)
@@ -106,10 +100,20 @@ struct Session {
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
     // The classes that it was trained on, whatever this experiment's data has.
     let classes = file.tensors["model.class_embedding.weight"]?.shape.first ?? plan.data.classes
+    // Of the same process: how it was trained matters where there is no kernel.
+    let training = try root.section("training", "")
+    let objective = try training.choice("objective", default: TrainingPlan.Objective.denoising, "")
+    let problem = LearningProblem(plan.process, objective: objective, seed: plan.seed)
+    guard objective == .denoising ? problem.process is any LinearSDE : problem.process.makeKernel() != nil else {
+      throw InputError("its network was trained without a perturbation kernel, and cannot be taken over", at: path)
+    }
+    let shape = problem.shape(of: plan.data)
     let built: any ScoreNetwork
     do {
       built = try network.build(
-        DataShape(dimension: plan.data.dimension, image: plan.data.imageShape, classes: classes), UInt64(seed))
+        for: DataShape(
+          dimension: shape.dimension, image: shape.image, classes: classes, outputDimension: shape.outputDimension),
+        seed: UInt64(seed))
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)
     }
@@ -117,9 +121,10 @@ struct Session {
       throw InputError("sampling.class is \(label); the network knows \(built.classCount) classes", at: path)
     }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
-    return NetworkScore(
-      built, parameters: checkpoint.state.averages, prediction: prediction, kernel: kernel,
-      duration: plan.process.duration, dataDeviation: checkpoint.dataDeviation, classes: plan.sampling.classes)
+    return problem.outer(
+      try problem.score(
+        built, parameters: checkpoint.state.averages, prediction, dataDeviation: checkpoint.dataDeviation,
+        classes: plan.sampling.classes, data: data))
   }
 
   /// - Throws: `InputError` where a network is to be used that nobody trained.
@@ -183,35 +188,41 @@ struct Session {
     if interruption.happened && state.step < trainer.plan.steps {
       throw ComputationError.interrupted(step: state.step, of: trainer.plan.steps)
     }
-    score = trainer.score.with(parameters: state.averages)
+    let trained = trainer.score.with(parameters: state.averages)
+    score = problem?.outer(trained) ?? trained
     try writeLosses(trainer, state, folder)
     return false
   }
 
   private func writeLosses(_ trainer: Trainer, _ state: TrainingState, _ folder: ResultsFolder) throws {
     let trained = trainer.score.with(parameters: state.averages)
-    try folder.write(try lossByTime(trained, epsilon: trainer.plan.epsilon), to: "loss_by_time.csv")
+    guard let problem, let process = problem.process as? any LinearSDE else { return }
+    let text = try lossByTime(trained, problem, process, epsilon: trainer.plan.epsilon)
+    try folder.write(text, to: "loss_by_time.csv")
   }
 
-  private func lossByTime(_ score: NetworkScore, epsilon: Double) throws -> String {
+  private func lossByTime(
+    _ score: any LearnedScore, _ problem: LearningProblem, _ process: any LinearSDE, epsilon: Double
+  ) throws -> String {
     // Fewer where a row is dear: image networks take few rows at a time.
     let draws = min(1024, 16 * score.shardRows)
+    let exact = problem.exactScore(of: plan.data.law)
     // A network that is conditioned on classes is told those of the rows that are drawn.
     func losses(_ data: Batch, _ labels: [Int]?) throws -> LossByTime {
       let classes = labels.map { labels in
         RowClasses.each((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
       }
       return try LossByTime(
-        of: score.with(classes: classes), kernel: score.kernel, data: data, from: epsilon, to: score.duration,
-        seed: plan.seed,
-        bins: 20, draws: draws, threads: experiment.threads)
+        of: score.with(parameters: nil, classes: classes), process: process, exact: exact,
+        data: problem.coordinates(data), from: epsilon, seed: plan.seed, bins: 20, draws: draws,
+        threads: experiment.threads)
     }
     let (training, heldOut) = try (
       losses(dataset.training, dataset.labels?.training), losses(dataset.heldOut, dataset.labels?.heldOut)
     )
-    var text = "time_low,time_high,training,held_out\n"
+    var text = "time_low,time_high,training,held_out\(exact == nil ? "" : ",excess")\n"
     for (seen, unseen) in zip(training.bins, heldOut.bins) {
-      text += "\(seen.low),\(seen.high),\(seen.loss),\(unseen.loss)\n"
+      text += "\(seen.low),\(seen.high),\(seen.loss),\(unseen.loss)\(unseen.excess.map { ",\($0)" } ?? "")\n"
     }
     return text
   }

@@ -42,6 +42,20 @@ extension LinearSDE {
   public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }
   public func makeLinearKernel() -> any LinearKernel { IntegratedLinearKernel(of: self) }
 
+  /// How much noise the data's own blocks have, as m and v of a scalar kernel: mean squares of the elements of Φ and C.
+  public func makeNoiseKernel() -> any PerturbationKernel {
+    if let kernel = makeKernel() { return kernel }
+    let (kernel, range) = (makeLinearKernel(), 0..<dataBlocks)
+    return ClosedFormKernel { t in
+      let moments = kernel.moments(at: t)
+      let (map, noise) = (moments.propagator.block(range), moments.covariance.block(range))
+      let count = Double(range.count)
+      return Moments(
+        scale: (map.values.reduce(0) { $0 + $1 * $1 } / count).squareRoot(),
+        variance: range.reduce(0) { $0 + noise[$1, $1] } / count)
+    }
+  }
+
   public func stateDimension(of dimension: Int) -> Int { dimension / dataBlocks * blocks }
 
   public func requireDimension(_ dimension: Int) throws {

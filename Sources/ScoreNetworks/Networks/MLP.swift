@@ -5,6 +5,7 @@ import Glibc
 /// A multilayer perceptron on [x, features of the noise label] with SiLU between its layers.
 public struct MLP: ScoreNetwork {
   public let dimension: Int
+  public let outputDimension: Int
   public let hidden: [Int]
   public let features: TimeFeatures
   public let layout: ParameterLayout
@@ -13,15 +14,17 @@ public struct MLP: ScoreNetwork {
   public var label: NoiseLabel { features.label }
 
   /// - Precondition: at least one hidden layer, all widths at least 1.
-  public init(dimension: Int, hidden: [Int], features: TimeFeatures) {
-    precondition(!hidden.isEmpty && hidden.allSatisfy { $0 > 0 } && dimension > 0)
+  public init(dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures) {
+    let output = output ?? dimension
+    precondition(!hidden.isEmpty && hidden.allSatisfy { $0 > 0 } && dimension > 0 && output > 0)
     self.dimension = dimension
+    outputDimension = output
     self.hidden = hidden
     self.features = features
     var layout = ParameterLayout()
     var weights: [Int] = []
     var biases: [Int] = []
-    let widths = [dimension + features.count] + hidden + [dimension]
+    let widths = [dimension + features.count] + hidden + [output]
     for i in 0..<widths.count - 1 {
       weights.append(layout.add("layers.\(i).weight", shape: [widths[i + 1], widths[i]]))
       biases.append(layout.add("layers.\(i).bias", shape: [widths[i + 1]]))

@@ -6,6 +6,8 @@ import Core
 /// Inputs arrive scaled to about unit variance, as rows × dimension floats, unless the network wants them as they are.
 public protocol ScoreNetwork: Sendable {
   var dimension: Int { get }
+  /// How many values F has; `dimension`, except for states of which only some values are noised.
+  var outputDimension: Int { get }
   var layout: ParameterLayout { get }
   /// What the network is told about the noise level.
   var label: NoiseLabel { get }
@@ -22,7 +24,7 @@ public protocol ScoreNetwork: Sendable {
   /// Initial values of all parameters.
   func initialParameters(seed: UInt64) -> [Float]
 
-  /// F(x, label, class), of x's shape.
+  /// F(x, label, class): `outputDimension` values for each row of x.
   /// - Parameters:
   ///   - label: a column with a value per row, or a single value that holds for all rows.
   ///   - classes: a column with each row's class; nil where the network knows none.
@@ -30,6 +32,7 @@ public protocol ScoreNetwork: Sendable {
 }
 
 extension ScoreNetwork {
+  public var outputDimension: Int { dimension }
   public var classCount: Int { 0 }
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Glibc
+import Processes
+import ScoreNetworks
+import Training
+
+/// How a network learns the score of a process: of states or of data, of x or of ln x, with a kernel or on simulated paths.
+struct LearningProblem {
+  /// The process that a network sees: that of ln x where there is one.
+  let process: any SDE
+  let objective: TrainingPlan.Objective
+  private let isLogarithm: Bool
+  private let seed: UInt64
+
+  init(_ process: any SDE, objective: TrainingPlan.Objective, seed: UInt64) {
+    self.process = process.logarithm ?? process
+    isLogarithm = process.logarithm != nil
+    self.objective = objective
+    self.seed = seed
+  }
+
+  /// One with matrices, whose scores have a convention of their own.
+  private var matrices: (any LinearSDE)? {
+    objective != .denoising || process is any AffineSDE ? nil : process as? any LinearSDE
+  }
+
+  /// What a network is built for.
+  func shape(of data: any DataSource) -> DataShape {
+    let dimension = process.stateDimension(of: data.dimension)
+    guard let matrices else { return DataShape(data) }
+    return DataShape(
+      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, classes: data.classes,
+      outputDimension: dimension / matrices.blocks * matrices.noiseBlocks)
+  }
+
+  /// Refuses what has no objective. `training` is nil for a network that is not trained.
+  func check(
+    _ training: TrainingPlan?, prediction: Prediction, dimension: Int, kind: String, _ options: Options
+  ) throws {
+    let text = objective.rawValue
+    let isPositional = process.stateDimension(of: dimension) == dimension
+    guard objective == .denoising else {
+      guard isPositional else {
+        throw options.wrong("training", "objective \(text): \(kind) has states wider than the data; allowed: denoising")
+      }
+      if let weighting = training?.weighting, weighting == .likelihood || weighting == .flowMatching {
+        guard process is any AffineSDE else {
+          throw options.wrong("training", "weighting \(weighting.rawValue) needs a scalar diffusion g(t)")
+        }
+      }
+      return
+    }
+    guard process is any LinearSDE else {
+      throw options.wrong(
+        "training",
+        "objective denoising needs a process with a perturbation kernel; \(kind) has none: sliced or implicit")
+    }
+    if matrices != nil {
+      guard prediction == .noise else {
+        throw options.wrong("score", "prediction \(prediction.rawValue): a process with matrices allows noise")
+      }
+      guard training?.weighting ?? .uniform == .uniform else {
+        throw options.wrong("training", "weighting: a process with matrices allows uniform")
+      }
+    } else if prediction == .noise || prediction == .score, let kernel = process.makeKernel() {
+      // The data in x_T is below what a float of noise tells.
+      let end = kernel.moments(at: process.duration)
+      guard end.scale > 1e-6 * end.deviation else {
+        throw options.wrong(
+          "score",
+          "prediction \(prediction.rawValue): the signal at T is \(written(end.scale / end.deviation)) of the noise, too "
+            + "little to find it by; allowed: data, velocity, edm, or an earlier T")
+      }
+    }
+  }
+
+  /// A network read as the score of the problem's process.
+  /// - Parameter data: what it is or was trained on.
+  func score(
+    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, dataDeviation: Double,
+    classes: RowClasses, data: Batch
+  ) throws -> any LearnedScore {
+    if let matrices { return LinearNetworkScore(network, parameters: parameters, process: matrices, classes: classes) }
+    let kernel = try process.makeKernel() ?? PilotKernel(of: process, data: coordinates(data), seed: seed)
+    return NetworkScore(
+      network, parameters: parameters, prediction: prediction, kernel: kernel, duration: process.duration,
+      dataDeviation: dataDeviation, classes: classes)
+  }
+
+  /// As a score of the experiment's own process.
+  func outer(_ score: any LearnedScore) -> any Score { isLogarithm ? LogScore(score) : score }
+
+  /// The data as the problem's process has it.
+  /// - Throws: `InputError` for data that have no logarithm.
+  func coordinates(_ data: Batch) throws -> Batch {
+    guard isLogarithm else { return data }
+    if let place = data.values.firstIndex(where: { !($0 > 0) }) {
+      throw InputError(
+        "row \(place / data.dimension + 1) holds \(data.values[place]); the process needs values above 0", at: "data")
+    }
+    return Batch(values: data.values.map { log($0) }, dimension: data.dimension)
+  }
+
+  func source(_ dataset: Dataset) throws -> any TrainingSource {
+    isLogarithm ? RowSource(try coordinates(dataset.training)) : dataset.source
+  }
+
+  /// The exact score of the problem's process.
+  func exactScore(of law: DataLaw?) -> (any Score)? {
+    law.flatMap { process.score(of: isLogarithm && $0.isExponential ? DataLaw($0.mixture) : $0) }
+  }
+
+  func trainer(_ score: any LearnedScore, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {
+    let (data, labels) = (try source(dataset), dataset.labels?.training)
+    if let score = score as? LinearNetworkScore {
+      return Trainer(score, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
+    }
+    guard let score = score as? NetworkScore else { preconditionFailure("a score of `score`") }
+    return Trainer(score, process: process, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
+  }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import ScoreNetworks
+
+/// Denoising score matching of a linear process with matrices: with x_t = Φ E x_0 + L z the mean over rows of
+/// ‖L_ttᵀ s_tail(x_t, t) + z_tail‖² / D_tail = ‖F − z_tail‖² / D_tail. What is drawn at t = 0 apart from the data, as velocities are, is
+/// part of z: hybrid score matching (Dockhorn et al. 2022).
+struct LinearDenoising: TrainingObjective {
+  let network: LinearNetworkScore
+
+  var score: any LearnedScore { network }
+  var needsTangents: Bool { false }
+
+  func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
+
+  private final class Worker: ObjectiveWorker {
+    private let score: LinearNetworkScore
+    private let seed: UInt64
+    private let noise, data, state: RowStorage
+
+    init(_ objective: LinearDenoising, rows: Int, seed: UInt64) {
+      score = objective.network
+      self.seed = seed
+      let (dimension, blocks) = (score.network.dimension, score.blocks)
+      noise = RowStorage(RowSpan(first: 0, count: rows, dimension: dimension))
+      state = RowStorage(RowSpan(first: 0, count: 1, dimension: dimension))
+      data = RowStorage(RowSpan(first: 0, count: 1, dimension: dimension / blocks * score.dataBlocks))
+    }
+
+    func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
+      let (rows, dimension, tail) = (shard.rows, score.network.dimension, score.network.outputDimension)
+      let (x, x0, width) = (state.rows, data.rows, dimension / score.blocks)
+      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
+      NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
+      let label = tape.constant(rows: rows.count, columns: 1)
+      let weight = tape.constant(rows: rows.count, columns: 1)
+      let input = tape.constant(rows: rows.count, columns: dimension)
+      let target = tape.constant(rows: rows.count, columns: tail)
+      for i in 0..<rows.count {
+        let t = shard.times[i]
+        let c = score.coefficients(at: t)
+        for j in 0..<x0.dimension { x0.values[j] = Double(shard.data[i * x0.dimension + j]) }
+        x.values.update(repeating: 0, count: dimension)
+        x.add(c.map, x0, times: 1)
+        x.add(c.root, Rows(values: z.values + i * dimension, first: 0, count: 1, dimension: dimension), times: 1)
+        for j in 0..<dimension { input.values[i * dimension + j] = Float(c.input[j / width] * x.values[j]) }
+        for j in 0..<tail { target.values[i * tail + j] = Float(z[i, dimension - tail + j]) }
+        label.values[i] = Float(score.label(score.noise.moments(at: t), at: t))
+        weight.values[i] = Float(1 / Double(shard.batch * tail))
+      }
+      let output = score.network.forward(input, label: label, classes: shard.classes, on: tape)
+      return tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
+    }
+  }
+}
