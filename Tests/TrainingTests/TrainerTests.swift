@@ -95,6 +95,7 @@ import Training
       case .uniform: 1.0
       case .likelihood: beta / (1 - exp(-integral))
       case .edm: exp(integral)
+      case .flowMatching: beta * beta / (4 * (1 - exp(-integral)))
       }
     }
     let mean = weights.reduce(0, +) / 1000

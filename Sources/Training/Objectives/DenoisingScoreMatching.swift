@@ -13,13 +13,13 @@ import ScoreNetworks
 ///
 /// As s = skip · x_t + out · F, this is a weighted regression of the network F on
 /// −(z + σ skip x_t)/(σ out), with weight w (σ out)².
-struct DenoisingScoreMatching: TrainingObjective {
+package struct DenoisingScoreMatching: TrainingObjective {
   let process: any AffineSDE
   let network: NetworkScore
   let weighting: TrainingPlan.Weighting
 
-  var score: any LearnedScore { network }
-  var needsTangents: Bool { false }
+  package var score: any LearnedScore { network }
+  package var needsTangents: Bool { false }
 
   /// What a row needs at time t: input and target as combinations of x_0 and z, and its weight.
   struct Row {
@@ -41,7 +41,13 @@ struct DenoisingScoreMatching: TrainingObjective {
       weight: weight, moments: moments)
   }
 
-  func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
+  package init(process: any AffineSDE, network: NetworkScore, weighting: TrainingPlan.Weighting) {
+    self.process = process
+    self.network = network
+    self.weighting = weighting
+  }
+
+  package func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
 
   private final class Worker: ObjectiveWorker {
     private let objective: DenoisingScoreMatching

@@ -11,7 +11,7 @@ import ScoreNetworks
 /// is the loss (Hyvärinen 2005). In the mean it is that of denoising score matching, w ‖σ s + z‖²/D, where x_t has a kernel of
 /// deviation σ; else σ is `PilotKernel`'s. The trace is exact, D derivatives of the network, or the mean of vᵀ (∂s/∂x) v over a few
 /// v of random signs: sliced score matching with reduced variance (Song et al. 2019, eq. 8).
-struct ImplicitScoreMatching: TrainingObjective {
+package struct ImplicitScoreMatching: TrainingObjective {
   let process: any SDE
   let network: NetworkScore
   let weighting: TrainingPlan.Weighting
@@ -20,10 +20,20 @@ struct ImplicitScoreMatching: TrainingObjective {
   /// Steps of Euler–Maruyama from 0 to T; there are more where a row's time lies between.
   let steps: Int
 
-  var score: any LearnedScore { network }
-  var needsTangents: Bool { true }
+  package var score: any LearnedScore { network }
+  package var needsTangents: Bool { true }
 
-  func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
+  package init(
+    process: any SDE, network: NetworkScore, weighting: TrainingPlan.Weighting, projections: Int?, steps: Int
+  ) {
+    self.process = process
+    self.network = network
+    self.weighting = weighting
+    self.projections = projections
+    self.steps = steps
+  }
+
+  package func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
 
   private final class Worker: ObjectiveWorker {
     private let objective: ImplicitScoreMatching

@@ -6,13 +6,17 @@ import ScoreNetworks
 /// Denoising score matching of a linear process with matrices: with x_t = Φ E x_0 + L z the mean over rows of
 /// ‖L_ttᵀ s_tail(x_t, t) + z_tail‖² / D_tail = ‖F − z_tail‖² / D_tail. What is drawn at t = 0 apart from the data, as velocities are, is
 /// part of z: hybrid score matching (Dockhorn et al. 2022).
-struct LinearDenoising: TrainingObjective {
+package struct LinearDenoising: TrainingObjective {
   let network: LinearNetworkScore
 
-  var score: any LearnedScore { network }
-  var needsTangents: Bool { false }
+  package var score: any LearnedScore { network }
+  package var needsTangents: Bool { false }
 
-  func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
+  package init(network: LinearNetworkScore) {
+    self.network = network
+  }
+
+  package func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
 
   private final class Worker: ObjectiveWorker {
     private let score: LinearNetworkScore

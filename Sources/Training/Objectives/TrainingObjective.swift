@@ -3,7 +3,7 @@ import Core
 import ScoreNetworks
 
 /// What a network is trained to minimise: a mean over data, times and noise.
-protocol TrainingObjective: Sendable {
+package protocol TrainingObjective: Sendable {
   /// The network with its conventions; its parameters are not used.
   var score: any LearnedScore { get }
   /// Whether the loss holds derivatives of the network by its input.
@@ -12,21 +12,30 @@ protocol TrainingObjective: Sendable {
   func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker
 }
 
-protocol ObjectiveWorker: AnyObject {
+package protocol ObjectiveWorker: AnyObject {
   /// The part of the loss that some rows of a step's batch have, as a tensor of one value.
   func loss(of shard: TrainingShard, on tape: Tape) -> Tensor
 }
 
 /// Some rows of a step's batch.
-struct TrainingShard {
+package struct TrainingShard {
   /// Within the batch.
-  let rows: Range<Int>
+  package let rows: Range<Int>
   /// Data of the network's process, row after row.
-  let data: UnsafeMutableBufferPointer<Float>
+  package let data: UnsafeMutableBufferPointer<Float>
   /// The time of each row.
-  let times: UnsafePointer<Double>
-  let classes: Tensor?
-  let step: Int
+  package let times: UnsafePointer<Double>
+  package let classes: Tensor?
+  package let step: Int
   /// How many rows the batch has.
-  let batch: Int
+  package let batch: Int
+
+  package init(
+    rows: Range<Int>, data: UnsafeMutableBufferPointer<Float>, times: UnsafePointer<Double>, classes: Tensor?,
+    step: Int,
+    batch: Int
+  ) {
+    (self.rows, self.data, self.times) = (rows, data, times)
+    (self.classes, self.step, self.batch) = (classes, step, batch)
+  }
 }

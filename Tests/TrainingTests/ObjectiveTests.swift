@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Foundation
+import Processes
+import ScoreNetworks
+import Testing
+import Training
+
+/// The variance-preserving process without anything that says so: no kernel, no exact score.
+private struct Bare: SDE {
+  let vp = VPSDE()
+  var duration: Double { 1 }
+  var samplingEpsilon: Double { 1e-3 }
+  func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) { vp.addDrift(x, at: t, times: times, to: out) }
+  func addScoreDrift(_ s: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    vp.addScoreDrift(s, x, at: t, times: times, to: out)
+  }
+  func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
+    vp.addNoise(z, x, at: t, times: times, to: out)
+  }
+  func drawPrior(into x: Rows, from stream: NoiseStream) { vp.drawPrior(into: x, from: stream) }
+  func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) { vp.priorLogDensity(x, into: out) }
+}
+
+@Suite struct ObjectiveTests {
+  static func ou() throws -> OrnsteinUhlenbeck {
+    try OrnsteinUhlenbeck(noise: [[1, 0.6], [0.6, 0.8]], relaxation: [[1.5, 0.3], [0.3, 0.8]])
+  }
+
+  static func cldNetwork(_ hidden: [Int] = [16, 16]) -> MLP {
+    MLP(
+      dimension: 4, output: 2, hidden: hidden, features: TimeFeatures(.fourier, count: 16, scale: 0.1, seed: 1))
+  }
+
+  static func linearScore(_ network: MLP, _ process: any LinearSDE, seed: UInt64 = 1) -> LinearNetworkScore {
+    LinearNetworkScore(network, parameters: parameters(network, seed), process: process)
+  }
+
+  /// Larger than at the start of a training, so that derivatives are not nearly zero.
+  static func parameters(_ network: MLP, _ seed: UInt64 = 1) -> [Float] {
+    let normals = NoiseStream(seed: seed, purpose: .weights).normals(count: 1, dimension: network.layout.count)
+    return zip(network.initialParameters(seed: seed), normals.values).map { $0 + Float(0.1 * $1) }
+  }
+
+  static func objective(_ name: String) throws -> any TrainingObjective {
+    let network = mlp([16, 16])
+    let scalar = networkScore(network, .velocity, parameters: parameters(network))
+    switch name {
+    case "denoising": return DenoisingScoreMatching(process: VPSDE(), network: scalar, weighting: .flowMatching)
+    case "cld": return LinearDenoising(network: linearScore(cldNetwork(), CriticallyDampedLangevin()))
+    case "ou": return LinearDenoising(network: linearScore(network, try ou()))
+    case "implicit":
+      return ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: nil, steps: 50)
+    default:
+      return ImplicitScoreMatching(process: Bare(), network: scalar, weighting: .uniform, projections: 2, steps: 50)
+    }
+  }
+
+  /// The loss of a batch of data at even times, and its gradient.
+  static func loss(
+    _ objective: any TrainingObjective, _ parameters: [Float], rows: Int = 64, step: Int = 3
+  ) throws -> (value: Double, gradient: [Float]) {
+    let batch = try MixtureData(twoGaussians(), count: rows, heldOut: 1).load(seed: 1).training
+    let network = objective.score.network
+    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
+    var data = batch.values.map { Float($0) }
+    let times = (0..<rows).map { 0.05 + 0.9 * (Double($0) + 0.5) / Double(rows) }
+    var gradient = [Float](repeating: 0, count: network.layout.count)
+    let value = parameters.withUnsafeBufferPointer { parameters in
+      tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
+      let loss = data.withUnsafeMutableBufferPointer { data in
+        times.withUnsafeBufferPointer {
+          worker.loss(
+            of: TrainingShard(
+              rows: 0..<rows, data: data, times: $0.baseAddress!, classes: nil, step: step, batch: rows), on: tape)
+        }
+      }
+      gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
+      return Double(loss.values[0])
+    }
+    return (value, gradient)
+  }
+
+  @Test(arguments: ["denoising", "cld", "ou", "implicit", "sliced"])
+  func gradientsAreDerivatives(_ name: String) throws {
+    let objective = try Self.objective(name)
+    let start = Self.parameters(mlpOf(objective))
+    let gradient = try Self.loss(objective, start).gradient
+    for k in 0..<5 {
+      let raw = NoiseStream(seed: UInt64(10 + k), purpose: .data).normals(count: 1, dimension: start.count).values
+      let length = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      let direction = raw.map { $0 / length }
+      let expected = zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
+      // Differences of losses of order 1, known to 1e-7 of themselves, over 2 · 0.01: 1e-5; and h² of the third derivative.
+      let h = 0.01
+      func shifted(_ sign: Double) throws -> Double {
+        try Self.loss(objective, zip(start, direction).map { $0 + Float(sign * h * $1) }).value
+      }
+      let (ahead, behind) = (try shifted(1), try shifted(-1))
+      let found = (ahead - behind) / (2 * h)
+      let size = gradient.reduce(0) { $0 + Double($1) * Double($1) }.squareRoot()
+      #expect(abs(found - expected) < 2e-3 * size + 1e-4 * abs(ahead), "\(name): \(found), \(expected), \(size)")
+    }
+  }
+
+  private func mlpOf(_ objective: any TrainingObjective) -> MLP {
+    guard let network = objective.score.network as? MLP else { preconditionFailure("an MLP") }
+    return network
+  }
+
+  /// E w (σ² (‖s‖² + 2 tr ∂s/∂x)/D + 1) = E w ‖σ s + z‖²/D, for any network.
+  @Test func implicitAndSlicedLossesAreTheDenoisingOneInTheMean() throws {
+    let network = mlp([16, 16])
+    let scalar = networkScore(network, .noise, parameters: Self.parameters(network))
+    func mean(_ objective: any TrainingObjective) throws -> Double {
+      var sum = 0.0
+      for step in 0..<40 { sum += try Self.loss(objective, scalar.parameters, rows: 512, step: step).value }
+      return sum / 40
+    }
+    let denoising = try mean(DenoisingScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform))
+    let implicit = try mean(
+      ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: nil, steps: 200))
+    let sliced = try mean(
+      ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: 1, steps: 200))
+    // 20,480 rows, of losses that vary by about themselves from row to row: 4 standard errors are 3 %.
+    #expect(abs(implicit / denoising - 1) < 0.03, "\(implicit), \(denoising)")
+    #expect(abs(sliced / implicit - 1) < 0.03, "\(sliced), \(implicit)")
+  }
+
+  @Test func pilotKernelsAreNearTheTrueOne() throws {
+    let data = try MixtureData(twoGaussians(), count: 4000, heldOut: 1).load(seed: 1).training
+    let (pilot, kernel) = (PilotKernel(of: Bare(), data: data, seed: 1), try #require(VPSDE().makeKernel()))
+    for t in [0.01, 0.1, 0.3, 0.6, 1] {
+      let (a, b) = (pilot.moments(at: t), kernel.moments(at: t))
+      // 4,096 values: 4 standard errors of a variance are 9 %.
+      #expect(abs(a.variance / b.variance - 1) < 0.09, "\(t)")
+      #expect(abs(a.scale - b.scale) < 0.07, "\(t)")
+    }
+  }
+
+  @Test(arguments: ["cld", "sliced"]) func threadsDoNotMatter(_ name: String) throws {
+    let data = try MixtureData(twoGaussians(), count: 500, heldOut: 1).load(seed: 1).training
+    var plan = TrainingPlan(steps: 3, batch: 200)
+    func trained(_ threads: Int) throws -> TrainingState {
+      let trainer: Trainer
+      if name == "cld" {
+        trainer = Trainer(
+          Self.linearScore(Self.cldNetwork(), CriticallyDampedLangevin()), data: RowSource(data), plan: plan, seed: 5,
+          threads: threads)
+      } else {
+        plan.objective = .sliced
+        trainer = Trainer(
+          networkScore(mlp([16, 16])), process: Bare(), data: data, plan: plan, seed: 5, threads: threads)
+      }
+      var state = trainer.initialState()
+      try trainer.run(&state)
+      return state
+    }
+    #expect(bits(try trained(1)) == bits(try trained(2)))
+  }
+
+  @Test func pullbacksOfStatesAreDerivatives() throws {
+    let score = Self.linearScore(Self.cldNetwork(), CriticallyDampedLangevin())
+    let span = RowSpan(first: 0, count: 5, dimension: 4)
+    let evaluator = try score.makeEvaluator(for: span)
+    try RowStorage.with(span, count: 5) { rows in
+      let (x, v, out, s, d) = (rows[0], rows[1], rows[2], rows[3], rows[4])
+      NoiseStream(seed: 1, purpose: .data).normals(into: x, step: 0)
+      NoiseStream(seed: 1, purpose: .data).normals(into: v, step: 1)
+      NoiseStream(seed: 1, purpose: .data).normals(into: d, step: 2)
+      let times: [Double] = [0.1, 0.2, 0.2, 0.7, 1]
+      try times.withUnsafeBufferPointer { times in
+        let times = Times.each(times.baseAddress!)
+        try evaluator.pullback(v, x, at: times, into: out)
+        func along(_ row: Int) throws -> Double {
+          var values: [Double] = []
+          for sign in [1.0, -1] {
+            for i in 0..<x.size { x.values[i] += sign * 1e-2 * d.values[i] }
+            try evaluator.evaluate(x, at: times, into: s)
+            values.append((0..<4).reduce(0) { $0 + v[row, $1] * s[row, $1] })
+            for i in 0..<x.size { x.values[i] -= sign * 1e-2 * d.values[i] }
+          }
+          return (values[0] - values[1]) / 2e-2
+        }
+        for row in 0..<5 {
+          let expected = (0..<4).reduce(0) { $0 + out[row, $1] * d[row, $1] }
+          let found = try along(row)
+          let size = (0..<4).reduce(0) { $0 + out[row, $1] * out[row, $1] }.squareRoot()
+          // Single precision over 0.02, and the third derivative times 1e-4.
+          #expect(abs(found - expected) < 5e-3 * size, "\(row): \(found), \(expected)")
+        }
+        // Only velocities have a score.
+        try evaluator.evaluate(x, at: times, into: s)
+        for row in 0..<5 { #expect(s[row, 0] == 0 && s[row, 1] == 0 && s[row, 2] != 0) }
+      }
+    }
+  }
+
+  // Bounds on the mean excess: twice what a run gave, as other processors round otherwise.
+  static let cases: [(String, Double)] = [
+    ("cld", 0.008), ("ou", 0.006), ("sliced", 0.012), ("implicit", 0.01), ("bare", 0.004),
+  ]
+
+  @Test("a small network comes close to the exact score", arguments: cases)
+  func learns(_ name: String, _ bound: Double) throws {
+    let law = try twoGaussians()
+    let data = try MixtureData(law, count: 10_000, heldOut: 5000).load(seed: 1)
+    var plan = TrainingPlan(steps: 1500, batch: 256, learningRate: 4e-3, ema: 0.99, epsilon: 1e-3)
+    let network = mlp()
+    let start: any LearnedScore
+    let process: any LinearSDE
+    let trainer: Trainer
+    switch name {
+    case "cld", "ou":
+      let network = name == "cld" ? Self.cldNetwork([64, 64]) : network
+      process = name == "cld" ? CriticallyDampedLangevin() : try Self.ou()
+      let score = LinearNetworkScore(network, parameters: network.initialParameters(seed: 1), process: process)
+      trainer = Trainer(score, data: RowSource(data.training), plan: plan, seed: 3, threads: 2)
+      start = score
+    case "bare":
+      plan.objective = .sliced
+      process = VPSDE()
+      let score = NetworkScore(
+        network, parameters: network.initialParameters(seed: 1), prediction: .velocity,
+        kernel: PilotKernel(of: Bare(), data: data.training, seed: 3), duration: 1)
+      trainer = Trainer(score, process: Bare(), data: data.training, plan: plan, seed: 3, threads: 2)
+      start = score
+    default:
+      plan.objective = name == "sliced" ? .sliced : .implicit
+      process = VPSDE()
+      let score = networkScore(network)
+      trainer = Trainer(score, process: process, data: data.training, plan: plan, seed: 3, threads: 2)
+      start = score
+    }
+    var state = trainer.initialState()
+    try trainer.run(&state)
+    let exact = try #require(process.score(of: DataLaw(law)))
+    func excess(_ score: any LearnedScore) throws -> Double {
+      let bins = try LossByTime(
+        of: score, process: process, exact: exact, data: data.heldOut, from: 1e-3, seed: 4, bins: 10, draws: 2048
+      ).bins
+      return bins.reduce(0) { $0 + ($1.excess ?? .nan) } / 10
+    }
+    let (learned, untrained) = (try excess(start.with(parameters: state.averages)), try excess(start))
+    #expect(learned < bound, "\(name): \(learned)")
+    #expect(learned < 0.2 * untrained, "\(name): \(learned), \(untrained)")
+  }
+}
