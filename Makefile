@@ -24,7 +24,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders clean $(experiments)
+.PHONY: default help list setup build test all format lint bench notebooks photos docs orders extending clean $(experiments)
 
 default: vp-digits
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
+	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -110,15 +111,21 @@ orders: build
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
+extending: setup
+	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
+	@.build/extending/release/my-score-sde run Experiments/Extending/extending.yaml --output Results/extending $(ARGS)
+
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
 	@mv Docs/Experiments.md.part Docs/Experiments.md
 
 format:
-	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests
+	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests Experiments/Extending/Package.swift \
+	  Experiments/Extending/Sources
 
 lint:
-	@$(swift) format lint --strict --recursive --parallel Package.swift Sources Tests
+	@$(swift) format lint --strict --recursive --parallel Package.swift Sources Tests Experiments/Extending/Package.swift \
+	  Experiments/Extending/Sources
 
 clean:
 	@rm -rf .build

@@ -67,6 +67,10 @@ let package = Package(
       name: "score-sde-bench",
       dependencies: ["Training", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels"]),
 
+    // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
+    .target(name: "ExtendingExample", dependencies: ["ScoreSDE"], path: "Experiments/Extending/Sources/MyKinds"),
+    tests("ExtendingTests", on: ["ExtendingExample", "Commands", "ScoreSDE"]),
+
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
     tests(

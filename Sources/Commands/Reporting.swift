@@ -7,7 +7,7 @@ import Foundation
 /// Runs a command's body; an error becomes one line on standard error and an exit code: 2 for wrong input, 1 for a run that
 /// failed after it had begun.
 func reportingErrors(_ body: () throws -> Void) throws {
-  func report(_ text: String) { FileHandle.standardError.write(Data("score-sde: \(text)\n".utf8)) }
+  func report(_ text: String) { Commands.report("score-sde: \(text)") }
   do {
     try body()
   } catch let error as InputError {
@@ -22,3 +22,6 @@ func reportingErrors(_ body: () throws -> Void) throws {
     throw ExitCode(1)
   }
 }
+
+/// A line on standard error.
+func report(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)) }

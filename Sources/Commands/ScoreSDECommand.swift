@@ -20,6 +20,22 @@ public enum CommandTool {
     current.withLock { $0 = catalogue }
     ScoreSDECommand.main()
   }
+
+  /// Runs one command within this process.
+  /// - Parameter arguments: what would follow the program's name.
+  /// - Returns: the exit code.
+  public static func run(_ arguments: [String], _ catalogue: Catalogue = .standard) -> Int32 {
+    current.withLock { $0 = catalogue }
+    do {
+      var command = try ScoreSDECommand.parseAsRoot(arguments)
+      try command.run()
+      return 0
+    } catch {
+      let (message, code) = (ScoreSDECommand.fullMessage(for: error), ScoreSDECommand.exitCode(for: error).rawValue)
+      if !message.isEmpty { code == 0 ? print(message) : report(message) }
+      return code
+    }
+  }
 }
 
 struct ScoreSDECommand: ParsableCommand {

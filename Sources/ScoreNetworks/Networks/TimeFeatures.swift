@@ -36,7 +36,7 @@ public struct TimeFeatures: Sendable, Equatable {
   public var label: NoiseLabel { kind == .sinusoidal ? .time : .logNoise }
 
   /// Features of a column of labels.
-  func callAsFunction(_ label: Tensor, on tape: Tape) -> Tensor {
+  public func callAsFunction(_ label: Tensor, on tape: Tape) -> Tensor {
     let row = tape.constant(rows: 1, columns: frequencies.count)
     frequencies.withUnsafeBufferPointer { row.values.update(from: $0.baseAddress!, count: $0.count) }
     return tape.sinusoids(label, frequencies: row)

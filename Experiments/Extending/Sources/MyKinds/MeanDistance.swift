@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ScoreSDE
+
+/// A metric: the distance between the means of samples and held-out data. Its name becomes a column of solvers.csv.
+struct MeanDistance: Metric {
+  func evaluate(samples: Batch, heldOut: Batch, seed: UInt64, threads: Int) throws -> Double {
+    func mean(_ batch: Batch, _ j: Int) -> Double {
+      (0..<batch.count).reduce(0) { $0 + batch[$1, j] } / Double(batch.count)
+    }
+    let squares = (0..<samples.dimension).map { j in
+      let difference = mean(samples, j) - mean(heldOut, j)
+      return difference * difference
+    }
+    return squares.reduce(0, +).squareRoot()
+  }
+}
