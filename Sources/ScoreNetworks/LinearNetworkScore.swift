@@ -6,17 +6,23 @@ import Processes
 /// A network read as the score of a linear process with matrices. It sees the whole state, each block scaled to about unit variance, and
 /// predicts the noise z of the blocks that noise acts on:
 ///
-///     x_t = Φ E x_0 + L z,  C = L Lᵀ,   s_tail = −L_tt⁻ᵀ F(S x, label),
+///     x_t = Φ E x_0 + L z,  C = L Lᵀ,   s_tail = −L_tt⁻ᵀ ẑ_tail,   ẑ_tail = F(S x, label),
 ///
 /// with L lower triangular and tt its last blocks. The other components of the score are 0, as nobody asks for them.
 /// (For a velocity this is the hybrid score matching of Dockhorn et al. 2022.)
+///
+/// With `edm` prediction ẑ_tail = K x + R F, where K x is the best guess for data N(0, σ_d² I) and R Rᵀ the covariance of what it
+/// misses: K = L_{·t}ᵀ Q⁻¹ with Q = σ_d² Φ E (Φ E)ᵀ + C, R Rᵀ = I − K L_{·t}. The network's target has unit variance at every noise
+/// level, as for a scalar process with EDM's preconditioning.
 public struct LinearNetworkScore: LearnedScore {
   public let network: any ScoreNetwork
   public let parameters: [Float]
   public let noise: any PerturbationKernel
   public let duration: Double
   public let classes: RowClasses
-  public var dataDeviation: Double { 1 }
+  public let dataDeviation: Double
+  /// `noise` or `edm`.
+  public let prediction: Prediction
   /// Of the state; of data; of noise.
   public let blocks, dataBlocks, noiseBlocks: Int
   public let kernel: any LinearKernel
@@ -24,15 +30,19 @@ public struct LinearNetworkScore: LearnedScore {
 
   /// - Precondition: a network of the state's dimension, with an output for each value that noise acts on.
   public init(
-    _ network: any ScoreNetwork, parameters: [Float], process: any LinearSDE, classes: RowClasses = .inTurn
+    _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction = .noise, process: any LinearSDE,
+    dataDeviation: Double = 1, classes: RowClasses = .inTurn
   ) {
+    precondition(prediction == .noise || prediction == .edm, "noise or edm")
     self.init(
-      network, parameters: parameters, kernel: process.makeLinearKernel(), noise: process.makeNoiseKernel(),
+      network, parameters: parameters, prediction, dataDeviation, kernel: process.makeLinearKernel(),
+      noise: process.makeNoiseKernel(),
       duration: process.duration, blocks: (process.blocks, process.dataBlocks, process.noiseBlocks), classes: classes)
   }
 
   private init(
-    _ network: any ScoreNetwork, parameters: [Float], kernel: any LinearKernel, noise: any PerturbationKernel,
+    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, _ dataDeviation: Double,
+    kernel: any LinearKernel, noise: any PerturbationKernel,
     duration: Double, blocks: (state: Int, data: Int, noise: Int), classes: RowClasses
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
@@ -42,6 +52,7 @@ public struct LinearNetworkScore: LearnedScore {
       "a network of other blocks")
     self.network = network
     self.parameters = parameters
+    (self.prediction, self.dataDeviation) = (prediction, dataDeviation)
     self.kernel = kernel
     self.noise = noise
     self.duration = duration
@@ -51,7 +62,8 @@ public struct LinearNetworkScore: LearnedScore {
 
   public func with(parameters: [Float]?, classes: RowClasses?) -> LinearNetworkScore {
     LinearNetworkScore(
-      network, parameters: parameters ?? self.parameters, kernel: kernel, noise: noise, duration: duration,
+      network, parameters: parameters ?? self.parameters, prediction, dataDeviation, kernel: kernel, noise: noise,
+      duration: duration,
       blocks: (blocks, dataBlocks, noiseBlocks), classes: classes ?? self.classes)
   }
 
@@ -63,7 +75,11 @@ public struct LinearNetworkScore: LearnedScore {
     public let input: [Double]
     /// Φ E and L
     public let map, root: Matrix
-    /// −L_tt⁻ᵀ
+    /// K and R, where the prediction has them.
+    public let guess: Matrix?
+    public let residual: Matrix
+    /// s_tail = skip x + output F
+    public let skip: Matrix?
     public let output: Matrix
   }
 
@@ -71,15 +87,23 @@ public struct LinearNetworkScore: LearnedScore {
   public func coefficients(at t: Double) -> Coefficients {
     let moments = kernel.moments(at: t)
     let map = moments.propagator.columns(0..<dataBlocks)
-    let root =
-      moments.covariance.lowerCholesky
-      ?? Matrix([[Double]](repeating: [Double](repeating: .nan, count: blocks), count: blocks))
-    let input = (0..<blocks).map { i in
-      let signal = (0..<dataBlocks).reduce(0) { $0 + map[i, $1] * map[i, $1] }
-      return 1 / (signal + moments.covariance[i, i]).squareRoot()
+    let tail = blocks - noiseBlocks..<blocks
+    let nothing = Matrix([[Double]](repeating: [Double](repeating: .nan, count: blocks), count: blocks))
+    let root = moments.covariance.lowerCholesky ?? nothing
+    let total = (dataDeviation * dataDeviation) * (map * map.transpose) + moments.covariance
+    let input = (0..<blocks).map { 1 / total[$0, $0].squareRoot() }
+    let turn = -1 * root.block(tail).lowerInverse.transpose
+    guard prediction == .edm else {
+      return Coefficients(
+        input: input, map: map, root: root, guess: nil, residual: .identity(noiseBlocks), skip: nil, output: turn)
     }
-    let tail = root.block(blocks - noiseBlocks..<blocks)
-    return Coefficients(input: input, map: map, root: root, output: -1 * tail.lowerInverse.transpose)
+    let columns = root.columns(tail)
+    let guess = columns.transpose * total.inverse
+    // Where hardly any data is left, what is missed is lost in rounding: no less than 1e-6.
+    let missed = Matrix.identity(noiseBlocks) - guess * columns + 1e-12 * Matrix.identity(noiseBlocks)
+    let residual = missed.lowerCholesky ?? 1e-6 * Matrix.identity(noiseBlocks)
+    return Coefficients(
+      input: input, map: map, root: root, guess: guess, residual: residual, skip: turn * guess, output: turn * residual)
   }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
@@ -105,7 +129,7 @@ public struct LinearNetworkScore: LearnedScore {
     deinit { score.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachPart(of: x, times, recording: false) { part in write(part, into: s) }
+      forEachPart(of: x, times, recording: false) { part in write(part, x, into: s) }
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
@@ -114,7 +138,7 @@ public struct LinearNetworkScore: LearnedScore {
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
       forEachPart(of: x, times, recording: true) { part in
-        write(part, into: s)
+        write(part, x, into: s)
         for index in v.indices { pullBack(v[index], through: part, into: out[index]) }
       }
     }
@@ -131,7 +155,11 @@ public struct LinearNetworkScore: LearnedScore {
       return Rows(values: storage.rows.values + first * width, first: 0, count: count, dimension: width)
     }
 
-    private func write(_ part: Part, into s: Rows) {
+    private func states(_ x: Rows, _ first: Int, _ count: Int) -> Rows {
+      Rows(values: x.values + first * x.dimension, first: 0, count: count, dimension: x.dimension)
+    }
+
+    private func write(_ part: Part, _ x: Rows, into s: Rows) {
       let (width, values) = (s.dimension, rows(output, 0, part.count))
       let skip = width - values.dimension
       for i in 0..<values.size { values.values[i] = Double(part.output.values[i]) }
@@ -139,6 +167,9 @@ public struct LinearNetworkScore: LearnedScore {
         let result = rows(tail, run.first, run.count)
         result.values.update(repeating: 0, count: result.size)
         result.add(run.coefficients.output, rows(output, run.first, run.count), times: 1)
+        if let skip = run.coefficients.skip {
+          result.add(skip, states(x, part.start + run.first, run.count), times: 1)
+        }
         for row in 0..<run.count {
           let target = s.values + (part.start + run.first + row) * width
           target.update(repeating: 0, count: skip)
@@ -147,7 +178,7 @@ public struct LinearNetworkScore: LearnedScore {
       }
     }
 
-    /// (∂s/∂x)ᵀ v = S (∂F/∂(S x))ᵀ Oᵀ v_tail with O = −L_tt⁻ᵀ
+    /// (∂s/∂x)ᵀ v = skipᵀ v_tail + S (∂F/∂(S x))ᵀ outputᵀ v_tail
     private func pullBack(_ v: Rows, through part: Part, into out: Rows) {
       let (width, blockWidth) = (v.dimension, v.dimension / score.blocks)
       let skip = width - score.network.outputDimension
@@ -167,12 +198,20 @@ public struct LinearNetworkScore: LearnedScore {
         preconditionFailure("a network that ignores its input")
       }
       for run in part.runs {
+        for row in 0..<run.count {
+          (tail.rows.values + (run.first + row) * tail.rows.dimension).update(
+            from: v.values + (part.start + run.first + row) * width + skip, count: tail.rows.dimension)
+        }
         for row in run.first..<run.first + run.count {
           for j in 0..<width {
             out.values[(part.start + row) * width + j] =
               run.coefficients.input[j / blockWidth] * Double(gradient.values[row * width + j])
           }
         }
+      }
+      for run in part.runs {
+        guard let back = run.coefficients.skip?.transpose else { continue }
+        states(out, part.start + run.first, run.count).add(back, rows(tail, run.first, run.count), times: 1)
       }
       tape.releaseGradient(of: part.input)
       tape.arena.recycle(adjoint.values, adjoint.count)

@@ -59,7 +59,8 @@ public struct Trainer: Sendable {
     _ score: LinearNetworkScore, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan, seed: UInt64,
     threads: Int = Shards.processors
   ) {
-    precondition(plan.objective == .denoising && plan.weighting == .uniform, "denoising with equal weights")
+    precondition(plan.objective == .denoising, "denoising")
+    precondition(plan.weighting == (score.prediction == .edm ? .edm : .uniform), "the prediction's own weighting")
     self.init(
       LinearDenoising(network: score), dataDimension: score.network.dimension / score.blocks * score.dataBlocks, data,
       labels, plan, seed, threads)

@@ -58,11 +58,14 @@ struct LearningProblem {
         "objective denoising needs a process with a perturbation kernel; \(kind) has none: sliced or implicit")
     }
     if matrices != nil {
-      guard prediction == .noise else {
-        throw options.wrong("score", "prediction \(prediction.rawValue): a process with matrices allows noise")
+      guard prediction == .noise || prediction == .edm else {
+        throw options.wrong("score", "prediction \(prediction.rawValue): a process with matrices allows noise, edm")
       }
-      guard training?.weighting ?? .uniform == .uniform else {
-        throw options.wrong("training", "weighting: a process with matrices allows uniform")
+      let weighting = prediction == .edm ? TrainingPlan.Weighting.edm : .uniform
+      guard training?.weighting ?? weighting == weighting else {
+        throw options.wrong(
+          "training",
+          "weighting: a process with matrices allows \(weighting.rawValue) with prediction \(prediction.rawValue)")
       }
     } else if prediction == .noise || prediction == .score, let kernel = process.makeKernel() {
       // The data in x_T is below what a float of noise tells.
@@ -82,7 +85,11 @@ struct LearningProblem {
     _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, dataDeviation: Double,
     classes: RowClasses, data: Batch
   ) throws -> any LearnedScore {
-    if let matrices { return LinearNetworkScore(network, parameters: parameters, process: matrices, classes: classes) }
+    if let matrices {
+      return LinearNetworkScore(
+        network, parameters: parameters, prediction: prediction, process: matrices, dataDeviation: dataDeviation,
+        classes: classes)
+    }
     let kernel = try process.makeKernel() ?? PilotKernel(of: process, data: coordinates(data), seed: seed)
     return NetworkScore(
       network, parameters: parameters, prediction: prediction, kernel: kernel, duration: process.duration,

@@ -5,7 +5,8 @@ import ScoreNetworks
 
 /// Denoising score matching of a linear process with matrices: with x_t = Φ E x_0 + L z the mean over rows of
 /// ‖L_ttᵀ s_tail(x_t, t) + z_tail‖² / D_tail = ‖F − z_tail‖² / D_tail. What is drawn at t = 0 apart from the data, as velocities are, is
-/// part of z: hybrid score matching (Dockhorn et al. 2022).
+/// part of z: hybrid score matching (Dockhorn et al. 2022). With `edm` prediction the mean is of ‖F − R⁻¹ (z_tail − K x)‖²/D_tail, whose
+/// target has unit variance at every noise level.
 package struct LinearDenoising: TrainingObjective {
   let network: LinearNetworkScore
 
@@ -21,7 +22,7 @@ package struct LinearDenoising: TrainingObjective {
   private final class Worker: ObjectiveWorker {
     private let score: LinearNetworkScore
     private let seed: UInt64
-    private let noise, data, state: RowStorage
+    private let noise, data, state, wanted, scaled: RowStorage
 
     init(_ objective: LinearDenoising, rows: Int, seed: UInt64) {
       score = objective.network
@@ -29,6 +30,8 @@ package struct LinearDenoising: TrainingObjective {
       let (dimension, blocks) = (score.network.dimension, score.blocks)
       noise = RowStorage(RowSpan(first: 0, count: rows, dimension: dimension))
       state = RowStorage(RowSpan(first: 0, count: 1, dimension: dimension))
+      let tail = RowSpan(first: 0, count: 1, dimension: score.network.outputDimension)
+      (wanted, scaled) = (RowStorage(tail), RowStorage(tail))
       data = RowStorage(RowSpan(first: 0, count: 1, dimension: dimension / blocks * score.dataBlocks))
     }
 
@@ -49,7 +52,15 @@ package struct LinearDenoising: TrainingObjective {
         x.add(c.map, x0, times: 1)
         x.add(c.root, Rows(values: z.values + i * dimension, first: 0, count: 1, dimension: dimension), times: 1)
         for j in 0..<dimension { input.values[i * dimension + j] = Float(c.input[j / width] * x.values[j]) }
-        for j in 0..<tail { target.values[i * tail + j] = Float(z[i, dimension - tail + j]) }
+        let (goal, result) = (wanted.rows, scaled.rows)
+        for j in 0..<tail { goal.values[j] = z[i, dimension - tail + j] }
+        if let guess = c.guess {
+          goal.add(guess, x, times: -1)
+          result.values.update(repeating: 0, count: tail)
+          result.add(c.residual.lowerInverse, goal, times: 1)
+          goal.copy(result)
+        }
+        for j in 0..<tail { target.values[i * tail + j] = Float(goal.values[j]) }
         label.values[i] = Float(score.label(score.noise.moments(at: t), at: t))
         weight.values[i] = Float(1 / Double(shard.batch * tail))
       }
