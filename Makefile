@@ -24,7 +24,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders extending clean $(experiments)
+.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending clean $(experiments)
 
 default: vp-digits
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
+	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
@@ -110,6 +111,21 @@ orders: build
 	  --to Results/solver-orders/orders-vp.csv --rows 16384 --steps 32,64,128,256,512 $(ARGS)
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
+
+# One config for each process, and a mixture whose scores and densities are known in place of its data.
+processes := vp-moons subvp-moons ve-swiss-roll edm-swiss-roll iddpm-checkerboard cosine-checkerboard \
+  rectified-flow-checkerboard interpolant-moons schedule-moons formula-swiss-roll ou-moons cld-moons gbm-mixture
+mixture = {kind: gaussian-mixture, weights: [1, 2], means: [[-1, -0.5], [0.8, 0.6]], deviations: [0.3, 0.5], \
+  exponential: $(if $(filter gbm-mixture,$(1)),true,false)}
+
+processes: build
+	@mkdir -p Results/processes
+	@$(foreach n,$(processes),echo $n; \
+	  $(program) check Experiments/$n.yaml --set 'data=$(call mixture,$n)' --to Results/processes/$n-check.csv --quiet \
+	    || exit 1; \
+	  $(program) train Experiments/$n.yaml --set 'data=$(call mixture,$n)' --output Results/processes/$n --quiet $(ARGS) \
+	    || exit 1;)
+	@python3 Experiments/process_table.py Results/processes $(processes)
 
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending

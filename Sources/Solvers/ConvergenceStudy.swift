@@ -6,9 +6,8 @@ import Processes
 /// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε from the
 /// exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.
 ///
-/// The exact solution is GSL's rk8pd at 1e-12, or for the SDE ShARK (where noise does not depend on the state, else
-/// Euler–Maruyama) with 16 times the most steps. An order is −slope of ln error over ln N by least squares, its interval
-/// from leaving out one of 16 groups of rows at a time (jackknife, two-sided 95 %).
+/// The exact solution is `ReferenceSolver`'s, with 16 times the most steps for the SDE. An order is −slope of ln error over
+/// ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife, two-sided 95 %).
 public struct ConvergenceStudy: Sendable {
   public struct Measurement: Sendable {
     public let steps: [Int]
@@ -19,8 +18,6 @@ public struct ConvergenceStudy: Sendable {
   }
 
   private static let groups = 16
-  /// Errors below are the reference's tolerance and rounding.
-  private static let floor = 1e-10
 
   public let process: any SDE
   public let score: any Score
@@ -30,6 +27,7 @@ public struct ConvergenceStudy: Sendable {
   public let steps: [Int]
   public let rows: Int
   public let threads: Int
+  private let exact: ReferenceSolver
 
   /// - Parameters:
   ///   - steps: at least two counts, rising.
@@ -47,19 +45,12 @@ public struct ConvergenceStudy: Sendable {
     self.steps = steps
     self.rows = rows
     self.threads = threads
+    exact = ReferenceSolver(process: process, score: score)
   }
 
   /// The exact ends of all rows on a grid: of the flow where `isStochastic` is false.
   public func reference(isStochastic: Bool, grid: any TimeGrid) throws -> Batch {
-    let most = (steps.max() ?? 1) * 16
-    let solver: any Solver =
-      if isStochastic {
-        PredictorCorrector(
-          process is any AffineSDE ? ShARK() as any Predictor : EulerMaruyama(), steps: most, grid: grid,
-          lastStep: .full)
-      } else {
-        ProbabilityFlow(.rk8pd, rtol: 1e-12, atol: 1e-12)
-      }
+    let solver: any Solver = isStochastic ? exact.path(steps: (steps.max() ?? 1) * 16, grid: grid) : exact.flow()
     return try sampler(grid).draw(rows, with: solver, denoise: false).batch
   }
 
@@ -70,7 +61,8 @@ public struct ConvergenceStudy: Sendable {
     _ predictor: any Predictor, grid: any TimeGrid, against reference: Batch, exactStart: Int = 0
   ) throws -> Measurement {
     let sampler = try sampler(grid)
-    let method: any Predictor = exactStart > 0 ? ExactStart(base: predictor, steps: exactStart) : predictor
+    let method: any Predictor =
+      exactStart > 0 ? ExactStart(base: predictor, steps: exactStart, exact: exact) : predictor
     // Squares of each group, at each number of steps.
     let squares = try steps.map { count in
       let solver = PredictorCorrector(method, steps: count, grid: grid, lastStep: .full)
@@ -84,7 +76,7 @@ public struct ConvergenceStudy: Sendable {
       }
     }
     let errors = squares.map { ($0.reduce(0, +) / Double(rows * dimension)).squareRoot() }
-    let kept = steps.indices.filter { errors[$0] > Self.floor }
+    let kept = steps.indices.filter { errors[$0] > exact.floor }
     guard kept.count > 1 else { return Measurement(steps: steps, errors: errors, order: nil, interval: nil) }
     func order(without group: Int?) -> Double {
       let x = kept.map { log(Double(steps[$0])) }
@@ -118,20 +110,22 @@ public struct ConvergenceStudy: Sendable {
   private struct ExactStart: Predictor {
     let base: any Predictor
     let steps: Int
+    let exact: ReferenceSolver
     var requires: Requirements { base.requires }
 
     func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
-      Stepper(try base.makeStepper(in: context), steps, context)
+      Stepper(try base.makeStepper(in: context), steps, exact, context)
     }
 
     final class Stepper: PredictorStepper {
       private let base: any PredictorStepper
       private let steps: Int
+      private let exact: ReferenceSolver
       private unowned let context: SolveContext
       private let copy: Rows
 
-      init(_ base: any PredictorStepper, _ steps: Int, _ context: SolveContext) {
-        (self.base, self.steps, self.context) = (base, steps, context)
+      init(_ base: any PredictorStepper, _ steps: Int, _ exact: ReferenceSolver, _ context: SolveContext) {
+        (self.base, self.steps, self.exact, self.context) = (base, steps, exact, context)
         copy = context.makeRows()
       }
 
@@ -139,8 +133,7 @@ public struct ConvergenceStudy: Sendable {
         if step.index >= steps { return try base.step(x, step) }
         copy.copy(x)
         try base.step(copy, step)
-        _ = try ProbabilityFlow(.rk8pd, rtol: 1e-12, atol: 1e-12).transport(
-          x, from: step.from, to: step.to, in: context)
+        _ = try exact.flow().transport(x, from: step.from, to: step.to, in: context)
       }
     }
   }

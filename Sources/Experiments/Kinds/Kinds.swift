@@ -30,6 +30,11 @@ public struct Kinds<Value>: Sendable {
     all.append(kind)
   }
 
+  /// Those whose default value is as asked.
+  func `where`(_ isWanted: (Value) -> Bool, in catalogue: Catalogue) -> Kinds {
+    Kinds(all.filter { (try? $0.decode(.describing(), catalogue)).map(isWanted) ?? false })
+  }
+
   /// The options that a kind declares, found by decoding it without a config.
   func declarations(in catalogue: Catalogue) -> [(name: String, about: String, options: [Declaration], value: Value?)] {
     all.map { kind in

@@ -108,15 +108,11 @@ extension Catalogue {
     },
     Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
       options, catalogue in
+      let embedded = catalogue.predictors.where({ $0 is any EmbeddedPredictor }, in: catalogue)
       let predictor = try options.kind(
-        "method", of: catalogue.predictors, default: "stochastic-heun", in: catalogue, "a method with an error estimate"
-      )
+        "method", of: embedded, default: "stochastic-heun", in: catalogue, "a method with an error estimate")
       guard let method = predictor as? any EmbeddedPredictor, (method as? Heun)?.churn.amount ?? 0 == 0 else {
-        let names = catalogue.predictors.all.filter {
-          (try? $0.decode(.describing(), catalogue)) is any EmbeddedPredictor
-        }.map(\.name)
-        throw options.wrong(
-          "method", "gives no error estimate; allowed: \(names.joined(separator: ", ")), without churn")
+        throw options.wrong("method", "gives no error estimate with churn; allowed: s_churn: 0")
       }
       let (rtol, atol, first, most) = try tolerances(options, rtol: 0.01, atol: 0.01)
       let integral = try options.number("i_coefficient", default: 1, in: .positive, "of the controller: E^{−I/k}")

@@ -7,19 +7,20 @@ import Solvers
 /// reverse SDE from the same prior draws on the same Brownian paths. The difference is the solver's alone; sampling error,
 /// which all metrics between samples and data have, is not in it.
 ///
-/// The exact solutions are GSL's rk8pd at 1e-12, and ShARK (Euler–Maruyama where noise depends on the state) with 4,096 steps.
-/// A learned score is known to single precision: rkf45 at 1e-6, and 1,024 steps.
+/// The exact solutions are `ReferenceSolver`'s, the reverse SDE's with 4,096 steps, 1,024 where the score is learned.
 struct PathErrors {
   private static let rows = 1024
   private let sampler: Sampler
   private let grid: any TimeGrid
-  private let isExact: Bool
+  private let reference: ReferenceSolver
+  private let steps: Int
   private var references: [Limit: Batch] = [:]
   private let rows: Int
 
   init(_ plan: ExperimentPlan, score: any Score, threads: Int) {
     let process = plan.process
-    isExact = score.traits.contains(.jacobian)
+    reference = ReferenceSolver(process: process, score: score)
+    steps = score.traits.contains(.jacobian) ? 4096 : 1024
     rows = min(Self.rows, plan.sampling.count)
     grid = plan.sampling.grid
     sampler = Sampler(
@@ -31,22 +32,15 @@ struct PathErrors {
   /// The root mean square over rows and coordinates; nil for a solver that converges in law alone.
   mutating func error(of solver: any Solver) throws -> Double? {
     guard solver.limit != .law else { return nil }
-    let exact = try references[solver.limit] ?? reference(solver.limit)
+    let exact = try references[solver.limit] ?? solution(solver.limit)
     references[solver.limit] = exact
     let ends = try sampler.draw(rows, with: solver, denoise: false).batch
     let squares = zip(ends.values, exact.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     return (squares / Double(max(1, exact.values.count))).squareRoot()
   }
 
-  private func reference(_ limit: Limit) throws -> Batch {
-    let solver: any Solver
-    if limit == .flow {
-      let tolerance = isExact ? 1e-12 : 1e-6
-      solver = ProbabilityFlow(isExact ? .rk8pd : .rkf45, rtol: tolerance, atol: tolerance)
-    } else {
-      let method: any Predictor = sampler.problem.process is any AffineSDE ? ShARK() : EulerMaruyama()
-      solver = PredictorCorrector(method, steps: isExact ? 4096 : 1024, grid: grid, lastStep: .full)
-    }
+  private func solution(_ limit: Limit) throws -> Batch {
+    let solver: any Solver = limit == .flow ? reference.flow() : reference.path(steps: steps, grid: grid)
     return try sampler.draw(rows, with: solver, denoise: false).batch
   }
 }
