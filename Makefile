@@ -115,7 +115,7 @@ orders: build
 # One config for each process, and a mixture whose scores and densities are known in place of its data.
 processes := vp-moons subvp-moons ve-swiss-roll edm-swiss-roll iddpm-checkerboard cosine-checkerboard \
   rectified-flow-checkerboard interpolant-moons schedule-moons formula-swiss-roll ou-moons cld-moons gbm-mixture
-mixture = {kind: gaussian-mixture, weights: [1, 2], means: [[-1, -0.5], [0.8, 0.6]], deviations: [0.3, 0.5], \
+mixture = {kind: gaussian-mixture, weights: [1, 2], means: [[-1, -0.6], [0.5, 0.3]], deviations: [0.3, 0.5], \
   exponential: $(if $(filter gbm-mixture,$(1)),true,false)}
 
 processes: build

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CGSL
 import Glibc
 
 /// The kernel of any affine process, by integrating the moment equations
 ///
 ///     d ln m / dt = a(t),    dv/dt = 2 a(t) v + g(t)²
 ///
-/// once, by GSL's Gauss–Legendre quadrature between nodes t_k = T (k/N)², and interpolating ln m and v by cubic Hermite
+/// once, by GSL's Gauss–Legendre quadrature between nodes t_k = T sin²(πk/2N), and interpolating ln m and v by cubic Hermite
 /// polynomials with these exact derivatives.
 ///
 /// The error falls as nodes⁻⁴. The nodes are doubled until the largest difference at the middle of a cell (of ln m, and of v
@@ -86,28 +85,5 @@ public struct IntegratedKernel: PerturbationKernel {
     let logScale = hermite(logScale[i], logScale[i + 1], logScaleSlope[i], logScaleSlope[i + 1])
     let variance = hermite(variance[i], variance[i + 1], varianceSlope[i], varianceSlope[i + 1])
     return Moments(scale: exp(logScale), variance: variance < 0 ? 0 : variance)
-  }
-}
-
-/// A Gauss–Legendre rule from GSL's tables, exact for polynomials up to degree 2 · points − 1.
-struct GaussLegendre {
-  private let nodes: [(x: Double, weight: Double)]
-
-  /// The rule on [0, 1].
-  init(points: Int) {
-    let table = gsl_integration_glfixed_table_alloc(points)
-    defer { gsl_integration_glfixed_table_free(table) }
-    nodes = (0..<points).map { index in
-      var x = 0.0
-      var weight = 0.0
-      gsl_integration_glfixed_point(0, 1, index, &x, &weight, table)
-      return (x, weight)
-    }
-  }
-
-  func integrate(_ from: Double, _ to: Double, _ f: (Double) -> Double) -> Double {
-    var sum = 0.0
-    for node in nodes { sum += node.weight * f(from + (to - from) * node.x) }
-    return sum * (to - from)
   }
 }

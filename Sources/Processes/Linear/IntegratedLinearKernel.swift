@@ -3,7 +3,7 @@ import CGSL
 import Glibc
 
 /// The kernel of any linear process: GSL's rk8pd integrates dΦ/dt = A Φ and dC/dt = A C + C Aᵀ + G Gᵀ once, and cubic Hermite
-/// polynomials with these exact derivatives lie between the nodes t_k = T (k/N)².
+/// polynomials with these exact derivatives lie between the nodes t_k = T sin²(πk/2N).
 ///
 /// The nodes are doubled until the largest difference at the middle of a cell, relative to the largest element of Φ or C there, is
 /// below the tolerance, or there are `most` of them: `errorBound` is what was reached. Where A or G is not finite the moments

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+import Glibc
+import ScoreSDE
+import Testing
+
+@Suite("Process kinds") struct ProcessKindsTests {
+  private static let mixture =
+    "{kind: gaussian-mixture, weights: [1, 2], means: [[-1, -0.6], [0.5, 0.3]], deviations: [0.3, 0.5]"
+
+  private func checked(_ process: String, data: String = mixture + "}", catalogue: Catalogue = .standard) throws
+    -> String
+  {
+    let text =
+      "name: c\ndata: \(data)\nprocess: \(process)\nscore: {kind: exact}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
+    let plan = try ExperimentPlan(ConfigSource(text: text, path: "test.yaml", overrides: []), catalogue: catalogue)
+    return try Experiment(plan, folder: "/nonexistent", quiet: true).checkProcess(
+      rows: 2048, steps: 1000, tolerance: 0.01)
+  }
+
+  // MARK: score-sde check
+
+  static let sound: [String: String] = [
+    "vp": "", "sub-vp": "", "ve": "", "edm": "sigma_max: 40", "iddpm": "", "rectified-flow": "", "vp-interpolant": "",
+    "schedule": "alpha: [1, 0.97, 0.89, 0.75, 0.54, 0.28, 0.03], sigma: [0, 0.24, 0.46, 0.66, 0.84, 0.96, 1]",
+    "formula": "drift_rate: '-0.5*(b0 + t*(b1-b0))', diffusion: 'sqrt(b0 + t*(b1-b0))', parameters: {b0: 0.1, b1: 20}",
+    "cld": "", "ornstein-uhlenbeck": "noise: [[1, 0.5], [0.5, 1]]",
+    "geometric-brownian-motion": "prior_deviation: 2.17",
+  ]
+
+  @Test("every process passes its own check", arguments: sound.keys.sorted())
+  func passes(kind: String) throws {
+    let data = Self.mixture + (kind == "geometric-brownian-motion" ? ", exponential: true}" : "}")
+    let options = Self.sound[kind].map { $0.isEmpty ? "" : ", " + $0 } ?? ""
+    let table = try checked("{kind: \(kind)\(options)}", data: data)
+    #expect(!table.contains("skipped"), "\(table)")
+    #expect(table.split(separator: "\n").count == 10, "\(table)")
+  }
+
+  @Test("no process is left out") func all() {
+    #expect(Set(Self.sound.keys) == Set(Catalogue.standard.processes.names))
+  }
+
+  /// A process of constant β that may say something else than it does.
+  private struct Constant: AffineSDE {
+    var rate = 12.0
+    var kernelVariance = 1.0
+    var kernelScale = 1.0
+    var noise = 1.0
+    var prior = 1.0
+    func driftRate(at t: Double) -> Double { -0.5 * rate }
+    func diffusion(at t: Double) -> Double { noise * rate.squareRoot() }
+    var priorVariance: Double { prior }
+    var samplingEpsilon: Double { 1e-3 }
+    func makeKernel() -> (any PerturbationKernel)? {
+      ClosedFormKernel { t in
+        Moments(scale: exp(-0.5 * rate * t * kernelScale), variance: -expm1(-rate * t) * kernelVariance)
+      }
+    }
+  }
+
+  /// What is wrong, and which finding must say so.
+  private static let unsound: [(process: Constant, says: String?)] = [
+    (Constant(), nil),
+    (Constant(kernelVariance: 1.00001), "kernel against f and G"),
+    (Constant(kernelScale: 1.00001), "kernel against f and G"),
+    (Constant(kernelVariance: 1.5), "simulation against kernel: variance"),
+    (Constant(kernelScale: 0.25), "simulation against kernel: mean"),
+    (Constant(prior: 1.7), "prior is reached"),
+    (Constant(rate: 0.2), "prior is reached"),
+    (Constant(kernelVariance: 1.5), "reverse SDE returns to the data"),
+    (Constant(noise: 1.3), "probability flow returns to the data"),
+    (Constant(prior: 1.7), "probability flow returns to the data"),
+    (Constant(noise: 1.02), "flow's log density"),
+  ]
+
+  @Test("check finds what is wrong with a process", arguments: unsound.indices)
+  func fails(index: Int) throws {
+    let (process, says) = Self.unsound[index]
+    var catalogue = Catalogue.standard
+    catalogue.processes.add(Kind("constant", "for this test") { _, _ in process })
+    guard let says else {
+      _ = try checked("{kind: constant}", catalogue: catalogue)
+      return
+    }
+    let failure = #expect(throws: ExperimentFailure.self) { try checked("{kind: constant}", catalogue: catalogue) }
+    #expect(failure?.reasons.contains { $0.hasPrefix("c: \(says)") } == true, "\(String(describing: failure))")
+  }
+
+  @Test("check proposes the largest distance, and the time at which little noise is left") func proposes() throws {
+    try withFolder { folder in
+      let text = """
+        name: c
+        data: {kind: gaussian-mixture, weights: [1], means: [[0, 0]], deviations: [2], count: 1000}
+        process: {kind: ve, sigma_max: 40}
+        score: {kind: exact}
+        sampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}
+        """
+      let (path, experiment) = (folder + "/check.csv", Experiment(try plan(text), folder: folder, quiet: true))
+      _ = try experiment.checkProcess(rows: 2048, steps: 1000, tolerance: 0.05, output: path)
+      let rows = contents(path).split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
+      func found(_ name: String) throws -> Double {
+        try #require(Double(rows.first { $0[0] == name }?[1] ?? ""))
+      }
+      // Of 1,000 points of a Gaussian of deviation 2 the farthest are some 2 √(2 ln 1000) · 2 = 15 apart.
+      let spread = try found("proposed sigma_max")
+      #expect(spread > 12 && spread < 18)
+      // σ(t) = 0.01 · 4000^t less its beginning is 0.05 of the deviation.
+      let kernel = try #require(try plan(text).process.makeKernel())
+      let time = try found("proposed epsilon")
+      #expect(abs(kernel.moments(at: time).deviation - 0.05 * 2) < 0.01)
+    }
+  }
+
+  // MARK: Configs
+
+  static let wrong: [(process: String, says: [String])] = [
+    (
+      "{kind: formula, drift_rate: '-0.5*(b0 + t*(b1-b0)', diffusion: '1', parameters: {b0: 1, b1: 2}}",
+      ["process.drift_rate", "character 21: the end", "')'"]
+    ),
+    (
+      "{kind: formula, drift_rate: '-0.5*b0', diffusion: '1', parameters: {b: 1}}",
+      ["drift_rate", "character 6", "'b0'"]
+    ),
+    ("{kind: formula, drift_rate: '-1', diffusion: 'sqr(t)'}", ["diffusion", "character 1", "did you mean 'sqrt'"]),
+    ("{kind: formula, drift_rate: '-1', diffusion: '1 +'}", ["diffusion", "character 4"]),
+    ("{kind: formula, drift_rate: '-1'}", ["process.kind", "drift_rate and diffusion, or alpha and sigma"]),
+    (
+      "{kind: formula, drift_rate: '-1', diffusion: '1', alpha: '1-t'}",
+      ["drift_rate and diffusion, or alpha and sigma"]
+    ),
+    ("{kind: formula, drift_rate: '-1/(1-t)', diffusion: '1'}", ["drift_rate is -inf at t = 1", "finite"]),
+    ("{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {t: 1}}", ["parameters", "'t'"]),
+    ("{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {b: x}}", ["parameters.b", "'x'", "number"]),
+    ("{kind: formula, alpha: '1-t', sigma: '1-t'}", ["process.kind", "alpha is 0.0 at t = 1.0"]),
+    ("{kind: formula, drift_rate: -1, diffusion: '1', prior_variance: 0}", ["prior_variance", "above 0"]),
+    ("{kind: schedule, alpha: [1, 0.5], sigma: [0, 1]}", ["process.kind", "schedule", "3"]),
+    ("{kind: schedule, alpha: [1, 0.5, 0.1], sigma: [0, 1]}", ["process.kind", "schedule"]),
+    ("{kind: schedule, alpha: [1, 0.5, 0], sigma: [0, 0.9, 1]}", ["process.kind", "alpha 3 is 0.0"]),
+    ("{kind: schedule, alpha: [1, 0.5, 0.1], sigma: [0, 0.9, 1], times: [0, 0.7, 0.5]}", ["times"]),
+    ("{kind: vp, schedule: cosin}", ["process.schedule.kind", "did you mean 'cosine'"]),
+    ("{kind: vp, schedule: cosine, beta_min: 1}", ["process.beta_min", "unknown key"]),
+    ("{kind: vp, schedule: {kind: ddpm, levels: 0}}", ["process.schedule.levels", "is 0"]),
+    ("{kind: vp, schedule: {kind: betas, betas: [0.1, 1.5]}}", ["process.schedule", "β_1 is 1.5"]),
+    ("{kind: ve, schedule: {kind: ncsn, sigma_min: 3, sigma_max: 2}}", ["process.schedule", "sigma_max"]),
+    ("{kind: rectified-flow, end: 1.5}", ["process.end", "is 1.5", "at most 1"]),
+    ("{kind: ornstein-uhlenbeck, noise: [[1, 2], [2, 1]]}", ["process.kind", "positive definite"]),
+    ("{kind: ornstein-uhlenbeck, noise: [[1, 0.5], [0.4, 1]]}", ["process.kind", "symmetric"]),
+    ("{kind: ornstein-uhlenbeck, noise: [[1, 0], [0]]}", ["process.kind", "not a square matrix"]),
+    ("{kind: ornstein-uhlenbeck, noise: [[1]]}", ["process", "dimension"]),
+    ("{kind: cld, mass: 0}", ["process.mass", "above 0"]),
+    ("{kind: geometric-brownian-motion, volatility: -1}", ["process.volatility", "above 0"]),
+  ]
+
+  @Test("processes that cannot be are refused in one line", arguments: wrong.indices)
+  func refused(index: Int) throws {
+    let (process, says) = Self.wrong[index]
+    let text =
+      "name: c\ndata: \(Self.mixture)}\nprocess: \(process)\nscore: {kind: exact}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
+    let error = #expect(throws: InputError.self) { try plan(text) }
+    let message = "\(error?.description ?? "none")"
+    for part in says { #expect(message.contains(part), "\(process): \(message)") }
+    #expect(message.hasPrefix("test.yaml:3: ") && !message.contains("\n"), "\(message)")
+  }
+
+  static let untrainable: [(changes: [String], says: [String])] = [
+    (["process={kind: cld}", "score.prediction=velocity"], ["score: prediction velocity", "allows noise, edm"]),
+    (["process={kind: cld}", "training.weighting=likelihood"], ["training", "allows uniform"]),
+    (["process={kind: cld}", "training.objective=sliced"], ["training", "wider than the data", "denoising"]),
+    (["process={kind: ornstein-uhlenbeck, noise: [[1]]}"], ["process", "dimension"]),
+    (
+      [
+        "process={kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1]]}", "training.objective=sliced",
+        "training.weighting=likelihood",
+      ], ["training", "scalar diffusion"]
+    ),
+    (["process={kind: rectified-flow, end: 1}", "score.prediction=noise"], ["score", "signal at T", "velocity"]),
+    (["training.projections=0"], ["training.projections", "1 or more"]),
+    (["training.objective=slicd"], ["training.objective", "sliced"]),
+  ]
+
+  @Test("what cannot be learned is refused before anything is computed", arguments: untrainable.indices)
+  func refusedTraining(index: Int) throws {
+    let (changes, says) = Self.untrainable[index]
+    let error = #expect(throws: InputError.self) { try plan(tiny, overrides: changes) }
+    for part in says { #expect(error?.description.contains(part) == true, "\(String(describing: error))") }
+  }
+
+  @Test("a process of logarithms refuses data that have none") func logarithms() throws {
+    try withFolder { folder in
+      let plan = try plan(tiny, overrides: ["process={kind: geometric-brownian-motion}", Self.plain])
+      let error = #expect(throws: InputError.self) { try Experiment(plan, folder: folder + "/run", quiet: true).run() }
+      #expect(error?.description.contains("needs values above 0") == true, "\(String(describing: error))")
+      #expect(!FileManager.default.fileExists(atPath: folder + "/run/checkpoint.safetensors"))
+    }
+  }
+
+  // MARK: From config to results
+
+  static let trained: [(name: String, changes: [String])] = [
+    ("velocities", ["process={kind: cld}", "score.prediction=edm", "training.weighting=edm", plain]),
+    ("full covariance", ["process={kind: ornstein-uhlenbeck, noise: [[1, 0.5], [0.5, 1]]}", plain]),
+    (
+      "logarithms",
+      [
+        "process={kind: geometric-brownian-motion}", plain,
+        "data={kind: gaussian-mixture, weights: [1], means: [[0, 0]], deviations: [0.3], exponential: true}",
+      ]
+    ),
+    ("sliced", ["training.objective=sliced"]),
+    ("implicit", ["training.objective=implicit"]),
+    ("formula", ["process={kind: formula, alpha: '1-t', sigma: t, duration: 0.999}", "score.prediction=velocity"]),
+    ("discrete levels", ["process={kind: ve, schedule: {kind: ncsn, levels: 20, sigma_max: 10}}"]),
+  ]
+
+  /// Solvers for processes without a scalar kernel; fewer steps of Euler–Maruyama leave the positive numbers.
+  private static let plain =
+    "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 200}, {name: ode, kind: probability-flow}]"
+
+  @Test(
+    "every objective trains, samples and is loaded again, with the same bytes on any number of threads",
+    arguments: trained.indices)
+  func runs(index: Int) throws {
+    try withFolder { folder in
+      let (name, changes) = Self.trained[index]
+      let plan = try plan(tiny, overrides: changes)
+      for threads in [1, 2] {
+        _ = try Experiment(plan, folder: "\(folder)/\(threads)", threads: threads, quiet: true).run()
+      }
+      for file in ["checkpoint.safetensors", "loss_by_time.csv", "samples/em.csv", "samples/ode.csv"] {
+        let (one, two) = (
+          FileManager.default.contents(atPath: "\(folder)/1/\(file)"),
+          FileManager.default.contents(atPath: "\(folder)/2/\(file)")
+        )
+        #expect(one != nil && one == two, "\(name): \(file)")
+      }
+      // Samples again, from the checkpoint.
+      let before = contents(folder + "/1/samples/em.csv")
+      _ = try Experiment(plan, folder: folder + "/1", quiet: true).run([.sample, .evaluate])
+      #expect(contents(folder + "/1/samples/em.csv") == before, "\(name)")
+      let rows = contents(folder + "/1/solvers.csv").split(separator: "\n")
+      #expect(rows.count == plan.sampling.solvers.count + 1, "\(name)")
+    }
+  }
+}
