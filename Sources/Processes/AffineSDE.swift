@@ -59,20 +59,4 @@ extension AffineSDE {
   public func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
     ck_add_scaled(out.values, z.values, times * diffusion(at: t), z.size)
   }
-
-  public func drawPrior(into x: Rows, from stream: NoiseStream) {
-    stream.normals(into: x, step: 0)
-    let deviation = priorVariance.squareRoot()
-    ck_combine(x.values, deviation, x.values, 0, x.values, x.size)
-  }
-
-  public func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
-    let variance = priorVariance
-    let constant = -0.5 * Double(x.dimension) * log(2 * .pi * variance)
-    for row in 0..<x.count {
-      var squares = 0.0
-      for j in 0..<x.dimension { squares += x[row, j] * x[row, j] }
-      out[row] = constant - squares / (2 * variance)
-    }
-  }
 }

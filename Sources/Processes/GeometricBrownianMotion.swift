@@ -56,20 +56,7 @@ public struct GeometricBrownianMotion: SDE {
     for i in 0..<x.size { out.values[i] += times * volatility * x.values[i] * z.values[i] }
   }
 
-  public func drawPrior(into x: Rows, from stream: NoiseStream) {
-    inLogarithms.drawPrior(into: x, from: stream)
-    for i in 0..<x.size { x.values[i] = exp(x.values[i]) }
-  }
-
-  public func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
-    RowStorage.with(x.span, count: 1) { y in
-      for i in 0..<x.size { y[0].values[i] = log(x.values[i]) }
-      inLogarithms.priorLogDensity(y[0], into: out)
-      for row in 0..<x.count {
-        for j in 0..<x.dimension { out[row] -= y[0][row, j] }
-      }
-    }
-  }
+  public func makePrior() -> any Prior { ExponentialPrior(of: inLogarithms.makePrior()) }
 
   /// Of exponentials of a mixture, or of positive points.
   public func score(of law: DataLaw) -> (any Score)? {

@@ -27,11 +27,8 @@ public protocol SDE: Sendable {
   /// out += times · G(x, t) z
   func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows)
 
-  /// Fills rows with draws from the prior.
-  func drawPrior(into x: Rows, from stream: NoiseStream)
-
-  /// The log density of the prior at each row; `out` has `x.count` values.
-  func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>)
+  /// Where the way back begins.
+  func makePrior() -> any Prior
 
   /// The law of x_t given x_0 where it is m(t) x_0 + √v(t) z; nil for a process that has no such kernel.
   func makeKernel() -> (any PerturbationKernel)?

@@ -33,7 +33,7 @@ public struct Sampler: Sendable {
   public func prior(_ count: Int) throws -> Batch {
     var batch = Batch(count: count, dimension: problem.stateDimension)
     let stream = NoiseStream(seed: problem.seed, purpose: .prior)
-    try batch.forEachShard(threads: threads) { problem.process.drawPrior(into: $0, from: stream) }
+    try batch.forEachShard(threads: threads) { problem.prior.draw(into: $0, from: stream) }
     return batch
   }
 

@@ -11,6 +11,7 @@ public struct SamplingProblem: Sendable {
   public let dimension: Int
   public let seed: UInt64
   public let path: any BrownianPath
+  public let prior: any Prior
 
   public var process: any SDE { setting.process }
   public var kernel: (any PerturbationKernel)? { setting.kernel }
@@ -35,6 +36,7 @@ public struct SamplingProblem: Sendable {
     self.dimension = dimension
     self.seed = seed
     self.path = path ?? IndependentPath(seed: seed)
+    prior = process.makePrior()
     precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
   }
 

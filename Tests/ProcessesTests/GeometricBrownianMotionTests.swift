@@ -93,8 +93,8 @@ import Testing
     var x = Batch(count: 40_000, dimension: 1)
     var density = [Double](repeating: 0, count: x.count)
     x.withRows { x in
-      process.drawPrior(into: x, from: NoiseStream(seed: 5, purpose: .prior))
-      process.priorLogDensity(x, into: &density)
+      process.makePrior().draw(into: x, from: NoiseStream(seed: 5, purpose: .prior))
+      process.makePrior().logDensity(x, into: &density)
     }
     let logs = x.values.map { log($0) }
     let variance = logs.reduce(0) { $0 + $1 * $1 } / Double(x.count)

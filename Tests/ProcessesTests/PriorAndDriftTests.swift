@@ -9,14 +9,14 @@ import Testing
     let process = Processes.named(name)
     var x = Batch(count: 50_000, dimension: 2)
     let stream = NoiseStream(seed: 2, purpose: .prior)
-    x.withRows { process.drawPrior(into: $0, from: stream) }
+    x.withRows { process.makePrior().draw(into: $0, from: stream) }
     let n = Double(x.values.count)
     let variance = x.values.reduce(0) { $0 + $1 * $1 } / n
     // 4 standard errors √(2/n) of a variance.
     #expect(abs(variance / process.priorVariance - 1) < 4 * (2 / n).squareRoot())
     #expect(abs(x.values.reduce(0, +) / n) < 4 * (process.priorVariance / n).squareRoot())
     var densities = [Double](repeating: 0, count: x.count)
-    x.withRows { process.priorLogDensity($0, into: &densities) }
+    x.withRows { process.makePrior().logDensity($0, into: &densities) }
     for i in 0..<100 {
       let square = x[i, 0] * x[i, 0] + x[i, 1] * x[i, 1]
       let expected = -log(2 * .pi * process.priorVariance) - square / (2 * process.priorVariance)

@@ -127,8 +127,7 @@ struct Hidden: SDE {
   func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
     base.addNoise(z, x, at: t, times: times, to: out)
   }
-  func drawPrior(into x: Rows, from stream: NoiseStream) { base.drawPrior(into: x, from: stream) }
-  func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) { base.priorLogDensity(x, into: out) }
+  func makePrior() -> any Prior { base.makePrior() }
 }
 
 /// dx = ½ (D′ − D x) dt + √D dw with D = 1 + x²/4 in every coordinate: N(0, 1) is stationary, its score −x, and the
@@ -148,8 +147,5 @@ private struct Stationary: SDE {
   func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
     add(out) { i in times * (1 + x.values[i] * x.values[i] / 4).squareRoot() * z.values[i] }
   }
-  func drawPrior(into x: Rows, from stream: NoiseStream) { stream.normals(into: x, step: 0) }
-  func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
-    for i in 0..<x.count { out[i] = -0.5 * (x[i, 0] * x[i, 0] + log(2 * .pi)) }
-  }
+  func makePrior() -> any Prior { NormalPrior(variance: 1) }
 }

@@ -52,7 +52,7 @@ import Testing
     var x = x
     return x.withRows { rows in
       [Double](unsafeUninitializedCapacity: rows.count) { buffer, count in
-        sampler.problem.process.priorLogDensity(rows, into: buffer.baseAddress!)
+        sampler.problem.prior.logDensity(rows, into: buffer.baseAddress!)
         count = rows.count
       }
     }

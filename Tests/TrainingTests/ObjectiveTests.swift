@@ -19,8 +19,7 @@ private struct Bare: SDE {
   func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows) {
     vp.addNoise(z, x, at: t, times: times, to: out)
   }
-  func drawPrior(into x: Rows, from stream: NoiseStream) { vp.drawPrior(into: x, from: stream) }
-  func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) { vp.priorLogDensity(x, into: out) }
+  func makePrior() -> any Prior { vp.makePrior() }
 }
 
 @Suite struct ObjectiveTests {

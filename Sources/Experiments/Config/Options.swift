@@ -142,18 +142,25 @@ public final class Options {
 
   /// As above, or by default a word that says where they come from instead: nil.
   public func numbers(_ key: String, or word: String, _ about: String) throws -> [Double]? {
-    if !has(key) || node?.mapping?[Node(key)]?.scalar?.string == word {
-      declare(key, "list of numbers", word, "finite numbers, or \(word)", about)
-      resolved.append((key, .scalar(word)))
-      return nil
-    }
-    return try numbers(key, about)
+    says(key, word, "list of numbers", about) ? nil : try numbers(key, about)
+  }
+
+  private func says(_ key: String, _ word: String, _ type: String, _ about: String) -> Bool {
+    guard !has(key) || node?.mapping?[Node(key)]?.scalar?.string == word else { return false }
+    declare(key, type, word, "finite numbers, or \(word)", about)
+    resolved.append((key, .scalar(word)))
+    return true
   }
 
   public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
     try nested(
       key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2
     ).elements.map(\.values)
+  }
+
+  /// As above, or by default a word that says where it comes from instead: nil.
+  public func matrix(_ key: String, or word: String, _ about: String) throws -> [[Double]]? {
+    says(key, word, "list of lists of numbers", about) ? nil : try matrix(key, about)
   }
 
   public func matrices(_ key: String, example: [[[Double]]] = [[[1]]], _ about: String) throws -> [[[Double]]] {

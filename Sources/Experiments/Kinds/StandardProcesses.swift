@@ -57,9 +57,7 @@ extension Catalogue {
     },
     Kind("ornstein-uhlenbeck", "dx = −½ β Θ x dt + √β Σ^½ dw: noise of full covariance") { options, catalogue in
       let noise = try options.matrix("noise", example: [[1]], "Σ, symmetric positive definite, of the data's dimension")
-      let relaxation: [[Double]]? =
-        options.has("relaxation") || options.isDescribing
-        ? try options.matrix("relaxation", example: [[1]], "Θ, symmetric positive definite; may be left out: I") : nil
+      let relaxation = try options.matrix("relaxation", or: "identity", "Θ, symmetric positive definite")
       let schedule = try beta(options, catalogue)
       return try located(options) {
         try OrnsteinUhlenbeck(noise: noise, relaxation: relaxation, schedule: schedule)

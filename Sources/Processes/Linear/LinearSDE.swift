@@ -84,33 +84,7 @@ extension LinearSDE {
     addFlow(v, score: ds, at: t, times: times, to: out)
   }
 
-  public func drawPrior(into x: Rows, from stream: NoiseStream) {
-    RowStorage.with(x.span, count: 1) { z in
-      stream.normals(into: z[0], step: 0)
-      x.values.update(repeating: 0, count: x.size)
-      if let root = priorCovariance.lowerCholesky { x.add(root, z[0], times: 1) }
-    }
-  }
-
-  public func priorLogDensity(_ x: Rows, into out: UnsafeMutablePointer<Double>) {
-    logDensity(x, covariance: priorCovariance, into: out)
-  }
-
-  /// log N(x; 0, C ⊗ I) of each row.
-  private func logDensity(_ x: Rows, covariance: Matrix, into out: UnsafeMutablePointer<Double>) {
-    guard let root = covariance.lowerCholesky else {
-      return out.update(repeating: .nan, count: x.count)
-    }
-    let width = Double(x.dimension / covariance.rows)
-    let logDeterminant = 2 * width * (0..<root.rows).reduce(0) { $0 + log(root[$1, $1]) }
-    RowStorage.with(x.span, count: 1) { white in
-      white[0].add(root.lowerInverse, x, times: 1)
-      for row in 0..<x.count {
-        let square = (0..<x.dimension).reduce(0) { $0 + white[0][row, $1] * white[0][row, $1] }
-        out[row] = -0.5 * (Double(x.dimension) * log(2 * .pi) + logDeterminant + square)
-      }
-    }
-  }
+  public func makePrior() -> any Prior { NormalPrior(covariance: priorCovariance) }
 
   public func lift(_ data: Rows, into state: Rows, from stream: NoiseStream) {
     if dataBlocks == blocks { return state.copy(data) }
@@ -131,7 +105,7 @@ extension LinearSDE {
     let auxiliary = self.auxiliary(of: state)
     RowStorage.with(auxiliary.span, count: 1) { rows in
       gather(state, into: rows[0])
-      logDensity(rows[0], covariance: auxiliary.covariance, into: out)
+      NormalPrior(covariance: auxiliary.covariance).logDensity(rows[0], into: out)
     }
   }
 

@@ -48,7 +48,7 @@ extension Sampler {
         try RowStorage.with(RowSpan(first: x.first, count: x.count, dimension: 1), count: 1) { storage in
           let terminal = storage[0]
           switch likelihood.terminal {
-          case .prior: problem.process.priorLogDensity(x, into: terminal.values)
+          case .prior: problem.prior.logDensity(x, into: terminal.values)
           case .exact: try context.score.logDensity(x, at: .all(problem.process.duration), into: terminal.values)
           }
           for row in 0..<x.count {
