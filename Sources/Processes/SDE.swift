@@ -33,6 +33,9 @@ public protocol SDE: Sendable {
   /// The law of x_t given x_0 where it is m(t) x_0 + √v(t) z; nil for a process that has no such kernel.
   func makeKernel() -> (any PerturbationKernel)?
 
+  /// How noise grows, as m and v of such a kernel, for what spaces times by σ/m; nil where nothing is known of it.
+  func makeNoiseKernel() -> (any PerturbationKernel)?
+
   /// The exact score of data of a known law; nil where the process does not know it.
   func score(of law: DataLaw) -> (any Score)?
 
@@ -87,6 +90,7 @@ public struct DataLaw: Sendable {
 extension SDE {
   public var samplingSpacing: TimeSpacing { .uniform }
   public func makeKernel() -> (any PerturbationKernel)? { nil }
+  public func makeNoiseKernel() -> (any PerturbationKernel)? { makeKernel() ?? logarithm?.makeNoiseKernel() }
   public var logarithm: (any AffineSDE)? { nil }
   public func stateDimension(of dimension: Int) -> Int { dimension }
   public func requireDimension(_ dimension: Int) throws {}

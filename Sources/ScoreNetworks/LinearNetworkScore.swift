@@ -34,9 +34,10 @@ public struct LinearNetworkScore: LearnedScore {
     dataDeviation: Double = 1, classes: RowClasses = .inTurn
   ) {
     precondition(prediction == .noise || prediction == .edm, "noise or edm")
+    guard let noise = process.makeNoiseKernel() else { preconditionFailure("a linear process knows its noise") }
     self.init(
       network, parameters: parameters, prediction, dataDeviation, kernel: process.makeLinearKernel(),
-      noise: process.makeNoiseKernel(),
+      noise: noise,
       duration: process.duration, blocks: (process.blocks, process.dataBlocks, process.noiseBlocks), classes: classes)
   }
 

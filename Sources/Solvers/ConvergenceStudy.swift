@@ -98,7 +98,7 @@ public struct ConvergenceStudy: Sendable {
 
   private func sampler(_ grid: any TimeGrid) throws -> Sampler {
     let finest = try grid.times(
-      from: process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.makeKernel())
+      from: process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.makeNoiseKernel())
     let path = CoupledPath(
       seed: seed, duration: process.duration, depth: CoupledPath.depth(for: finest, duration: process.duration))
     return Sampler(

@@ -42,7 +42,7 @@ public struct PredictorCorrector: Solver {
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
     let times = try context.problem.setting.times(steps: count, grid: grid)
-    let lowersLast = lowersLastStep(times, context.problem.kernel)
+    let lowersLast = lowersLastStep(times, context.problem.setting.noise)
     let predict = try predictor.makeStepper(in: context)
     let correct = try corrector?.makeStepper(in: context)
     context.started(at: times[0], x)

@@ -31,6 +31,8 @@ public struct Requirements: OptionSet, Sendable {
 public struct SamplingSetting: Sendable {
   public let process: any SDE
   public let kernel: (any PerturbationKernel)?
+  /// How noise grows, which spaces steps.
+  public let noise: (any PerturbationKernel)?
   /// ε
   public let epsilon: Double
   /// Of solvers with fixed steps that have no grid of their own.
@@ -40,6 +42,7 @@ public struct SamplingSetting: Sendable {
   public init(process: any SDE, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits) {
     self.process = process
     kernel = process.makeKernel()
+    noise = kernel ?? process.makeNoiseKernel()
     self.epsilon = epsilon
     self.grid = grid
     self.traits = traits
@@ -58,7 +61,7 @@ public struct SamplingSetting: Sendable {
   /// The times of N steps, T first and ε last.
   /// - Parameter own: the solver's grid, where it has one.
   public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
-    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: kernel)
+    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)
   }
 
   /// - Throws: `InputError` that names what is missing.

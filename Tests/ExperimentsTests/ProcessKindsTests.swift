@@ -61,8 +61,26 @@ import Testing
     }
   }
 
+  /// An Ornstein–Uhlenbeck process with another's kernel.
+  private struct Mistaken: LinearSDE {
+    var base = try! OrnsteinUhlenbeck(noise: [[1, 0.5], [0.5, 1]])
+    let other: OrnsteinUhlenbeck
+    var blocks: Int { 2 }
+    var priorCovariance: Matrix { base.priorCovariance }
+    func driftMatrix(at t: Double) -> Matrix { base.driftMatrix(at: t) }
+    func diffusionMatrix(at t: Double) -> Matrix { base.diffusionMatrix(at: t) }
+    func makeLinearKernel() -> any LinearKernel { other.makeLinearKernel() }
+
+    init(noise: [[Double]] = [[1, 0.5], [0.5, 1]], relaxation: [[Double]]? = nil) {
+      other = try! OrnsteinUhlenbeck(noise: noise, relaxation: relaxation)
+    }
+  }
+
   /// What is wrong, and which finding must say so.
-  private static let unsound: [(process: Constant, says: String?)] = [
+  private static let unsound: [(process: any SDE, says: String?)] = [
+    (Mistaken(), nil),
+    (Mistaken(noise: [[1, 0.50001], [0.50001, 1]]), "kernel against f and G"),
+    (Mistaken(relaxation: [[1, 1e-5], [1e-5, 1]]), "kernel against f and G"),
     (Constant(), nil),
     (Constant(kernelVariance: 1.00001), "kernel against f and G"),
     (Constant(kernelScale: 1.00001), "kernel against f and G"),

@@ -80,13 +80,33 @@ struct ProcessCheck {
       return Finding(name, worst, allowed: 1e-6, note)
     }
     func linear(_ process: some LinearSDE) -> Finding {
-      let (kernel, integrated) = (process.makeLinearKernel(), IntegratedLinearKernel(of: process, tolerance: 1e-11))
-      func difference(_ a: Matrix, _ b: Matrix) -> Double { largest((a - b).values) / largest(b.values) }
-      let differences = times.flatMap { t in
-        let (a, b) = (kernel.moments(at: t), integrated.moments(at: t))
-        return [difference(a.propagator, b.propagator), difference(a.covariance, b.covariance)]
+      let (kernel, quadrature) = (process.makeLinearKernel(), AdaptiveQuadrature())
+      // Between some vectors u and w: uᵀΦw grows by ∫ uᵀ A Φ w, and uᵀCw by ∫ uᵀ (A C + C Aᵀ + G Gᵀ) w.
+      func probe(_ k: Int) -> Matrix {
+        Matrix((0..<process.blocks).map { i in [cos(Double(k) * (1 + 1.7 * Double(i)))] })
       }
-      return Finding(name, largest(differences), allowed: 1e-6, note)
+      let pairs = (1...4).map { (u: probe($0).transpose, w: probe($0 + 4)) }
+      func largest(_ matrix: Matrix) -> Double { self.largest(matrix.values) }
+      var worst = 0.0
+      var (last, earlier) = (kernel.moments(at: 0), 0.0)
+      for t in times {
+        let now = kernel.moments(at: t)
+        func compare(_ now: Matrix, _ last: Matrix, rate: (Double) -> Matrix) {
+          let size = Double(process.blocks) * max(largest(now), largest(last))
+          for (u, w) in pairs {
+            let grown = quadrature.integrate(earlier, t) { (u * rate($0) * w).values[0] }
+            worst = larger(worst, abs((u * (now - last) * w).values[0] - grown) / size)
+          }
+        }
+        compare(now.propagator, last.propagator) { process.driftMatrix(at: $0) * kernel.moments(at: $0).propagator }
+        compare(now.covariance, last.covariance) { s in
+          let flow = process.driftMatrix(at: s) * kernel.moments(at: s).covariance
+          let g = process.diffusionMatrix(at: s)
+          return flow + flow.transpose + g * g.transpose
+        }
+        (last, earlier) = (now, t)
+      }
+      return Finding(name, worst, allowed: 1e-6, note)
     }
     if let process = process as? any AffineSDE ?? process.logarithm { return affine(process) }
     if let process = process as? any LinearSDE { return linear(process) }
@@ -95,7 +115,7 @@ struct ProcessCheck {
 
   /// States at T, by Euler–Maruyama from the data, on the process's own spacing of times.
   private func simulated(_ data: Batch) throws -> Batch {
-    let kernel = process.makeKernel()
+    let kernel = process.makeNoiseKernel()
     let times = try process.samplingSpacing.grid.times(
       from: duration, to: plan.sampling.epsilon, steps: steps, kernel: kernel)
     var states = try sampler(score: nil).lifted(data)
@@ -259,7 +279,7 @@ struct ProcessCheck {
     let spread = Finding(
       "proposed sigma_max", square.squareRoot(),
       "of a variance-exploding process: the largest distance between \(points.count) data points")
-    guard let kernel = (process.logarithm ?? process as? any LinearSDE)?.makeNoiseKernel() else {
+    guard let kernel = process.makeNoiseKernel() else {
       return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
     }
     let wanted = tolerance * deviation(dataset.training)

@@ -286,7 +286,7 @@ struct Session {
   private func path() -> (any BrownianPath)? {
     let (sampling, duration) = (plan.sampling, plan.process.duration)
     guard sampling.path == .coupled else { return nil }
-    let kernel = plan.process.makeKernel()
+    let kernel = plan.process.makeNoiseKernel()
     let depths = sampling.solvers.compactMap { named -> Int? in
       if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
       let times = named.solver.steps.flatMap { steps in

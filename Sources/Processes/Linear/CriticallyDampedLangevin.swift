@@ -34,6 +34,7 @@ public struct CriticallyDampedLangevin: LinearSDE {
   public var friction: Double { 2 * mass.squareRoot() }
 
   public var duration: Double { schedule.duration }
+  public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
   public var blocks: Int { 2 }
   public var dataBlocks: Int { 1 }
   public var noiseBlocks: Int { 1 }

@@ -42,8 +42,8 @@ extension LinearSDE {
   public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }
   public func makeLinearKernel() -> any LinearKernel { IntegratedLinearKernel(of: self) }
 
-  /// How much noise the data's own blocks have, as m and v of a scalar kernel: mean squares of the elements of Φ and C.
-  public func makeNoiseKernel() -> any PerturbationKernel {
+  /// Of the data's own blocks: mean squares of the elements of Φ and C.
+  public func makeNoiseKernel() -> (any PerturbationKernel)? {
     if let kernel = makeKernel() { return kernel }
     let (kernel, range) = (makeLinearKernel(), 0..<dataBlocks)
     return ClosedFormKernel { t in

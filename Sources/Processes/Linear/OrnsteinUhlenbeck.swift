@@ -53,6 +53,7 @@ public struct OrnsteinUhlenbeck: LinearSDE {
   }
 
   public var duration: Double { schedule.duration }
+  public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
   public var blocks: Int { noise.rows }
 
   public func requireDimension(_ dimension: Int) throws {

@@ -22,7 +22,7 @@ public struct KarrasGrid: TimeGrid {
   ) throws -> [Double] {
     precondition(steps > 0)
     guard let kernel else {
-      throw InputError("the karras grid needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+      throw InputError("the karras grid needs a process whose noise σ/m is known at every time")
     }
     let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
     guard high.isFinite, low < high else {

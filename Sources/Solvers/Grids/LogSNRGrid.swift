@@ -3,7 +3,7 @@ import Core
 import Glibc
 import Processes
 
-/// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with a scalar kernel and noise at ε.
+/// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with noise at ε.
 public struct LogSNRGrid: TimeGrid {
   public init() {}
 
@@ -12,7 +12,7 @@ public struct LogSNRGrid: TimeGrid {
   ) throws -> [Double] {
     precondition(steps > 0)
     guard let kernel else {
-      throw InputError("the log-snr grid needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+      throw InputError("the log-snr grid needs a process whose noise σ/m is known at every time")
     }
     let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
     guard high.isFinite, low > 0, low < high else {
