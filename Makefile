@@ -125,7 +125,7 @@ processes: build
 	    || exit 1; \
 	  $(program) train Experiments/$n.yaml --set 'data=$(call mixture,$n)' --output Results/processes/$n --quiet $(ARGS) \
 	    || exit 1;)
-	@python3 Experiments/process_table.py Results/processes $(processes)
+	@python3 Experiments/process_table.py Results/processes Docs/Processes.md
 
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending

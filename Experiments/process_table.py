@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The table of measured errors in Docs/Processes.md, from Results/processes: `make processes` runs what it reads.
+"""Writes the measured columns of the table in Docs/Processes.md from what `make processes` left in Results/processes.
 
-    python3 Experiments/process_table.py Results/processes NAME...
+    python3 Experiments/process_table.py Results/processes Docs/Processes.md
 """
 
 import csv
+import re
 import sys
 from pathlib import Path
 
-folder, names = Path(sys.argv[1]), sys.argv[2:]
+folder, page = Path(sys.argv[1]), Path(sys.argv[2])
+CHECKS = ["kernel against", "reverse SDE", "probability flow", "flow's log density"]
 
 
 def read(path):
@@ -16,18 +18,20 @@ def read(path):
         return list(csv.DictReader(file))
 
 
-print("| config | kernel | simulated mean | variance | prior | reverse SDE | flow | log density | excess loss |")
-print("|---|---|---|---|---|---|---|---|---|")
-for name in names:
+def measured(name):
     found = {row["check"]: row["found"] for row in read(folder / f"{name}-check.csv")}
-
-    def number(check, digits=2):
-        text = next(value for key, value in found.items() if key.startswith(check))
-        return f"{float(text):.{digits}g}" if text else "–"
-
+    cells = [f"{float(next(value for key, value in found.items() if key.startswith(check))):.2g}" for check in CHECKS]
     bins = read(folder / name / "loss_by_time.csv")
-    excess = sum(float(row["excess"]) for row in bins) / len(bins)
-    loss = sum(float(row["held_out"]) for row in bins) / len(bins)
-    checks = ["kernel against", "simulation against kernel: mean", "simulation against kernel: variance", "prior",
-              "reverse SDE", "probability flow", "flow's log density"]
-    print(f"| `{name}` | " + " | ".join(number(check) for check in checks) + f" | {excess:.2g} of {loss:.2g} |")
+    excess, loss = (sum(float(row[key]) for row in bins) / len(bins) for key in ("excess", "held_out"))
+    return cells + [f"{excess:.2g} of {loss:.2g}"]
+
+
+lines = page.read_text().split("\n")
+for i, line in enumerate(lines):
+    match = re.search(r"\(\.\./Experiments/([\w-]+)\.yaml\) \|", line)
+    if line.startswith("| ") and match:
+        cells = [cell.strip() for cell in line.strip("| ").split("|")]
+        place = next(k for k, cell in enumerate(cells) if "../Experiments/" in cell)
+        lines[i] = "| " + " | ".join(cells[: place + 1] + measured(match.group(1))) + " |"
+        print(lines[i])
+page.write_text("\n".join(lines))

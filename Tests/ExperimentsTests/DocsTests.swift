@@ -54,4 +54,53 @@ import Testing
     }
     #expect(Listing(catalogue).text().contains("Ornstein–Uhlenbeck"))
   }
+
+  @Test("Docs/Extending.md shows the example's process, all functions of formulas, and processes that are valid")
+  func extendingGuide() throws {
+    let text = contents(repository.appendingPathComponent("Docs/Extending.md").path)
+    let shown = text.components(separatedBy: "<!-- process -->\n```swift\n")[1].components(separatedBy: "\n```")[0]
+    let file = contents(
+      repository.appendingPathComponent("Experiments/Extending/Sources/MyKinds/WarmingSDE.swift").path)
+    let code = file.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("//") }
+    #expect(shown == code.joined(separator: "\n").trimmingCharacters(in: .newlines))
+    for function in Expression.functions { #expect(text.contains(function), "\(function)") }
+    let processes = text.split(separator: "\n").filter { $0.hasPrefix("process: {") }
+    #expect(processes.count == 4)
+    for line in processes {
+      let config = tiny.replacing("process: {kind: vp}", with: String(line))
+        .replacing("{kind: network, network: {kind: mlp, hidden: [16, 16], features: 8}}", with: "{kind: empirical}")
+        .replacing("training: {steps: 60, batch: 64}\n", with: "")
+      _ = try plan(config)
+    }
+  }
+
+  @Test("Docs/Processes.md has a row for every process and every schedule") func processes() {
+    let text = contents(repository.appendingPathComponent("Docs/Processes.md").path)
+    for name in Catalogue.standard.processes.names + Catalogue.standard.schedules.names {
+      #expect(text.contains("\n| `\(name)` |"), "\(name)")
+    }
+  }
+
+  @Test("every link of the docs leads somewhere") func links() throws {
+    let files = try FileManager.default.contentsOfDirectory(atPath: repository.appendingPathComponent("Docs").path)
+    for file in files.filter({ $0.hasSuffix(".md") }).map({ "Docs/" + $0 }) + ["README.md"] {
+      let url = repository.appendingPathComponent(file)
+      for part in contents(url.path).components(separatedBy: "](").dropFirst() {
+        let link = part.components(separatedBy: ")")[0].components(separatedBy: "#")[0]
+        if link.hasPrefix("http") || link.isEmpty { continue }
+        let target = url.deletingLastPathComponent().appendingPathComponent(link).path
+        #expect(FileManager.default.fileExists(atPath: target), "\(file): \(link)")
+      }
+    }
+  }
+
+  @Test("every config in Experiments is valid") func configs() throws {
+    let folder = repository.appendingPathComponent("Experiments").path
+    let names = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".yaml") }
+    #expect(names.count > 20)
+    for name in names {
+      let plan = try ExperimentPlan(try ConfigSource(path: folder + "/" + name))
+      #expect(name == plan.name + ".yaml")
+    }
+  }
 }
