@@ -83,17 +83,18 @@ import Testing
   {
     for process in [Hidden(), Stationary()] as [any SDE] {
       let sampler = Sampler(process: process, score: FormulaScore { -$0 }, dimension: 1, seed: 1)
-      func fails(_ start: String, _ solver: any Solver) {
+      func fails(_ start: String, _ solver: any Solver, for missing: String = "perturbation kernel") {
         let error = #expect(throws: InputError.self) { try sampler.draw(10, with: solver, denoise: false) }
         #expect(error?.message.hasPrefix(start) == true)
-        #expect(error?.message.contains("perturbation kernel") == true)
+        #expect(error?.message.contains(missing) == true)
       }
       fails("needs", PredictorCorrector(ReverseDiffusion(), steps: 5))
       fails("needs", PredictorCorrector(Ancestral(), steps: 5))
       fails("needs", PredictorCorrector(Ancestral(variance: .transition), steps: 5))
       fails("needs", PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 5))
       fails("needs", PredictorCorrector(Heun(), steps: 5))
-      fails("the karras grid", PredictorCorrector(EulerMaruyama(), steps: 5, grid: KarrasGrid()))
+      let karras = PredictorCorrector(EulerMaruyama(), steps: 5, grid: KarrasGrid())
+      fails("the karras grid", karras, for: "whose noise σ/m is known")
     }
   }
 
