@@ -13,8 +13,9 @@ import Testing
   private func checked(_ process: String, data: String = mixture + "}", catalogue: Catalogue = .standard) throws
     -> String
   {
+    let score = data.contains("mixture") ? "exact" : "empirical"
     let text =
-      "name: c\ndata: \(data)\nprocess: \(process)\nscore: {kind: exact}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
+      "name: c\ndata: \(data)\nprocess: \(process)\nscore: {kind: \(score)}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
     let plan = try ExperimentPlan(ConfigSource(text: text, path: "test.yaml", overrides: []), catalogue: catalogue)
     return try Experiment(plan, folder: "/nonexistent", quiet: true).checkProcess(
       rows: 2048, steps: 1000, tolerance: 0.01)
@@ -132,6 +133,19 @@ import Testing
     }
   }
 
+  @Test("check takes a few points as their own law, and refuses those without a logarithm") func points() throws {
+    try withFolder { folder in
+      let path = folder + "/points.csv"
+      try Data((1...24).map { "\($0),\($0 % 3)\n" }.joined().utf8).write(to: URL(fileURLWithPath: path))
+      let data = "{kind: csv, path: \(path)}"
+      let table = try checked("{kind: vp}", data: data)
+      #expect(table.contains("flow's log density") && !table.contains("FAILS"), "\(table)")
+      try Data((1...24).map { "\($0),\($0 % 3 - 1)\n" }.joined().utf8).write(to: URL(fileURLWithPath: path))
+      let error = #expect(throws: InputError.self) { try checked("{kind: geometric-brownian-motion}", data: data) }
+      #expect(error?.description.contains("needs values above 0") == true, "\(String(describing: error))")
+    }
+  }
+
   // MARK: Configs
 
   static let wrong: [(process: String, says: [String])] = [
@@ -162,6 +176,11 @@ import Testing
     ("{kind: vp, schedule: cosin}", ["process.schedule.kind", "did you mean 'cosine'"]),
     ("{kind: vp, schedule: cosine, beta_min: 1}", ["process.beta_min", "unknown key"]),
     ("{kind: vp, schedule: {kind: ddpm, levels: 0}}", ["process.schedule.levels", "is 0"]),
+    (
+      "{kind: vp, schedule: {kind: discrete, base: {kind: ddpm}, levels: 1e12}}",
+      ["process.schedule.levels", "1 or more, at most 1000000"]
+    ),
+    ("{kind: vp, schedule: {kind: discrete, base: cosin}}", ["process.schedule.base", "did you mean 'cosine'"]),
     ("{kind: vp, schedule: {kind: betas, betas: [0.1, 1.5]}}", ["process.schedule", "β_1 is 1.5"]),
     ("{kind: ve, schedule: {kind: ncsn, sigma_min: 3, sigma_max: 2}}", ["process.schedule", "sigma_max"]),
     ("{kind: rectified-flow, end: 1.5}", ["process.end", "is 1.5", "at most 1"]),
@@ -196,7 +215,7 @@ import Testing
       ], ["training", "scalar diffusion"]
     ),
     (["process={kind: rectified-flow, end: 1}", "score.prediction=noise"], ["score", "signal at T", "velocity"]),
-    (["training.projections=0"], ["training.projections", "1 or more"]),
+    (["training.projections=0"], ["training.projections", "1 or more, at most 1000"]),
     (["training.objective=slicd"], ["training.objective", "sliced"]),
   ]
 

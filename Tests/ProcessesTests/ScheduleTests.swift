@@ -115,6 +115,42 @@ import Testing
     }
   }
 
+  /// From continuous time to N levels and back: ᾱ and σ of a level are the schedule's own, and β_i make them up.
+  @Test(arguments: names) func levelsOfAScheduleAreItsOwn(_ name: String) throws {
+    let (schedule, levels) = (try Self.named(name), 40)
+    let (betas, sigmas) = (
+      DiscreteBeta(of: schedule.betas, levels: levels), DiscreteSigma(of: schedule.sigmas, levels: levels)
+    )
+    #expect(betas.levels == levels && sigmas.levels == levels)
+    var product = 1.0
+    for i in 0..<levels {
+      let t = schedule.duration * Double(i + 1) / Double(levels)
+      let total = schedule.betas.initialIntegral + schedule.betas.integral(to: t)
+      #expect(betas.betas[i] > 0 && betas.betas[i] < 1)
+      product *= 1 - betas.betas[i]
+      // 1 − β loses digits where β is near 1: 1e-16 of 1 over what is left, which is 1e-6 or more of every step here.
+      #expect(abs(product / exp(-total) - 1) < 1e-9)
+      #expect(abs(betas.alphaBars[i] / exp(-total) - 1) < 1e-12)
+      #expect(abs(betas.integral(to: Double(i + 1) / Double(levels)) / total - 1) < 1e-12)
+      #expect(abs(sigmas.deviations[i] / schedule.sigmas.deviation(at: t) - 1) < 1e-12)
+    }
+  }
+
+  /// Song et al. 2021, appendix B: DDPM's 1,000 levels are those of β from 0.1 to 20, to O(1/N); and of its own levels a discrete
+  /// model makes itself.
+  @Test func discreteModelsComeBack() throws {
+    let ddpm = try DiscreteBeta.linear(1e-4, 0.02, levels: 1000)
+    let ours = DiscreteBeta(of: LinearBeta(), levels: 1000)
+    // 1 − exp(−β(t)/N) is β/N (1 − β/2N), 1 % at β = 20; and an interval's middle is half a level late, 1e-5 of β_i.
+    for (a, b) in zip(ours.betas, ddpm.betas) { #expect(abs(a - b) < 0.01 * b + 1e-5) }
+    for (a, b) in zip(DiscreteBeta(of: ddpm, levels: 1000).betas, ddpm.betas) { #expect(abs(a / b - 1) < 1e-10) }
+    for (i, beta) in ddpm.betas.enumerated() {
+      #expect(abs(beta / (1e-4 + (0.02 - 1e-4) * Double(i) / 999) - 1) < 1e-10)
+    }
+    let ncsn = try DiscreteSigma.geometric(0.01, 50, levels: 30)
+    #expect(DiscreteSigma(of: ncsn, levels: 30).deviations == ncsn.deviations)
+  }
+
   @Test func diffusersAgrees() throws {
     struct Fixture: Decodable {
       let levels: [Int]

@@ -32,7 +32,7 @@ extension ExperimentPlan.LikelihoodPlan {
       "exact, up to \(Likelihood.largestExactDimension) dimensions, or estimated; auto: exact up to 16")
     let probe = try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal")
     let probes = try options.integer(
-      "probes", default: 16, atLeast: 1, "of hutchinson, a row; their spread is the standard error")
+      "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error")
     let integrator = try options.choice(
       "integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper, an explicit one")
     let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")

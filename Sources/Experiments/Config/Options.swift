@@ -61,9 +61,10 @@ public final class Options {
   }
 
   public func integer(
-    _ key: String, default standard: Int? = nil, example: Int = 1, atLeast low: Int, _ about: String
+    _ key: String, default standard: Int? = nil, example: Int = 1, atLeast low: Int, atMost high: Int? = nil,
+    _ about: String
   ) throws -> Int {
-    let allowed = "a whole number of \(low) or more"
+    let allowed = "a whole number of \(low) or more" + (high.map { ", at most \($0)" } ?? "")
     declare(key, "integer", standard.map(String.init), allowed, about)
     guard let text = try scalar(key, "a whole number", required: standard == nil) else {
       return keep(key, standard ?? example)
@@ -71,7 +72,9 @@ public final class Options {
     guard let value = Self.integer(text) else {
       throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)")
     }
-    guard value >= low, value <= 1_000_000_000_000 else { throw wrong(key, "is \(text); allowed: \(allowed)") }
+    guard value >= low, value <= high ?? 1_000_000_000_000 else {
+      throw wrong(key, "is \(text); allowed: \(allowed)")
+    }
     return keep(key, value)
   }
 

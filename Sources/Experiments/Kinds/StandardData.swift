@@ -53,12 +53,15 @@ extension Catalogue {
       "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
     ) { options, _ in
       let path = try file("path", options, "a folder", "the folder, relative to the config")
-      let size = try options.integer("size", default: 32, atLeast: 1, "height and width of a row, in pixels")
+      let size = try options.integer(
+        "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels")
       let channels = try options.choice("channels", default: Channels.rgb, "3: RGB, or 1: gray")
       let flip = try options.flag("flip", default: true, flipping)
       let crops = try options.integer(
-        "crops", default: 2000, atLeast: 1, "rows of the training images for tables and metrics, if images are larger")
-      let heldOut = try options.integer("held_out", default: 1000, atLeast: 2, "rows of the held-out images, likewise")
+        "crops", default: 2000, atLeast: 1, atMost: 10_000_000,
+        "rows of the training images for tables and metrics, if images are larger")
+      let heldOut = try options.integer(
+        "held_out", default: 1000, atLeast: 2, atMost: 10_000_000, "rows of the held-out images, likewise")
       return try ImageFolder(
         path: path, size: size, channels: channels == .rgb ? 3 : 1, flip: flip, crops: crops, heldOut: heldOut)
     },
@@ -105,8 +108,8 @@ extension Catalogue {
 
   private static func counts(_ options: Options) throws -> (Int, Int) {
     (
-      try options.integer("count", default: 10_000, atLeast: 1, "rows to train on"),
-      try options.integer("held_out", default: 5_000, atLeast: 2, "rows to judge by")
+      try options.integer("count", default: 10_000, atLeast: 1, atMost: 100_000_000, "rows to train on"),
+      try options.integer("held_out", default: 5_000, atLeast: 2, atMost: 100_000_000, "rows to judge by")
     )
   }
 }

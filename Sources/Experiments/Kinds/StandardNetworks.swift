@@ -59,7 +59,7 @@ extension Catalogue {
   private static func unet(_ options: Options) throws -> NetworkRecipe {
     let widths = try options.integers(
       "channels", default: [64, 128, 128], atLeast: 1, "of each stage; every further stage halves the image")
-    let blocks = try options.integer("blocks", default: 2, atLeast: 1, "residual blocks of a stage")
+    let blocks = try options.integer("blocks", default: 2, atLeast: 1, atMost: 100, "residual blocks of a stage")
     let attention = try options.integers(
       "attention", default: [16], atLeast: 0, "heights of image, in pixels, at which stages have self-attention")
     let head = try options.integer(

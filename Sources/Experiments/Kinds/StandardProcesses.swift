@@ -20,8 +20,7 @@ extension Catalogue {
       VESDE(LinearSigma(try options.number("sigma_max", default: 80, in: .positive, "T")))
     },
     Kind("iddpm", "improved DDPM: VP through N discrete levels of the cosine schedule, β ≤ 0.999") { options, _ in
-      let levels = try options.integer("levels", default: 1000, atLeast: 2, "N")
-      return VPSDE(try DiscreteBeta.cosine(levels: levels))
+      VPSDE(try DiscreteBeta.cosine(levels: try levels(options, atLeast: 2)))
     },
     Kind("rectified-flow", "x_t = (1 − t) x₀ + t z: straight paths") { options, _ in
       RectifiedFlow(end: try end(options))

@@ -30,13 +30,13 @@ extension Catalogue {
     Kind("ddpm", "N discrete β, linear or linear in √β (Ho et al. 2020)") { options, _ in
       let first = try options.number("first", default: 1e-4, in: .between(0, 1), "β of the first level")
       let last = try options.number("last", default: 0.02, in: .between(0, 1), "β of the last level")
-      let levels = try options.integer("levels", default: 1000, atLeast: 1, "N")
+      let levels = try levels(options)
       let spacing = try options.choice("spacing", default: DiscreteSpacing.linear, "of β, or of √β")
       return try spacing == .linear
         ? DiscreteBeta.linear(first, last, levels: levels) : .scaledLinear(first, last, levels: levels)
     },
     Kind("iddpm", "N discrete levels of the cosine schedule, β ≤ 0.999 (Nichol and Dhariwal 2021)") { options, _ in
-      try DiscreteBeta.cosine(levels: try options.integer("levels", default: 1000, atLeast: 2, "N"))
+      try DiscreteBeta.cosine(levels: try levels(options, atLeast: 2))
     },
     Kind("betas", "discrete β as given") { options, _ in
       let betas = try options.numbers("betas", example: [0.1, 0.5], "each above 0 and below 1")
@@ -64,8 +64,11 @@ extension Catalogue {
     },
     Kind("ncsn", "N discrete σ, a geometric sequence (Song and Ermon 2019)") { options, _ in
       let (low, high) = try sigmas(options, 0.01, 50)
-      return try DiscreteSigma.geometric(
-        low, high, levels: try options.integer("levels", default: 1000, atLeast: 2, "N"))
+      return try DiscreteSigma.geometric(low, high, levels: try levels(options, atLeast: 2))
+    },
+    Kind("discrete", "N levels of another schedule, at equal steps of its time") { options, catalogue in
+      let base = try options.kind("base", of: catalogue.schedules, default: "cosine", in: catalogue, "which")
+      return DiscreteBeta(of: base.betas, levels: try levels(options))
     },
     Kind("shifted", "σ/m of another schedule, times a factor (Hoogeboom et al. 2023)") { options, catalogue in
       let base = try options.kind("base", of: catalogue.schedules, default: "cosine", in: catalogue, "which")
@@ -73,6 +76,10 @@ extension Catalogue {
       return ShiftedSigma(base.sigmas, by: factor)
     },
   ])
+
+  static func levels(_ options: Options, atLeast low: Int = 1) throws -> Int {
+    try options.integer("levels", default: 1000, atLeast: low, atMost: 1_000_000, "N")
+  }
 
   private enum DiscreteSpacing: String, CaseIterable {
     case linear

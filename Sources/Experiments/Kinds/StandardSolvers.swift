@@ -100,7 +100,7 @@ extension Catalogue {
       let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
       let control = try control(options)
       let dense = try options.integer(
-        "dense", default: 0, atLeast: 0,
+        "dense", default: 0, atLeast: 0, atMost: 1_000_000,
         "trajectories at this many equal intervals, by interpolation; 0: at the accepted steps")
       return ProbabilityFlow(
         GSLIntegrator(method, rtol: rtol, atol: atol, control: control, firstStep: first, maximumSteps: most),
@@ -131,7 +131,7 @@ extension Catalogue {
       return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: most)
     },
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
-      let levels = try options.integer("steps", example: 10, atLeast: 1, "noise levels from T to ε")
+      let levels = try options.integer("steps", example: 10, atLeast: 1, atMost: 10_000_000, "noise levels from T to ε")
       let each = try options.integer("steps_per_level", default: 100, atLeast: 1, "Langevin steps at a level")
       let size = try options.number(
         "step_size", default: 0.2, in: .between(0, 4), "α of a step over (σ/m)² of its level")
@@ -193,7 +193,7 @@ extension Catalogue {
 func stepping(
   _ predictor: any Predictor, corrector: (any Corrector)? = nil, _ options: Options, _ catalogue: Catalogue
 ) throws -> PredictorCorrector {
-  let steps = try options.integer("steps", example: 100, atLeast: 1, "intervals from T to ε")
+  let steps = try options.integer("steps", example: 100, atLeast: 1, atMost: 10_000_000, "intervals from T to ε")
   let grid = try options.kind(
     "grid", of: catalogue.grids, or: "shared", in: catalogue, "its own spacing; shared: that of `sampling`")
   let last = try options.choice(

@@ -22,9 +22,32 @@ public struct DiscreteBeta: BetaSchedule {
       guard beta > 0, beta < 1 else { throw InputError("β_\(index) is \(beta); allowed: above 0 and below 1") }
       integrals.append(integrals[index] - log1p(-beta))
     }
-    self.integrals = integrals
-    samplingSpacing = (betas.max() ?? 0) > 0.5 ? .logSNR : .uniform
+    self.init(integrals: integrals)
   }
+
+  /// N levels of any schedule, at equal steps of its time, which becomes [0, 1]: 1 − β_i = ᾱ((i + 1) T/N)/ᾱ(i T/N), so that ᾱ of every
+  /// level is the schedule's own. Noise that is there at t = 0 belongs to β_0.
+  /// - Precondition: levels > 0.
+  public init(of schedule: any BetaSchedule, levels: Int) {
+    precondition(levels > 0, "N > 0")
+    let integrals = (1...levels).map {
+      schedule.initialIntegral + schedule.integral(to: schedule.duration * Double($0) / Double(levels))
+    }
+    self.init(integrals: [0] + integrals)
+  }
+
+  private init(integrals: [Double]) {
+    self.integrals = integrals
+    let largest = zip(integrals, integrals.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
+    // β_i above ½
+    samplingSpacing = largest > log(2) ? .logSNR : .uniform
+  }
+
+  /// β_i of DDPM's forward steps x_i = √(1 − β_i) x_{i−1} + √β_i z, i = 0 … N − 1.
+  public var betas: [Double] { zip(integrals, integrals.dropFirst()).map { -expm1($0 - $1) } }
+
+  /// ᾱ_i = Π (1 − β_j), j ≤ i: what diffusers calls `alphas_cumprod`.
+  public var alphaBars: [Double] { integrals.dropFirst().map { exp(-$0) } }
 
   /// DDPM's own schedule: equal steps from first to last (Ho et al. 2020).
   public static func linear(_ first: Double, _ last: Double, levels: Int) throws -> DiscreteBeta {

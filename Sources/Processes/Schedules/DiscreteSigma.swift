@@ -25,6 +25,21 @@ public struct DiscreteSigma: SigmaSchedule {
     variances = [0] + levels.map { $0 * $0 }
   }
 
+  /// N levels of any schedule, at equal steps of its time, which becomes [0, 1]: σ_i = σ((i + 1) T/N).
+  /// - Precondition: levels > 0.
+  public init(of schedule: any SigmaSchedule, levels: Int) {
+    precondition(levels > 0, "N > 0")
+    variances =
+      [0]
+      + (1...levels).map {
+        let deviation = schedule.deviation(at: schedule.duration * Double($0) / Double(levels))
+        return deviation * deviation
+      }
+  }
+
+  /// σ_i, i = 0 … N − 1.
+  public var deviations: [Double] { variances.dropFirst().map { $0.squareRoot() } }
+
   /// A geometric sequence (Song and Ermon 2019).
   public static func geometric(_ first: Double, _ last: Double, levels: Int) throws -> DiscreteSigma {
     try DiscreteSigma(

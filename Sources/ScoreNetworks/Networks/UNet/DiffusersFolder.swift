@@ -242,11 +242,10 @@ public struct DiffusersFolder: Sendable {
     let types: [Prediction: String] = [.noise: "epsilon", .data: "sample", .velocity: "v_prediction"]
     var scheduler: [String: Any]?
     if let schedule, let type = types[prediction] {
-      let times = (0...network.levels).map { schedule.duration * Double($0) / Double(network.levels) }
-      let betas = zip(times, times.dropFirst()).map { -expm1(schedule.integral(to: $0) - schedule.integral(to: $1)) }
       scheduler = [
         "_class_name": "DDPMScheduler", "_diffusers_version": "0.42.1", "num_train_timesteps": network.levels,
-        "trained_betas": betas, "prediction_type": type, "clip_sample": false, "variance_type": "fixed_large",
+        "trained_betas": DiscreteBeta(of: schedule, levels: network.levels).betas, "prediction_type": type,
+        "clip_sample": false, "variance_type": "fixed_large",
       ]
     }
     func encoded(_ object: Any) throws -> Data {
