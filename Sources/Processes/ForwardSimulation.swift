@@ -1,32 +1,86 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Glibc
 
-extension SDE {
-  /// Data becomes a state at t = 0: where a kernel has noise there already, as σ_min of a variance-exploding process, it is added.
-  public func start(_ x: Rows, from stream: NoiseStream, step: Int) {
-    guard let moments = makeKernel()?.moments(at: 0), moments.variance > 0 || moments.scale != 1 else { return }
-    RowStorage.with(x.span, count: 1) { rows in
-      stream.normals(into: rows[0], step: step)
-      for i in 0..<x.size { x.values[i] = moments.scale * x.values[i] + moments.deviation * rows[0].values[i] }
+/// How the forward SDE carries data to a time, without a kernel: what it begins with, and steps that are good for any process.
+public struct ForwardSimulation: Sendable {
+  public let process: any SDE
+  /// What a kernel has at t = 0, as σ_min of a variance-exploding process; nil where data begin as they are.
+  private let beginning: Moments?
+  /// Rising times from 0 to T.
+  public let times: [Double]
+
+  /// Times where steps are safe: equal in ln(m/σ) from the process's own ε on where it asks for that, else as T sin²(πk/2N), dense at
+  /// both ends.
+  /// - Precondition: steps > 0.
+  public init(of process: any SDE, steps: Int) {
+    precondition(steps > 0, "N > 0")
+    self.process = process
+    let moments = process.makeKernel()?.moments(at: 0)
+    beginning = moments.flatMap { $0.variance > 0 || $0.scale != 1 ? $0 : nil }
+    let duration = process.duration
+    var times = (0...steps).map { GradedNodes(duration: duration, cells: steps).time($0) }
+    if process.samplingSpacing != .uniform, let kernel = process.makeNoiseKernel() {
+      let epsilon = process.samplingEpsilon
+      let (low, high) = (kernel.moments(at: epsilon).noiseRatio, kernel.moments(at: duration).noiseRatio)
+      if low > 0, high > low, high.isFinite {
+        let inner = (0..<steps).map { k in
+          kernel.time(
+            ofNoiseRatio: low * pow(high / low, Double(k) / Double(steps)), from: epsilon, to: duration)
+        }
+        times = [0] + inner + [duration]
+      }
     }
+    self.times = times
   }
 
-  /// Carries states forward by Euler–Maruyama through rising times, with f and G of the middle of each step, so that the error of
-  /// their change in time is of second order:
-  ///
-  ///     x ← x + h f(x, t + h/2) + √h G(x, t + h/2) z.
-  ///
-  /// Step k takes the stream's normals of number `firstStep` + k; a row depends on nothing but the stream and itself.
-  public func simulate(_ x: Rows, through times: [Double], from stream: NoiseStream, firstStep: Int = 0) {
-    RowStorage.with(x.span, count: 2) { rows in
-      let (noise, next) = (rows[0], rows[1])
-      for (k, (t, s)) in zip(times, times.dropFirst()).enumerated() {
-        stream.normals(into: noise, step: firstStep + k)
-        next.copy(x)
-        addDrift(x, at: 0.5 * (t + s), times: s - t, to: next)
-        addNoise(noise, x, at: 0.5 * (t + s), times: (s - t).squareRoot(), to: next)
-        x.copy(next)
+  /// Memory for up to so many rows: for one thread.
+  public func makeWalker(for span: RowSpan) -> Walker { Walker(self, span) }
+
+  public final class Walker {
+    private let process: any SDE
+    private let beginning: Moments?
+    private let storage: (noise: RowStorage, drift: RowStorage, next: RowStorage)
+
+    init(_ simulation: ForwardSimulation, _ span: RowSpan) {
+      (process, beginning) = (simulation.process, simulation.beginning)
+      storage = (RowStorage(span), RowStorage(span), RowStorage(span))
+    }
+
+    private func rows(_ storage: RowStorage, like x: Rows) -> Rows {
+      Rows(values: storage.rows.values, first: x.first, count: x.count, dimension: x.dimension)
+    }
+
+    /// Data become states at t = 0. Takes the stream's normals of number `step`.
+    public func start(_ x: Rows, from stream: NoiseStream, step: Int) {
+      guard let beginning else { return }
+      let noise = rows(storage.noise, like: x)
+      stream.normals(into: noise, step: step)
+      for i in 0..<x.size { x.values[i] = beginning.scale * x.values[i] + beginning.deviation * noise.values[i] }
+    }
+
+    /// A step of h from t: Heun's for the drift and Euler's for the noise (in the sense of Itô), with f and G of its middle,
+    ///
+    ///     y = x + h f(x) + √h G(x) z,   x ← x + ½ h (f(x) + f(y)) + √h G(x) z.
+    ///
+    /// Of weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
+    public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {
+      let (noise, drift, next) = (
+        rows(storage.noise, like: x), rows(storage.drift, like: x), rows(storage.next, like: x)
+      )
+      let (h, middle) = (end - start, 0.5 * (start + end))
+      stream.normals(into: noise, step: step)
+      drift.values.update(repeating: 0, count: drift.size)
+      process.addDrift(x, at: middle, times: h, to: drift)
+      next.copy(x)
+      process.addNoise(noise, x, at: middle, times: h.squareRoot(), to: next)
+      // x + √h G z + ½ h f(x), to which the other half comes.
+      for i in 0..<x.size {
+        let half = 0.5 * drift.values[i]
+        x.values[i] = next.values[i] + half
+        next.values[i] += 2 * half
       }
+      process.addDrift(next, at: middle, times: 0.5 * h, to: x)
     }
   }
 }

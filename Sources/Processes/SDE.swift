@@ -87,6 +87,9 @@ public struct DataLaw: Sendable {
   }
 }
 
+/// A customary ε, or less where a process is short: no more than T/100.
+public func safeEpsilon(_ customary: Double, _ duration: Double) -> Double { min(customary, duration / 100) }
+
 extension SDE {
   public var samplingSpacing: TimeSpacing { .uniform }
   public func makeKernel() -> (any PerturbationKernel)? { nil }

@@ -72,6 +72,8 @@ public struct LinearNetworkScore: LearnedScore {
 
   /// What a time asks for.
   public struct Coefficients: Sendable {
+    /// How noisy the data are, for the network's label.
+    public let noise: Moments
     /// S: of each block.
     public let input: [Double]
     /// Φ E and L
@@ -94,17 +96,20 @@ public struct LinearNetworkScore: LearnedScore {
     let total = (dataDeviation * dataDeviation) * (map * map.transpose) + moments.covariance
     let input = (0..<blocks).map { 1 / total[$0, $0].squareRoot() }
     let turn = -1 * root.block(tail).lowerInverse.transpose
+    let noise = moments.averaged(overData: dataBlocks)
     guard prediction == .edm else {
       return Coefficients(
-        input: input, map: map, root: root, guess: nil, residual: .identity(noiseBlocks), skip: nil, output: turn)
+        noise: noise, input: input, map: map, root: root, guess: nil, residual: .identity(noiseBlocks), skip: nil,
+        output: turn)
     }
     let columns = root.columns(tail)
-    let guess = columns.transpose * total.inverse
+    let guess = columns.transpose * total.definiteInverse
     // Where hardly any data is left, what is missed is lost in rounding: no less than 1e-6.
     let missed = Matrix.identity(noiseBlocks) - guess * columns + 1e-12 * Matrix.identity(noiseBlocks)
     let residual = missed.lowerCholesky ?? 1e-6 * Matrix.identity(noiseBlocks)
     return Coefficients(
-      input: input, map: map, root: root, guess: guess, residual: residual, skip: turn * guess, output: turn * residual)
+      noise: noise, input: input, map: map, root: root, guess: guess, residual: residual, skip: turn * guess,
+      output: turn * residual)
   }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
@@ -235,14 +240,16 @@ public struct LinearNetworkScore: LearnedScore {
         switch times {
         case .all(let t):
           label = tape.constant(rows: 1, columns: 1)
-          label.values[0] = Float(score.label(score.noise.moments(at: t), at: t))
-          runs.append((0, count, score.coefficients(at: t)))
+          let coefficients = score.coefficients(at: t)
+          label.values[0] = Float(score.label(coefficients.noise, at: t))
+          runs.append((0, count, coefficients))
         case .each(let t):
           label = tape.constant(rows: count, columns: 1)
           for row in 0..<count {
             let time = t[start + row]
-            label.values[row] = Float(score.label(score.noise.moments(at: time), at: time))
-            runs.append((row, 1, score.coefficients(at: time)))
+            let coefficients = score.coefficients(at: time)
+            label.values[row] = Float(score.label(coefficients.noise, at: time))
+            runs.append((row, 1, coefficients))
           }
         }
         var classes: Tensor?

@@ -15,6 +15,7 @@ public struct SamplingProblem: Sendable {
 
   public var process: any SDE { setting.process }
   public var kernel: (any PerturbationKernel)? { setting.kernel }
+  public var linear: LinearSetting? { setting.linear }
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
   public var grid: any TimeGrid { setting.grid }

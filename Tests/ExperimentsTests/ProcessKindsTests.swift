@@ -37,7 +37,8 @@ import Testing
     let options = Self.sound[kind].map { $0.isEmpty ? "" : ", " + $0 } ?? ""
     let table = try checked("{kind: \(kind)\(options)}", data: data)
     #expect(!table.contains("skipped"), "\(table)")
-    #expect(table.split(separator: "\n").count == 10, "\(table)")
+    // A formula's kernel is integrated, and its error bound a line more.
+    #expect(table.split(separator: "\n").count == (kind == "formula" ? 11 : 10), "\(table)")
   }
 
   @Test("no process is left out") func all() {
@@ -166,6 +167,18 @@ import Testing
     ),
     ("{kind: formula, drift_rate: '-1/(1-t)', diffusion: '1'}", ["drift_rate is -inf at t = 1", "finite"]),
     ("{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {t: 1}}", ["parameters", "'t'"]),
+    (
+      "{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {on: 1, \"on\": 2}}", ["parameters", "'on' twice"]
+    ),
+    ("{kind: formula, drift_rate: '0', diffusion: 'abs(t-0.3333)^(-0.45)'}", ["with 32768 nodes", "allowed: 1e-3"]),
+    ("{kind: formula, drift_rate: '0', diffusion: '1', nodes: 10}", ["process.nodes", "256 or more"]),
+    ("{kind: vp, schedule: {kind: sigmoid-alpha, start: 40, stop: 41}}", ["process.schedule.stop", "hardly falls"]),
+    (
+      "{kind: vp, schedule: {kind: sigmoid-alpha, start: -800, stop: -750}}", ["process.schedule.stop", "hardly falls"]
+    ),
+    ("{kind: vp, schedule: {kind: cosine, offset: 1e16}}", ["process.schedule.offset", "below 1"]),
+    ("{kind: ve, schedule: {kind: karras, rho: 1e17}}", ["process.schedule.rho", "0.1 to 100"]),
+    ("{kind: ve, schedule: {kind: ncsn, sigma_min: 1e-300, sigma_max: 1e300}}", ["process.schedule", "σ_1 is inf"]),
     ("{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {b: x}}", ["parameters.b", "'x'", "number"]),
     ("{kind: formula, alpha: '1-t', sigma: '1-t'}", ["process.kind", "alpha is 0.0 at t = 1.0"]),
     ("{kind: formula, drift_rate: -1, diffusion: '1', prior_variance: 0}", ["prior_variance", "above 0"]),
@@ -215,8 +228,18 @@ import Testing
       ], ["training", "scalar diffusion"]
     ),
     (["process={kind: rectified-flow, end: 1}", "score.prediction=noise"], ["score", "signal at T", "velocity"]),
-    (["training.projections=0"], ["training.projections", "1 or more, at most 1000"]),
+    (["training.projections=0"], ["training.projections", "1 or more, at most 64"]),
     (["training.objective=slicd"], ["training.objective", "sliced"]),
+    (
+      [
+        "data={kind: gaussian-mixture, weights: [1], means: [[\((0..<65).map { _ in "0" }.joined(separator: ", "))]], deviations: [1]}",
+        "training.objective=implicit",
+      ], ["training", "implicit", "64 dimensions", "sliced"]
+    ),
+    (
+      ["process={kind: formula, drift_rate: '-1', diffusion: '1', duration: 0.0005}", "training.epsilon=1e-3"],
+      ["training.epsilon", "below 0.0005"]
+    ),
   ]
 
   @Test("what cannot be learned is refused before anything is computed", arguments: untrainable.indices)
@@ -232,6 +255,100 @@ import Testing
       let error = #expect(throws: InputError.self) { try Experiment(plan, folder: folder + "/run", quiet: true).run() }
       #expect(error?.description.contains("needs values above 0") == true, "\(String(describing: error))")
       #expect(!FileManager.default.fileExists(atPath: folder + "/run/checkpoint.safetensors"))
+    }
+  }
+
+  @Test(
+    "short processes have an ε of their own, and can be run",
+    arguments: [
+      "{kind: rectified-flow, end: 0.0005}", "{kind: edm, sigma_max: 0.001}",
+      "{kind: formula, drift_rate: '-1', diffusion: '1', duration: 1e-6}",
+    ])
+  func short(process: String) throws {
+    try withFolder { folder in
+      let plan = try plan(
+        tiny, overrides: ["process=\(process)", "score.prediction=velocity", "training.steps=2", "sampling.count=4"])
+      #expect(plan.sampling.epsilon < 0.02 * plan.process.duration)
+      _ = try Experiment(plan, folder: folder, quiet: true).run()
+    }
+  }
+
+  @Test("a default that the process does not allow is refused") func epsilonByDefault() {
+    struct Hasty: AffineSDE {
+      var samplingEpsilon: Double { 2 }
+      func driftRate(at t: Double) -> Double { -1 }
+      func diffusion(at t: Double) -> Double { 1 }
+    }
+    var catalogue = Catalogue.standard
+    catalogue.processes.add(Kind("hasty", "for this test") { _, _ in Hasty() })
+    let error = #expect(throws: InputError.self) {
+      try ExperimentPlan(
+        ConfigSource(text: tiny, path: "test.yaml", overrides: ["process.kind=hasty"]), catalogue: catalogue)
+    }
+    #expect(error?.description.contains("sampling.epsilon: is 2 by default; allowed: above 0 and below 1") == true)
+  }
+
+  @Test("a network of another process is refused, unless σ/m is all it knows") func borrowed() throws {
+    try withFolder { folder in
+      let edm = ["score.prediction=edm", "score.network.time=fourier", "training.weighting=edm", Self.plain]
+      _ = try Experiment(try plan(tiny, overrides: [Self.plain]), folder: folder + "/vp", quiet: true).run([.train])
+      _ = try Experiment(try plan(tiny, overrides: edm), folder: folder + "/edm", quiet: true).run([.train])
+      func run(_ name: String, _ process: String) throws {
+        let path = "score={kind: checkpoint, path: \(folder)/\(name)/checkpoint.safetensors}"
+        let text = tiny.replacing("training: {steps: 60, batch: 64}\n", with: "")
+        let plan = try plan(text, overrides: [path, "process=\(process)", Self.plain])
+        _ = try Experiment(plan, folder: "\(folder)/run", quiet: true).run()
+      }
+      let formula = "{kind: formula, drift_rate: '-0.5*(0.1+19.9*t)', diffusion: 'sqrt(0.1+19.9*t)'}"
+      let ou = "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1]]}"
+      try run("vp", "{kind: vp}")
+      try run("vp", formula)
+      try run("edm", "{kind: ve}")
+      for (name, process) in [("vp", "{kind: ve}"), ("vp", "{kind: vp, beta_max: 19}"), ("edm", ou)] {
+        let error = #expect(throws: InputError.self) { try run(name, process) }
+        #expect(error?.description.contains("trained under another process") == true, "\(String(describing: error))")
+      }
+      _ = try Experiment(
+        try plan(tiny, overrides: ["score.prediction=velocity", Self.plain]), folder: folder + "/velocity", quiet: true
+      ).run([.train])
+      #expect(throws: InputError.self) { try run("velocity", ou) }
+    }
+  }
+
+  @Test("scores of states and of x under noise that depends on it are written; noise and means are refused")
+  func pointScores() throws {
+    try withFolder { folder in
+      for (process, points, dimension) in [
+        ("{kind: cld}", "1,2,0.1,0.2\n", 4), ("{kind: geometric-brownian-motion}", "1,2\n", 2),
+        ("{kind: ornstein-uhlenbeck, noise: [[1, 0.5], [0.5, 1]]}", "1,2\n", 2),
+      ] {
+        try Data(points.utf8).write(to: URL(fileURLWithPath: folder + "/x.csv"))
+        let exponential = process.contains("geometric") ? ", exponential: true}" : "}"
+        let text =
+          "name: c\ndata: \(Self.mixture + exponential)\nprocess: \(process)\nscore: {kind: exact}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
+        let experiment = Experiment(try plan(text), folder: folder, quiet: true)
+        let files = PointFiles(input: folder + "/x.csv", output: folder + "/s.csv")
+        try experiment.scorePoints(at: 0.5, files, quantity: .score)
+        let values = contents(folder + "/s.csv").split(separator: "\n").last?.split(separator: ",") ?? []
+        #expect(values.count == dimension && values.allSatisfy { Double($0)?.isFinite == true }, "\(process)")
+        let error = #expect(throws: InputError.self) { try experiment.scorePoints(at: 0.5, files, quantity: .denoised) }
+        #expect(error?.description.contains("--quantity: is denoised") == true, "\(String(describing: error))")
+      }
+    }
+  }
+
+  @Test("there is no excess where the law of logarithms is not known") func noExcess() throws {
+    try withFolder { folder in
+      let plan = try plan(
+        tiny,
+        overrides: [
+          "process={kind: geometric-brownian-motion}", Self.plain,
+          "data={kind: gaussian-mixture, weights: [1], means: [[10, 10]], deviations: [0.1], count: 500}",
+        ])
+      _ = try Experiment(plan, folder: folder, quiet: true).run([.train])
+      let lines = contents(folder + "/loss_by_time.csv").split(separator: "\n")
+      #expect(
+        lines.count > 10 && lines[0].contains("held_out") && !lines[0].contains("excess") || lines[1].hasSuffix(","))
     }
   }
 

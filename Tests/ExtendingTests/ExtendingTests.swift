@@ -74,7 +74,7 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       ]
       #expect(CommandTool.run(arguments, .mine) == 0)
       let findings = try table(path + "/check.csv")
-      #expect(findings.count == 9)
+      #expect(findings.count == 10)
       #expect(findings.allSatisfy { $0["passed"] == "true" })
     }
   }

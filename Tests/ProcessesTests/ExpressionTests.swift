@@ -59,10 +59,11 @@ import Testing
       "t", "pi", "b", "1", "2.5e-3", "e", ".", "(", ")", "+", "-", "*", "/", "^", ",", "sqrt", "sqrt(", "pow(", "min(",
       " ", "\n", "é", "🙂", "\u{301}", "$",
     ]
-    var generator = SystemRandomNumberGenerator()
+    let draws = NoiseStream(seed: 1, purpose: .data).uniforms(count: 20_000, dimension: 13, step: 0)
     var parsed = 0
-    for _ in 0..<20_000 {
-      let text = (0..<Int.random(in: 0...12, using: &generator)).map { _ in pieces.randomElement() ?? "" }.joined()
+    for row in 0..<draws.count {
+      let text = (1...12).prefix(Int(draws[row, 0] * 13)).map { pieces[Int(draws[row, $0] * Double(pieces.count))] }
+        .joined()
       guard let expression = try? Expression(text, parameters: ["b": -1]) else { continue }
       parsed += 1
       for t in [0, 0.5, -1, Double.infinity, .nan] { _ = expression.evaluate(at: t) }

@@ -177,6 +177,27 @@ import Testing
     #expect(back == data)
   }
 
+  @Test("roots of semidefinite matrices, as far as they have one") func semidefiniteRoots() {
+    let tall = Matrix([[1e-9, 2e-9], [0.3, -0.5], [0.7, 0.2]])
+    // Of rank 2, and with a pivot that rounding made negative.
+    var matrix = tall * tall.transpose
+    matrix[0, 0] = -1e-17
+    #expect(matrix.lowerCholesky == nil)
+    let root = matrix.semidefiniteRoot
+    for (a, b) in zip((root * root.transpose).values, matrix.values) { #expect(abs(a - b) < 1e-8) }
+    let definite = Matrix([[2, 1], [1, 2]])
+    #expect(definite.semidefiniteRoot == definite.lowerCholesky)
+    #expect(Matrix([[0, 0], [0, 0]]).semidefiniteRoot == Matrix([[0, 0], [0, 0]]))
+  }
+
+  @Test("defaults follow the schedule, and the process's length") func defaults() throws {
+    #expect(try OrnsteinUhlenbeck(noise: [[1]], schedule: LaplaceSigma().betas).samplingEpsilon == 1e-7)
+    #expect(CriticallyDampedLangevin(schedule: LaplaceSigma().betas).samplingEpsilon == 1e-7)
+    #expect(CriticallyDampedLangevin().samplingEpsilon == 1e-3)
+    #expect(RectifiedFlow(end: 5e-4).samplingEpsilon == 5e-6)
+    #expect(VESDE(LinearSigma(0.01)).samplingEpsilon == 1e-4 && VESDE(LinearSigma()).samplingEpsilon == 0.002)
+  }
+
   @Test func refusals() {
     #expect(throws: InputError("the noise's covariance is not symmetric: 0.5 and 0.4")) {
       try OrnsteinUhlenbeck(noise: [[1, 0.4], [0.5, 1]])

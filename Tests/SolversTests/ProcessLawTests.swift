@@ -165,6 +165,36 @@ import Testing
     }
   }
 
+  @Test("denoising with matrices is the mean of x₀: of one point, that point") func denoisingWithMatrices() throws {
+    let process = try Self.process("ou")
+    let points = GaussianMixture(points: Batch(rows: [[0.3, -0.7]]))
+    let sampler = Sampler(
+      process: process, score: try #require(process.score(of: DataLaw(points))), dimension: 2, seed: 3, epsilon: 0.1)
+    let samples = try sampler.draw(8, with: PredictorCorrector(EulerMaruyama(), steps: 20)).batch
+    for i in 0..<8 { for j in 0..<2 { #expect(abs(samples[i, j] - [0.3, -0.7][j]) < 1e-12) } }
+  }
+
+  @Test("symmetric splitting keeps its noise in steps so short that a position's is lost in rounding")
+  func splittingInShortSteps() throws {
+    let process = CriticallyDampedLangevin()
+    let mixture = try GaussianMixture(weights: [1], means: [[0]], deviations: [1])
+    let sampler = Sampler(
+      process: process, score: try #require(process.score(of: DataLaw(mixture))), dimension: 1, seed: 3,
+      epsilon: 1 - 1e-3)
+    let steps = 2000
+    let raw = try sampler.draw(4096, with: PredictorCorrector(SymmetricSplitting(), steps: steps), denoise: false).batch
+    // From the prior, which data of its law keep: 4 standard errors of the variance of x.
+    #expect(abs(raw.column(0).variance - 1) < 4 * (2 / 4096.0).squareRoot())
+    let kernel = process.makeLinearKernel()
+    let (later, earlier) = (kernel.moments(at: 1), kernel.moments(at: 1 - 0.5e-3 / Double(steps)))
+    let p = process.priorCovariance
+    let r = later.propagator * earlier.propagator.inverse
+    let q = p - p * r.transpose * p.inverse * r * p
+    // A half step's noise of velocities: 2 Γ β h, and h = 2.5e-7.
+    let root = q.semidefiniteRoot
+    #expect(abs((root * root.transpose)[1, 1] / (2 * process.friction * 4 * 2.5e-7) - 1) < 1e-3)
+  }
+
   @Test("who watches sees data, not states") func observers() throws {
     final class Watcher: StepObserver, @unchecked Sendable {
       var dimensions: Set<Int> = []

@@ -23,7 +23,7 @@ extension ExperimentPlan.LikelihoodPlan {
   /// - Parameter isAsked: whether the config has this section, so that it must be possible.
   init(_ options: Options, process: any SDE, dimension: Int, score: ScoreRecipe, isAsked: Bool) throws {
     let epsilon = try options.number(
-      "epsilon", default: 1e-5, in: .from(0, below: process.duration),
+      "epsilon", default: safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
     let terminal = try options.choice(
       "terminal", default: Likelihood.Terminal.prior, "the density at T: the prior's, or the score's own")

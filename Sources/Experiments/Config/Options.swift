@@ -36,6 +36,9 @@ public final class Options {
   ) throws -> Double {
     declare(key, "number", standard.map(written), range.text, about)
     guard let text = try scalar(key, "a number", required: standard == nil) else {
+      if let standard, !isDescribing, !range.contains(standard) {
+        throw wrong(key, "is \(written(standard)) by default; allowed: \(range.text)")
+      }
       return keep(key, standard ?? example)
     }
     guard let value = Self.number(text) else {
@@ -219,6 +222,7 @@ public final class Options {
           text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
         else { throw wrong(key, "names '\(text)'; allowed: letters, digits and _ after a letter", name) }
         guard !reserved.contains(text) else { throw wrong(key, "names '\(text)', which has a meaning already", name) }
+        guard !values.contains(where: { $0.name == text }) else { throw wrong(key, "names '\(text)' twice", name) }
         guard let digits = number.scalar?.string, let value = Self.number(digits) else {
           throw wrong("\(key).\(text)", "'\(number.scalar?.string ?? "a list")' is not a finite number", number)
         }

@@ -91,12 +91,17 @@ extension Catalogue {
     if options.isDescribing || rate != nil || strength != nil {
       let initial = try options.number("initial_variance", default: 0, in: .nonNegative, "v(0), with drift_rate")
       let prior = try options.number("prior_variance", or: "kernel", in: .positive, "kernel: v(T), with drift_rate")
+      let tolerance = try options.number(
+        "tolerance", default: 1e-11, in: .between(0, 1), "of the integrated kernel, with drift_rate")
+      let nodes = try options.integer(
+        "nodes", default: 32_768, atLeast: 256, atMost: 4_194_304, "of the integrated kernel at most, with drift_rate")
       guard let rate, let strength, alpha == nil, sigma == nil else {
         throw options.wrong("kind", "formula: allowed: drift_rate and diffusion, or alpha and sigma")
       }
       return try located(options) {
         try FormulaSDE(
-          driftRate: rate, diffusion: strength, duration: duration, initialVariance: initial, priorVariance: prior)
+          driftRate: rate, diffusion: strength, duration: duration, initialVariance: initial, priorVariance: prior,
+          tolerance: tolerance, nodes: nodes)
       }
     }
     guard let alpha, let sigma else {
@@ -113,7 +118,7 @@ extension Catalogue {
   }
 
   /// A process's own complaint, with the place of its section.
-  private static func located<Value>(_ options: Options, _ make: () throws -> Value) throws -> Value {
+  static func located<Value>(_ options: Options, _ make: () throws -> Value) throws -> Value {
     do {
       return try make()
     } catch let error as InputError where error.location.isEmpty {

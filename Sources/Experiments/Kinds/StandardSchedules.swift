@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Glibc
 import Processes
 
 extension Catalogue {
@@ -15,7 +16,7 @@ extension Catalogue {
       return SigmoidBeta(low, high)
     },
     Kind("cosine", "ᾱ = cos²((t + s)/(1 + s) π/2)/cos²(s/(1 + s) π/2) (Nichol and Dhariwal 2021)") { options, _ in
-      let offset = try options.number("offset", default: 0.008, in: .positive, "s")
+      let offset = try options.number("offset", default: 0.008, in: .between(0, 1), "s")
       return CosineBeta(offset: offset, end: try end(options))
     },
     Kind("sigmoid-alpha", "ᾱ falls along a logistic curve from start to stop (Jabri et al. 2022)") { options, _ in
@@ -25,6 +26,11 @@ extension Catalogue {
         throw options.wrong("stop", "is \(written(stop)); allowed: above start, which is \(written(start))")
       }
       let temperature = try options.number("temperature", default: 1, in: .positive, "τ, which widens the curve")
+      // ᾱ is what the curve falls by, as a share: it must fall.
+      guard tanh(0.5 * stop / temperature) - tanh(0.5 * start / temperature) > 1e-3 else {
+        throw options.wrong(
+          "stop", "is \(written(stop)): the curve hardly falls from start; allowed: more of its middle, about 0")
+      }
       return SigmoidAlphaBeta(start: start, stop: stop, temperature: temperature, end: try end(options))
     },
     Kind("ddpm", "N discrete β, linear or linear in √β (Ho et al. 2020)") { options, _ in
@@ -49,7 +55,7 @@ extension Catalogue {
     Kind("geometric", "σ = σ_min (σ_max/σ_min)^t (Song et al. 2021)") { options, _ in try geometricSigma(options) },
     Kind("karras", "σ^{1/ρ} rises linearly (Karras et al. 2022)") { options, _ in
       let (low, high) = try sigmas(options, 0.002, 80)
-      return KarrasSigma(low, high, rho: try options.number("rho", default: 7, in: .positive, "ρ"))
+      return KarrasSigma(low, high, rho: try options.number("rho", default: 7, in: .closed(0.1, 100), "ρ"))
     },
     Kind("laplace", "the log signal-to-noise ratio has a Laplace law (Hang et al. 2024)") { options, _ in
       let mean = try options.number("mean", default: 0, in: .closed(-50, 50), "μ of the log signal-to-noise ratio")
@@ -64,7 +70,8 @@ extension Catalogue {
     },
     Kind("ncsn", "N discrete σ, a geometric sequence (Song and Ermon 2019)") { options, _ in
       let (low, high) = try sigmas(options, 0.01, 50)
-      return try DiscreteSigma.geometric(low, high, levels: try levels(options, atLeast: 2))
+      let levels = try levels(options, atLeast: 2)
+      return try located(options) { try DiscreteSigma.geometric(low, high, levels: levels) }
     },
     Kind("discrete", "N levels of another schedule, at equal steps of its time") { options, catalogue in
       let base = try options.kind("base", of: catalogue.schedules, default: "cosine", in: catalogue, "which")

@@ -4,6 +4,7 @@ import Datasets
 import Glibc
 import Processes
 import ScoreNetworks
+import Solvers
 import Training
 
 /// How a network learns the score of a process: of states or of data, of x or of ln x, with a kernel or on simulated paths.
@@ -26,6 +27,23 @@ struct LearningProblem {
     objective != .denoising || process is any AffineSDE ? nil : process as? any LinearSDE
   }
 
+  var isScalar: Bool { matrices == nil }
+
+  /// Whether another problem's data are noised in the same way: equal kernels, to what an integrated one may be wrong by.
+  func perturbs(as other: LearningProblem) -> Bool {
+    guard let a = process as? any LinearSDE, let b = other.process as? any LinearSDE,
+      isLogarithm == other.isLogarithm, a.blocks == b.blocks, a.dataBlocks == b.dataBlocks, a.duration == b.duration
+    else { return false }
+    let (mine, theirs) = (a.makeLinearKernel(), b.makeLinearKernel())
+    return [0.01, 0.1, 0.4, 0.7, 1].allSatisfy { share in
+      let (p, q) = (mine.moments(at: share * a.duration), theirs.moments(at: share * a.duration))
+      return [(p.propagator, q.propagator), (p.covariance, q.covariance)].allSatisfy { p, q in
+        let largest = q.values.reduce(0) { max($0, abs($1)) }
+        return zip(p.values, q.values).allSatisfy { abs($0 - $1) <= 1e-6 * largest }
+      }
+    }
+  }
+
   /// What a network is built for.
   func shape(of data: any DataSource) -> DataShape {
     let dimension = process.stateDimension(of: data.dimension)
@@ -41,6 +59,12 @@ struct LearningProblem {
   ) throws {
     let text = objective.rawValue
     let isPositional = process.stateDimension(of: dimension) == dimension
+    let most = Likelihood.largestExactDimension
+    guard objective != .implicit || dimension <= most else {
+      throw options.wrong(
+        "training",
+        "objective implicit takes \(dimension) derivatives a step; allowed: up to \(most) dimensions, or sliced")
+    }
     guard objective == .denoising else {
       guard isPositional else {
         throw options.wrong("training", "objective \(text): \(kind) has states wider than the data; allowed: denoising")
@@ -86,6 +110,9 @@ struct LearningProblem {
     classes: RowClasses, data: Batch
   ) throws -> any LearnedScore {
     if let matrices {
+      guard prediction == .noise || prediction == .edm else {
+        throw InputError("prediction \(prediction.rawValue): a process with matrices allows noise, edm")
+      }
       return LinearNetworkScore(
         network, parameters: parameters, prediction: prediction, process: matrices, dataDeviation: dataDeviation,
         classes: classes)
@@ -116,7 +143,10 @@ struct LearningProblem {
 
   /// The exact score of the problem's process.
   func exactScore(of law: DataLaw?) -> (any Score)? {
-    law.flatMap { process.score(of: isLogarithm && $0.isExponential ? DataLaw($0.mixture) : $0) }
+    guard let law else { return nil }
+    if !isLogarithm { return process.score(of: law) }
+    // Of ln x only the logarithm's own law is known.
+    return law.isExponential ? process.score(of: DataLaw(law.mixture)) : nil
   }
 
   func trainer(_ score: any LearnedScore, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {

@@ -22,8 +22,10 @@ extension Experiment {
     }
     let (given, score) = try open(files, areStates: true)
     var points = given
-    guard let moments = plan.process.makeKernel()?.moments(at: t) else {
-      throw InputError("the process has no perturbation kernel")
+    let moments = plan.process.makeKernel()?.moments(at: t) ?? Moments(scale: .nan, variance: .nan)
+    guard quantity == .score || !moments.scale.isNaN else {
+      throw InputError(
+        "is \(quantity.rawValue); \(plan.processKind) has no kernel m(t) x₀ + σ(t) z: allowed: score", at: "--quantity")
     }
     try points.forEachShard(of: score.shardRows, threads: threads) { x in
       try RowStorage.with(x.span, count: 1) { storage in

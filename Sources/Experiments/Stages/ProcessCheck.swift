@@ -45,7 +45,8 @@ struct ProcessCheck {
     // Rows of data in turn.
     let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
     let ends = try simulated(data)
-    return [kernelAgainstDrift()] + simulationAgainstKernel(data, ends) + [try prior(ends)] + (try samples(data))
+    return [kernelAgainstDrift()] + kernelBound() + simulationAgainstKernel(data, ends) + [try prior(ends)]
+      + (try samples(data))
       + [try densities()] + proposals()
   }
 
@@ -76,7 +77,9 @@ struct ProcessCheck {
         }
         worst = larger(worst, abs(log(now.scale / last.scale) - growth))
         let ratio = now.variance / (now.scale * now.scale)
-        worst = larger(worst, abs(last.variance / (last.scale * last.scale) + noise - ratio) / ratio)
+        // There may be no noise yet.
+        let grown = last.variance / (last.scale * last.scale) + noise
+        if grown != ratio { worst = larger(worst, abs(grown - ratio) / ratio) }
         (last, earlier) = (now, t)
       }
       return Finding(name, worst, allowed: 1e-6, note)
@@ -115,17 +118,30 @@ struct ProcessCheck {
     return Finding(name, nil, "the process has no kernel")
   }
 
-  /// States at T, by Euler–Maruyama from the data, on the process's own spacing of times.
+  /// Of a kernel without closed form.
+  private func kernelBound() -> [Finding] {
+    let affine = (process as? any AffineSDE ?? process.logarithm)?.makeKernel() as? IntegratedKernel
+    let linear = (process as? any LinearSDE)?.makeLinearKernel() as? IntegratedLinearKernel
+    guard let (bound, nodes) = affine.map({ ($0.errorBound, $0.nodes) }) ?? linear.map({ ($0.errorBound, $0.nodes) })
+    else { return [] }
+    return [
+      Finding(
+        "error of the integrated kernel", bound, "its bound, relative, with \(nodes) nodes; more nodes make it smaller")
+    ]
+  }
+
+  /// States at T, simulated from the data, on the process's own spacing of times.
   private func simulated(_ data: Batch) throws -> Batch {
     let kernel = process.makeNoiseKernel()
     let times = try process.samplingSpacing.grid.times(
       from: duration, to: plan.sampling.epsilon, steps: steps, kernel: kernel)
     var states = try sampler(score: nil).lifted(data)
     let noise = NoiseStream(seed: plan.seed, purpose: .forward)
-    let (process, after) = (process, steps + 1)
-    try states.forEachShard(threads: threads) {
-      process.start($0, from: noise, step: after)
-      process.simulate($0, through: [0] + times.reversed(), from: noise)
+    let (simulation, after, nodes) = (ForwardSimulation(of: process, steps: 1), steps + 1, [0] + times.reversed())
+    try states.forEachShard(threads: threads) { x in
+      let walker = simulation.makeWalker(for: x.span)
+      walker.start(x, from: noise, step: after)
+      for k in 1..<nodes.count { walker.advance(x, from: nodes[k - 1], to: nodes[k], stream: noise, step: k - 1) }
     }
     return states
   }
@@ -170,7 +186,7 @@ struct ProcessCheck {
     let variances = zip(columns, means).map { column, mean in
       column.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / n - 1
     }
-    let note = "of x_T given x_0 in \(rows) rows of \(steps) Euler–Maruyama steps, in the kernel's deviations"
+    let note = "of x_T given x_0 in \(rows) rows of \(steps) steps, in the kernel's deviations"
     return [
       Finding("\(name): mean", largest(means + slopes), allowed: allowed((1 / n).squareRoot()), note),
       Finding("\(name): variance − 1", largest(variances), allowed: allowed((2 / n).squareRoot()), note),

@@ -107,6 +107,8 @@ struct Session {
     guard objective == .denoising ? problem.process is any LinearSDE : problem.process.makeKernel() != nil else {
       throw InputError("its network was trained without a perturbation kernel, and cannot be taken over", at: path)
     }
+    let trained = try root.section("process", required: true, "").kind(of: catalogue.processes, in: catalogue)
+    let own = LearningProblem(trained, objective: objective, seed: plan.seed)
     let shape = problem.shape(of: plan.data)
     let built: any ScoreNetwork
     do {
@@ -116,6 +118,13 @@ struct Session {
         seed: UInt64(seed))
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)
+    }
+    // What a network of σ/m alone says of the data holds under every scalar process.
+    let isPortable = prediction == .edm && built.label == .logNoise
+    guard isPortable && own.isScalar && problem.isScalar || own.perturbs(as: problem) else {
+      throw InputError(
+        "its network was trained under another process; allowed: the same one, or any scalar one for prediction edm with "
+          + "fourier features", at: path)
     }
     if case .all(let label) = plan.sampling.classes, label >= built.classCount {
       throw InputError("sampling.class is \(label); the network knows \(built.classCount) classes", at: path)

@@ -13,10 +13,12 @@ public struct FormulaSDE: AffineSDE {
   /// - Parameters:
   ///   - initialVariance: v(0).
   ///   - priorVariance: default: v(T).
-  /// - Throws: `InputError` where a formula is not finite, g is negative, or no noise is added at all.
+  ///   - tolerance, nodes: of `IntegratedKernel`.
+  /// - Throws: `InputError` where a formula is not finite, g is negative, no noise is added at all, or the kernel's error is above
+  ///   1e-3.
   public init(
     driftRate: Expression, diffusion: Expression, duration: Double = 1, initialVariance: Double = 0,
-    priorVariance: Double? = nil
+    priorVariance: Double? = nil, tolerance: Double = 1e-11, nodes: Int = 32_768
   ) throws {
     (rate, strength) = (driftRate, diffusion)
     self.duration = duration
@@ -40,12 +42,18 @@ public struct FormulaSDE: AffineSDE {
       var priorVariance: Double { 1 }
     }
     kernel = IntegratedKernel(
-      of: Equations(rate: driftRate, strength: diffusion, duration: duration, initialVariance: initialVariance))
+      of: Equations(rate: driftRate, strength: diffusion, duration: duration, initialVariance: initialVariance),
+      tolerance: tolerance, most: nodes)
     let end = kernel.moments(at: duration)
     guard end.scale.isFinite, end.scale > 0, end.variance.isFinite, end.variance > 0 else {
       throw InputError(
         "at t = \(duration) the kernel's scale is \(end.scale) and its variance \(end.variance); allowed: finite, above 0"
       )
+    }
+    guard kernel.errorBound <= 1e-3 else {
+      throw InputError(
+        "with \(kernel.nodes) nodes the kernel's error is up to \(kernel.errorBound); allowed: 1e-3. Take more nodes, or smoother "
+          + "formulas")
     }
     self.priorVariance = priorVariance ?? end.variance
   }

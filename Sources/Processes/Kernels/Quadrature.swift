@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CGSL
+import Glibc
 
 /// A Gauss–Legendre rule from GSL's tables, exact for polynomials up to degree 2 · points − 1.
-struct GaussLegendre {
+struct GaussLegendre: Sendable {
   private let nodes: [(x: Double, weight: Double)]
 
   /// The rule on [0, 1].
@@ -21,6 +22,12 @@ struct GaussLegendre {
     var sum = 0.0
     for node in nodes { sum += node.weight * f(from + (to - from) * node.x) }
     return sum * (to - from)
+  }
+
+  /// The same by x^⅓, for functions that behave as a power of x, whole or not.
+  /// - Precondition: 0 ≤ from.
+  func integrateByRoot(_ from: Double, _ to: Double, _ f: (Double) -> Double) -> Double {
+    integrate(cbrt(from), cbrt(to)) { root in 3 * root * root * f(root * root * root) }
   }
 }
 

@@ -35,6 +35,7 @@ public struct CriticallyDampedLangevin: LinearSDE {
 
   public var duration: Double { schedule.duration }
   public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var samplingEpsilon: Double { schedule.samplingEpsilon }
   public var blocks: Int { 2 }
   public var dataBlocks: Int { 1 }
   public var noiseBlocks: Int { 1 }

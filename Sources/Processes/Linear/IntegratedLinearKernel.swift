@@ -11,6 +11,7 @@ import Glibc
 public struct IntegratedLinearKernel: LinearKernel {
   private let duration: Double
   private let order: Int
+  public var nodes: Int { states.count - 1 }
   /// Φ and C, and their derivatives, of each node.
   private let states, slopes: [[Double]]
   /// The largest interpolation error that was found, relative to the largest element.
@@ -31,6 +32,7 @@ public struct IntegratedLinearKernel: LinearKernel {
         for part in [0..<n, n..<2 * n] {
           let largest = part.reduce(0) { max($0, abs(path.states[k][$1])) }
           let error = part.reduce(0) { max($0, abs(path.states[k][$1] - between[$1])) }
+          if part.contains(where: { path.states[k][$0].isNaN }) { bound = .infinity }
           if error > 0 { bound = max(bound, error / largest) }
         }
       }

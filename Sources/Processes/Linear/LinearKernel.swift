@@ -20,6 +20,19 @@ public struct LinearMoments: Sendable, Equatable {
   }
 }
 
+extension LinearMoments {
+  /// How noisy data are, as scalar moments: mean squares of the elements of Φ, and the mean of C's diagonal, over the data's blocks.
+  public func averaged(overData blocks: Int) -> Moments {
+    let n = propagator.rows
+    var (square, trace) = (0.0, 0.0)
+    for i in 0..<blocks {
+      for j in 0..<blocks { square += propagator.values[i * n + j] * propagator.values[i * n + j] }
+      trace += covariance.values[i * n + i]
+    }
+    return Moments(scale: (square / Double(blocks)).squareRoot(), variance: trace / Double(blocks))
+  }
+}
+
 /// The perturbation kernel of a linear process: made once per solve or training, then shared by all workers.
 public protocol LinearKernel: Sendable {
   func moments(at t: Double) -> LinearMoments

@@ -36,24 +36,17 @@ public protocol LinearSDE: SDE {
 
 extension LinearSDE {
   public var duration: Double { 1 }
-  public var samplingEpsilon: Double { 1e-3 }
+  public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var dataBlocks: Int { blocks }
   public var noiseBlocks: Int { blocks }
   public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }
   public func makeLinearKernel() -> any LinearKernel { IntegratedLinearKernel(of: self) }
 
-  /// Of the data's own blocks: mean squares of the elements of Φ and C.
+  /// `averaged` moments.
   public func makeNoiseKernel() -> (any PerturbationKernel)? {
     if let kernel = makeKernel() { return kernel }
-    let (kernel, range) = (makeLinearKernel(), 0..<dataBlocks)
-    return ClosedFormKernel { t in
-      let moments = kernel.moments(at: t)
-      let (map, noise) = (moments.propagator.block(range), moments.covariance.block(range))
-      let count = Double(range.count)
-      return Moments(
-        scale: (map.values.reduce(0) { $0 + $1 * $1 } / count).squareRoot(),
-        variance: range.reduce(0) { $0 + noise[$1, $1] } / count)
-    }
+    let (kernel, blocks) = (makeLinearKernel(), dataBlocks)
+    return ClosedFormKernel { kernel.moments(at: $0).averaged(overData: blocks) }
   }
 
   public func stateDimension(of dimension: Int) -> Int { dimension / dataBlocks * blocks }

@@ -32,6 +32,12 @@ public struct Matrix: Sendable, Equatable {
     return matrix
   }
 
+  public var diagonal: [Double] { (0..<min(rows, columns)).map { self[$0, $0] } }
+
+  public var isDiagonal: Bool {
+    values.indices.allSatisfy { $0 / columns == $0 % columns || values[$0] == 0 }
+  }
+
   public subscript(i: Int, j: Int) -> Double {
     get { values[i * columns + j] }
     set { values[i * columns + j] = newValue }
@@ -70,8 +76,14 @@ public struct Matrix: Sendable, Equatable {
   public static func * (a: Matrix, b: Matrix) -> Matrix {
     precondition(a.columns == b.rows)
     var result = Matrix(rows: a.rows, columns: b.columns)
-    for i in 0..<a.rows {
-      for k in 0..<a.columns { for j in 0..<b.columns { result[i, j] += a[i, k] * b[k, j] } }
+    // a acts on b as on a row of `b.rows` blocks.
+    result.values.withUnsafeMutableBufferPointer { result in
+      a.values.withUnsafeBufferPointer { left in
+        b.values.withUnsafeBufferPointer { right in
+          ck_add_blocks(
+            result.baseAddress!, left.baseAddress!, a.rows, a.columns, b.columns, 1, right.baseAddress!, 1)
+        }
+      }
     }
     return result
   }
@@ -88,35 +100,73 @@ public struct Matrix: Sendable, Equatable {
   /// The lower triangular L with L Lᵀ = M; nil where M is not positive definite. Only the lower triangle is read.
   public var lowerCholesky: Matrix? {
     precondition(rows == columns)
-    var l = self
-    for j in 0..<rows {
-      for i in 0..<rows where i >= j {
-        var sum = self[i, j]
-        for k in 0..<j { sum -= l[i, k] * l[j, k] }
-        if i > j {
-          l[i, j] = sum / l[j, j]
-        } else if sum > 0 {
-          l[j, j] = sum.squareRoot()
-        } else {
-          return nil
+    let n = rows
+    var result = Matrix(rows: n, columns: n)
+    let isDefinite = result.values.withUnsafeMutableBufferPointer { l in
+      values.withUnsafeBufferPointer { m in
+        for i in 0..<n {
+          for j in 0...i {
+            var sum = m[i * n + j]
+            for k in 0..<j { sum -= l[i * n + k] * l[j * n + k] }
+            if i > j {
+              l[i * n + j] = sum / l[j * n + j]
+            } else if sum > 0 {
+              l[i * n + i] = sum.squareRoot()
+            } else {
+              return false
+            }
+          }
         }
+        return true
       }
-      for i in 0..<j { l[i, j] = 0 }
     }
-    return l
+    return isDefinite ? result : nil
+  }
+
+  /// A root R with R Rᵀ = M of a matrix that is positive definite, or only semidefinite up to rounding: `lowerCholesky` where there is
+  /// one, else Cholesky's with the largest pivot first, as far as pivots are above 0.
+  public var semidefiniteRoot: Matrix {
+    if let root = lowerCholesky { return root }
+    var (rest, root) = (self, Matrix(rows: rows, columns: rows))
+    for j in 0..<rows {
+      guard let pivot = (0..<rows).max(by: { rest[$0, $0] < rest[$1, $1] }), rest[pivot, pivot] > 0 else { break }
+      let length = rest[pivot, pivot].squareRoot()
+      for i in 0..<rows { root[i, j] = rest[i, pivot] / length }
+      for i in 0..<rows { for k in 0..<rows { rest[i, k] -= root[i, j] * root[k, j] } }
+    }
+    return root
   }
 
   /// The inverse of a lower triangular matrix, by forward substitution.
   public var lowerInverse: Matrix {
-    var inverse = Matrix(rows: rows, columns: rows)
-    for j in 0..<rows {
-      for i in j..<rows {
-        var sum = i == j ? 1.0 : 0
-        for k in j..<i { sum -= self[i, k] * inverse[k, j] }
-        inverse[i, j] = sum / self[i, i]
+    let n = rows
+    var result = Matrix(rows: n, columns: n)
+    result.values.withUnsafeMutableBufferPointer { inverse in
+      values.withUnsafeBufferPointer { l in
+        // Row by row, so that the innermost loop runs along one.
+        for i in 0..<n {
+          inverse[i * n + i] = 1
+          for k in 0..<i {
+            let factor = l[i * n + k]
+            for j in 0...k { inverse[i * n + j] -= factor * inverse[k * n + j] }
+          }
+          for j in 0...i { inverse[i * n + j] /= l[i * n + i] }
+        }
       }
     }
-    return inverse
+    return result
+  }
+
+  /// The inverse of a symmetric positive definite matrix; not finite where M is not.
+  public var definiteInverse: Matrix {
+    guard let inverse = lowerCholesky?.lowerInverse else { return Matrix.nan(rows) }
+    return inverse.transpose * inverse
+  }
+
+  static func nan(_ n: Int) -> Matrix {
+    var matrix = Matrix(rows: n, columns: n)
+    for i in matrix.values.indices { matrix.values[i] = .nan }
+    return matrix
   }
 
   /// The inverse, by GSL's LU decomposition; not finite where M is singular.

@@ -3,7 +3,8 @@ import Core
 import Glibc
 
 /// dx = −½ β(t) Θ x dt + √β(t) Σ^½ dw with a symmetric positive definite Θ and noise of full covariance Σ: directions forget at
-/// rates of their own, and noise is not isotropic. Θ = Σ = I is the variance-preserving process.
+/// rates of their own, and noise is not isotropic. Θ = Σ = I is the variance-preserving process of a schedule that begins without
+/// noise; what another has at t = 0 is left out.
 ///
 /// Kernel, in the eigenvectors of Θ with eigenvalues θ_i and B = ∫β: Φ_ii = e^{−θ_i B/2},
 /// C_ij = −2 Σ_ij expm1(−(θ_i + θ_j) B/2)/(θ_i + θ_j). Prior N(0, P) with the stationary P_ij = 2 Σ_ij/(θ_i + θ_j).
@@ -13,8 +14,9 @@ public struct OrnsteinUhlenbeck: LinearSDE {
   public let relaxation, noise: Matrix
   private let root: Matrix
   private let rates: [Double]
-  /// Eigenvectors of Θ as columns, and Σ in them.
-  private let vectors, noiseInVectors: Matrix
+  /// Eigenvectors of Θ as columns, where it is not diagonal; and Σ in them.
+  private let vectors: Matrix?
+  private let noiseInVectors: Matrix
 
   /// - Throws: `InputError` for matrices that are not symmetric positive definite, or not of one size.
   public init(
@@ -29,8 +31,10 @@ public struct OrnsteinUhlenbeck: LinearSDE {
           + "\(self.noise.rows) × \(self.noise.rows); allowed: equal sizes")
     }
     root = self.noise.lowerCholesky ?? self.noise
-    (rates, vectors) = self.relaxation.symmetricEigen
-    noiseInVectors = vectors.transpose * self.noise * vectors
+    let eigen = self.relaxation.isDiagonal ? nil : self.relaxation.symmetricEigen
+    rates = eigen?.values ?? self.relaxation.diagonal
+    vectors = eigen?.vectors
+    noiseInVectors = eigen.map { [noise = self.noise] in $0.vectors.transpose * noise * $0.vectors } ?? self.noise
   }
 
   private static func positive(_ elements: [[Double]], _ name: String) throws -> Matrix {
@@ -54,6 +58,7 @@ public struct OrnsteinUhlenbeck: LinearSDE {
 
   public var duration: Double { schedule.duration }
   public var samplingSpacing: TimeSpacing { schedule.samplingSpacing }
+  public var samplingEpsilon: Double { schedule.samplingEpsilon }
   public var blocks: Int { noise.rows }
 
   public func requireDimension(_ dimension: Int) throws {
@@ -71,7 +76,11 @@ public struct OrnsteinUhlenbeck: LinearSDE {
   private func covariance(_ f: (Double) -> Double) -> Matrix {
     var c = noiseInVectors
     for i in 0..<blocks { for j in 0..<blocks { c[i, j] *= f(rates[i] + rates[j]) } }
-    return vectors * c * vectors.transpose
+    return turned(c)
+  }
+
+  private func turned(_ matrix: Matrix) -> Matrix {
+    vectors.map { $0 * matrix * $0.transpose } ?? matrix
   }
 
   public func makeLinearKernel() -> any LinearKernel {
@@ -79,7 +88,7 @@ public struct OrnsteinUhlenbeck: LinearSDE {
       let b = schedule.integral(to: t)
       let decay = Matrix.diagonal(rates.map { exp(-0.5 * $0 * b) })
       return LinearMoments(
-        propagator: vectors * decay * vectors.transpose,
+        propagator: turned(decay),
         covariance: covariance { -2 * expm1(-0.5 * $0 * b) / $0 })
     }
   }

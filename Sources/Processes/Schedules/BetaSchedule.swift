@@ -18,7 +18,6 @@ extension BetaSchedule {
 /// β(t) = β_min + t (β_max − β_min) on [0, 1] (Song et al. 2021, eq. 32).
 public struct LinearBeta: BetaSchedule {
   public let minimum, maximum: Double
-  public var duration: Double { 1 }
 
   /// - Precondition: 0 < minimum ≤ maximum.
   public init(_ minimum: Double = 0.1, _ maximum: Double = 20) {
@@ -34,7 +33,6 @@ public struct LinearBeta: BetaSchedule {
 /// √β(t) = √β_min + t (√β_max − √β_min) on [0, 1] (Rombach et al. 2022, whose 1,000 steps from 0.00085 to 0.012 are the default).
 public struct ScaledLinearBeta: BetaSchedule {
   public let minimum, maximum: Double
-  public var duration: Double { 1 }
 
   /// - Precondition: 0 < minimum ≤ maximum.
   public init(_ minimum: Double = 0.85, _ maximum: Double = 12) {
@@ -58,7 +56,6 @@ public struct ScaledLinearBeta: BetaSchedule {
 /// β(t) = β_min + (β_max − β_min) S(12 t − 6) with the logistic S, on [0, 1] (Xu et al. 2022, GeoDiff; diffusers' "sigmoid").
 public struct SigmoidBeta: BetaSchedule {
   public let minimum, maximum: Double
-  public var duration: Double { 1 }
 
   /// - Precondition: 0 < minimum ≤ maximum.
   public init(_ minimum: Double = 0.1, _ maximum: Double = 20) {

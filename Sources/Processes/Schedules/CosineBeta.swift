@@ -8,7 +8,7 @@ public struct CosineBeta: BetaSchedule {
   public let offset: Double
   public let duration: Double
 
-  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, the last level of DPM-Solver (Lu et al. 2022), 0.9946.
+  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, to which DPM-Solver cuts it (Lu et al. 2022), 0.9961.
   public init(offset: Double = 0.008, end: Double? = nil) {
     precondition(offset > 0 && (end ?? 0.5) > 0 && (end ?? 0.5) < 1, "s > 0, 0 < T < 1")
     self.offset = offset
@@ -61,9 +61,10 @@ public struct SigmoidAlphaBeta: BetaSchedule {
 
   public func integral(to t: Double) -> Double {
     let (low, high) = (Self.logistic(start / temperature), Self.logistic(stop / temperature))
-    // S(t) − S(0) = S(0) (1 − e^{−u}) (1 − S(0)) / (S(0) (1 − e^{−u}) + e^{−u}), exact for small u = t (b − a)/τ.
-    let grown = -expm1(-t * (stop - start) / temperature)
-    let change = low * (1 - low) * grown / (1 - (1 - low) * grown)
+    // S(t) − S(0) = S(0) (1 − e^{−u}) (1 − S(0)) / (S(0) (1 − e^{−u}) + e^{−u}), exact for all u = t (b − a)/τ.
+    let u = t * (stop - start) / temperature
+    let grown = -expm1(-u)
+    let change = low * (1 - low) * grown / (low * grown + exp(-u))
     return -log1p(-change / (high - low))
   }
 }

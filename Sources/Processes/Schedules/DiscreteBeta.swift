@@ -7,7 +7,6 @@ import Glibc
 public struct DiscreteBeta: BetaSchedule {
   /// −ln ᾱ at t = 0, 1/N, …, 1
   private let integrals: [Double]
-  public var duration: Double { 1 }
   /// N
   public var levels: Int { integrals.count - 1 }
   /// Equal steps of t, unless β_i is so large somewhere that explicit steps as long as an interval are unstable.
@@ -33,14 +32,14 @@ public struct DiscreteBeta: BetaSchedule {
     let integrals = (1...levels).map {
       schedule.initialIntegral + schedule.integral(to: schedule.duration * Double($0) / Double(levels))
     }
-    self.init(integrals: [0] + integrals)
+    self.init(integrals: [0] + integrals, spacing: schedule.samplingSpacing)
   }
 
-  private init(integrals: [Double]) {
+  private init(integrals: [Double], spacing: TimeSpacing = .uniform) {
     self.integrals = integrals
     let largest = zip(integrals, integrals.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
     // β_i above ½
-    samplingSpacing = largest > log(2) ? .logSNR : .uniform
+    samplingSpacing = spacing == .uniform && largest > log(2) ? .logSNR : spacing
   }
 
   /// β_i of DDPM's forward steps x_i = √(1 − β_i) x_{i−1} + √β_i z, i = 0 … N − 1.

@@ -7,10 +7,9 @@ import Glibc
 public struct DiscreteSigma: SigmaSchedule {
   /// σ² at t = 0, 1/N, …, 1
   private let variances: [Double]
-  public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .logSNR }
   /// The lowest level's time.
-  public var samplingEpsilon: Double { 1 / Double(levels) }
+  public var samplingEpsilon: Double { 1 / Double(max(2, levels)) }
   /// N
   public var levels: Int { variances.count - 1 }
 

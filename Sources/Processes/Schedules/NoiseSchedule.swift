@@ -7,7 +7,7 @@ import Glibc
 ///
 /// so that a variance-preserving and a variance-exploding process of one schedule have equal signal-to-noise ratios at every t.
 public protocol NoiseSchedule: Sendable {
-  /// T
+  /// T; default: 1.
   var duration: Double { get }
   /// For a variance-preserving process.
   var betas: any BetaSchedule { get }
@@ -20,17 +20,18 @@ public protocol NoiseSchedule: Sendable {
 }
 
 extension NoiseSchedule {
+  public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .uniform }
 }
 
 extension BetaSchedule {
-  public var samplingEpsilon: Double { 1e-3 }
+  public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var betas: any BetaSchedule { self }
   public var sigmas: any SigmaSchedule { SigmaOfBeta(beta: self) }
 }
 
 extension SigmaSchedule {
-  public var samplingEpsilon: Double { 1e-5 }
+  public var samplingEpsilon: Double { safeEpsilon(1e-5, duration) }
   public var betas: any BetaSchedule { BetaOfSigma(sigma: self) }
   public var sigmas: any SigmaSchedule { self }
 }

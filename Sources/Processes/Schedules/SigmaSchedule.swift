@@ -12,7 +12,6 @@ public protocol SigmaSchedule: NoiseSchedule {
 /// σ(t) = σ_min (σ_max/σ_min)ᵗ on [0, 1] (Song et al. 2021, eq. 30).
 public struct GeometricSigma: SigmaSchedule {
   public let minimum, maximum: Double
-  public var duration: Double { 1 }
 
   /// - Precondition: 0 < minimum < maximum.
   public init(_ minimum: Double = 0.01, _ maximum: Double = 50) {
@@ -32,7 +31,6 @@ public struct GeometricSigma: SigmaSchedule {
 /// σ(t) = (σ_min^{1/ρ} + t (σ_max^{1/ρ} − σ_min^{1/ρ}))^ρ on [0, 1] (Karras et al. 2022, eq. 5, in rising time).
 public struct KarrasSigma: SigmaSchedule {
   public let minimum, maximum, rho: Double
-  public var duration: Double { 1 }
 
   /// - Precondition: 0 < minimum < maximum, ρ > 0.
   public init(_ minimum: Double = 0.002, _ maximum: Double = 80, rho: Double = 7) {
@@ -52,7 +50,7 @@ public struct LinearSigma: SigmaSchedule {
   public let maximum: Double
   public var duration: Double { maximum }
   public var samplingSpacing: TimeSpacing { .karras }
-  public var samplingEpsilon: Double { 0.002 }
+  public var samplingEpsilon: Double { safeEpsilon(0.002, maximum) }
 
   /// - Precondition: maximum > 0.
   public init(_ maximum: Double = 80) {
@@ -64,12 +62,11 @@ public struct LinearSigma: SigmaSchedule {
   public func varianceRate(at t: Double) -> Double { 2 * t }
 }
 
-/// ln σ̃² = −μ + b sgn(½ − t) ln(1 − 2 |t − ½| + δ) on [0, 1]: the log signal-to-noise ratio has a Laplace law of mean μ and scale b
-/// (Hang et al. 2024). δ keeps its ends finite, as in diffusers.
+/// ln σ̃² = −μ + b sgn(½ − t) ln((1 − 2 |t − ½| + δ)/(1 + δ)) on [0, 1]: the log signal-to-noise ratio has a Laplace law of mean μ
+/// and scale b (Hang et al. 2024). δ keeps its ends finite, as in diffusers, and 1 + δ makes it continuous at ½, as it is not there.
 public struct LaplaceSigma: SigmaSchedule {
   /// μ, b, δ
   public let mean, scale, floor: Double
-  public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .logSNR }
   public var samplingEpsilon: Double { 1e-7 }
 
@@ -80,7 +77,7 @@ public struct LaplaceSigma: SigmaSchedule {
   }
 
   public func deviation(at t: Double) -> Double {
-    let tail = log(1 - 2 * abs(t - 0.5) + floor)
+    let tail = log((1 - 2 * abs(t - 0.5) + floor) / (1 + floor))
     return exp(0.5 * (-mean + scale * (t < 0.5 ? tail : -tail)))
   }
 
@@ -96,7 +93,6 @@ public struct CauchySigma: SigmaSchedule {
   /// μ, γ
   public let location, scale: Double
   public let range: Double
-  public var duration: Double { 1 }
   public var samplingSpacing: TimeSpacing { .logSNR }
 
   /// - Precondition: γ > 0, range > 0.

@@ -194,8 +194,8 @@ public struct GSLIntegrator: Integrator {
       var accepted = 0
       var output = 0
       if let dense { writeDense(x, dense, &output) { $0 == start } }
-      // What is left may be rounding, for which Newton's iterations find no step.
-      while abs(end - t) > 4 * max(abs(t), abs(end)).ulp {
+      // What is left may be rounding, of times up to the first: Newton's iterations find no step for it, and GSL none back.
+      while abs(end - t) > 4 * max(abs(start), abs(end)).ulp {
         let before = t
         let status = gsl_odeiv2_evolve_apply(evolve, control, step, system, &t, end, &h, x.values)
         if let error = call.error { throw error }

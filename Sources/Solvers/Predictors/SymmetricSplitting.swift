@@ -21,10 +21,8 @@ public struct SymmetricSplitting: Predictor {
   public var limit: Limit { .law }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
-    guard let process = context.problem.process as? any LinearSDE else {
-      throw InputError("sscs needs a linear process")
-    }
-    return Stepper(process, context)
+    guard let linear = context.problem.linear else { throw InputError("sscs needs a linear process") }
+    return Stepper(linear, context)
   }
 
   final class Stepper: PredictorStepper {
@@ -36,18 +34,18 @@ public struct SymmetricSplitting: Predictor {
     private let walker: any BrownianWalker
     private let score, noise, next: Rows
 
-    init(_ process: any LinearSDE, _ context: SolveContext) {
-      self.process = process
-      kernel = process.makeLinearKernel()
-      stationary = Self.stationaryCovariance(process)
+    init(_ linear: LinearSetting, _ context: SolveContext) {
+      process = linear.process
+      kernel = linear.kernel
+      stationary = Self.stationaryCovariance(linear)
       evaluator = context.score
       walker = context.path.makeWalker(for: context.span)
       (score, noise, next) = (context.makeRows(), context.makeRows(), context.makeRows())
     }
 
     /// The prior's covariance where A P + P Aᵀ + G Gᵀ = 0 at all times.
-    private static func stationaryCovariance(_ process: any LinearSDE) -> Matrix? {
-      let p = process.priorCovariance
+    private static func stationaryCovariance(_ linear: LinearSetting) -> Matrix? {
+      let (process, p) = (linear.process, linear.priorCovariance)
       for k in 1...8 {
         let t = process.duration * Double(k) / 8
         let (a, g) = (process.driftMatrix(at: t) * p, process.diffusionMatrix(at: t))
@@ -86,7 +84,8 @@ public struct SymmetricSplitting: Predictor {
       walker.increment(from: t, to: u, step: index, into: noise, area: nil)
       next.values.update(repeating: 0, count: next.size)
       next.add(k, x, times: 1)
-      if let root = (pu - k * r * pu).lowerCholesky { next.add(root, noise, times: 1) }
+      // In short steps what noise reaches slowly, a position, is lost in rounding.
+      next.add((pu - k * r * pu).semidefiniteRoot, noise, times: 1)
       x.copy(next)
     }
   }

@@ -17,8 +17,8 @@ package struct ImplicitScoreMatching: TrainingObjective {
   let weighting: TrainingPlan.Weighting
   /// nil: all directions, the exact trace.
   let projections: Int?
-  /// Steps of Euler–Maruyama from 0 to T; there are more where a row's time lies between.
-  let steps: Int
+  /// From 0 to T; there are more steps where a row's time lies between.
+  let simulation: ForwardSimulation
 
   package var score: any LearnedScore { network }
   package var needsTangents: Bool { true }
@@ -30,7 +30,7 @@ package struct ImplicitScoreMatching: TrainingObjective {
     self.network = network
     self.weighting = weighting
     self.projections = projections
-    self.steps = steps
+    simulation = ForwardSimulation(of: process, steps: steps)
   }
 
   package func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
@@ -39,12 +39,14 @@ package struct ImplicitScoreMatching: TrainingObjective {
     private let objective: ImplicitScoreMatching
     private let seed: UInt64
     private let path, state, signs: RowStorage
+    private let walker: ForwardSimulation.Walker
 
     init(_ objective: ImplicitScoreMatching, rows: Int, seed: UInt64) {
       self.objective = objective
       self.seed = seed
       let span = RowSpan(first: 0, count: rows, dimension: objective.network.network.dimension)
       (path, state, signs) = (RowStorage(span), RowStorage(span), RowStorage(span))
+      walker = objective.simulation.makeWalker(for: span)
     }
 
     private func rows(_ storage: RowStorage, _ shard: TrainingShard) -> Rows {
@@ -55,22 +57,21 @@ package struct ImplicitScoreMatching: TrainingObjective {
 
     /// Each row's state at its own time: all walk through the same times, and each is copied as it comes by its own.
     private func simulate(_ shard: TrainingShard) -> Rows {
-      let (process, x, out) = (objective.process, rows(path, shard), rows(state, shard))
+      let (nodes, x, out) = (objective.simulation.times, rows(path, shard), rows(state, shard))
       for i in 0..<x.size { x.values[i] = Double(shard.data[i]) }
       // Streams of the steps of one walk follow each other: 2²⁰ of them for every optimiser step.
       let stream = NoiseStream(seed: seed, purpose: .trainingNoise)
       var step = shard.step << 20
-      process.start(x, from: stream, step: step)
+      walker.start(x, from: stream, step: step)
       let order = (0..<shard.rows.count).sorted { shard.times[$0] < shard.times[$1] }
-      var now = 0.0
+      var (now, node) = (0.0, 0)
+      // The same nodes for every shard.
       func walk(to time: Double) {
-        // The same nodes for every shard, denser where noise begins.
         while now < time {
-          let node = (now / process.duration).squareRoot() * Double(objective.steps)
-          let next = process.duration * pow(((node + 1e-9).rounded(.down) + 1) / Double(objective.steps), 2)
-          let end = min(next, time)
+          while node < nodes.count - 1, nodes[node] <= now { node += 1 }
+          let end = node < nodes.count - 1 ? min(nodes[node], time) : time
           step += 1
-          process.simulate(x, through: [now, end], from: stream, firstStep: step)
+          walker.advance(x, from: now, to: end, stream: stream, step: step)
           now = end
         }
       }

@@ -61,7 +61,7 @@ package struct LinearDenoising: TrainingObjective {
           goal.copy(result)
         }
         for j in 0..<tail { target.values[i * tail + j] = Float(goal.values[j]) }
-        label.values[i] = Float(score.label(score.noise.moments(at: t), at: t))
+        label.values[i] = Float(score.label(c.noise, at: t))
         weight.values[i] = Float(1 / Double(shard.batch * tail))
       }
       let output = score.network.forward(input, label: label, classes: shard.classes, on: tape)

@@ -17,14 +17,16 @@ public struct PilotKernel: PerturbationKernel {
     let power = start.values.reduce(0) { $0 + $1 * $1 }
     var (x, scales, variances) = (start, [Double](), [Double]())
     let stream = NoiseStream(seed: seed, purpose: .forward)
-    x.withRows { process.start($0, from: stream, step: 1 << 30) }
+    let walker = ForwardSimulation(of: process, steps: cells).makeWalker(
+      for: RowSpan(first: 0, count: x.count, dimension: x.dimension))
+    x.withRows { walker.start($0, from: stream, step: 1 << 30) }
     for k in 0...cells {
       let share = (Double(k) / Double(cells), Double(k - 1) / Double(cells))
       if k > 0 {
         x.withRows {
-          process.simulate(
-            $0, through: [process.duration * share.1 * share.1, process.duration * share.0 * share.0], from: stream,
-            firstStep: k)
+          walker.advance(
+            $0, from: process.duration * share.1 * share.1, to: process.duration * share.0 * share.0, stream: stream,
+            step: k)
         }
       }
       let product = zip(x.values, start.values).reduce(0) { $0 + $1.0 * $1.1 }
