@@ -70,7 +70,7 @@ enum Processes {
     let closed = try #require(process.makeKernel())
     func integrated(_ process: some AffineSDE) -> IntegratedKernel { IntegratedKernel(of: process) }
     let other = integrated(process)
-    for t in Self.times {
+    for t in [1e-12, 1e-9, 1e-7] + Self.times {
       let (a, b) = (closed.moments(at: t), other.moments(at: t))
       // Nodes are added until the bound is 1e-11.
       #expect(other.errorBound <= 1e-11)
