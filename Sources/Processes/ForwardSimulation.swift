@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Glibc
 
 /// How the forward SDE carries data to a time, without a kernel: what it begins with, and steps that are good for any process.
 public struct ForwardSimulation: Sendable {
@@ -19,31 +18,26 @@ public struct ForwardSimulation: Sendable {
     let moments = process.makeKernel()?.moments(at: 0)
     beginning = moments.flatMap { $0.variance > 0 || $0.scale != 1 ? $0 : nil }
     let duration = process.duration
-    var times = (0...steps).map { GradedNodes(duration: duration, cells: steps).time($0) }
     if process.samplingSpacing != .uniform, let kernel = process.makeNoiseKernel() {
       let epsilon = process.samplingEpsilon
       let (low, high) = (kernel.moments(at: epsilon).noiseRatio, kernel.moments(at: duration).noiseRatio)
       if low > 0, high > low, high.isFinite {
-        let inner = (0..<steps).map { k in
-          kernel.time(
-            ofNoiseRatio: low * pow(high / low, Double(k) / Double(steps)), from: epsilon, to: duration)
-        }
-        times = [0] + inner + [duration]
+        times = [0] + kernel.times(equalInLogSNRFrom: duration, to: epsilon, steps: steps).reversed()
+        return
       }
     }
-    self.times = times
+    times = (0...steps).map { GradedNodes(duration: duration, cells: steps).time($0) }
   }
 
   /// Memory for up to so many rows: for one thread.
   public func makeWalker(for span: RowSpan) -> Walker { Walker(self, span) }
 
   public final class Walker {
-    private let process: any SDE
-    private let beginning: Moments?
+    private let simulation: ForwardSimulation
     private let storage: (noise: RowStorage, drift: RowStorage, next: RowStorage)
 
     init(_ simulation: ForwardSimulation, _ span: RowSpan) {
-      (process, beginning) = (simulation.process, simulation.beginning)
+      self.simulation = simulation
       storage = (RowStorage(span), RowStorage(span), RowStorage(span))
     }
 
@@ -53,10 +47,21 @@ public struct ForwardSimulation: Sendable {
 
     /// Data become states at t = 0. Takes the stream's normals of number `step`.
     public func start(_ x: Rows, from stream: NoiseStream, step: Int) {
-      guard let beginning else { return }
+      guard let beginning = simulation.beginning else { return }
       let noise = rows(storage.noise, like: x)
       stream.normals(into: noise, step: step)
       for i in 0..<x.size { x.values[i] = beginning.scale * x.values[i] + beginning.deviation * noise.values[i] }
+    }
+
+    /// Carries data to T through the simulation's times: the stream's normals from number 0 on.
+    public func run(_ x: Rows, from stream: NoiseStream) {
+      start(x, from: stream, step: 0)
+      for k in 1..<simulation.times.count { advance(x, toNode: k, from: stream) }
+    }
+
+    /// The step from time k − 1 of the simulation to time k, with the stream's normals of number k.
+    public func advance(_ x: Rows, toNode k: Int, from stream: NoiseStream) {
+      advance(x, from: simulation.times[k - 1], to: simulation.times[k], stream: stream, step: k)
     }
 
     /// A step of h from t: Heun's for the drift and Euler's for the noise (in the sense of Itô), with f and G of its middle,
@@ -68,7 +73,7 @@ public struct ForwardSimulation: Sendable {
       let (noise, drift, next) = (
         rows(storage.noise, like: x), rows(storage.drift, like: x), rows(storage.next, like: x)
       )
-      let (h, middle) = (end - start, 0.5 * (start + end))
+      let (process, h, middle) = (simulation.process, end - start, 0.5 * (start + end))
       stream.normals(into: noise, step: step)
       drift.values.update(repeating: 0, count: drift.size)
       process.addDrift(x, at: middle, times: h, to: drift)

@@ -45,8 +45,7 @@ struct ProcessCheck {
     // Rows of data in turn.
     let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
     let ends = try simulated(data)
-    return [kernelAgainstDrift()] + kernelBound() + simulationAgainstKernel(data, ends) + [try prior(ends)]
-      + (try samples(data))
+    return kernelAgainstDrift() + simulationAgainstKernel(data, ends) + [try prior(ends)] + (try samples(data))
       + [try densities()] + proposals()
   }
 
@@ -57,11 +56,24 @@ struct ProcessCheck {
 
   // MARK: The forward process
 
-  private func kernelAgainstDrift() -> Finding {
+  private func kernelAgainstDrift() -> [Finding] {
     let name = "kernel against f and G"
-    let note = "largest relative difference of its moments from the integrated moment equations"
+    /// - Parameters:
+    ///   - bound, nodes: of a kernel that is integrated, which may be wrong by as much.
+    func compared(_ worst: Double, bound: Double?, nodes: Int?) -> [Finding] {
+      let own = bound.map { bound in
+        Finding(
+          "error of the integrated kernel", bound, allowed: 1e-3,
+          "its bound, relative, with \(nodes ?? 0) nodes; more nodes make it smaller")
+      }
+      return [
+        Finding(
+          name, worst, allowed: max(1e-6, bound ?? 0),
+          "largest relative difference of its moments from the integrated moment equations")
+      ] + (own.map { [$0] } ?? [])
+    }
     var times = (1...9).map { duration * pow(Double($0) / 9, 2) }
-    func affine(_ process: some AffineSDE) -> Finding {
+    func affine(_ process: some AffineSDE) -> [Finding] {
       let kernel = process.makeKernel() ?? IntegratedKernel(of: process)
       let quadrature = AdaptiveQuadrature()
       // Where m vanishes at T, rates are infinite there.
@@ -82,9 +94,10 @@ struct ProcessCheck {
         if grown != ratio { worst = larger(worst, abs(grown - ratio) / ratio) }
         (last, earlier) = (now, t)
       }
-      return Finding(name, worst, allowed: max(1e-6, integrated?.bound ?? 0), note)
+      let integrated = kernel as? IntegratedKernel
+      return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
     }
-    func linear(_ process: some LinearSDE) -> Finding {
+    func linear(_ process: some LinearSDE) -> [Finding] {
       let (kernel, quadrature) = (process.makeLinearKernel(), AdaptiveQuadrature())
       // Between some vectors u and w: uᵀΦw grows by ∫ uᵀ A Φ w, and uᵀCw by ∫ uᵀ (A C + C Aᵀ + G Gᵀ) w.
       func probe(_ k: Int) -> Matrix {
@@ -111,42 +124,20 @@ struct ProcessCheck {
         }
         (last, earlier) = (now, t)
       }
-      return Finding(name, worst, allowed: max(1e-6, integrated?.bound ?? 0), note)
+      let integrated = kernel as? IntegratedLinearKernel
+      return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
     }
     if let process = process as? any AffineSDE ?? process.logarithm { return affine(process) }
     if let process = process as? any LinearSDE { return linear(process) }
-    return Finding(name, nil, "the process has no kernel")
+    return [Finding(name, nil, "the process has no kernel")]
   }
 
-  /// Of a kernel without closed form.
-  private var integrated: (bound: Double, nodes: Int)? {
-    let affine = (process as? any AffineSDE ?? process.logarithm)?.makeKernel() as? IntegratedKernel
-    let linear = (process as? any LinearSDE)?.makeLinearKernel() as? IntegratedLinearKernel
-    return affine.map { ($0.errorBound, $0.nodes) } ?? linear.map { ($0.errorBound, $0.nodes) }
-  }
-
-  private func kernelBound() -> [Finding] {
-    guard let integrated else { return [] }
-    return [
-      Finding(
-        "error of the integrated kernel", integrated.bound, allowed: 1e-3,
-        "its bound, relative, with \(integrated.nodes) nodes; more nodes make it smaller")
-    ]
-  }
-
-  /// States at T, simulated from the data, on the process's own spacing of times.
+  /// States at T, simulated from the data.
   private func simulated(_ data: Batch) throws -> Batch {
-    let kernel = process.makeNoiseKernel()
-    let times = try process.samplingSpacing.grid.times(
-      from: duration, to: plan.sampling.epsilon, steps: steps, kernel: kernel)
     var states = try sampler(score: nil).lifted(data)
     let noise = NoiseStream(seed: plan.seed, purpose: .forward)
-    let (simulation, after, nodes) = (ForwardSimulation(of: process, steps: 1), steps + 1, [0] + times.reversed())
-    try states.forEachShard(threads: threads) { x in
-      let walker = simulation.makeWalker(for: x.span)
-      walker.start(x, from: noise, step: after)
-      for k in 1..<nodes.count { walker.advance(x, from: nodes[k - 1], to: nodes[k], stream: noise, step: k - 1) }
-    }
+    let simulation = ForwardSimulation(of: process, steps: steps)
+    try states.forEachShard(threads: threads) { x in simulation.makeWalker(for: x.span).run(x, from: noise) }
     return states
   }
 
@@ -325,7 +316,7 @@ struct ProcessCheck {
         "proposed epsilon", time,
         String(
           format: "noise there is %.2g of the data's deviation; at epsilon %.3g it is %.2g", tolerance,
-          plan.sampling.epsilon, now.magnitude)),
+          plan.sampling.epsilon, now)),
     ]
   }
 }

@@ -2,6 +2,18 @@
 import Glibc
 
 extension PerturbationKernel {
+  /// N + 1 times of equal steps of λ = ln(m/σ), from a later time to an earlier one.
+  /// - Precondition: σ/m grows from above 0 at `end` to a finite value at `start`, and N > 0.
+  public func times(equalInLogSNRFrom start: Double, to end: Double, steps: Int) -> [Double] {
+    let (high, low) = (moments(at: start).noiseRatio, moments(at: end).noiseRatio)
+    return (0...steps).map { i in
+      if i == 0 { return start }
+      if i == steps { return end }
+      let ratio = exp(log(high) + Double(i) / Double(steps) * log(low / high))
+      return time(ofNoiseRatio: ratio, from: end, to: start)
+    }
+  }
+
   /// The time t in [start, end] at which σ̃(t) = σ/m is `ratio`, to 1e-13 of σ̃ or to the kernel's own rounding; the
   /// nearer end where σ̃ does not reach it.
   ///

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Glibc
 import Processes
 
 /// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with noise at ε.
@@ -19,11 +18,6 @@ public struct LogSNRGrid: TimeGrid {
       throw InputError(
         "the log-snr grid needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
     }
-    return (0...steps).map { i in
-      if i == 0 { return start }
-      if i == steps { return end }
-      let ratio = exp(log(high) + Double(i) / Double(steps) * log(low / high))
-      return kernel.time(ofNoiseRatio: ratio, from: end, to: start)
-    }
+    return kernel.times(equalInLogSNRFrom: start, to: end, steps: steps)
   }
 }
