@@ -22,8 +22,8 @@ extension Experiment {
     }
     let (given, score) = try open(files, areStates: true)
     var points = given
-    let moments = plan.process.makeKernel()?.moments(at: t) ?? Moments(scale: .nan, variance: .nan)
-    guard quantity == .score || !moments.scale.isNaN else {
+    let moments = plan.process.makeKernel()?.moments(at: t)
+    guard quantity == .score || moments != nil else {
       throw InputError(
         "is \(quantity.rawValue); \(plan.processKind) has no kernel m(t) x₀ + σ(t) z: allowed: score", at: "--quantity")
     }
@@ -31,11 +31,11 @@ extension Experiment {
       try RowStorage.with(x.span, count: 1) { storage in
         let s = storage[0]
         try score.makeEvaluator(for: x.span).evaluate(x, at: .all(t), into: s)
-        switch quantity {
-        case .score: x.copy(s)
-        case .noise: ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
-        case .denoised:
+        switch (quantity, moments) {
+        case (.noise, let moments?): ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
+        case (.denoised, let moments?):
           ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, s.values, x.size)
+        default: x.copy(s)
         }
       }
     }
