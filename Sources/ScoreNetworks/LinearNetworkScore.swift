@@ -91,8 +91,7 @@ public struct LinearNetworkScore: LearnedScore {
     let moments = kernel.moments(at: t)
     let map = moments.propagator.columns(0..<dataBlocks)
     let tail = blocks - noiseBlocks..<blocks
-    let nothing = Matrix([[Double]](repeating: [Double](repeating: .nan, count: blocks), count: blocks))
-    let root = moments.covariance.lowerCholesky ?? nothing
+    let root = moments.covariance.lowerCholesky ?? .nan(blocks)
     let total = (dataDeviation * dataDeviation) * (map * map.transpose) + moments.covariance
     let input = (0..<blocks).map { 1 / total[$0, $0].squareRoot() }
     let turn = -1 * root.block(tail).lowerInverse.transpose

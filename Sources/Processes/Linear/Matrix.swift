@@ -163,9 +163,10 @@ public struct Matrix: Sendable, Equatable {
     return inverse.transpose * inverse
   }
 
-  static func nan(_ n: Int) -> Matrix {
+  /// An n × n matrix of what is not a number.
+  public static func nan(_ n: Int) -> Matrix {
     var matrix = Matrix(rows: n, columns: n)
-    for i in matrix.values.indices { matrix.values[i] = .nan }
+    matrix.values = [Double](repeating: .nan, count: n * n)
     return matrix
   }
 
