@@ -16,7 +16,7 @@ public final class Options {
   /// nil while describing, where every option gives its default or example.
   let node: Node?
   public private(set) var declarations: [Declaration] = []
-  private(set) var resolved: [(key: String, value: Resolved)] = []
+  var resolved: [(key: String, value: Resolved)] = []
 
   init(_ node: Node?, path: String, source: ConfigSource?) {
     self.node = node
@@ -115,122 +115,6 @@ public final class Options {
     guard let value = Value(rawValue: text) else { throw unknownName(key, text, names) }
     resolved.append((key, .scalar(text)))
     return value
-  }
-
-  // MARK: Lists
-
-  public func integers(
-    _ key: String, default standard: [Int]? = nil, atLeast low: Int, _ about: String
-  ) throws -> [Int] {
-    let allowed = "whole numbers of \(low) or more"
-    declare(
-      key, "list of integers", standard.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
-    let values: [Int]
-    if let node = try child(key, required: standard == nil) {
-      guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
-      values = try sequence.map { element in
-        guard let text = element.scalar?.string, let value = Self.integer(text), value >= low, value <= 1_000_000 else {
-          throw wrong(key, "holds '\(element.scalar?.string ?? "a list")'; allowed: \(allowed)")
-        }
-        return value
-      }
-    } else {
-      values = standard ?? [low]
-    }
-    resolved.append((key, .scalar("[\(values.map(String.init).joined(separator: ", "))]")))
-    return values
-  }
-
-  /// Nested lists of numbers of depth 1, 2 or 3, flattened to the caller's shape by `numbers`, `matrix` and `matrices`.
-  public func numbers(_ key: String, example: [Double] = [1], _ about: String) throws -> [Double] {
-    try nested(key, "list of numbers", example: .list(example.map(Numbers.value)), about, depth: 1).values
-  }
-
-  /// As above, or by default a word that says where they come from instead: nil.
-  public func numbers(_ key: String, or word: String, _ about: String) throws -> [Double]? {
-    says(key, word, "list of numbers", about) ? nil : try numbers(key, about)
-  }
-
-  private func says(_ key: String, _ word: String, _ type: String, _ about: String) -> Bool {
-    guard !has(key) || node?.mapping?[Node(key)]?.scalar?.string == word else { return false }
-    declare(key, type, word, "finite numbers, or \(word)", about)
-    resolved.append((key, .scalar(word)))
-    return true
-  }
-
-  public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
-    try nested(
-      key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2
-    ).elements.map(\.values)
-  }
-
-  /// As above, or by default a word that says where it comes from instead: nil.
-  public func matrix(_ key: String, or word: String, _ about: String) throws -> [[Double]]? {
-    says(key, word, "list of lists of numbers", about) ? nil : try matrix(key, about)
-  }
-
-  public func matrices(_ key: String, example: [[[Double]]] = [[[1]]], _ about: String) throws -> [[[Double]]] {
-    try nested(
-      key, "list of matrices",
-      example: .list(example.map { .list($0.map { .list($0.map(Numbers.value)) }) }), about, depth: 3
-    ).elements.map { $0.elements.map(\.values) }
-  }
-
-  private indirect enum Numbers {
-    case value(Double)
-    case list([Numbers])
-
-    var elements: [Numbers] { if case .list(let elements) = self { elements } else { [] } }
-    var values: [Double] {
-      elements.map { if case .value(let value) = $0 { value } else { .nan } }
-    }
-    var text: String {
-      switch self {
-      case .value(let value): written(value)
-      case .list(let elements): "[\(elements.map(\.text).joined(separator: ", "))]"
-      }
-    }
-  }
-
-  private func nested(_ key: String, _ type: String, example: Numbers, _ about: String, depth: Int) throws -> Numbers {
-    declare(key, type, nil, "finite numbers", about)
-    func read(_ node: Node, _ depth: Int) throws -> Numbers {
-      if depth == 0 {
-        guard let text = node.scalar?.string, let value = Self.number(text) else {
-          throw wrong(key, "holds '\(node.scalar?.string ?? "a list")' where a finite number is expected")
-        }
-        return .value(value)
-      }
-      guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a \(type)") }
-      return .list(try sequence.map { try read($0, depth - 1) })
-    }
-    let value = try child(key, required: true).map { try read($0, depth) } ?? example
-    resolved.append((key, .scalar(value.text)))
-    return value
-  }
-
-  /// A mapping of names, which are a person's own, to numbers.
-  /// - Parameter reserved: names that none may have.
-  public func namedNumbers(_ key: String, reserved: [String] = [], _ about: String) throws -> [String: Double] {
-    declare(key, "mapping of numbers", "{}", "finite numbers by name", about)
-    var values: [(name: String, value: Double)] = []
-    if let found = try child(key, required: false) {
-      guard let mapping = found.mapping else { throw wrong(key, "is not a mapping of names to numbers") }
-      for (name, number) in mapping {
-        let text = name.scalar?.string ?? ""
-        guard let first = text.first, first.isASCII, first.isLetter || first == "_",
-          text.allSatisfy({ $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "_") })
-        else { throw wrong(key, "names '\(text)'; allowed: letters, digits and _ after a letter", name) }
-        guard !reserved.contains(text) else { throw wrong(key, "names '\(text)', which has a meaning already", name) }
-        guard !values.contains(where: { $0.name == text }) else { throw wrong(key, "names '\(text)' twice", name) }
-        guard let digits = number.scalar?.string, let value = Self.number(digits) else {
-          throw wrong("\(key).\(text)", "'\(number.scalar?.string ?? "a list")' is not a finite number", number)
-        }
-        values.append((text, value))
-      }
-    }
-    resolved.append((key, .scalar("{\(values.map { "\($0.name): \(written($0.value))" }.joined(separator: ", "))}")))
-    return Dictionary(uniqueKeysWithValues: values)
   }
 
   // MARK: Sections
@@ -346,7 +230,7 @@ public final class Options {
   /// An error about one of the options.
   public func wrong(_ key: String, _ message: String) -> InputError { wrong(key, message, nil) }
 
-  private func wrong(_ key: String, _ message: String, _ at: Node?) -> InputError {
+  func wrong(_ key: String, _ message: String, _ at: Node?) -> InputError {
     InputError(message, at: location(key, at ?? node?.mapping?[Node(key)] ?? node))
   }
 
@@ -363,11 +247,11 @@ public final class Options {
     source?.location(of: join(key), node) ?? join(key)
   }
 
-  private func declare(_ key: String, _ type: String, _ standard: String?, _ allowed: String, _ about: String) {
+  func declare(_ key: String, _ type: String, _ standard: String?, _ allowed: String, _ about: String) {
     declarations.append(Declaration(key: key, type: type, standard: standard, allowed: allowed, about: about))
   }
 
-  private func child(_ key: String, required: Bool) throws -> Node? {
+  func child(_ key: String, required: Bool) throws -> Node? {
     guard let node else { return nil }
     guard let found = node.mapping?[Node(key)] else {
       if required { throw missing(key, node) }
@@ -387,7 +271,7 @@ public final class Options {
     return InputError("is missing", at: location(key, node))
   }
 
-  private func scalar(_ key: String, _ expected: String, required: Bool, plainOnly: Bool = true) throws -> String? {
+  func scalar(_ key: String, _ expected: String, required: Bool, plainOnly: Bool = true) throws -> String? {
     guard let found = try child(key, required: required) else { return nil }
     guard let scalar = found.scalar else {
       throw wrong(key, "is a \(found.mapping != nil ? "mapping" : "list"); expected \(expected)")
@@ -413,13 +297,13 @@ public final class Options {
     text.allSatisfy { $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }
   }
 
-  private static func number(_ text: String) -> Double? {
+  static func number(_ text: String) -> Double? {
     guard isDecimal(text), let value = Double(text), value.isFinite else { return nil }
     return value
   }
 
   /// Also `1e4`, which people write for counts.
-  private static func integer(_ text: String) -> Int? {
+  static func integer(_ text: String) -> Int? {
     if let value = Int(text) { return value }
     guard let value = number(text), value == value.rounded(), abs(value) < 1e15 else { return nil }
     return Int(value)

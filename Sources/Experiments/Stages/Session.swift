@@ -81,61 +81,6 @@ struct Session {
     return deviation
   }
 
-  /// A network that another experiment trained, rebuilt from the config that its checkpoint carries.
-  private static func score(
-    fromCheckpoint path: String, plan: ExperimentPlan, data: Batch, _ catalogue: Catalogue
-  ) throws -> any Score {
-    let file = try Safetensors(reading: path)
-    let text = try Checkpoint.config(of: file, path: path)
-    let source = try ConfigSource(text: text, path: "the config in \(path)")
-    let root = Options(source.root, path: "", source: source)
-    if text.contains("kind: diffusers\n") {
-      throw InputError(
-        "its network is a diffusers folder's; `score-sde export` it, and name that folder instead", at: path)
-    }
-    let recipe = try root.section("score", required: true, "").kind(of: catalogue.scores, in: catalogue)
-    guard case .network(let prediction, _, let network) = recipe else {
-      throw InputError("a checkpoint whose score is not a network", at: path)
-    }
-    let seed = try root.integer("seed", default: 1, atLeast: 0, "")
-    // The classes that it was trained on, whatever this experiment's data has.
-    let classes = file.tensors["model.class_embedding.weight"]?.shape.first ?? plan.data.classes
-    // Of the same process: how it was trained matters where there is no kernel.
-    let training = try root.section("training", "")
-    let objective = try training.choice("objective", default: TrainingPlan.Objective.denoising, "")
-    let problem = LearningProblem(plan.process, objective: objective, seed: plan.seed)
-    guard objective == .denoising ? problem.process is any LinearSDE : problem.process.makeKernel() != nil else {
-      throw InputError("its network was trained without a perturbation kernel, and cannot be taken over", at: path)
-    }
-    let trained = try root.section("process", required: true, "").kind(of: catalogue.processes, in: catalogue)
-    let own = LearningProblem(trained, objective: objective, seed: plan.seed)
-    let shape = problem.shape(of: plan.data)
-    let built: any ScoreNetwork
-    do {
-      built = try network.build(
-        for: DataShape(
-          dimension: shape.dimension, image: shape.image, classes: classes, outputDimension: shape.outputDimension),
-        seed: UInt64(seed))
-    } catch let error as InputError where error.location.isEmpty {
-      throw InputError(error.message, at: path)
-    }
-    // What a network of σ/m alone says of the data holds under every scalar process.
-    let isPortable = prediction == .edm && built.label == .logNoise
-    guard isPortable && own.isScalar && problem.isScalar || own.perturbs(as: problem) else {
-      throw InputError(
-        "its network was trained under another process; allowed: the same one, or any scalar one for prediction edm with "
-          + "fourier features", at: path)
-    }
-    if case .all(let label) = plan.sampling.classes, label >= built.classCount {
-      throw InputError("sampling.class is \(label); the network knows \(built.classCount) classes", at: path)
-    }
-    let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
-    return problem.outer(
-      try problem.score(
-        built, parameters: checkpoint.state.averages, prediction, dataDeviation: checkpoint.dataDeviation,
-        classes: plan.sampling.classes, data: data))
-  }
-
   /// - Throws: `InputError` where a network is to be used that nobody trained.
   func requireCheckpoint() throws {
     guard let trainer else { return }
@@ -349,53 +294,6 @@ struct Session {
     }
     try folder.write(table.csv(), to: "solvers.csv")
     return table
-  }
-}
-
-/// The rows of `training.csv`: means over runs of steps.
-private struct TrainingLog {
-  private static let header = "step,loss,learning_rate,gradient_norm,seconds\n"
-  private let every, batch: Int
-  private let unit: String
-  private let start = ContinuousClock().now
-  /// Of the training before it was interrupted.
-  private let secondsBefore: Double
-  private var sum = 0.0
-  private var count = 0
-  private var last: (step: Int, seconds: Double)?
-  private(set) var csv = header
-  private(set) var note = ""
-
-  /// - Parameters:
-  ///   - before: the file that an interrupted training left.
-  ///   - step: where it stopped; later rows are forgotten.
-  init(every: Int, batch: Int, unit: String, before: String?, step: Int) {
-    self.unit = unit
-    self.every = every
-    self.batch = batch
-    var seconds = 0.0
-    for line in before?.split(separator: "\n").dropFirst() ?? [] {
-      let fields = line.split(separator: ",")
-      guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
-      csv += line + "\n"
-      seconds = time
-    }
-    secondsBefore = seconds
-  }
-
-  mutating func add(_ step: Trainer.Step) {
-    sum += step.loss
-    count += 1
-    let seconds = secondsBefore + start.duration(to: ContinuousClock().now).seconds
-    if step.number % every == 0 {
-      let loss = sum / Double(count)
-      csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
-      let since = last ?? (step.number - count, secondsBefore)
-      let each = (seconds - since.seconds) / Double(step.number - since.step)
-      note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"
-      last = (step.number, seconds)
-      (sum, count) = (0, 0)
-    }
   }
 }
 

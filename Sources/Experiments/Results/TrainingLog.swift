@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Foundation
+import Solvers
+import Training
+
+/// The rows of `training.csv`: means over runs of steps.
+struct TrainingLog {
+  private static let header = "step,loss,learning_rate,gradient_norm,seconds\n"
+  private let every, batch: Int
+  private let unit: String
+  private let start = ContinuousClock().now
+  /// Of the training before it was interrupted.
+  private let secondsBefore: Double
+  private var sum = 0.0
+  private var count = 0
+  private var last: (step: Int, seconds: Double)?
+  private(set) var csv = header
+  private(set) var note = ""
+
+  /// - Parameters:
+  ///   - before: the file that an interrupted training left.
+  ///   - step: where it stopped; later rows are forgotten.
+  init(every: Int, batch: Int, unit: String, before: String?, step: Int) {
+    self.unit = unit
+    self.every = every
+    self.batch = batch
+    var seconds = 0.0
+    for line in before?.split(separator: "\n").dropFirst() ?? [] {
+      let fields = line.split(separator: ",")
+      guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
+      csv += line + "\n"
+      seconds = time
+    }
+    secondsBefore = seconds
+  }
+
+  mutating func add(_ step: Trainer.Step) {
+    sum += step.loss
+    count += 1
+    let seconds = secondsBefore + start.duration(to: ContinuousClock().now).seconds
+    if step.number % every == 0 {
+      let loss = sum / Double(count)
+      csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
+      let since = last ?? (step.number - count, secondsBefore)
+      let each = (seconds - since.seconds) / Double(step.number - since.step)
+      note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"
+      last = (step.number, seconds)
+      (sum, count) = (0, 0)
+    }
+  }
+}
