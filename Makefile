@@ -24,7 +24,8 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending clean $(experiments)
+.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
+  interruptions clean $(experiments)
 
 default: vp-digits
 
@@ -40,6 +41,7 @@ help:
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
+	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -130,6 +132,9 @@ processes: build
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
 	@.build/extending/release/my-score-sde run Experiments/Extending/extending.yaml --output Results/extending $(ARGS)
+
+interruptions: build
+	@python3 Tests/interruptions.py --program $(program) $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

@@ -85,6 +85,7 @@ let package = Package(
     tests(
       "ExperimentsTests",
       on: ["Experiments", "ScoreSDE", "Training", "ScoreNetworks", "Solvers", "Processes", "Core", "CZlib"]),
+    tests("CommandsTests", on: ["score-sde", "Core"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -5,7 +5,7 @@ import Experiments
 import Foundation
 
 /// Runs a command's body; an error becomes one line on standard error and an exit code: 2 for wrong input, 1 for a run that
-/// failed after it had begun.
+/// failed after it had begun, 128 + the signal's number for one that a signal stopped.
 func reportingErrors(_ body: () throws -> Void) throws {
   func report(_ text: String) { Commands.report("score-sde: \(text)") }
   do {
@@ -16,7 +16,7 @@ func reportingErrors(_ body: () throws -> Void) throws {
   } catch let failure as ExperimentFailure {
     print(failure.summary)
     for reason in failure.reasons { report(reason) }
-    throw ExitCode(1)
+    throw ExitCode(StopSignals.received.map { 128 + $0 } ?? 1)
   } catch {
     report("\(error)")
     throw ExitCode(1)

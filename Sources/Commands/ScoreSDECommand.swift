@@ -17,6 +17,7 @@ public enum CommandTool {
 
   /// Runs the command line of this process and exits with its code.
   public static func main(_ catalogue: Catalogue = .standard) {
+    StopSignals.watch()
     current.withLock { $0 = catalogue }
     ScoreSDECommand.main()
   }

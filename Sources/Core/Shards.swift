@@ -45,13 +45,15 @@ public struct Shards: Sendable {
     let total = count
     @Sendable func work(_ worker: Int) {
       ck_enter_worker()
-      while true {
-        let shard = next.add(1, ordering: .relaxed).oldValue
-        if shard >= total { return }
-        do {
-          try body(shard, range(shard), worker)
-        } catch {
-          failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
+      StopSignals.blocked {
+        while true {
+          let shard = next.add(1, ordering: .relaxed).oldValue
+          if shard >= total { return }
+          do {
+            try body(shard, range(shard), worker)
+          } catch {
+            failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
+          }
         }
       }
     }

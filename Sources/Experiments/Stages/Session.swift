@@ -94,7 +94,7 @@ struct Session {
   // MARK: Training
 
   /// Returns whether a trained network was found and used again. A training that was interrupted goes on where it stopped.
-  /// - Throws: `ComputationError.interrupted` after Ctrl-C; what was trained is kept.
+  /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   mutating func train(into folder: ResultsFolder) throws -> Bool {
     guard let trainer else { return false }
     if let state, state.step >= trainer.plan.steps {
@@ -110,7 +110,7 @@ struct Session {
       unit: plan.data.imageShape == nil ? "rows" : "images",
       before: state.step > 0 ? folder.text("training.csv") : nil, step: state.step)
     let bar = ProgressBar("train \(plan.name)", total: trainer.plan.steps, quiet: experiment.quiet)
-    let interruption = Interruption()
+    let stop = StopSignals.Listener()
     var saved = ContinuousClock().now
     func save(_ state: TrainingState) throws {
       try folder.write(log.csv, to: "training.csv")
@@ -119,14 +119,14 @@ struct Session {
       try checkpoint.writer(layout: trainer.score.network.layout).write(to: folder.file("checkpoint.safetensors"))
     }
     do {
-      while state.step < trainer.plan.steps && !interruption.happened {
+      while state.step < trainer.plan.steps && !stop.isAsked {
         try trainer.run(&state) { step in
           log.add(step)
           bar.show(step.number, note: log.note)
           // Every ten minutes the training is kept, in case the machine does not.
-          return !interruption.happened && saved.duration(to: ContinuousClock().now) < .seconds(600)
+          return !stop.isAsked && saved.duration(to: ContinuousClock().now) < .seconds(600)
         }
-        if state.step < trainer.plan.steps && !interruption.happened {
+        if state.step < trainer.plan.steps && !stop.isAsked {
           try save(state)
           saved = ContinuousClock().now
         }
@@ -139,7 +139,7 @@ struct Session {
     bar.finish()
     try save(state)
     self.state = state
-    if interruption.happened && state.step < trainer.plan.steps {
+    if stop.isAsked {
       throw ComputationError.interrupted(step: state.step, of: trainer.plan.steps)
     }
     let trained = trainer.score.with(parameters: state.averages)
