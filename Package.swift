@@ -22,7 +22,7 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
 
 /// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that changed.
 let floors = [
-  "Experiments", "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core",
+  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core",
 ]
 
 let package = Package(
@@ -48,15 +48,18 @@ let package = Package(
     // The floors, bottom to top.
     floor("Core", on: ["CKernels"]),
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
-    floor("ScoreNetworks", on: ["Processes", "Core", "CKernels"]),
+    floor("Tensors", on: ["Core", "CKernels"]),
+    floor("Networks", on: ["Tensors", "Core", "CKernels"]),
+    floor("Models", on: ["Networks", "Tensors", "Processes", "Core", "CKernels"]),
     floor("Solvers", on: ["Processes", "Core", "CKernels", "CGSL"]),
     floor("Datasets", on: ["Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
-    floor("Training", on: ["ScoreNetworks", "Datasets", "Processes", "Core", "CKernels", "CGSL"]),
+    floor("Training", on: ["Models", "Networks", "Tensors", "Datasets", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
       "Experiments",
       on: [
-        "Training", "Evaluation", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels", "CPNG",
+        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core",
+        "CKernels", "CPNG",
         "CZlib", "CGSL", "Yams",
       ]),
     floor("ScoreSDE", on: floors.map { .byName(name: $0) }),
@@ -66,7 +69,9 @@ let package = Package(
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
     .executableTarget(
       name: "score-sde-bench",
-      dependencies: ["Training", "ScoreNetworks", "Solvers", "Datasets", "Processes", "Core", "CKernels"]),
+      dependencies: [
+        "Training", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core", "CKernels",
+      ]),
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
     .target(
@@ -76,15 +81,18 @@ let package = Package(
 
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
-    tests(
-      "ScoreNetworksTests", on: ["ScoreNetworks", "Processes", "Core", "CKernels"], resources: [.copy("Fixtures")]),
+    tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
+    tests("NetworksTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
+    tests("ModelsTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
     tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
-    tests("TrainingTests", on: ["Training", "ScoreNetworks", "Datasets", "Processes", "Core"]),
+    tests("TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests(
       "ExperimentsTests",
-      on: ["Experiments", "ScoreSDE", "Training", "ScoreNetworks", "Solvers", "Processes", "Core", "CZlib"]),
+      on: [
+        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Processes", "Core", "CZlib",
+      ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
   ],
   swiftLanguageModes: [.v6],

@@ -5,7 +5,9 @@
 @_exported import Datasets
 @_exported import Evaluation
 @_exported import Experiments
+@_exported import Models
+@_exported import Networks
 @_exported import Processes
-@_exported import ScoreNetworks
 @_exported import Solvers
+@_exported import Tensors
 @_exported import Training

@@ -3,9 +3,11 @@ import CKernels
 import Core
 import Datasets
 import Glibc
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Synchronization
+import Tensors
 
 /// Trains a network's score on a data set.
 ///

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
-import ScoreNetworks
+import Models
+import Networks
+import Tensors
 
 /// Everything a training needs to go on: flat buffers of one layout, and the number of steps done.
 public struct TrainingState: Sendable, Equatable {

@@ -3,9 +3,11 @@ import CKernels
 import Core
 import Datasets
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 import Training
 
 /// A repetition of some work, and how many units it has.

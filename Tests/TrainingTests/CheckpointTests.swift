@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
-import ScoreNetworks
+import Models
+import Networks
+import Tensors
 import Testing
 import Training
 

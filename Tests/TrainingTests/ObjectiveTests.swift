@@ -2,8 +2,10 @@
 import Core
 import Datasets
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 import Testing
 import Training
 

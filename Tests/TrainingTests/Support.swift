@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 import Training
 
 /// Two round Gaussians in the plane, unequal.

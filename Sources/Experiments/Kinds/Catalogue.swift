@@ -2,9 +2,11 @@
 import Core
 import Datasets
 import Evaluation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 
 /// Everything a config can name. A package of one's own adds kinds to `Catalogue.standard` and hands it to the command
 /// line.

@@ -2,9 +2,11 @@
 import Core
 import Datasets
 import Evaluation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 
 extension Catalogue {
   static let standardScores = Kinds<ScoreRecipe>([

@@ -2,7 +2,9 @@
 import Core
 import Datasets
 import Foundation
-import ScoreNetworks
+import Models
+import Networks
+import Tensors
 
 extension Catalogue {
   static let standardNetworks = Kinds<NetworkRecipe>([

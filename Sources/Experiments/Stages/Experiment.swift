@@ -3,9 +3,11 @@ import CKernels
 import Core
 import Datasets
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 import Training
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 
 extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a folder that diffusers' `UNet2DModel` loads; with the

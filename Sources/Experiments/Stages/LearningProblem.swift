@@ -2,9 +2,11 @@
 import Core
 import Datasets
 import Glibc
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 import Training
 
 /// How a network learns the score of a process: of states or of data, of x or of ln x, with a kernel or on simulated paths.

@@ -2,8 +2,10 @@
 import Core
 import Datasets
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 
 /// Where a command's points come from and where its table goes.
 public struct PointFiles: Sendable {

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 
 extension Experiment {
   /// Writes `log_density` of each point, its `standard_error` where it is estimated, and `bits_per_dimension` where the

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 import Training
 
 extension Session {

@@ -2,9 +2,11 @@
 import Core
 import Datasets
 import Foundation
+import Models
+import Networks
 import Processes
-import ScoreNetworks
 import Solvers
+import Tensors
 import Training
 
 /// An experiment at work: its data, its score, and the network's state.

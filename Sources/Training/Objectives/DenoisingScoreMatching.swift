@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Core
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 
 /// Continuous-time denoising score matching (Vincent 2011; Song et al. 2021, eq. 7): with x_t = m x_0 + σ z and
 /// t drawn from [ε, T], the mean over rows of w(t) ‖σ s(x_t, t) + z‖² / D, where w is the weighting.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Glibc
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 
 /// Score matching without a perturbation kernel: paths of the forward SDE are simulated from the data, and of their states at time t
 ///

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Models
+import Networks
 import Processes
-import ScoreNetworks
+import Tensors
 
 /// Denoising score matching of a linear process with matrices: with x_t = Φ E x_0 + L z the mean over rows of
 /// ‖L_ttᵀ s_tail(x_t, t) + z_tail‖² / D_tail = ‖F − z_tail‖² / D_tail. What is drawn at t = 0 apart from the data, as velocities are, is

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import ScoreNetworks
+import Models
+import Networks
+import Tensors
 
 /// What a network is trained to minimise: a mean over data, times and noise.
 package protocol TrainingObjective: Sendable {

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+/// What is known of a row besides x. Nothing is a value of its own: a network may be trained on rows whose condition was
+/// dropped, and guidance asks for the score without one.
+public enum Condition: Sendable, Equatable {
+  case nothing
+  /// A class, from 0.
+  case label(Int)
+  /// Several numbers.
+  case numbers([Double])
+  case text(String)
+}
+
+/// Which conditions the rows of some data have, or a network is told.
+public enum ConditionShape: Sendable, Equatable {
+  case nothing
+  /// A class of so many.
+  case classes(Int)
+  /// So many numbers.
+  case numbers(Int)
+  case text
+
+  /// How many classes there are; 0 for other shapes.
+  public var classCount: Int { if case .classes(let count) = self { count } else { 0 } }
+
+  /// Whether a condition has this shape. Nothing has every shape.
+  public func contains(_ condition: Condition) -> Bool {
+    switch (self, condition) {
+    case (_, .nothing), (.text, .text): true
+    case (.classes(let count), .label(let label)): label >= 0 && label < count
+    case (.numbers(let count), .numbers(let values)): values.count == count
+    default: false
+    }
+  }
+}
+
+/// A condition for every row, keyed by the row's index as noise is: a row has the same one in whatever shard it is.
+public enum Conditions: Sendable, Equatable {
+  /// The same for all rows.
+  case all(Condition)
+  /// Row i has class i mod the number of classes.
+  case inTurn(classes: Int)
+  /// Row i has class `labels[i]`.
+  case labels([Int])
+  /// Row i has the numbers of row i.
+  case numbers(Batch)
+  /// Row i has text i.
+  case texts([String])
+
+  /// No row has one.
+  public static let nothing = Conditions.all(.nothing)
+
+  /// The condition of a row.
+  /// - Precondition: the row is one of those that are listed, where they are.
+  public subscript(row: Int) -> Condition {
+    switch self {
+    case .all(let condition): condition
+    case .inTurn(let classes): .label(row % classes)
+    case .labels(let labels): .label(labels[row])
+    case .numbers(let values): .numbers(Array(values.row(row)))
+    case .texts(let texts): .text(texts[row])
+    }
+  }
+
+  /// How many rows are listed; nil where any row has one.
+  public var count: Int? {
+    switch self {
+    case .all, .inTurn: nil
+    case .labels(let labels): labels.count
+    case .numbers(let values): values.count
+    case .texts(let texts): texts.count
+    }
+  }
+
+  /// The conditions of some rows, in the order given.
+  public func only(_ rows: [Int]) -> Conditions {
+    switch self {
+    case .all: self
+    case .inTurn(let classes): .labels(rows.map { $0 % classes })
+    case .labels(let labels): .labels(rows.map { labels[$0] })
+    case .numbers(let values):
+      .numbers(Batch(values: rows.flatMap { values.row($0) }, dimension: values.dimension))
+    case .texts(let texts): .texts(rows.map { texts[$0] })
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import Core
+import Foundation
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Tensors
+
+/// A safetensors file to be: tensors are asked for their values one by one while it is written, so that a large file
+/// takes no more memory than its largest tensor.
+public struct SafetensorsWriter {
+  private struct Tensor {
+    let name: String
+    let shape: [Int]
+    let values: () -> [Float]
+  }
+
+  private let metadata: [String: String]
+  private var tensors: [Tensor] = []
+
+  public init(metadata: [String: String] = [:]) { self.metadata = metadata }
+
+  public mutating func add(_ name: String, shape: [Int], values: @escaping () -> [Float]) {
+    tensors.append(Tensor(name: name, shape: shape, values: values))
+  }
+
+  /// Adds the tensors of a flat buffer under `prefix` + name.
+  public mutating func add(_ values: [Float], layout: ParameterLayout, prefix: String = "") {
+    for (entry, part, index) in layout.parts {
+      add(prefix + part.name, shape: part.shape) { layout.tensor(of: entry, part: index, in: values) }
+    }
+  }
+
+  /// Hands over the bytes of the file, piece by piece; tensors in order of their names.
+  public func encode(_ write: (Data) throws -> Void) throws {
+    let sorted = tensors.sorted { $0.name < $1.name }
+    var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
+    var offset = 0
+    for tensor in sorted {
+      let end = offset + 4 * tensor.shape.reduce(1, *)
+      header[tensor.name] = ["dtype": "F32", "shape": tensor.shape, "data_offsets": [offset, end]] as [String: Any]
+      offset = end
+    }
+    var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
+    // Spaces, so that the tensors are aligned.
+    while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
+    try write(withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json)
+    for tensor in sorted {
+      let values = tensor.values()
+      precondition(values.count == tensor.shape.reduce(1, *), "values do not fill the shape")
+      try values.withUnsafeBytes { bytes in
+        guard let base = bytes.baseAddress, bytes.count > 0 else { return }
+        try write(Data(bytesNoCopy: UnsafeMutableRawPointer(mutating: base), count: bytes.count, deallocator: .none))
+      }
+    }
+  }
+
+  /// Writes the file in one piece: under another name first, then renamed.
+  /// - Throws: `InputError` at the path where it cannot be written.
+  public func write(to path: String) throws {
+    let temporary = "\(path).part"
+    func failed() -> InputError {
+      let reason = String(cString: strerror(errno))
+      unlink(temporary)
+      return InputError("cannot be written (\(reason))", at: path)
+    }
+    guard let file = fopen(temporary, "wb") else { throw failed() }
+    var isOpen = true
+    defer { if isOpen { fclose(file) } }
+    try encode { data in
+      let written = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
+      guard written == data.count else { throw failed() }
+    }
+    // On the disk before it takes another file's place.
+    guard fflush(file) == 0, fsync(fileno(file)) == 0 else { throw failed() }
+    isOpen = false
+    guard fclose(file) == 0, rename(temporary, path) == 0 else { throw failed() }
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+
+/// Records tensor operations and differentiates them, owned by one worker.
+///
+/// Memory comes from an arena that `begin` resets: in steady state a pass allocates nothing. Without recording, nothing
+/// is kept and `recycle` gives buffers back at once.
+public final class Tape {
+  struct Node {
+    let operation: Operation
+    let output: Tensor
+  }
+
+  /// The derivative of the result by a node's output, while a backward pass runs.
+  struct Adjoint {
+    var tensor: Tensor
+    /// Whether the memory is this adjoint's own, to be added to in place.
+    var owned: Bool
+  }
+
+  package let arena = Arena()
+  var nodes: ContiguousArray<Node> = []
+  var adjoints: ContiguousArray<Adjoint?> = []
+  /// Whether operations are written down.
+  public internal(set) var recording = false
+  let layout: ParameterLayout
+  /// Where parameter gradients go while a backward pass runs.
+  var gradientBuffer: UnsafeMutablePointer<Float>?
+  /// Whether gradients are added to what the buffer holds.
+  var accumulating = false
+  private var parameterValues: UnsafePointer<Float>?
+  private var parametersAreConstant = false
+  /// Whether fused operations are recorded as compositions of others, which can be differentiated more than once.
+  private(set) var composing = false
+  /// Weights that stay, as kernels want them; nil where they change from pass to pass.
+  private let prepared: PreparedWeights?
+  /// The tape's convolutions by parameters; by other tensors.
+  private let parameterWorkspace: OpaquePointer?
+  let workspace: OpaquePointer
+  /// Where dropout takes its noise from; nil outside training.
+  var dropout: DropoutNoise?
+  /// The node of each parameter that was used.
+  private var parameterNodes: [Int]
+
+  /// - Parameters:
+  ///   - prepared: convolution weights as kernels want them, shared by tapes whose parameters are the same and stay.
+  ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
+  public init(_ layout: ParameterLayout, prepared: PreparedWeights? = nil, winograd: Bool = true) {
+    self.layout = layout
+    self.prepared = prepared
+    parameterWorkspace = prepared.map { ck_workspace_make($0.handle, winograd ? 1 : 0) }
+    workspace = ck_workspace_make(nil, winograd ? 1 : 0)
+    parameterNodes = Array(repeating: -1, count: layout.entries.count)
+  }
+
+  deinit {
+    ck_workspace_free(workspace)
+    if let parameterWorkspace { ck_workspace_free(parameterWorkspace) }
+  }
+
+  /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
+  /// - Parameter composing: record only operations whose derivatives can be differentiated; for `tangent` and for a
+  ///   taped `backward`.
+  /// - Parameter constants: no derivatives by parameters are wanted.
+  public func begin(
+    parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false, constants: Bool = false
+  ) {
+    parametersAreConstant = constants
+    self.composing = composing
+    dropout = nil
+    arena.reset()
+    nodes.removeAll(keepingCapacity: true)
+    adjoints.removeAll(keepingCapacity: true)
+    for i in parameterNodes.indices { parameterNodes[i] = -1 }
+    parameterValues = parameters
+    self.recording = recording
+  }
+
+  /// The parameter with the given index in the layout.
+  public func parameter(_ index: Int) -> Tensor {
+    let entry = layout.entries[index]
+    guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
+    // Parameters are never written through a tensor.
+    let values = UnsafeMutablePointer(mutating: base + entry.offset)
+    if parameterNodes[index] < 0 && recording && !parametersAreConstant {
+      parameterNodes[index] = nodes.count
+      nodes.append(
+        Node(
+          operation: .parameter(index),
+          output: Tensor(values: values, rows: entry.rows, columns: entry.columns, node: nodes.count)))
+    }
+    return Tensor(values: values, rows: entry.rows, columns: entry.columns, node: parameterNodes[index])
+  }
+
+  /// Uninitialised memory for values that no derivative flows through.
+  public func constant(rows: Int, columns: Int) -> Tensor {
+    Tensor(values: arena.take(rows * columns), rows: rows, columns: columns)
+  }
+
+  /// Marks a constant as something to differentiate by.
+  public func variable(_ tensor: Tensor) -> Tensor {
+    record(.variable, tensor)
+  }
+
+  /// Gives the memory of an intermediate result back, where nothing was recorded.
+  public func recycle(_ tensor: Tensor) {
+    if !recording { arena.recycle(tensor.values, tensor.count) }
+  }
+
+  /// Memory for an operation's result.
+  func result(_ rows: Int, _ columns: Int) -> Tensor {
+    Tensor(values: arena.take(rows * columns), rows: rows, columns: columns)
+  }
+
+  /// Writes an operation down, where recording.
+  func record(_ operation: Operation, _ output: Tensor) -> Tensor {
+    guard recording else { return output }
+    let output = Tensor(
+      values: output.values, rows: output.rows, columns: output.columns, stride: output.stride, node: nodes.count)
+    nodes.append(Node(operation: operation, output: output))
+    return output
+  }
+
+  /// The workspace for convolutions by the given weights: prepared forms are kept of parameters only.
+  func workspace(for weights: Tensor) -> OpaquePointer {
+    guard let parameterWorkspace, let base = parameterValues else { return workspace }
+    let values = UnsafePointer(weights.values)
+    return base <= values && values < base + layout.count ? parameterWorkspace : workspace
+  }
+
+  /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
+  func gradient(ofParameter index: Int) -> Tensor? {
+    let node = parameterNodes[index]
+    return node < 0 || node >= adjoints.count ? nil : adjoints[node]?.tensor
+  }
+}
+
+/// Convolution weights in the forms that the kernels want, made on first use and shared by all workers: of parameters
+/// that stay where and what they are.
+public final class PreparedWeights: @unchecked Sendable {
+  // Guarded by the C side's own locks.
+  let handle: OpaquePointer
+
+  public init() { handle = ck_prepared_weights_make() }
+  deinit { ck_prepared_weights_free(handle) }
+}
