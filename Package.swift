@@ -22,7 +22,7 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
 
 /// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that changed.
 let floors = [
-  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core",
+  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
 ]
 
 let package = Package(
@@ -46,7 +46,7 @@ let package = Package(
       linkerSettings: [.linkedLibrary(usesOneDNN ? "dnnl" : "gslcblas")]),
 
     // The floors, bottom to top.
-    floor("Core", on: ["CKernels"]),
+    floor("Core", on: ["CKernels", "CGSL"]),
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
     floor("Tensors", on: ["Core", "CKernels"]),
     floor("Networks", on: ["Tensors", "Core", "CKernels"]),

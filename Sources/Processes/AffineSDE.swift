@@ -15,35 +15,27 @@ public protocol AffineSDE: LinearSDE {
   /// v(0), the variance that the kernel has at t = 0: σ_min² for a variance-exploding process, else 0.
   var initialVariance: Double { get }
 
-  /// The variance of the prior N(0, priorVariance · I).
-  var priorVariance: Double { get }
+  /// The variance of the prior N(0, priorVariance · I); nil, the default: v(T) of the kernel.
+  var priorVariance: Double? { get }
 }
 
 extension AffineSDE {
   public var duration: Double { 1 }
   public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var initialVariance: Double { 0 }
-  public var priorVariance: Double { IntegratedKernel(of: self).moments(at: duration).variance }
+  public var priorVariance: Double? { nil }
 
-  public func makeKernel() -> (any PerturbationKernel)? { IntegratedKernel(of: self) }
-
-  public func score(of law: DataLaw) -> (any Score)? {
-    law.isExponential ? nil : MixtureScore(law.mixture, kernel: makeKernel() ?? IntegratedKernel(of: self))
-  }
+  public func makeKernel() -> any PerturbationKernel { IntegratedKernel(of: self) }
 
   // As a linear process of one block.
   public var blocks: Int { 1 }
   public func driftMatrix(at t: Double) -> Matrix { Matrix([[driftRate(at: t)]]) }
   public func diffusionMatrix(at t: Double) -> Matrix { Matrix([[diffusion(at: t)]]) }
   public var initialCovariance: Matrix { Matrix([[initialVariance]]) }
-  public var priorCovariance: Matrix { Matrix([[priorVariance]]) }
+  public var priorCovariance: Matrix { priorVariance.map { Matrix([[$0]]) } ?? priorCovariance(under: makeKernel()) }
 
-  public func makeLinearKernel() -> any LinearKernel {
-    let kernel = makeKernel() ?? IntegratedKernel(of: self)
-    return ClosedFormLinearKernel { t in
-      let moments = kernel.moments(at: t)
-      return LinearMoments(propagator: Matrix([[moments.scale]]), covariance: Matrix([[moments.variance]]))
-    }
+  public func priorCovariance(under kernel: any PerturbationKernel) -> Matrix {
+    Matrix([[priorVariance ?? kernel.moments(at: duration).variance]])
   }
 
   public func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) {

@@ -12,13 +12,14 @@ public struct ForwardSimulation: Sendable {
   /// Times where steps are safe: equal in ln(m/σ) from the process's own ε on where it asks for that, else as T sin²(πk/2N), dense at
   /// both ends.
   /// - Precondition: steps > 0.
-  public init(of process: any SDE, steps: Int) {
+  public init(of prepared: PreparedProcess, steps: Int) {
     precondition(steps > 0, "N > 0")
+    let process = prepared.sde
     self.process = process
-    let moments = process.makeKernel()?.moments(at: 0)
+    let moments = prepared.scalarKernel?.moments(at: 0)
     beginning = moments.flatMap { $0.variance > 0 || $0.scale != 1 ? $0 : nil }
     let duration = process.duration
-    if process.samplingSpacing != .uniform, let kernel = process.makeNoiseKernel() {
+    if process.samplingSpacing != .uniform, let kernel = prepared.noise {
       let epsilon = process.samplingEpsilon
       let (low, high) = (kernel.moments(at: epsilon).noiseRatio, kernel.moments(at: duration).noiseRatio)
       if low > 0, high > low, high.isFinite {
@@ -28,6 +29,9 @@ public struct ForwardSimulation: Sendable {
     }
     times = (0...steps).map { GradedNodes(duration: duration, cells: steps).time($0) }
   }
+
+  /// As above, for a process that nobody has prepared.
+  public init(of process: any SDE, steps: Int) { self.init(of: PreparedProcess(process), steps: steps) }
 
   /// Memory for up to so many rows: for one thread.
   public func makeWalker(for span: RowSpan) -> Walker { Walker(self, span) }

@@ -20,9 +20,9 @@ public struct SubVPSDE: AffineSDE {
   public func diffusion(at t: Double) -> Double {
     (schedule.rate(at: t) * -expm1(-2 * integral(to: t))).squareRoot()
   }
-  public var priorVariance: Double { 1 }
+  public var priorVariance: Double? { 1 }
 
-  public func makeKernel() -> (any PerturbationKernel)? {
+  public func makeKernel() -> any PerturbationKernel {
     ClosedFormKernel { t in
       let integral = integral(to: t)
       let deviation = -expm1(-integral)

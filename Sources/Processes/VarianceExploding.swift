@@ -14,9 +14,9 @@ extension VarianceExploding {
   public func driftRate(at t: Double) -> Double { 0 }
   public func diffusion(at t: Double) -> Double { schedule.varianceRate(at: t).squareRoot() }
   public var initialVariance: Double { schedule.deviation(at: 0) * schedule.deviation(at: 0) }
-  public var priorVariance: Double { schedule.deviation(at: duration) * schedule.deviation(at: duration) }
+  public var priorVariance: Double? { schedule.deviation(at: duration) * schedule.deviation(at: duration) }
 
-  public func makeKernel() -> (any PerturbationKernel)? {
+  public func makeKernel() -> any PerturbationKernel {
     let schedule = schedule
     return ClosedFormKernel { t in
       let deviation = schedule.deviation(at: t)

@@ -15,9 +15,9 @@ extension VariancePreserving {
   public var initialVariance: Double { -expm1(-schedule.initialIntegral) }
   public func driftRate(at t: Double) -> Double { -0.5 * schedule.rate(at: t) }
   public func diffusion(at t: Double) -> Double { schedule.rate(at: t).squareRoot() }
-  public var priorVariance: Double { 1 }
+  public var priorVariance: Double? { 1 }
 
-  public func makeKernel() -> (any PerturbationKernel)? {
+  public func makeKernel() -> any PerturbationKernel {
     let schedule = schedule
     return ClosedFormKernel { t in
       let integral = schedule.initialIntegral + schedule.integral(to: t)

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
-import Models
 import Networks
 import Tensors
 import Testing

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Models
 import Networks
 import Tensors
 import Testing

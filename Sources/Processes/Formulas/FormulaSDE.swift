@@ -6,7 +6,8 @@ import Glibc
 public struct FormulaSDE: AffineSDE {
   /// a and g
   public let rate, strength: Expression
-  public let duration, initialVariance, priorVariance: Double
+  public let duration, initialVariance: Double
+  public let priorVariance: Double?
   public let samplingSpacing: TimeSpacing
   private let kernel: IntegratedKernel
 
@@ -39,11 +40,11 @@ public struct FormulaSDE: AffineSDE {
       let duration, initialVariance: Double
       func driftRate(at t: Double) -> Double { rate(t) }
       func diffusion(at t: Double) -> Double { strength(t) }
-      var priorVariance: Double { 1 }
+      var priorVariance: Double? { 1 }
     }
     kernel = IntegratedKernel(
       of: Equations(rate: driftRate, strength: diffusion, duration: duration, initialVariance: initialVariance),
-      tolerance: tolerance, most: nodes)
+      tolerance: tolerance, maximum: nodes)
     let end = kernel.moments(at: duration)
     guard end.scale.isFinite, end.scale > 0, end.variance.isFinite, end.variance > 0 else {
       throw InputError(
@@ -60,7 +61,7 @@ public struct FormulaSDE: AffineSDE {
 
   public func driftRate(at t: Double) -> Double { rate(t) }
   public func diffusion(at t: Double) -> Double { strength(t) }
-  public func makeKernel() -> (any PerturbationKernel)? { kernel }
+  public func makeKernel() -> any PerturbationKernel { kernel }
 }
 
 /// x_t = α(t) x_0 + σ(t) z with α and σ given as formulas; their derivatives are exact.

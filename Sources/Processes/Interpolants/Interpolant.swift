@@ -31,9 +31,9 @@ extension Interpolant {
   }
 
   public var initialVariance: Double { noise(at: 0).value * noise(at: 0).value }
-  public var priorVariance: Double { noise(at: duration).value * noise(at: duration).value }
+  public var priorVariance: Double? { noise(at: duration).value * noise(at: duration).value }
 
-  public func makeKernel() -> (any PerturbationKernel)? {
+  public func makeKernel() -> any PerturbationKernel {
     ClosedFormKernel { t in
       let sigma = noise(at: t).value
       return Moments(scale: signal(at: t).value, variance: sigma * sigma)

@@ -50,9 +50,9 @@ public struct CriticallyDampedLangevin: LinearSDE {
     .diagonal([0, (2 * friction * schedule.rate(at: t)).squareRoot()])
   }
 
-  public func makeLinearKernel() -> any LinearKernel {
+  public func makeKernel() -> any PerturbationKernel {
     let (mass, friction, schedule, start) = (mass, friction, schedule, initialCovariance)
-    return ClosedFormLinearKernel { t in
+    return ClosedFormKernel(blocks: stateBlocks) { t in
       let b = schedule.integral(to: t)
       let omega = friction / (2 * mass)
       let decay = exp(-omega * b)
@@ -65,7 +65,7 @@ public struct CriticallyDampedLangevin: LinearSDE {
       let xv = 2 * friction / mass * (i1 - omega * i2)
       let vv = 2 * friction * (i0 - 2 * omega * i1 + omega * omega * i2)
       let covariance = Matrix([[xx, xv], [xv, vv]]) + phi * start * phi.transpose
-      return LinearMoments(propagator: phi, covariance: covariance)
+      return Moments(propagator: phi, covariance: covariance, dataBlocks: 1)
     }
   }
 }

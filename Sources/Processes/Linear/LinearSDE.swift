@@ -8,14 +8,14 @@ import Glibc
 /// The state may be wider than the data: data fill its first `dataBlocks` blocks at t = 0, and the others (a velocity, say)
 /// start from N(0, `initialCovariance`). A new one needs `blocks`, `driftMatrix`, `diffusionMatrix` and `priorCovariance`: its
 /// kernel is then integrated numerically.
-public protocol LinearSDE: SDE {
+public protocol LinearSDE: KernelSDE, SuggestsSampling, AugmentedSDE, DifferentiableFlow {
   /// n
   var blocks: Int { get }
 
   /// p ≤ n: how many blocks hold data; default: all.
   var dataBlocks: Int { get }
 
-  /// How many blocks noise acts on, the last ones; default: all. Of the others no score is asked.
+  /// How many blocks noise acts on, the last ones; default: all. Nobody asks for the score of the others.
   var noiseBlocks: Int { get }
 
   /// A(t), so that f(x, t) = A(t) x.
@@ -30,8 +30,8 @@ public protocol LinearSDE: SDE {
   /// The covariance of the prior, which is normal with mean 0.
   var priorCovariance: Matrix { get }
 
-  /// The law of x_t given x_0.
-  func makeLinearKernel() -> any LinearKernel
+  /// The same where it follows from the kernel; default: `priorCovariance`.
+  func priorCovariance(under kernel: any PerturbationKernel) -> Matrix
 }
 
 extension LinearSDE {
@@ -40,16 +40,14 @@ extension LinearSDE {
   public var dataBlocks: Int { blocks }
   public var noiseBlocks: Int { blocks }
   public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }
-  public func makeLinearKernel() -> any LinearKernel { IntegratedLinearKernel(of: self) }
+  public func makeKernel() -> any PerturbationKernel { IntegratedKernel(of: self) }
 
-  /// `averaged` moments.
-  public func makeNoiseKernel() -> (any PerturbationKernel)? {
-    if let kernel = makeKernel() { return kernel }
-    let (kernel, blocks) = (makeLinearKernel(), dataBlocks)
-    return ClosedFormKernel { kernel.moments(at: $0).averaged(overData: blocks) }
-  }
+  public func priorCovariance(under kernel: any PerturbationKernel) -> Matrix { priorCovariance }
 
-  public func stateDimension(of dimension: Int) -> Int { dimension / dataBlocks * blocks }
+  /// How a state is cut.
+  public var stateBlocks: StateBlocks { StateBlocks(count: blocks, data: dataBlocks, noise: noiseBlocks) }
+
+  public func stateDimension(of dimension: Int) -> Int { stateBlocks.stateDimension(of: dimension) }
 
   public func requireDimension(_ dimension: Int) throws {
     guard dimension % dataBlocks == 0 else {
@@ -78,6 +76,10 @@ extension LinearSDE {
   }
 
   public func makePrior() -> any Prior { NormalPrior(covariance: priorCovariance) }
+
+  public func makePrior(under kernel: any PerturbationKernel) -> any Prior {
+    NormalPrior(covariance: priorCovariance(under: kernel))
+  }
 
   public func lift(_ data: Rows, into state: Rows, from stream: NoiseStream) {
     if dataBlocks == blocks { return state.copy(data) }
@@ -116,9 +118,5 @@ extension LinearSDE {
     for row in 0..<state.count {
       for j in 0..<auxiliary.dimension { auxiliary[row, j] = state[row, skip + j] }
     }
-  }
-
-  public func score(of law: DataLaw) -> (any Score)? {
-    law.isExponential ? nil : LinearMixtureScore(law.mixture, process: self)
   }
 }

@@ -83,13 +83,12 @@ public struct OrnsteinUhlenbeck: LinearSDE {
     vectors.map { $0 * matrix * $0.transpose } ?? matrix
   }
 
-  public func makeLinearKernel() -> any LinearKernel {
-    ClosedFormLinearKernel { t in
+  public func makeKernel() -> any PerturbationKernel {
+    ClosedFormKernel(blocks: stateBlocks) { t in
       let b = schedule.integral(to: t)
       let decay = Matrix.diagonal(rates.map { exp(-0.5 * $0 * b) })
-      return LinearMoments(
-        propagator: turned(decay),
-        covariance: covariance { -2 * expm1(-0.5 * $0 * b) / $0 })
+      return Moments(
+        propagator: turned(decay), covariance: covariance { -2 * expm1(-0.5 * $0 * b) / $0 }, dataBlocks: blocks)
     }
   }
 }

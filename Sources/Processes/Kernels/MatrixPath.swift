@@ -1,55 +1,46 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CGSL
+import Core
 import Glibc
 
-/// The kernel of any linear process: GSL's rk8pd integrates dΦ/dt = A Φ and dC/dt = A C + C Aᵀ + G Gᵀ once, and cubic Hermite
-/// polynomials with these exact derivatives lie between the nodes t_k = T sin²(πk/2N).
-///
-/// The nodes are doubled until the largest difference at the middle of a cell, relative to the largest element of Φ or C there, is
-/// below the tolerance, or there are `most` of them: `errorBound` is what was reached. Where A or G is not finite the moments
-/// are NaN from there on.
-public struct IntegratedLinearKernel: LinearKernel {
+/// Φ and C of a linear process at nodes, by GSL's rk8pd from node to node.
+struct MatrixPath: MomentPath {
   private let duration: Double
-  private let order: Int
-  public var nodes: Int { states.count - 1 }
+  private let blocks: StateBlocks
   /// Φ and C, and their derivatives, of each node.
   private let states, slopes: [[Double]]
-  /// The largest interpolation error that was found, relative to the largest element.
-  public let errorBound: Double
 
-  public init(of process: some LinearSDE, tolerance: Double = 5e-10, most: Int = 8192) {
+  var nodes: Int { states.count - 1 }
+
+  /// Doubles the nodes until the largest difference at the middle of a cell is below the tolerance.
+  static func refined(_ process: some LinearSDE, tolerance: Double, maximum: Int) -> (path: MatrixPath, bound: Double) {
     var cells = 128
     while true {
       let fine = GradedNodes(duration: process.duration, cells: 2 * cells)
-      let path = Self.integrate(process, fine)
+      let (states, slopes) = integrate(process, fine)
       let nodes = stride(from: 0, through: 2 * cells, by: 2)
-      let kernel = IntegratedLinearKernel(
-        process, states: nodes.map { path.states[$0] }, slopes: nodes.map { path.slopes[$0] }, errorBound: 0)
+      let path = MatrixPath(process, states: nodes.map { states[$0] }, slopes: nodes.map { slopes[$0] })
       let n = process.blocks * process.blocks
       var bound = 0.0
       for k in stride(from: 1, to: 2 * cells, by: 2) {
-        let between = kernel.state(at: fine.time(k))
+        let between = path.state(at: fine.time(k))
         for part in [0..<n, n..<2 * n] {
-          let largest = part.reduce(0) { max($0, abs(path.states[k][$1])) }
-          let error = part.reduce(0) { max($0, abs(path.states[k][$1] - between[$1])) }
-          if part.contains(where: { path.states[k][$0].isNaN }) { bound = .infinity }
+          let largest = part.reduce(0) { max($0, abs(states[k][$1])) }
+          let error = part.reduce(0) { max($0, abs(states[k][$1] - between[$1])) }
+          if part.contains(where: { states[k][$0].isNaN }) { bound = .infinity }
           if error > 0 { bound = max(bound, error / largest) }
         }
       }
-      if bound <= tolerance || 2 * cells > most || !bound.isFinite {
-        self.init(process, states: kernel.states, slopes: kernel.slopes, errorBound: bound)
-        return
-      }
+      if bound <= tolerance || 2 * cells > maximum || !bound.isFinite { return (path, bound) }
       cells *= 2
     }
   }
 
-  private init(_ process: some LinearSDE, states: [[Double]], slopes: [[Double]], errorBound: Double) {
+  private init(_ process: some LinearSDE, states: [[Double]], slopes: [[Double]]) {
     duration = process.duration
-    order = process.blocks
+    blocks = process.stateBlocks
     self.states = states
     self.slopes = slopes
-    self.errorBound = errorBound
   }
 
   /// Carries the process into C.
@@ -59,9 +50,8 @@ public struct IntegratedLinearKernel: LinearKernel {
 
     func derivative(_ t: Double, _ state: [Double]) -> [Double] {
       let n = process.blocks
-      var (phi, c) = (Matrix(rows: n, columns: n), Matrix(rows: n, columns: n))
-      phi.values = Array(state[0..<n * n])
-      c.values = Array(state[n * n..<2 * n * n])
+      let phi = Matrix(rows: n, columns: n, values: state[0..<n * n])
+      let c = Matrix(rows: n, columns: n, values: state[n * n..<2 * n * n])
       let a = process.driftMatrix(at: t)
       let g = process.diffusionMatrix(at: t)
       let ac = a * c
@@ -109,11 +99,10 @@ public struct IntegratedLinearKernel: LinearKernel {
     return states[i].indices.map { hermite(states[i][$0], states[i + 1][$0], slopes[i][$0], slopes[i + 1][$0]) }
   }
 
-  public func moments(at t: Double) -> LinearMoments {
-    let state = state(at: t)
-    var (phi, c) = (Matrix(rows: order, columns: order), Matrix(rows: order, columns: order))
-    phi.values = Array(state[0..<order * order])
-    c.values = Array(state[order * order..<2 * order * order])
-    return LinearMoments(propagator: phi, covariance: c)
+  func moments(at t: Double) -> Moments {
+    let (state, n) = (state(at: t), blocks.count)
+    return Moments(
+      propagator: Matrix(rows: n, columns: n, values: state[0..<n * n]),
+      covariance: Matrix(rows: n, columns: n, values: state[n * n..<2 * n * n]), dataBlocks: blocks.data)
   }
 }

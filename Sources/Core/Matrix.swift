@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CGSL
 import CKernels
-import Core
 
 /// A small dense matrix. M stands for M ⊗ I on rows that are cut into equal blocks of values: 1 × 1 is a scalar, 2 × 2 acts
 /// on a position and a velocity of any dimension, n × n on n single values.
@@ -15,6 +14,14 @@ public struct Matrix: Sendable, Equatable {
     self.rows = rows
     self.columns = columns
     values = [Double](repeating: 0, count: rows * columns)
+  }
+
+  /// - Parameter values: row-major.
+  public init(rows: Int, columns: Int, values: some Collection<Double>) {
+    precondition(rows > 0 && columns > 0 && values.count == rows * columns, "values do not fill the matrix")
+    self.rows = rows
+    self.columns = columns
+    self.values = Array(values)
   }
 
   /// - Precondition: rows of equal length, at least one.
