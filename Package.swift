@@ -22,7 +22,8 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
 
 /// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that changed.
 let floors = [
-  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
+  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+  "Processes", "Core",
 ]
 
 let package = Package(
@@ -48,17 +49,19 @@ let package = Package(
     // The floors, bottom to top.
     floor("Core", on: ["CKernels", "CGSL"]),
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
+    floor("Scores", on: ["Processes", "Core", "CKernels"]),
     floor("Tensors", on: ["Core", "CKernels"]),
     floor("Networks", on: ["Tensors", "Core", "CKernels"]),
-    floor("Models", on: ["Networks", "Tensors", "Processes", "Core", "CKernels"]),
-    floor("Solvers", on: ["Processes", "Core", "CKernels", "CGSL"]),
-    floor("Datasets", on: ["Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
-    floor("Training", on: ["Models", "Networks", "Tensors", "Datasets", "Processes", "Core", "CKernels", "CGSL"]),
+    floor("Models", on: ["Networks", "Tensors", "Scores", "Processes", "Core", "CKernels"]),
+    floor("Solvers", on: ["Scores", "Processes", "Core", "CKernels", "CGSL"]),
+    floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
+    floor(
+      "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
     floor(
       "Experiments",
       on: [
-        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core",
+        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
         "CKernels", "CPNG",
         "CZlib", "CGSL", "Yams",
       ]),
@@ -70,7 +73,7 @@ let package = Package(
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
-        "Training", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Processes", "Core", "CKernels",
+        "Training", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core", "CKernels",
       ]),
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
@@ -80,18 +83,26 @@ let package = Package(
     tests("ExtendingTests", on: ["ExtendingExample", "Commands", "ScoreSDE"]),
 
     tests("CoreTests", on: ["Core", "CKernels"]),
-    tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
+    tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
     tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
-    tests("NetworksTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
-    tests("ModelsTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
-    tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]),
+    tests(
+      "NetworksTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      resources: [.copy("Fixtures")]),
+    tests(
+      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      resources: [.copy("Fixtures")]),
+    tests(
+      "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]
+    ),
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
-    tests("TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Processes", "Core"]),
+    tests(
+      "TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
     tests(
       "ExperimentsTests",
       on: [
-        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Processes", "Core", "CZlib",
+        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
+        "Core", "CZlib",
       ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
   ],

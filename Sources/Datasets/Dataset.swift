@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// How a row is to be seen as an image: flattened height, width, channel, with values in [−1, 1].
 public struct ImageShape: Sendable, Equatable {

@@ -2,6 +2,7 @@ import Glibc
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Networks
 import Processes
+import Scores
 import Tensors
 
 /// A score that is a network read by the conventions of a process: what training makes.

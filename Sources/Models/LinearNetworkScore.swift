@@ -3,6 +3,7 @@ import Glibc
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Networks
 import Processes
+import Scores
 import Tensors
 
 /// A network read as the score of a linear process with matrices. It sees the whole state, each block scaled to about unit variance, and

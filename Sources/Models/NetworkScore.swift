@@ -4,6 +4,7 @@ import Glibc
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Networks
 import Processes
+import Scores
 import Synchronization
 import Tensors
 

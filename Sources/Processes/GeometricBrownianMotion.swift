@@ -8,7 +8,7 @@ import Glibc
 /// G Gᵀ = diag(ς² x²), ∇·(G Gᵀ) = 2 ς² x. Kernel: ln x_t ~ N(ln x_0, ς² t). Prior: ln x ~ N(0, priorDeviation²). Its solvers must
 /// be defined for noise that depends on the state, and a step of Euler–Maruyama must be short (ς √h well below ¼), as a longer one
 /// may leave the positive numbers.
-public struct GeometricBrownianMotion: SDE {
+public struct GeometricBrownianMotion: TransformedSDE, SuggestsSampling {
   /// ς
   public let volatility: Double
   public let priorDeviation: Double
@@ -26,9 +26,9 @@ public struct GeometricBrownianMotion: SDE {
     let volatility, priorDeviation: Double
     func driftRate(at t: Double) -> Double { 0 }
     func diffusion(at t: Double) -> Double { volatility }
-    var priorVariance: Double { priorDeviation * priorDeviation }
+    var priorVariance: Double? { priorDeviation * priorDeviation }
 
-    func makeKernel() -> (any PerturbationKernel)? {
+    func makeKernel() -> any PerturbationKernel {
       let rate = volatility * volatility
       return ClosedFormKernel { Moments(scale: 1, variance: rate * $0) }
     }
@@ -40,7 +40,8 @@ public struct GeometricBrownianMotion: SDE {
 
   public var duration: Double { 1 }
   public var samplingEpsilon: Double { 1e-3 }
-  public var logarithm: (any AffineSDE)? { inLogarithms }
+  public var coordinates: any ElementwiseCoordinates { Logarithm() }
+  public var base: any LinearSDE { inLogarithms }
 
   public func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows) {
     let rate = 0.5 * times * volatility * volatility
@@ -57,20 +58,4 @@ public struct GeometricBrownianMotion: SDE {
   }
 
   public func makePrior() -> any Prior { ExponentialPrior(of: inLogarithms.makePrior()) }
-
-  /// Of exponentials of a mixture, or of positive points.
-  public func score(of law: DataLaw) -> (any Score)? {
-    let mixture = law.isExponential ? law.mixture : law.mixture.logarithm
-    return mixture.map { LogScore($0.score(under: inLogarithms)) }
-  }
-}
-
-extension GaussianMixture {
-  /// The law of ln x, for a mixture of positive points.
-  fileprivate var logarithm: GaussianMixture? {
-    guard case .isotropic(let variances) = shape, variances.allSatisfy({ $0 == 0 }),
-      means.values.allSatisfy({ $0 > 0 })
-    else { return nil }
-    return GaussianMixture(points: Batch(values: means.values.map { log($0) }, dimension: dimension))
-  }
 }

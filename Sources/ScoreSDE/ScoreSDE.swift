@@ -8,6 +8,7 @@
 @_exported import Models
 @_exported import Networks
 @_exported import Processes
+@_exported import Scores
 @_exported import Solvers
 @_exported import Tensors
 @_exported import Training

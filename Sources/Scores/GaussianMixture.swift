@@ -24,6 +24,12 @@ public struct GaussianMixture: Sendable {
 
   public var componentCount: Int { weights.count }
 
+  /// The points, where all components are points; else nil.
+  var points: Batch? {
+    guard case .isotropic(let variances) = shape, variances.allSatisfy({ $0 == 0 }) else { return nil }
+    return means
+  }
+
   /// Any weights, means and full covariances.
   /// - Throws: `InputError` for weights that are negative or sum to 0, for shapes that disagree, and for a covariance
   ///   that is not symmetric positive definite.

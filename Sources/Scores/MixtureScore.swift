@@ -2,9 +2,15 @@
 import CKernels
 import Core
 import Glibc
+import Processes
 
-/// The exact score of a Gaussian mixture under an affine process: of synthetic data, or of a training set itself
-/// (a mixture of points, the empirical score).
+/// The exact score of a Gaussian mixture under a perturbation kernel: of synthetic data, or of a training set itself (a
+/// mixture of points, the empirical score). With x_t ~ N(α x_0, C), p_t is the mixture with means α μ_k and covariances
+/// α Σ_k αᵀ + C.
+///
+/// Where α and C are scalars each component keeps its own structure. Where they are matrices and all Σ_k are one multiple
+/// of I (the training set, say), all components share one small covariance L Lᵀ and states are evaluated as x′ = L⁻¹ x, a
+/// mixture of unit variances; else each component has a dense precision.
 public struct MixtureScore: Score {
   public let mixture: GaussianMixture
   public let kernel: any PerturbationKernel
@@ -17,42 +23,24 @@ public struct MixtureScore: Score {
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
 
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
-    guard rows.dimension == mixture.dimension else {
-      throw InputError("points of \(rows.dimension) values for a mixture in \(mixture.dimension) dimensions")
+    let dimension = kernel.blocks.stateDimension(of: mixture.dimension)
+    guard mixture.dimension % kernel.blocks.data == 0, rows.dimension == dimension else {
+      throw InputError("points of \(rows.dimension) values for a mixture whose states have \(dimension)")
     }
-    return Evaluator(self)
+    return Evaluator(self, rows)
   }
 
-  public final class Evaluator: ScoreEvaluator {
-    private let mixture: GaussianMixture
-    private let kernel: any PerturbationKernel
-    private let logWeights: [Double]
-    private let means, precisions, coefficients, scratch: UnsafeMutablePointer<Double>
-    private var table: ck_mixture
-    private var tableTime = Double.nan
+  /// The table of p_t's components that the C kernel reads, made anew for each time.
+  private final class Table {
+    let means, precisions, coefficients: UnsafeMutablePointer<Double>
+    var c: ck_mixture
 
-    init(_ score: MixtureScore) {
-      mixture = score.mixture
-      kernel = score.kernel
-      let (k, d) = (mixture.componentCount, mixture.dimension)
-      logWeights = mixture.weights.map { log($0) }
-      let precisionCount =
-        switch mixture.shape {
-        case .isotropic: k
-        case .diagonal: k * d
-        case .full: k * d * d
-        }
+    init(components k: Int, dimension d: Int, _ structure: ck_mixture_structure) {
+      let count = structure == CK_ISOTROPIC ? k : structure == CK_DIAGONAL ? k * d : k * d * d
       means = .allocate(capacity: k * d)
-      precisions = .allocate(capacity: precisionCount)
+      precisions = .allocate(capacity: count)
       coefficients = .allocate(capacity: k)
-      scratch = .allocate(capacity: ck_mixture_scratch(k, d))
-      let structure =
-        switch mixture.shape {
-        case .isotropic: CK_ISOTROPIC
-        case .diagonal: CK_DIAGONAL
-        case .full: CK_FULL
-        }
-      table = ck_mixture(
+      c = ck_mixture(
         components: k, dimension: d, structure: Int32(structure.rawValue), means: means, precisions: precisions,
         log_coefficients: coefficients)
     }
@@ -61,41 +49,94 @@ public struct MixtureScore: Score {
       means.deallocate()
       precisions.deallocate()
       coefficients.deallocate()
-      scratch.deallocate()
+    }
+  }
+
+  final class Evaluator: ScoreEvaluator {
+    private let mixture: GaussianMixture
+    private let kernel: any PerturbationKernel
+    private let dimension: Int
+    private let logWeights: [Double]
+    private let table: Table
+    private let scratch: UnsafeMutablePointer<Double>
+    private var tableTime = Double.nan
+    /// Where states are evaluated as x′ = L⁻¹ x: the variance that all components share, L⁻¹, its transpose, and rows for
+    /// states, directions and results.
+    private let commonVariance: Double?
+    private var inverse = Matrix.identity(1)
+    private var adjoint = Matrix.identity(1)
+    private let white: [RowStorage]
+
+    init(_ score: MixtureScore, _ rows: RowSpan) {
+      mixture = score.mixture
+      kernel = score.kernel
+      dimension = rows.dimension
+      logWeights = mixture.weights.map { log($0) }
+      let common = kernel.isScalar ? nil : mixture.commonVariance
+      commonVariance = common
+      white = common == nil ? [] : (0..<3).map { _ in RowStorage(rows) }
+      let structure =
+        kernel.isScalar ? mixture.shape.structure : common == nil ? CK_FULL : CK_ISOTROPIC
+      table = Table(components: mixture.componentCount, dimension: dimension, structure)
+      scratch = .allocate(capacity: ck_mixture_scratch(mixture.componentCount, dimension))
     }
 
-    public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachBlock(x, times) { offset, count in
-        ck_mixture_evaluate(
-          &table, x.values + offset * x.dimension, count, s.values + offset * x.dimension, nil, nil, nil, scratch)
+    deinit { scratch.deallocate() }
+
+    func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+      forEachRun(x, times) { x, offset in
+        let target = rows(s, offset, x)
+        ck_mixture_evaluate(&table.c, x.values, x.count, target.values, nil, nil, nil, scratch)
+        turnBack(target)
       }
     }
 
-    public func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachBlock(x, times) { offset, count in
-        let o = offset * x.dimension
-        ck_mixture_evaluate(&table, x.values + o, count, nil, nil, v.values + o, out.values + o, scratch)
+    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
+      forEachRun(x, times) { x, offset in
+        var direction = rows(v, offset, x)
+        if commonVariance != nil { direction = transformed(direction, by: inverse, in: 1) }
+        let target = rows(out, offset, x)
+        ck_mixture_evaluate(&table.c, x.values, x.count, nil, nil, direction.values, target.values, scratch)
+        turnBack(target)
       }
     }
 
     /// log pₜ(x) of every row; `out` has `x.count` values.
-    public func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) {
-      forEachBlock(x, times) { offset, count in
-        ck_mixture_evaluate(&table, x.values + offset * x.dimension, count, nil, out + offset, nil, nil, scratch)
+    func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) {
+      forEachRun(x, times) { x, offset in
+        ck_mixture_evaluate(&table.c, x.values, x.count, nil, out + offset, nil, nil, scratch)
       }
     }
 
-    /// Calls `body` on runs of rows that share a time, with the table made for it.
-    private func forEachBlock(_ x: Rows, _ times: Times, _ body: (_ offset: Int, _ count: Int) -> Void) {
-      switch times {
-      case .all(let t):
+    /// The rows of others that belong to a run.
+    private func rows(_ all: Rows, _ offset: Int, _ run: Rows) -> Rows {
+      Rows(values: all.values + offset * dimension, first: run.first, count: run.count, dimension: dimension)
+    }
+
+    /// A gradient in x′ becomes one in x: s = L⁻ᵀ s′.
+    private func turnBack(_ s: Rows) {
+      if commonVariance != nil { s.copy(transformed(s, by: adjoint, in: 2)) }
+    }
+
+    private func transformed(_ x: Rows, by matrix: Matrix, in slot: Int) -> Rows {
+      let result = Rows(values: white[slot].rows.values, first: x.first, count: x.count, dimension: dimension)
+      result.values.update(repeating: 0, count: result.size)
+      result.add(matrix, x, times: 1)
+      return result
+    }
+
+    /// Calls `body` on runs of rows that share a time, in the table's coordinates, with the table made for that time.
+    private func forEachRun(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ offset: Int) -> Void) {
+      func run(_ first: Int, _ count: Int, _ t: Double) {
         prepare(t)
-        body(0, x.count)
-      case .each(let t):
-        for row in 0..<x.count {
-          prepare(t[row])
-          body(row, 1)
-        }
+        var part = Rows(
+          values: x.values + first * dimension, first: x.first + first, count: count, dimension: dimension)
+        if commonVariance != nil { part = transformed(part, by: inverse, in: 0) }
+        body(part, first)
+      }
+      switch times {
+      case .all(let t): run(0, x.count, t)
+      case .each(let t): for row in 0..<x.count { run(row, 1, t[row]) }
       }
     }
 
@@ -104,10 +145,16 @@ public struct MixtureScore: Score {
       if t == tableTime { return }
       tableTime = t
       let moments = kernel.moments(at: t)
-      let (k, d) = (mixture.componentCount, mixture.dimension)
+      guard let blocks = moments.blocks else { return prepareScalar(moments) }
+      if let commonVariance { prepareWhite(blocks, commonVariance) } else { prepareDense(blocks) }
+    }
+
+    private func prepareScalar(_ moments: Moments) {
+      let (k, d) = (mixture.componentCount, dimension)
       let square = moments.scale * moments.scale
+      let (precisions, coefficients) = (table.precisions, table.coefficients)
       mixture.means.values.withUnsafeBufferPointer {
-        ck_combine(means, moments.scale, $0.baseAddress!, 0, $0.baseAddress!, k * d)
+        ck_combine(table.means, moments.scale, $0.baseAddress!, 0, $0.baseAddress!, k * d)
       }
       switch mixture.shape {
       case .isotropic(let variances):
@@ -146,17 +193,78 @@ public struct MixtureScore: Score {
         }
       }
     }
+
+    private func prepareWhite(_ moments: BlockMoments, _ variance: Double) {
+      let (map, n) = (moments.signal, kernel.blocks.count)
+      let root = (variance * (map * map.transpose) + moments.covariance).lowerCholesky
+      // Without noise the covariance is not positive definite; the score is not finite then, and reported as such.
+      let lower = root ?? Matrix.diagonal([Double](repeating: .nan, count: n))
+      inverse = lower.lowerInverse
+      adjoint = inverse.transpose
+      let logRoots = (0..<n).reduce(0) { $0 + log(lower[$1, $1]) } * Double(dimension / n)
+      let unit = 0.5 * Double(dimension) * log(2 * .pi)
+      setMeans(inverse * map)
+      for c in 0..<mixture.componentCount {
+        table.precisions[c] = 1
+        table.coefficients[c] = logWeights[c] - unit - logRoots
+      }
+    }
+
+    private func prepareDense(_ moments: BlockMoments) {
+      let (map, width) = (moments.signal, dimension / kernel.blocks.count)
+      setMeans(map)
+      let wide = map.expanded(width: width)
+      let noise = moments.covariance.expanded(width: width)
+      let size = dimension * dimension
+      for c in 0..<mixture.componentCount {
+        let root = (wide * mixture.covarianceMatrix(c) * wide.transpose + noise).lowerCholesky
+        let lower = root ?? Matrix.diagonal([Double](repeating: .nan, count: dimension))
+        let inverse = lower.lowerInverse
+        let precision = inverse.transpose * inverse
+        for i in 0..<size { table.precisions[c * size + i] = precision.values[i] }
+        let logRoots = (0..<dimension).reduce(0) { $0 + log(lower[$1, $1]) }
+        table.coefficients[c] = logWeights[c] - 0.5 * Double(dimension) * log(2 * .pi) - logRoots
+      }
+    }
+
+    /// The means, mapped.
+    private func setMeans(_ map: Matrix) {
+      let k = mixture.componentCount
+      table.means.update(repeating: 0, count: k * dimension)
+      mixture.means.values.withUnsafeBufferPointer { values in
+        map.values.withUnsafeBufferPointer {
+          ck_add_blocks(
+            table.means, $0.baseAddress!, map.rows, map.columns, mixture.dimension / map.columns, 1,
+            values.baseAddress!, k)
+        }
+      }
+    }
   }
 }
 
 extension GaussianMixture {
-  /// The exact score of this mixture as data of `process`; nil where the process has no scalar kernel.
-  public func score(under process: some SDE) -> MixtureScore? {
-    process.makeKernel().map { MixtureScore(self, kernel: $0) }
+  /// The variance that all components share, as multiples of I; nil where they differ.
+  fileprivate var commonVariance: Double? {
+    guard case .isotropic(let variances) = shape else { return nil }
+    return variances.allSatisfy { $0 == variances[0] } ? variances[0] : nil
   }
 
-  /// The exact score of this mixture as data of an affine process.
-  public func score(under process: some AffineSDE) -> MixtureScore {
-    MixtureScore(self, kernel: process.makeKernel() ?? IntegratedKernel(of: process))
+  /// Σ_k
+  fileprivate func covarianceMatrix(_ k: Int) -> Matrix {
+    var matrix = Matrix(rows: dimension, columns: dimension)
+    for i in 0..<dimension {
+      for j in 0..<dimension { matrix[i, j] = covariance(k, i, j) }
+    }
+    return matrix
+  }
+}
+
+extension GaussianMixture.Shape {
+  fileprivate var structure: ck_mixture_structure {
+    switch self {
+    case .isotropic: CK_ISOTROPIC
+    case .diagonal: CK_DIAGONAL
+    case .full: CK_FULL
+    }
   }
 }

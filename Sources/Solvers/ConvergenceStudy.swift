@@ -2,6 +2,7 @@
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε from the
 /// exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.

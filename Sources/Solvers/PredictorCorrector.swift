@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// N steps of a predictor over a time grid, each after the corrector where there is one (Song et al. 2021, algorithm 1).
 /// Without a corrector it is the plain sampler of every method with fixed steps.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// What errors on a path are measured against: a solver far more exact than those it judges.
 ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// What a solver is defined for. Combinations that lack it are refused before anything is computed.
 public struct Requirements: OptionSet, Sendable {

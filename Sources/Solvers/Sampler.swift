@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 import Synchronization
 
 /// Draws samples: the prior at T, carried to ε by any solver.

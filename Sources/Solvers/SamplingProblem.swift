@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// What a solver is asked to do: carry rows from the prior at T back to ε, under a process and a score.
 public struct SamplingProblem: Sendable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// Moves a shard of rows from T to ε. A value with parameters only; its memory is made inside `solve`.
 public protocol Solver: Sendable {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 import Synchronization
 
 /// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail for a process with matrices, in each of several bins of t: where a score is good, and, against held-out data, where it

@@ -6,6 +6,7 @@ import Glibc
 import Models
 import Networks
 import Processes
+import Scores
 import Synchronization
 import Tensors
 

@@ -2,6 +2,7 @@
 import CGSL
 import Glibc
 import Processes
+import Scores
 
 /// Which times a network is trained at: the quantiles of their law, so that quantiles spread evenly give times spread
 /// by that law.

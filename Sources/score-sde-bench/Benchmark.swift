@@ -6,6 +6,7 @@ import Foundation
 import Models
 import Networks
 import Processes
+import Scores
 import Solvers
 import Tensors
 import Training

@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Foundation
 import Processes
+import Scores
 import Testing
 
 @Suite struct PlaneDataTests {

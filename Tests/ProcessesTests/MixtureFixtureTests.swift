@@ -2,6 +2,7 @@
 import Core
 import Foundation
 import Processes
+import Scores
 import Testing
 
 /// A case of mixture.json: values with 50 digits by mpmath (make_mixture.py).

@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Foundation
 import Processes
+import Scores
 import Solvers
 import Testing
 

@@ -2,6 +2,7 @@
 import Core
 import Foundation
 import Processes
+import Scores
 import Solvers
 import Testing
 

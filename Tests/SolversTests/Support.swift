@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Foundation
 import Processes
+import Scores
 import Solvers
 
 /// The three processes of the literature with their default schedules, by name for parameterised tests.

@@ -3,6 +3,7 @@ import Core
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 import Testing
 import Training

@@ -2,6 +2,7 @@
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// Draws from a Gaussian mixture, or their exponentials.
 public struct MixtureData: DataSource {

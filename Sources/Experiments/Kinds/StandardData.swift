@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Processes
+import Scores
 
 extension Catalogue {
   static let standardData = Kinds<any DataSource>([

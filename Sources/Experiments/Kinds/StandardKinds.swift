@@ -5,6 +5,7 @@ import Evaluation
 import Models
 import Networks
 import Processes
+import Scores
 import Solvers
 import Tensors
 

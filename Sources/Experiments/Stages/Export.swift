@@ -4,6 +4,7 @@ import Foundation
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 
 extension Experiment {

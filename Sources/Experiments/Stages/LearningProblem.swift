@@ -5,6 +5,7 @@ import Glibc
 import Models
 import Networks
 import Processes
+import Scores
 import Solvers
 import Tensors
 import Training

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 import Solvers
 
 /// How far solvers end from the exact solution of their own problem: the probability flow from the same prior draws, or the

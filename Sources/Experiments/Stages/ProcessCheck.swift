@@ -4,6 +4,7 @@ import Datasets
 import Evaluation
 import Foundation
 import Processes
+import Scores
 import Solvers
 
 /// Whether a process does what it says, on the data of a config: for who has just written one.

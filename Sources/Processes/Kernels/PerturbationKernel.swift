@@ -50,7 +50,7 @@ public struct Moments: Sendable, Equatable {
   public init(propagator: Matrix, covariance: Matrix, dataBlocks: Int) {
     let n = propagator.rows
     if n == 1 {
-      self.init(scale: propagator.values[0], variance: covariance.values[0])
+      (scale, variance, blocks) = (propagator.values[0], covariance.values[0], nil)
       return
     }
     var (square, trace) = (0.0, 0.0)

@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// x ← x + ε s(x, t) + √(2ε) z: unadjusted Langevin dynamics (Song et al. 2021, algorithms 4 and 5).
 ///

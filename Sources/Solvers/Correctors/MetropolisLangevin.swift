@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// The Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996): a step x′ = x + ε s(x) + √(2ε) z is accepted, row by
 /// row, with probability min(1, p(x′) q(x | x′)/(p(x) q(x′ | x))), where q(x′ | x) = N(x + ε s(x), 2ε). It leaves pₜ exactly

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// The probability-flow ODE  dx/dt = f − ½ ∇·(G Gᵀ) − ½ G Gᵀ s: deterministic, invertible, with the SDE's marginals
 /// (Song et al. 2021, eq. 13).

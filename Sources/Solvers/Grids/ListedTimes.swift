@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// Times as somebody chose them: N + 1 falling times, T first and ε last.
 public struct ListedTimes: TimeGrid {

@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// What the methods for additive noise share: the reverse-time SDE as dx = F(x, τ) dτ + g(τ) dB in τ = T − t, with the
 /// drift −F = f − g² s, and ΔB and H of a step.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// x_s = x_t − h (f − ½ ∇·(G Gᵀ) − ½ G Gᵀ s)(x_t, t), h = t − s: Euler's step of the probability flow in t, for every
 /// process. Order 1.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 
 /// x_s = x_t − h (f − ∇·(G Gᵀ) − G Gᵀ s)(x_t, t) + G(x_t, t) √h z with h = t − s: the Euler–Maruyama step of the reverse
 /// SDE, for every process. Strong order 1 where G does not depend on x, weak order 1.

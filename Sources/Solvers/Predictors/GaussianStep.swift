@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// A step x_s = a x + b score + c z with scalars from the kernel's transition x_t = r x_s + √q z': the shape that reverse
 /// diffusion and ancestral sampling share.

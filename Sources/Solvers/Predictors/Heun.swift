@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// EDM's step (Karras et al. 2022, algorithms 1 and 2) for every process with a scalar kernel. In y = x/m and σ̃ = σ/m the
 /// probability flow is the same for all of them,

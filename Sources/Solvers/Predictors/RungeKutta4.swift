@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// The classical Runge–Kutta step of order 4 (Kutta 1901) of the probability flow in t, for every process.
 ///

@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Processes
+import Scores
 
 /// The symmetric splitting sampler (Dockhorn, Vahdat and Kreis 2022, algorithm 1; there for critically damped Langevin
 /// diffusion), for every linear process: half a step of what the reverse SDE does to a Gaussian, in closed form; a whole Euler step of

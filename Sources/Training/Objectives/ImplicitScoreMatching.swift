@@ -4,6 +4,7 @@ import Glibc
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 
 /// Score matching without a perturbation kernel: paths of the forward SDE are simulated from the data, and of their states at time t

@@ -3,6 +3,7 @@ import Core
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 
 /// Denoising score matching of a linear process with matrices: with x_t = Φ E x_0 + L z the mean over rows of

@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// Exponential Adams–Bashforth of order 1 to 4 (DEIS, Zhang and Chen 2023, with polynomials in ln σ̃ as in diffusers):
 ///

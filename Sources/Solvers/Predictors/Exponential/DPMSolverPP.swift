@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// DPM-Solver++ with 2 or 3 evaluations in memory (Lu et al. 2022b, algorithm 2; 3M and the SDE forms with η as in
 /// k-diffusion by K. Crowson). With D the denoised mean, h = λ_s − λ_t and g = (1 + η) h:

@@ -3,6 +3,7 @@ import CKernels
 import Core
 import Glibc
 import Processes
+import Scores
 
 /// A time as exponential integrators see it. In y = x/m the probability flow of every process with a scalar kernel is
 /// dy/dσ̃ = ε̂ with σ̃ = σ/m and ε̂ = −σ s; in λ = ln(m/σ) its linear part is known and what is left is smooth.

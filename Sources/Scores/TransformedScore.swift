@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+
+/// The score of x where that of y = φ(x) is known, for coordinates that change each value by itself. With e = dx/dy and
+/// k = d ln e/dy at y, p(x) = p_y(φ(x))/Π e_i gives
+///
+///     s_i(x) = (s_y,i − k_i)/e_i,   ∂s_i/∂x_j = J_y,ij/(e_i e_j) − δ_ij (s_i k_i + k_i′/e_i)/e_i.
+///
+/// It is not a number where x has no coordinates, as there is no density.
+public struct TransformedScore: Score {
+  public let base: any Score
+  public let coordinates: any ElementwiseCoordinates
+
+  public init(_ base: any Score, _ coordinates: any ElementwiseCoordinates) {
+    self.base = base
+    self.coordinates = coordinates
+  }
+
+  public var shardRows: Int { base.shardRows }
+  public var traits: ScoreTraits { base.traits }
+
+  public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
+    Evaluator(try base.makeEvaluator(for: rows), coordinates, rows)
+  }
+
+  final class Evaluator: ScoreEvaluator {
+    private let base: any ScoreEvaluator
+    private let coordinates: any ElementwiseCoordinates
+    private let storages: [RowStorage]
+    private let stream = NoiseStream(seed: 0, purpose: .dequantisation)
+
+    init(_ base: any ScoreEvaluator, _ coordinates: any ElementwiseCoordinates, _ rows: RowSpan) {
+      self.base = base
+      self.coordinates = coordinates
+      storages = (0..<6).map { _ in RowStorage(rows) }
+    }
+
+    private func rows(_ index: Int, like x: Rows) -> Rows {
+      Rows(values: storages[index].rows.values, first: x.first, count: x.count, dimension: x.dimension)
+    }
+
+    /// y, e, k and k′. Where x has no coordinates y is not a number.
+    private func transform(_ x: Rows) -> (y: Rows, e: Rows, k: Rows, curvature: Rows) {
+      let (y, e, k, curvature) = (rows(0, like: x), rows(1, like: x), rows(2, like: x), rows(3, like: x))
+      if (try? coordinates.encode(x, into: y, from: stream)) == nil {
+        for row in 0..<x.count { encode(row, of: x, into: y) }
+      }
+      coordinates.writeDerivatives(y, slope: e, logSlope: k, curvature: curvature)
+      return (y, e, k, curvature)
+    }
+
+    private func encode(_ row: Int, of x: Rows, into y: Rows) {
+      let o = row * x.dimension
+      let (one, out) = (
+        Rows(values: x.values + o, first: x.first + row, count: 1, dimension: x.dimension),
+        Rows(values: y.values + o, first: x.first + row, count: 1, dimension: x.dimension)
+      )
+      if (try? coordinates.encode(one, into: out, from: stream)) == nil {
+        out.values.update(repeating: .nan, count: x.dimension)
+      }
+    }
+
+    func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+      let (y, e, k, _) = transform(x)
+      try base.evaluate(y, at: times, into: s)
+      for i in 0..<x.size { s.values[i] = (s.values[i] - k.values[i]) / e.values[i] }
+    }
+
+    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
+      let s = rows(4, like: x)
+      try evaluate(x, at: times, into: s)
+      let (y, e, k, curvature) = transform(x)
+      let direction = rows(5, like: x)
+      for i in 0..<x.size { direction.values[i] = v.values[i] / e.values[i] }
+      try base.pullback(direction, y, at: times, into: out)
+      for i in 0..<x.size {
+        let own = s.values[i] * k.values[i] + curvature.values[i] / e.values[i]
+        out.values[i] = (out.values[i] - own * v.values[i]) / e.values[i]
+      }
+    }
+
+    func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws {
+      let (y, _, _, _) = transform(x)
+      try base.logDensity(y, at: times, into: out)
+      guard coordinates.addLogDeterminant(y, to: out) else {
+        throw InputError("these coordinates know no determinant, and so no density of the data")
+      }
+    }
+  }
+}
