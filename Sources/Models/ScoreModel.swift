@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Glibc
+import Networks
+import Processes
+import Scores
+import Tensors
+
+/// A network with its conventions and parameters: what training makes of a network under a process. Bound to conditions it
+/// is a score, `model.score(given: conditions)`; solvers and likelihoods never hear of conditions.
+///
+/// With x_t ~ N(α x_0, L Lᵀ) the score of the values that noise acts on, the tail, is affine in the network's output F,
+///
+///     s_tail = skip x + output F(input x, noise level, condition),
+///
+/// with factors for a scalar kernel (`Prediction`) and matrices else (`BlockCoefficients`). Other components are 0, as
+/// nobody asks for them.
+public struct ScoreModel: Sendable {
+  public let network: any Network
+  /// The flat buffer of the network's layout.
+  public let parameters: [Float]
+  /// What the network's output stands for.
+  public let prediction: Prediction
+  /// The law of x_t given x_0.
+  public let kernel: any PerturbationKernel
+  /// T
+  public let duration: Double
+  /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
+  public let dataDeviation: Double
+  let tapes = TapePool()
+
+  /// - Parameters:
+  ///   - network: of the state's dimension, with an output for each value that noise acts on.
+  ///   - parameters: a flat buffer of the network's layout.
+  ///   - prediction: `noise` or `edm` where the kernel has matrices.
+  ///   - kernel: the process's, made once.
+  ///   - duration: T
+  ///   - dataDeviation: σ_d; only `edm` asks for it.
+  public init(
+    _ network: any Network, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
+    duration: Double, dataDeviation: Double = 1
+  ) {
+    precondition(parameters.count == network.layout.count, "parameters of another network")
+    precondition(kernel.isScalar || prediction == .noise || prediction == .edm, "matrices allow noise and edm")
+    let blocks = kernel.blocks
+    precondition(
+      network.dimension % blocks.count == 0
+        && network.outputDimension * blocks.count == network.dimension * blocks.noise, "a network of other blocks")
+    self.network = network
+    self.parameters = parameters
+    self.prediction = prediction
+    self.kernel = kernel
+    self.duration = duration
+    self.dataDeviation = dataDeviation
+  }
+
+  /// The same model with other parameters.
+  public func with(parameters: [Float]) -> ScoreModel {
+    ScoreModel(
+      network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration,
+      dataDeviation: dataDeviation)
+  }
+
+  /// The score of rows with the given conditions.
+  /// - Parameter conditions: default: nothing, for a network that knows it; every class in turn for one that is told
+  ///   classes and was never trained without.
+  /// - Precondition: conditions of the network's shape (`check` throws in their place).
+  public func score(given conditions: Conditions? = nil) -> ModelScore {
+    ModelScore(self, conditions ?? Self.customaryConditions(of: network))
+  }
+
+  private static func customaryConditions(of network: any Network) -> Conditions {
+    guard case .classes(let count) = network.conditionShape else { return .nothing }
+    return .inTurn(classes: count)
+  }
+
+  /// The dimension of the data that the model is of.
+  public var dataDimension: Int { network.dimension / kernel.blocks.count * kernel.blocks.data }
+
+  /// What the network is told about the noise level where the process has these moments at time t.
+  public func noiseLevel(_ moments: Moments, at t: Double) -> Double {
+    switch network.noiseInput {
+    case .time: 1000 * t / duration
+    case .logNoiseToSignal: log(moments.noiseRatio)
+    case .discrete(let levels): Double(levels) * t / duration - 1
+    }
+  }
+
+  /// How a score and the network's output belong together at one time.
+  public enum Coefficients: Sendable {
+    case scalar(Prediction.Coefficients)
+    case blocks(BlockCoefficients)
+  }
+
+  /// The affine map between network and score where the process has these moments.
+  public func coefficients(_ moments: Moments) -> Coefficients {
+    if let blocks = moments.blocks {
+      return .blocks(
+        BlockCoefficients(blocks, noise: kernel.blocks.tail, prediction, dataDeviation: dataDeviation))
+    }
+    return .scalar(scalarCoefficients(moments))
+  }
+
+  /// The same for scalar moments.
+  public func scalarCoefficients(_ moments: Moments) -> Prediction.Coefficients {
+    var coefficients = prediction.coefficients(moments, dataDeviation: dataDeviation)
+    if network.takesRawInput { coefficients.input = 1 }
+    return coefficients
+  }
+
+  /// - Throws: `InputError` for conditions that the network cannot be told.
+  public func check(_ conditions: Conditions) throws {
+    let shape = network.conditionShape
+    switch conditions {
+    case .all(.nothing):
+      guard shape == .nothing || network.knowsNothing else {
+        throw InputError("the network was never told nothing; give every row a condition")
+      }
+    case .all(let condition):
+      guard shape.contains(condition) else { throw InputError("\(condition) is no condition of a network of \(shape)") }
+    case .inTurn(let classes):
+      guard shape == .classes(classes) else { throw InputError("\(classes) classes for a network of \(shape)") }
+    case .labels(let labels):
+      guard labels.allSatisfy({ shape.contains(.label($0)) }) else {
+        throw InputError("classes \(Set(labels).sorted()) for a network of \(shape)")
+      }
+    case .numbers(let values):
+      guard shape == .numbers(values.dimension) else {
+        throw InputError("\(values.dimension) numbers a row for a network of \(shape)")
+      }
+    case .texts:
+      guard shape == .text else { throw InputError("texts for a network of \(shape)") }
+    }
+  }
+
+  /// Fills the tensor that tells a network its condition.
+  /// - Parameters:
+  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers.
+  ///   - row: the row of the tensor.
+  ///   - condition: nothing is index n, or zeros.
+  public static func write(_ condition: Condition, into tensor: Tensor, row: Int, shape: ConditionShape) {
+    switch (shape, condition) {
+    case (.classes(let count), .nothing): tensor[row, 0] = Float(count)
+    case (.classes, .label(let label)): tensor[row, 0] = Float(label)
+    case (.numbers(let count), .nothing): for j in 0...count { tensor[row, j] = 0 }
+    case (.numbers(let count), .numbers(let values)):
+      for j in 0..<count { tensor[row, j] = Float(values[j]) }
+      tensor[row, count] = 1
+    default: preconditionFailure("a condition of another shape")
+    }
+  }
+
+  /// A tensor for the conditions of some rows; nil for a network that is told nothing.
+  public static func makeConditionTensor(rows: Int, shape: ConditionShape, on tape: Tape) -> Tensor? {
+    switch shape {
+    case .nothing, .text: nil
+    case .classes: tape.constant(rows: rows, columns: 1)
+    case .numbers(let count): tape.constant(rows: rows, columns: count + 1)
+    }
+  }
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Synchronization
+import Tensors
+
+/// Tapes of one set of parameters, lent to one worker at a time, with the weights that kernels prepared from it: an
+/// evaluator for a few rows costs no new memory.
+final class TapePool: Sendable {
+  let prepared = PreparedWeights()
+  private let free = Mutex<[LentTape]>([])
+
+  /// A tape stays on the thread that took it until it is given back.
+  private struct LentTape: @unchecked Sendable { let tape: Tape }
+
+  func take(_ make: () -> Tape) -> Tape { free.withLock { $0.popLast() }?.tape ?? make() }
+
+  func giveBack(_ tape: Tape) {
+    let lent = LentTape(tape: tape)
+    free.withLock { $0.append(lent) }
+  }
+}
