@@ -26,6 +26,7 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let acceptance = Purpose(rawValue: 19)
   public static let divergence = Purpose(rawValue: 20)
   public static let dequantisation = Purpose(rawValue: 21)
+  public static let conditionDropout = Purpose(rawValue: 22)
   public static let auxiliary = Purpose(rawValue: 30)
   public static let forward = Purpose(rawValue: 31)
 }

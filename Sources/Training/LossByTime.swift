@@ -4,13 +4,14 @@ import Processes
 import Scores
 import Synchronization
 
-/// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail for a process with matrices, in each of several bins of t: where a score is good, and, against held-out data, where it
-/// has learned by heart. Works for every score; the exact one gives the floor.
+/// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail where the kernel has matrices, in each of several bins
+/// of t: where a score is good, and, against held-out data, where it has learned by heart. It works for every score; the
+/// exact one gives the floor.
 public struct LossByTime: Sendable, Equatable {
   public struct Bin: Sendable, Equatable {
     public let low, high: Double
     public let loss: Double
-    /// Of an exact score given beside, the mean of ‖σ (s − s_exact)‖² / D: what the loss has above the least that is possible.
+    /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible one.
     public let excess: Double?
   }
 
@@ -21,14 +22,22 @@ public struct LossByTime: Sendable, Equatable {
   public static func dataRow(_ i: Int, of count: Int) -> Int { i * (count % 7919 == 0 ? 7907 : 7919) % count }
 
   /// - Parameters:
+  ///   - score: bound to the conditions of the rows that `dataRow` gives.
+  ///   - kernel: the law of x_t given x_0.
+  ///   - duration: T
+  ///   - exact: the exact score; nil where it is not known.
+  ///   - data: rows × dimension.
+  ///   - epsilon: the smallest time.
+  ///   - seed: of the noise.
+  ///   - count: how many bins there are.
   ///   - draws: (row, t, z) triples per bin; rows in turn, t evenly spread within the bin.
+  ///   - threads: the result does not depend on it.
   public init(
-    of score: any Score, process: any LinearSDE, exact: (any Score)? = nil, data: Batch, from epsilon: Double,
-    seed: UInt64, bins count: Int = 20, draws: Int = 1024, threads: Int = Shards.processors
+    of score: any Score, kernel: any PerturbationKernel, duration: Double, exact: (any Score)? = nil, data: Batch,
+    from epsilon: Double, seed: UInt64, bins count: Int = 20, draws: Int = 1024, threads: Int = Shards.processors
   ) throws {
-    let (kernel, duration, blocks) = (process.makeLinearKernel(), process.duration, process.blocks)
-    let (dataBlocks, tail) = (process.dataBlocks, blocks - process.noiseBlocks..<blocks)
-    let dimension = process.stateDimension(of: data.dimension)
+    let (blocks, tail) = (kernel.blocks.count, kernel.blocks.tail)
+    let dimension = kernel.blocks.stateDimension(of: data.dimension)
     let width = (duration - epsilon) / Double(count)
     let losses = Mutex([(loss: Double, excess: Double)](repeating: (0, 0), count: count))
     try Shards(rows: count, size: 1).forEach(threads: threads) { bin, _ in
@@ -44,13 +53,13 @@ public struct LossByTime: Sendable, Equatable {
         for i in 0..<draws {
           times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
           let moments = kernel.moments(at: times[i])
-          guard let root = moments.covariance.lowerCholesky else {
+          guard let root = moments.covariance.matrix.lowerCholesky else {
             throw InputError("the process has no noise at t = \(times[i])")
           }
           var point = Array(data.row(Self.dataRow(i, of: data.count)))
           point.withUnsafeMutableBufferPointer {
             row(x, i).add(
-              moments.propagator.columns(0..<dataBlocks),
+              moments.signal.matrix,
               Rows(values: $0.baseAddress!, first: 0, count: 1, dimension: data.dimension), times: 1)
           }
           row(x, i).add(root, row(z, i), times: 1)

@@ -16,15 +16,12 @@ import Tensors
 /// gradients up in its own buffer, and the buffers are added in order: the result is the same to the last bit for any
 /// number of threads.
 public struct Trainer: Sendable {
-  /// The network with its conventions; its parameters are not used.
-  public var score: any LearnedScore { objective.score }
+  public let objective: any Objective
   public let plan: TrainingPlan
   public let seed: UInt64
   public let threads: Int
-  private let objective: any TrainingObjective
-  private let times: TrainingTimes
   private let data: any TrainingSource
-  private let labels: [Int]?
+  private let conditions: Conditions
 
   /// What a finished step tells.
   public struct Step: Sendable {
@@ -36,72 +33,40 @@ public struct Trainer: Sendable {
     public let gradientNorm: Double
   }
 
-  /// Training of a scalar score: the objective is the plan's.
   /// - Parameters:
-  ///   - score: the network with its conventions; its parameters are not used.
-  ///   - labels: the class of every item of the data, for a network that is conditioned on classes.
-  /// - Precondition: an affine process, unless the objective is `sliced` or `implicit`.
+  ///   - objective: what is minimised.
+  ///   - data: where rows are drawn from.
+  ///   - conditions: one for every item of the data, for a network that is told conditions.
+  ///   - plan: how.
+  ///   - seed: of all random numbers.
+  ///   - threads: the result does not depend on it.
   public init(
-    _ score: NetworkScore, process: any SDE, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan,
+    _ objective: any Objective, data: any TrainingSource, conditions: Conditions = .nothing, plan: TrainingPlan,
     seed: UInt64, threads: Int = Shards.processors
   ) {
-    let objective: any TrainingObjective
-    if plan.objective == .denoising {
-      guard let process = process as? any AffineSDE else { preconditionFailure("denoising needs an affine process") }
-      objective = DenoisingScoreMatching(process: process, network: score, weighting: plan.weighting)
-    } else {
-      objective = ImplicitScoreMatching(
-        process: process, network: score, weighting: plan.weighting,
-        projections: plan.objective == .sliced ? plan.projections : nil, steps: plan.simulationSteps)
-    }
-    self.init(objective, dataDimension: score.network.dimension, data, labels, plan, seed, threads)
-  }
-
-  /// Training of the score of a linear process with matrices, by denoising.
-  public init(
-    _ score: LinearNetworkScore, data: any TrainingSource, labels: [Int]? = nil, plan: TrainingPlan, seed: UInt64,
-    threads: Int = Shards.processors
-  ) {
-    precondition(plan.objective == .denoising, "denoising")
-    precondition(plan.weighting == (score.prediction == .edm ? .edm : .uniform), "the prediction's own weighting")
-    self.init(
-      LinearDenoising(network: score), dataDimension: score.network.dimension / score.blocks * score.dataBlocks, data,
-      labels, plan, seed, threads)
-  }
-
-  private init(
-    _ objective: any TrainingObjective, dataDimension: Int, _ data: any TrainingSource, _ labels: [Int]?,
-    _ plan: TrainingPlan, _ seed: UInt64, _ threads: Int
-  ) {
-    precondition(objective.score.network.classCount == 0 || labels?.count == data.count, "a class for every item")
-    precondition(data.dimension == dataDimension && data.count > 0, "data of another dimension")
+    let shape = objective.network.conditionShape
+    precondition(shape == .nothing || conditions.count == data.count, "a condition for every item")
+    precondition(plan.conditionDropout == 0 || objective.network.knowsNothing, "a network that knows nothing")
+    precondition(data.dimension == objective.dataDimension && data.count > 0, "data of another dimension")
     self.objective = objective
     self.plan = plan
     self.seed = seed
     self.threads = threads
-    times = TrainingTimes(plan, kernel: objective.score.noise, duration: objective.score.duration)
     self.data = data
-    self.labels = labels
-  }
-
-  public init(
-    _ score: NetworkScore, process: any SDE, data: Batch, plan: TrainingPlan, seed: UInt64,
-    threads: Int = Shards.processors
-  ) {
-    self.init(score, process: process, data: RowSource(data), plan: plan, seed: seed, threads: threads)
+    self.conditions = conditions
   }
 
   /// A state before the first step.
   public func initialState() -> TrainingState {
-    TrainingState(initial: score.network.initialParameters(seed: seed))
+    TrainingState(initial: objective.network.initialParameters(seed: seed))
   }
 
   /// Takes the steps that are left of the plan.
   /// - Parameter onStep: called after each step; returning false stops early.
   /// - Throws: `ComputationError.nonFiniteLoss`; the state is then that before the failing step.
   public func run(_ state: inout TrainingState, onStep: (Step) throws -> Bool = { _ in true }) throws {
-    let count = score.network.layout.count
-    let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, score.network.shardRows))
+    let count = objective.network.layout.count
+    let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, objective.network.shardRows))
     let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
     let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size) }
     let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
@@ -191,16 +156,17 @@ public struct Trainer: Sendable {
     private let trainer: Trainer
     private let tape: Tape
     private let worker: any ObjectiveWorker
-    private let uniforms, variations: RowStorage
+    private let uniforms, variations, dropouts: RowStorage
     /// The data's rows, and the time of each.
     private var rowsOfData: [Float]
     private var times: [Double]
 
     init(_ trainer: Trainer, shardSize: Int) {
       self.trainer = trainer
-      tape = trainer.score.network.makeTape()
+      tape = trainer.objective.network.makeTape()
       worker = trainer.objective.makeWorker(rows: shardSize, seed: trainer.seed)
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
+      dropouts = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
       rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
       times = Array(repeating: 0, count: shardSize)
@@ -219,7 +185,14 @@ public struct Trainer: Sendable {
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
       let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
       NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
-      let classes = trainer.score.network.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
+      let shape = trainer.objective.network.conditionShape
+      let condition = ScoreModel.makeConditionTensor(rows: rows.count, shape: shape, on: tape)
+      let drops = Rows(values: dropouts.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
+      if plan.conditionDropout > 0 {
+        NoiseStream(seed: seed, purpose: .conditionDropout).uniforms(into: drops, step: step)
+      } else {
+        drops.values.update(repeating: 1, count: drops.size)
+      }
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
       var offset = 0.0
       withUnsafeMutablePointer(to: &offset) {
@@ -228,7 +201,7 @@ public struct Trainer: Sendable {
       }
       for i in 0..<rows.count {
         let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
-        times[i] = trainer.times.time(atQuantile: u - u.rounded(.down))
+        times[i] = trainer.objective.times.time(atQuantile: u - u.rounded(.down))
       }
       let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in
         for i in 0..<rows.count {
@@ -236,12 +209,17 @@ public struct Trainer: Sendable {
           trainer.data.copy(
             item, variation: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]),
             into: buffer.baseAddress! + i * dimension)
-          if let classes, let labels = trainer.labels { classes.values[i] = Float(labels[item]) }
+          if let condition {
+            ScoreModel.write(
+              drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[item], into: condition, row: i,
+              shape: shape)
+          }
         }
         return times.withUnsafeBufferPointer { times in
           worker.loss(
             of: TrainingShard(
-              rows: rows, data: buffer, times: times.baseAddress!, classes: classes, step: step, batch: plan.batch),
+              rows: rows, data: buffer, times: times.baseAddress!, condition: condition, step: step,
+              batch: plan.batch),
             on: tape)
         }
       }

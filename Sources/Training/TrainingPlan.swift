@@ -4,39 +4,6 @@ import Processes
 
 /// How a network is trained.
 public struct TrainingPlan: Sendable, Equatable {
-  /// How much each noise level counts.
-  public enum Weighting: String, Sendable, CaseIterable {
-    /// ‖σ s + z‖²
-    case uniform
-    /// g² ‖s + z/σ‖²: an upper bound of the negative log likelihood (Song et al. 2021b)
-    case likelihood
-    /// (σ̃² + σ_d²)/(σ̃ σ_d)² ‖D − x_0‖² = (1 + σ̃²/σ_d²) ‖σ s + z‖² with σ̃ = σ/m: an error of an `edm` network's
-    /// output counts the same at every noise level (Karras et al. 2022)
-    case edm
-    /// ‖û − u‖² of the probability flow's velocity u: g⁴/(4 σ²) ‖σ s + z‖² (Lipman et al. 2023, for any process)
-    case flowMatching = "flow-matching"
-
-    /// w, the factor of ‖σ s + z‖².
-    func factor(_ moments: Moments, diffusion: () -> Double, _ dataDeviation: Double) -> Double {
-      switch self {
-      case .uniform: return 1
-      case .likelihood: return pow(diffusion(), 2) / moments.variance
-      case .edm: return 1 + pow(moments.noiseRatio / dataDeviation, 2)
-      case .flowMatching: return pow(diffusion(), 4) / (4 * moments.variance)
-      }
-    }
-  }
-
-  /// What is minimised.
-  public enum Objective: String, Sendable, CaseIterable {
-    /// Denoising score matching, for processes with a perturbation kernel.
-    case denoising
-    /// Sliced score matching with reduced variance, on simulated paths: for any process.
-    case sliced
-    /// Implicit score matching with the exact trace, on simulated paths: for any process on few dimensions.
-    case implicit
-  }
-
   /// The law of the times trained on.
   public enum NoiseLevels: String, Sendable, CaseIterable {
     /// t uniform on [ε, T]
@@ -78,11 +45,8 @@ public struct TrainingPlan: Sendable, Equatable {
   public var logMean, logDeviation: Double
   /// ε: the smallest time trained on.
   public var epsilon: Double
-  public var objective = Objective.denoising
-  /// How many random directions sliced score matching takes.
-  public var projections = 1
-  /// How many steps of Euler–Maruyama simulated paths have.
-  public var simulationSteps = 100
+  /// The share of rows whose condition is dropped, so that the network also learns the score without one.
+  public var conditionDropout = 0.0
 
   public init(
     steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,

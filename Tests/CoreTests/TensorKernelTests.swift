@@ -126,7 +126,7 @@ import Testing
     let rows = [2, 0, 3]
     var input = [Float](repeating: 0, count: 3 * dimension)
     var target = input
-    ck_perturb(&input, &target, data, rows, noise, coefficients, 3, dimension)
+    ck_perturb(&input, &target, data, noise, coefficients, 3, dimension)
     for r in 0..<3 {
       for j in 0..<dimension {
         let (x, z) = (Double(data[rows[r] * dimension + j]), noise[r * dimension + j])

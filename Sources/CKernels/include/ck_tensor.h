@@ -26,8 +26,8 @@ void ck_row_sums(float *out, const float *x, size_t rows, size_t columns);
 double ck_weighted_squares(const float *x, const float *weight, size_t rows, size_t columns);
 
 /// A perturbed batch and its regression target: input = a x + b z and target = c x + d z, with x the rows
-/// rows_of_data[i] of data, z the noise, and (a, b, c, d) = coefficients[4 i ...]. Formed in double.
-void ck_perturb(float *input, float *target, const float *data, const size_t *rows_of_data, const double *noise,
+/// of data, z the noise, and (a, b, c, d) = coefficients[4 i ...]. Formed in double.
+void ck_perturb(float *input, float *target, const float *data, const double *noise,
                 const double *coefficients, size_t rows, size_t dimension);
 
 /// out[i, k] = d^order/dt^order sin(t_i w_k), out[i, half + k] the same of cos; leading dimension ld. The angle is

@@ -1,150 +1,36 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Core
-import Glibc
 import Models
 import Networks
 import Processes
-import Scores
-import Tensors
 
-/// Score matching without a perturbation kernel: paths of the forward SDE are simulated from the data, and of their states at time t
-///
-///     w(t) (σ² (‖s‖² + 2 tr ∂s/∂x)/D + 1)
-///
-/// is the loss (Hyvärinen 2005). In the mean it is that of denoising score matching, w ‖σ s + z‖²/D, where x_t has a kernel of
-/// deviation σ; else σ is `PilotKernel`'s. The trace is exact, D derivatives of the network, or the mean of vᵀ (∂s/∂x) v over a few
-/// v of random signs: sliced score matching with reduced variance (Song et al. 2019, eq. 8).
-package struct ImplicitScoreMatching: TrainingObjective {
-  let process: any SDE
-  let network: NetworkScore
-  let weighting: TrainingPlan.Weighting
-  /// nil: all directions, the exact trace.
-  let projections: Int?
-  /// From 0 to T; there are more steps where a row's time lies between.
-  let simulation: ForwardSimulation
+/// Implicit score matching (Hyvärinen 2005) with the exact trace, D derivatives of the network, on simulated paths: for any
+/// process on few dimensions. `SimulatedScoreMatching` has the loss.
+public struct ImplicitScoreMatching: Objective {
+  private let base: SimulatedScoreMatching
+  public let times: TrainingTimes
 
-  package var score: any LearnedScore { network }
-  package var needsTangents: Bool { true }
+  public var model: ScoreModel { base.model }
+  public var network: any Network { base.model.network }
+  public var dataDimension: Int { base.model.dataDimension }
+  public var needsTangents: Bool { true }
 
-  package init(
-    process: any SDE, network: NetworkScore, weighting: TrainingPlan.Weighting, projections: Int?, steps: Int
+  /// - Parameters:
+  ///   - model: with a scalar kernel, a `PilotKernel` where the process has none; its parameters are not used.
+  ///   - process: whose paths are simulated.
+  ///   - weighting: w
+  ///   - times: the law of t.
+  ///   - steps: of the simulation from 0 to T.
+  public init(
+    _ model: ScoreModel, process: PreparedProcess, weighting: Weighting = .uniform, times: TrainingTimes,
+    steps: Int = 100
   ) {
-    self.process = process
-    self.network = network
-    self.weighting = weighting
-    self.projections = projections
-    simulation = ForwardSimulation(of: process, steps: steps)
+    base = SimulatedScoreMatching(
+      model: model, process: process, weighting: weighting, directions: .axes,
+      simulation: ForwardSimulation(of: process, steps: steps))
+    self.times = times
   }
 
-  package func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
-
-  private final class Worker: ObjectiveWorker {
-    private let objective: ImplicitScoreMatching
-    private let seed: UInt64
-    private let path, state, signs: RowStorage
-    private let walker: ForwardSimulation.Walker
-
-    init(_ objective: ImplicitScoreMatching, rows: Int, seed: UInt64) {
-      self.objective = objective
-      self.seed = seed
-      let span = RowSpan(first: 0, count: rows, dimension: objective.network.network.dimension)
-      (path, state, signs) = (RowStorage(span), RowStorage(span), RowStorage(span))
-      walker = objective.simulation.makeWalker(for: span)
-    }
-
-    private func rows(_ storage: RowStorage, _ shard: TrainingShard) -> Rows {
-      Rows(
-        values: storage.rows.values, first: shard.rows.lowerBound, count: shard.rows.count,
-        dimension: storage.rows.dimension)
-    }
-
-    /// Each row's state at its own time: all walk through the same times, and each is copied as it comes by its own.
-    private func simulate(_ shard: TrainingShard) -> Rows {
-      let (nodes, x, out) = (objective.simulation.times, rows(path, shard), rows(state, shard))
-      for i in 0..<x.size { x.values[i] = Double(shard.data[i]) }
-      // Streams of the steps of one walk follow each other: 2²⁰ of them for every optimiser step.
-      let stream = NoiseStream(seed: seed, purpose: .trainingNoise)
-      var step = shard.step << 20
-      walker.start(x, from: stream, step: step)
-      let order = (0..<shard.rows.count).sorted { shard.times[$0] < shard.times[$1] }
-      var (now, node) = (0.0, 0)
-      // The same nodes for every shard.
-      func walk(to time: Double) {
-        while now < time {
-          while node < nodes.count - 1, nodes[node] <= now { node += 1 }
-          let end = node < nodes.count - 1 ? min(nodes[node], time) : time
-          step += 1
-          walker.advance(x, from: now, to: end, stream: stream, step: step)
-          now = end
-        }
-      }
-      for row in order {
-        walk(to: shard.times[row])
-        (out.values + row * x.dimension).update(from: x.values + row * x.dimension, count: x.dimension)
-      }
-      return out
-    }
-
-    func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      let (score, count, dimension) = (objective.network, shard.rows.count, objective.network.network.dimension)
-      let x = simulate(shard)
-      func column() -> Tensor { tape.constant(rows: count, columns: 1) }
-      let (label, square, slope, output) = (column(), column(), column(), column())
-      let (input, skipped) = (
-        tape.constant(rows: count, columns: dimension), tape.constant(rows: count, columns: dimension)
-      )
-      let directions = objective.projections ?? dimension
-      let scale = 1 / Double(shard.batch * dimension)
-      var inputs: [Double] = []
-      // What does not depend on the network: w + 2 w σ² skip.
-      var constant = 0.0
-      for i in 0..<count {
-        let t = shard.times[i]
-        let moments = score.kernel.moments(at: t)
-        let c = score.coefficients(moments)
-        let factor = objective.weighting.factor(
-          moments, diffusion: { (objective.process as? any AffineSDE)?.diffusion(at: t) ?? .nan }, score.dataDeviation)
-        let weight = scale * factor * moments.variance
-        label.values[i] = Float(score.label(moments, at: t))
-        square.values[i] = Float(weight)
-        slope.values[i] = Float(2 * weight * c.output / Double(objective.projections ?? 1))
-        output.values[i] = Float(c.output)
-        constant += scale * factor * Double(dimension) + 2 * weight * c.skip * Double(dimension)
-        inputs.append(c.input)
-        for j in 0..<dimension {
-          input.values[i * dimension + j] = Float(c.input * x[i, j])
-          skipped.values[i * dimension + j] = Float(c.skip * x[i, j])
-        }
-      }
-      let variable = tape.variable(input)
-      let f = score.network.forward(variable, label: label, classes: shard.classes, on: tape)
-      let s = tape.sum(1, tape.scaleRows(f, by: output), 1, skipped)
-      var loss = tape.weightedSquares(s, by: square)
-      for k in 0..<directions {
-        let (direction, v) = (
-          tape.constant(rows: count, columns: dimension), tape.constant(rows: count, columns: dimension)
-        )
-        fill(v, direction: k, shard)
-        for i in 0..<v.count { direction.values[i] = Float(inputs[i / dimension]) * v.values[i] }
-        guard let tangent = tape.tangent(of: f, along: [(variable, direction)]) else { continue }
-        let dots = tape.scaleRows(tape.rowSums(tape.product(tangent, v)), by: slope)
-        loss = tape.sum(1, loss, 1, tape.columnSums(dots))
-      }
-      let one = tape.constant(rows: 1, columns: 1)
-      one.values[0] = Float(constant)
-      return tape.sum(1, loss, 1, one)
-    }
-
-    /// Random signs, or one axis after the other.
-    private func fill(_ v: Tensor, direction k: Int, _ shard: TrainingShard) {
-      let dimension = v.columns
-      if let projections = objective.projections {
-        let draws = rows(signs, shard)
-        NoiseStream(seed: seed, purpose: .divergence).uniforms(into: draws, step: shard.step * projections + k)
-        for i in 0..<v.count { v.values[i] = draws.values[i] < 0.5 ? -1 : 1 }
-      } else {
-        for i in 0..<v.count { v.values[i] = i % dimension == k ? 1 : 0 }
-      }
-    }
+  public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker {
+    SimulatedScoreMatching.Worker(base, rows: rows, seed: seed)
   }
 }

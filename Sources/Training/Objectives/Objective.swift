@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Models
+import Networks
+import Tensors
+
+/// What a network is trained to minimise: a mean over data, times and noise. A value with parameters only; each worker
+/// makes an object with memory of it.
+///
+/// An objective of a package's own conforms to this: it puts a loss on a tape, and the trainer knows data, optimiser,
+/// averages and reduction. Parameters that the loss only reads, as a teacher's, are sets of their own (`frozen`).
+public protocol Objective: Sendable {
+  /// The network that is trained.
+  var network: any Network { get }
+  /// How many values a row of the data has.
+  var dataDimension: Int { get }
+  /// The law of the times that rows are trained at.
+  var times: TrainingTimes { get }
+  /// Parameter sets that the loss reads and no gradient reaches; default: none.
+  var frozen: [FrozenParameters] { get }
+  /// Whether the loss holds derivatives of the network by its input; default: false.
+  var needsTangents: Bool { get }
+
+  /// A worker for up to `rows` rows at a time, with memory of its own.
+  /// - Parameter seed: of all its random numbers, which must be keyed by the shard's step and rows alone.
+  func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker
+}
+
+extension Objective {
+  public var frozen: [FrozenParameters] { [] }
+  public var needsTangents: Bool { false }
+}
+
+/// A worker's side of an objective.
+public protocol ObjectiveWorker: AnyObject {
+  /// The part of the loss that some rows of a step's batch have, as a tensor of one value: a mean over the whole batch, so
+  /// that the parts of all shards add up to the step's loss.
+  func loss(of shard: TrainingShard, on tape: Tape) -> Tensor
+}
+
+/// A named parameter set that an objective reads, and that no gradient reaches.
+public struct FrozenParameters: Sendable {
+  /// Where its values come from.
+  public enum Source: Sendable {
+    /// They stay as they are, a flat buffer of the network's layout.
+    case values([Float])
+    /// The moving average of the parameters that are trained, as it is before the step.
+    case average
+  }
+
+  public let name: String
+  public let network: any Network
+  public let source: Source
+
+  public init(_ name: String, _ network: any Network, _ source: Source) {
+    if case .values(let values) = source { precondition(values.count == network.layout.count, "another network's values") }
+    self.name = name
+    self.network = network
+    self.source = source
+  }
+}
+
+/// Some rows of a step's batch.
+public struct TrainingShard {
+  /// Which rows of the batch.
+  public let rows: Range<Int>
+  /// The data, rows × data dimension.
+  public let data: UnsafeMutableBufferPointer<Float>
+  /// The time of each row.
+  public let times: UnsafePointer<Double>
+  /// What the network is told of each row, as `Network.forward` has it; nil for a network that is told nothing.
+  public let condition: Tensor?
+  /// The optimiser's step, from 0.
+  public let step: Int
+  /// How many rows the batch has.
+  public let batch: Int
+
+  /// - Parameters:
+  ///   - rows: which rows of the batch.
+  ///   - data: rows × data dimension.
+  ///   - times: a time for each row.
+  ///   - condition: what the network is told; nil for one that is told nothing.
+  ///   - step: the optimiser's step, from 0.
+  ///   - batch: how many rows the batch has.
+  public init(
+    rows: Range<Int>, data: UnsafeMutableBufferPointer<Float>, times: UnsafePointer<Double>, condition: Tensor? = nil,
+    step: Int, batch: Int
+  ) {
+    (self.rows, self.data, self.times) = (rows, data, times)
+    (self.condition, self.step, self.batch) = (condition, step, batch)
+  }
+}
