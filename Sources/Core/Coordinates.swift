@@ -18,3 +18,13 @@ public protocol Coordinates: Sendable {
   /// Adds ln |det ∂y/∂x| at every row's y to `out`, which has `y.count` values; false where it is not known.
   func addLogDeterminant(_ y: Rows, to out: UnsafeMutablePointer<Double>) -> Bool
 }
+
+/// Coordinates that change each value by itself, with known derivatives: a score of y gives one of x.
+public protocol ElementwiseCoordinates: Coordinates {
+  /// Writes, for each value of y, the inverse's slope e = dx/dy, and k = d ln e/dy and dk/dy.
+  func writeDerivatives(_ y: Rows, slope e: Rows, logSlope k: Rows, curvature: Rows)
+}
+
+extension ElementwiseCoordinates {
+  public func dimension(of dimension: Int) -> Int { dimension }
+}
