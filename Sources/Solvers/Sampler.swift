@@ -155,8 +155,3 @@ public struct Statistics: Sendable, Equatable {
     self.seconds = seconds
   }
 }
-
-extension Duration {
-  /// In seconds.
-  public var seconds: Double { Double(components.seconds) + 1e-18 * Double(components.attoseconds) }
-}

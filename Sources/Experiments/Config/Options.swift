@@ -213,6 +213,31 @@ public final class Options {
     return value
   }
 
+  /// A section of a kind: its value, and the kind's name.
+  func namedKind<Value>(
+    _ key: String, of kinds: Kinds<Value>, in catalogue: Catalogue, _ about: String
+  ) throws -> (value: Value, name: String) {
+    let section = try section(key, required: true, about)
+    let value = try section.kind(of: kinds, in: catalogue)
+    try section.finish(also: ["kind"])
+    return (value, section.kindName)
+  }
+
+  /// The `kind` that was read.
+  var kindName: String {
+    for case (key: "kind", value: .scalar(let name)) in resolved { return name }
+    return ""
+  }
+
+  /// Runs `body`, whose complaints get the place of an option.
+  func located<Value>(_ key: String, prefix: String = "", _ body: () throws -> Value) throws -> Value {
+    do {
+      return try body()
+    } catch let error as InputError where error.location.isEmpty {
+      throw wrong(key, prefix + error.message)
+    }
+  }
+
   /// Refuses keys that nobody asked for.
   public func finish(also known: [String] = []) throws {
     guard let mapping = node?.mapping else { return }

@@ -32,15 +32,15 @@ public struct Listing {
       ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
       (
         "sampling",
-        declared { _ = try ExperimentPlan.SamplingPlan($0, process: VPSDE(), classes: 0, traits: [], catalogue) }
+        declared { _ = try SamplingPlan($0, process: VPSDE(), conditionShape: .nothing, traits: [], catalogue) }
       ),
       (
         "likelihood",
         declared {
-          _ = try ExperimentPlan.LikelihoodPlan($0, process: VPSDE(), dimension: 1, score: .exact, isAsked: false)
+          _ = try LikelihoodPlan($0, process: VPSDE(), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
         }
       ),
-      ("evaluation", declared { _ = try ExperimentPlan.readEvaluation($0, catalogue) }),
+      ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),
     ]
     groups = [
       group("data", catalogue.data), group("process", catalogue.processes),

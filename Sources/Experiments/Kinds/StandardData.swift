@@ -10,8 +10,7 @@ extension Catalogue {
     Kind("gaussian-mixture", "draws from Σ w_k N(μ_k, Σ_k), whose score is known exactly") { options, _ in
       let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
       let means = try options.matrix("means", "a list of coordinates per component")
-      let law: GaussianMixture
-      do {
+      let law = try options.located("kind", prefix: "gaussian-mixture: ") {
         // One of the two says how wide the components are.
         if options.has("deviations") || options.isDescribing {
           let deviations = try options.numbers("deviations", "a standard deviation per component, or `covariances`")
@@ -19,13 +18,10 @@ extension Catalogue {
             throw options.wrong("covariances", "stands beside deviations; allowed: one of the two")
           }
           if options.isDescribing { _ = try options.matrices("covariances", "a matrix per component, or `deviations`") }
-          law = try GaussianMixture(weights: weights, means: means, deviations: deviations)
-        } else {
-          let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
-          law = try GaussianMixture(weights: weights, means: means, covariances: covariances)
+          return try GaussianMixture(weights: weights, means: means, deviations: deviations)
         }
-      } catch let error as InputError where error.location.isEmpty {
-        throw options.wrong("kind", "gaussian-mixture: \(error.message)")
+        let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
+        return try GaussianMixture(weights: weights, means: means, covariances: covariances)
       }
       let exponential = try options.flag(
         "exponential", default: false, "rows are the exponentials of the draws: positive data")

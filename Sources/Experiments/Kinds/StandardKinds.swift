@@ -10,7 +10,7 @@ import Solvers
 import Tensors
 
 extension Catalogue {
-  static let standardScores = Kinds<ScoreRecipe>([
+  static let standardScores = Kinds<any ScoreRecipe>([
     Kind("network", "a network, trained by this experiment") { options, catalogue in
       let prediction = try options.choice(
         "prediction", default: Prediction.noise, "what the network's output stands for")
@@ -18,15 +18,17 @@ extension Catalogue {
         "sigma_data", or: "data", in: .positive,
         "σ_d of edm prediction and weighting; data: the standard deviation of all training values")
       let network = try options.kind("network", of: catalogue.networks, default: "mlp", in: catalogue, "the network")
-      return .network(prediction, dataDeviation: deviation, network)
+      return NetworkScoreRecipe(prediction, dataDeviation: deviation, network)
     },
-    Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in .exact },
-    Kind("empirical", "the exact score of the training set itself, a mixture of points") { _, _ in .empirical },
+    Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in ExactScoreRecipe() },
+    Kind("empirical", "the exact score of the training set itself, a mixture of points") { _, _ in
+      EmpiricalScoreRecipe()
+    },
     Kind("checkpoint", "a network trained by another experiment, on data of the same dimension") { options, _ in
       let path = try options.text(
         "path", example: "checkpoint.safetensors", allowed: "a file", "a checkpoint.safetensors, relative to the config"
       )
-      return .checkpoint(path: options.source?.resolve(path) ?? path)
+      return CheckpointScoreRecipe(path: options.source?.resolve(path) ?? path)
     },
   ])
 

@@ -119,11 +119,7 @@ extension Catalogue {
 
   /// A process's own complaint, with the place of its section.
   static func located<Value>(_ options: Options, _ make: () throws -> Value) throws -> Value {
-    do {
-      return try make()
-    } catch let error as InputError where error.location.isEmpty {
-      throw options.wrong("kind", "\(options.kindName): \(error.message)")
-    }
+    try options.located("kind", prefix: "\(options.kindName): ", make)
   }
 
   private static func beta(_ options: Options, _ catalogue: Catalogue) throws -> any BetaSchedule {

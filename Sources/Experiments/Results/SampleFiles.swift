@@ -5,18 +5,29 @@ import Foundation
 
 /// Batches as files.
 enum SampleFile {
+  /// Batches with more columns are written as `.npy`.
+  static let widestCSV = 256
+
   /// `x0,x1,…`, then a row a line in the shortest decimals that read back exactly.
   static func csv(_ batch: Batch, header: [String]? = nil) -> Data {
-    var text = (header ?? (0..<batch.dimension).map { "x\($0)" }).joined(separator: ",") + "\n"
-    text.reserveCapacity(batch.values.count * 20)
-    for i in 0..<batch.count {
-      for j in 0..<batch.dimension {
-        if j > 0 { text += "," }
-        text += batch[i, j].description
-      }
-      text += "\n"
+    var table = CSVText(columns: header ?? columns(batch.dimension))
+    table.reserve(batch.values.count * 20)
+    for row in 0..<batch.count { table.add(batch.row(row)) }
+    return Data(table.text.utf8)
+  }
+
+  /// The names of columns that hold states.
+  static func columns(_ dimension: Int) -> [String] { (0..<dimension).map { "x\($0)" } }
+
+  /// Writes a solver's samples in the format asked for, and removes those of the other.
+  static func write(_ batch: Batch, solver: String, format: SamplingPlan.Format, to folder: ResultsFolder) throws {
+    if format == .npy || batch.dimension > widestCSV {
+      try folder.write(npy(batch), to: "samples/\(solver).npy")
+      folder.remove("samples/\(solver).csv")
+    } else {
+      try folder.write(csv(batch), to: "samples/\(solver).csv")
+      folder.remove("samples/\(solver).npy")
     }
-    return Data(text.utf8)
   }
 
   /// NumPy's format, version 1: little-endian doubles in C order.

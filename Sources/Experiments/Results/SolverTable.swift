@@ -23,15 +23,15 @@ struct SolverTable {
 
   func csv() -> String {
     let columns = ["experiment", "process", "solver", "kind", "count", "steps", "nfe", "nfe_max", "seconds"]
-    var text = (columns + metrics.map(Self.column)).joined(separator: ",") + "\n"
+    var table = CSVText(columns: columns + metrics.map(Self.column))
     for row in rows {
       let fields = [
         experiment, process, row.solver, row.kind, String(row.count), compact(row.steps), compact(row.nfe),
         String(row.nfeMax), row.seconds.description,
       ]
-      text += (fields + metrics.map { row.metrics[$0]?.description ?? "" }).joined(separator: ",") + "\n"
+      table.add(fields + metrics.map { row.metrics[$0]?.description ?? "" })
     }
-    return text
+    return table.text
   }
 
   /// Reads back what `csv` wrote.

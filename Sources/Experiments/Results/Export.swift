@@ -11,23 +11,19 @@ extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a folder that diffusers' `UNet2DModel` loads; with the
   /// scheduler's file beside it where the process is variance preserving.
   public func exportNetwork(to path: String) throws {
-    guard case .network(let prediction, _, _) = plan.score, let network = plan.network as? UNet else {
+    guard let recipe = plan.score.network, let network = plan.network as? UNet else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
-    let session = try Session(self, dataset: try plan.data.load(seed: plan.seed))
-    try session.requireCheckpoint()
-    guard let score = session.score as? NetworkScore else {
-      throw InputError("the score is not a network", at: "score")
-    }
+    let weights = try trainedWeights()
     // The scheduler's levels are those of a discrete, variance-preserving model.
     let schedule = network.label == .logNoise ? nil : (plan.process as? any VariancePreserving)?.schedule
-    let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: prediction)
+    let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: recipe.prediction)
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw InputError("this folder cannot be made", at: path)
     }
-    try DiffusersFolder.weights(of: network, parameters: score.parameters).write(
+    try DiffusersFolder.weights(of: network, parameters: weights).write(
       to: "\(path)/diffusion_pytorch_model.safetensors")
     if let scheduler = configs.scheduler {
       try writeWhole(scheduler, to: "\(path)/scheduler_config.json")

@@ -9,8 +9,8 @@ import Solvers
 /// which all metrics between samples and data have, is not in it.
 ///
 /// The exact solutions are `ReferenceSolver`'s, the reverse SDE's with 4,096 steps, 1,024 where the score is learned.
-struct PathErrors {
-  private static let rows = 1024
+final class PathErrors {
+  private static let largestCount = 1024
   private let sampler: Sampler
   private let grid: any TimeGrid
   private let reference: ReferenceSolver
@@ -18,20 +18,25 @@ struct PathErrors {
   private var references: [Limit: Batch] = [:]
   private let rows: Int
 
-  init(_ plan: ExperimentPlan, score: any Score, threads: Int) {
-    let process = plan.process
+  /// - Parameters:
+  ///   - process, score: the problem that the solvers solve.
+  ///   - dimension: how many values a row of data has.
+  ///   - sampling: says how many rows there are, ε and the grid.
+  init(
+    process: any SDE, score: any Score, dimension: Int, sampling: SamplingPlan, seed: UInt64, threads: Int
+  ) {
     reference = ReferenceSolver(process: process, score: score)
     steps = score.traits.contains(.jacobian) ? 4096 : 1024
-    rows = min(Self.rows, plan.sampling.count)
-    grid = plan.sampling.grid
+    rows = min(Self.largestCount, sampling.count)
+    grid = sampling.grid
     sampler = Sampler(
-      process: process, score: score, dimension: plan.data.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon,
-      path: CoupledPath(seed: plan.seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps), grid: grid,
+      process: process, score: score, dimension: dimension, seed: seed, epsilon: sampling.epsilon,
+      path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps), grid: grid,
       threads: threads)
   }
 
   /// The root mean square over rows and coordinates; nil for a solver that converges in law alone.
-  mutating func error(of solver: any Solver) throws -> Double? {
+  func error(of solver: any Solver) throws -> Double? {
     guard solver.limit != .law else { return nil }
     let exact = try references[solver.limit] ?? solution(solver.limit)
     references[solver.limit] = exact

@@ -3,25 +3,23 @@ import Core
 import Processes
 import Solvers
 
-extension ExperimentPlan {
-  /// How log densities, codes and what lies between points are computed.
-  public struct LikelihoodPlan: Sendable {
-    public let likelihood: Likelihood
-    /// nil where the data's values are not of a finite number.
-    public let quantisation: Quantisation?
-    /// Whether points get uniform noise one spacing wide first.
-    public let dequantises: Bool
+/// How log densities, codes and what lies between points are computed.
+public struct LikelihoodPlan: Sendable {
+  public let likelihood: Likelihood
+  /// nil where the data's values are not of a finite number.
+  public let quantisation: Quantisation?
+  /// Whether points get uniform noise one spacing wide first.
+  public let dequantises: Bool
 
-    /// The flow by which points are encoded and decoded.
-    public var flow: ProbabilityFlow { ProbabilityFlow(likelihood.integrator) }
+  /// The flow by which points are encoded and decoded.
+  public var flow: ProbabilityFlow { ProbabilityFlow(likelihood.integrator) }
 
-    private enum Divergence: String, CaseIterable { case auto, exact, hutchinson }
-  }
-}
+  private enum Divergence: String, CaseIterable { case auto, exact, hutchinson }
 
-extension ExperimentPlan.LikelihoodPlan {
-  /// - Parameter isAsked: whether the config has this section, so that it must be possible.
-  init(_ options: Options, process: any SDE, dimension: Int, score: ScoreRecipe, isAsked: Bool) throws {
+  /// - Parameters:
+  ///   - process, dimension, score: what densities are asked of.
+  ///   - isAsked: whether the config has this section, so that it must be possible.
+  init(_ options: Options, process: any SDE, dimension: Int, score: any ScoreRecipe, isAsked: Bool) throws {
     let epsilon = try options.number(
       "epsilon", default: safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
@@ -58,7 +56,7 @@ extension ExperimentPlan.LikelihoodPlan {
   }
 
   /// Refuses what cannot be computed: with its key where the config asks for likelihoods, else when a command does.
-  func check(_ options: Options?, _ process: any SDE, _ dimension: Int, _ score: ScoreRecipe) throws {
+  func check(_ options: Options?, _ process: any SDE, _ dimension: Int, _ score: any ScoreRecipe) throws {
     func wrong(_ key: String, _ message: String) -> InputError {
       options?.wrong(key, message) ?? InputError(message, at: "likelihood.\(key)")
     }
@@ -74,7 +72,7 @@ extension ExperimentPlan.LikelihoodPlan {
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
     try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
     try named("divergence", "") { try likelihood.requireDimension(dimension) }
-    if case .exact = score { return }
+    if score.isDefinedWithoutNoise { return }
     if let kernel = setting.kernel, kernel.moments(at: likelihood.epsilon).variance == 0 {
       throw wrong(
         "epsilon", "is \(written(likelihood.epsilon)), where there is no noise; allowed with this score: above 0")

@@ -32,6 +32,12 @@ struct LearningProblem {
 
   var isScalar: Bool { matrices == nil }
 
+  /// Whether the noise of a state at each time is known without simulation.
+  var hasKernel: Bool { objective == .denoising ? process is any LinearSDE : process.makeKernel() != nil }
+
+  /// The process with its kernel of matrices; nil where it has none.
+  var linear: (any LinearSDE)? { process as? any LinearSDE }
+
   /// Whether another problem's data are noised in the same way: equal kernels, to what an integrated one may be wrong by.
   func perturbs(as other: LearningProblem) -> Bool {
     guard let a = process as? any LinearSDE, let b = other.process as? any LinearSDE,
@@ -109,25 +115,29 @@ struct LearningProblem {
   /// A network read as the score of the problem's process.
   /// - Parameter data: what it is or was trained on.
   func score(
-    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, dataDeviation: Double,
-    classes: RowClasses, data: Batch
+    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: Batch
   ) throws -> any LearnedScore {
     if let matrices {
       guard prediction == .noise || prediction == .edm else {
         throw InputError("prediction \(prediction.rawValue): a process with matrices allows noise, edm")
       }
       return LinearNetworkScore(
-        network, parameters: parameters, prediction: prediction, process: matrices, dataDeviation: dataDeviation,
-        classes: classes)
+        network, parameters: parameters, prediction: prediction, process: matrices, dataDeviation: dataDeviation)
     }
     let kernel = try process.makeKernel() ?? PilotKernel(of: process, data: coordinates(data), seed: seed)
     return NetworkScore(
       network, parameters: parameters, prediction: prediction, kernel: kernel, duration: process.duration,
-      dataDeviation: dataDeviation, classes: classes)
+      dataDeviation: dataDeviation)
   }
 
-  /// As a score of the experiment's own process.
-  func outer(_ score: any LearnedScore) -> any Score { isLogarithm ? LogScore(score) : score }
+  /// A network's score as one of the experiment's own process, and of rows with conditions.
+  func source(_ score: any LearnedScore) -> ScoreSource {
+    let classes = score.network.classCount
+    return ScoreSource(conditionShape: classes > 0 ? .classes(classes) : .nothing, knowsNothing: classes == 0) {
+      let bound = try score.with(parameters: nil, classes: RowClasses($0, classes: classes))
+      return isLogarithm ? LogScore(bound) : bound
+    }
+  }
 
   /// The data as the problem's process has it.
   /// - Throws: `InputError` for data that have no logarithm.
@@ -159,5 +169,19 @@ struct LearningProblem {
     }
     guard let score = score as? NetworkScore else { preconditionFailure("a score of `score`") }
     return Trainer(score, process: process, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
+  }
+}
+
+extension RowClasses {
+  /// - Throws: `InputError` for a row without a class, where the network knows `classes` of them.
+  init(_ conditions: Conditions, classes: Int) throws {
+    switch conditions {
+    case .all(.label(let label)): self = .all(label)
+    case .labels(let labels): self = .each(labels)
+    case .inTurn: self = .inTurn
+    default:
+      guard classes == 0 else { throw InputError("the network knows \(classes) classes; every row needs one") }
+      self = .inTurn
+    }
   }
 }

@@ -1,14 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
 import Core
 import Datasets
 import Foundation
-import Models
-import Networks
 import Processes
-import Solvers
-import Tensors
-import Training
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {
@@ -37,14 +31,18 @@ public struct Experiment: Sendable {
   public func run(_ stages: [Stage] = Stage.allCases) throws -> String {
     // Everything that can be refused is refused before the folder is touched.
     let dataset = try plan.data.load(seed: plan.seed)
-    var session = try Session(self, dataset: dataset)
-    if stages.contains(.sample) && !stages.contains(.train) { try session.requireCheckpoint() }
+    let origin = try ScoreOrigin(self, dataset)
+    let (trains, samples, evaluates) = (
+      stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
+    )
+    let needsScore = samples || evaluates && plan.evaluation.pathError
+    var source = needsScore && !trains ? try score(origin, dataset) : nil
     var table: SolverTable?
-    if !stages.contains(.train) && !stages.contains(.sample) {
+    if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
       table = try SolverTable(
-        reading: "\(folder)/solvers.csv", experiment: plan.name, process: session.processName,
-        metrics: plan.metrics.map(\.name))
+        reading: "\(folder)/solvers.csv", experiment: plan.name, process: plan.processKind,
+        metrics: plan.evaluation.metrics.map(\.name))
     }
     let results = try ResultsFolder(creating: folder)
     try results.write(plan.resolved, to: "config.yaml")
@@ -55,14 +53,27 @@ public struct Experiment: Sendable {
       return try body()
     }
     do {
-      if stages.contains(.train) {
-        manifest.trainingReused = try timed(.train) { try session.train(into: results) }
+      if trains {
+        try timed(.train) {
+          switch origin {
+          case .ready(let ready): source = ready
+          case .trained(let training):
+            let (weights, isReused) = try training.run(into: results)
+            manifest.trainingReused = isReused
+            if needsScore { source = try score(dataset, learned: training.network.source(weights)) }
+          }
+        }
       }
-      if stages.contains(.sample) {
-        table = try timed(.sample) { try session.sample(into: results, failures: &manifest.failures) }
+      let bound = needsScore ? try source.map { try $0.score(given: plan.sampling.condition.conditions(for: $0)) } : nil
+      if samples, let bound {
+        let (sampled, failures) = try timed(.sample) { try sampling(bound, dataset).run(into: results) }
+        table = sampled
+        manifest.failures += failures
       }
-      if stages.contains(.evaluate), let sampled = table {
-        table = try timed(.evaluate) { try session.evaluate(sampled, in: results, failures: &manifest.failures) }
+      if evaluates, let sampled = table {
+        let (judged, failures) = try timed(.evaluate) { try evaluation(bound, dataset).run(sampled, in: results) }
+        table = judged
+        manifest.failures += failures
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
@@ -73,6 +84,27 @@ public struct Experiment: Sendable {
     let summary = summary(table, results, reused: manifest.trainingReused)
     if !manifest.failures.isEmpty { throw ExperimentFailure(reasons: manifest.failures, summary: summary) }
     return summary
+  }
+
+  private func sampling(_ score: any Score, _ dataset: Dataset) -> SamplingStage {
+    SamplingStage(
+      name: plan.name, process: plan.process, processKind: plan.processKind, score: score, plan: plan.sampling,
+      dimension: plan.data.dimension,
+      pictures: PictureStage(shape: plan.data.imageShape, heldOut: dataset.heldOut), seed: plan.seed, threads: threads,
+      quiet: quiet)
+  }
+
+  private func evaluation(_ score: (any Score)?, _ dataset: Dataset) -> EvaluationStage {
+    let pathErrors =
+      plan.evaluation.pathError
+      ? score.map {
+        PathErrors(
+          process: plan.process, score: $0, dimension: plan.data.dimension, sampling: plan.sampling, seed: plan.seed,
+          threads: threads)
+      } : nil
+    return EvaluationStage(
+      plan: plan.evaluation, solvers: plan.sampling.solvers, heldOut: dataset.heldOut, pathErrors: pathErrors,
+      seed: plan.seed, threads: threads)
   }
 
   private func summary(_ table: SolverTable?, _ results: ResultsFolder, reused: Bool) -> String {

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
-import Models
-import Networks
 import Processes
 import Scores
 import Solvers
-import Tensors
 
 extension Experiment {
   /// Writes `log_density` of each point, its `standard_error` where it is estimated, and `bits_per_dimension` where the
@@ -93,11 +90,6 @@ extension Experiment {
   private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, sampler: Sampler) {
     try plan.likelihood.check(nil, plan.process, plan.data.dimension, plan.score)
     let (points, score) = try open(files, areStates: areStates)
-    if let network = score as? NetworkScore, network.isClassifiedInTurn {
-      throw InputError(
-        "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
-        at: "sampling.class")
-    }
     return (
       points,
       Sampler(process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, threads: threads)

@@ -2,11 +2,7 @@
 import Core
 import Datasets
 import Foundation
-import Models
-import Networks
 import Processes
-import Scores
-import Tensors
 
 /// Where a command's points come from and where its table goes.
 public struct PointFiles: Sendable {
@@ -50,12 +46,11 @@ extension Experiment {
         "is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
     }
     let dataset = try plan.data.load(seed: plan.seed)
-    let session = try Session(self, dataset: dataset)
-    try session.requireCheckpoint()
+    let source = try score(ScoreOrigin(self, dataset), dataset)
     let points = given ?? dataset.heldOut
     return (
       points.prefix(files.count ?? points.count),
-      classified(session.score, files.input == nil ? dataset.labels?.heldOut : nil)
+      try source.score(given: conditions(of: files, dataset, source))
     )
   }
 
@@ -68,20 +63,14 @@ extension Experiment {
     return points
   }
 
-  /// A network that is conditioned on classes is told those of the rows, where the data knows them.
-  private func classified(_ score: any Score, _ labels: [Int]?) -> any Score {
-    guard let labels else { return score }
-    if let network = score as? NetworkScore, network.isClassifiedInTurn {
-      return network.with(parameters: nil, classes: .each(labels))
-    }
-    if let network = score as? LinearNetworkScore, network.network.classCount > 0, network.classes == .inTurn {
-      return network.with(parameters: nil, classes: .each(labels))
-    }
-    return score
+  /// What is known of given rows: what the config says of all, or what the data knows of its held-out ones.
+  /// - Throws: `InputError` where a score asks for conditions, and nobody says those of the rows.
+  private func conditions(of files: PointFiles, _ dataset: Dataset, _ source: ScoreSource) throws -> Conditions {
+    let condition = plan.sampling.condition
+    if source.conditionShape == .nothing || condition.isConstant { return try condition.conditions(for: source) }
+    if files.input == nil, let labels = dataset.labels?.heldOut { return .labels(labels) }
+    throw InputError(
+      "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
+      at: "sampling.class")
   }
-}
-
-extension NetworkScore {
-  /// Whether it is conditioned on classes, and nobody has said which.
-  var isClassifiedInTurn: Bool { network.classCount > 0 && classes == .inTurn }
 }

@@ -1,20 +1,19 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Foundation
-import Solvers
 import Training
 
 /// The rows of `training.csv`: means over runs of steps.
 struct TrainingLog {
-  private static let header = "step,loss,learning_rate,gradient_norm,seconds\n"
   private let every, batch: Int
   private let unit: String
   private let start = ContinuousClock().now
-  /// Of the training before it was interrupted.
+  /// The seconds that the training took before it was interrupted.
   private let secondsBefore: Double
   private var sum = 0.0
   private var count = 0
   private var last: (step: Int, seconds: Double)?
-  private(set) var csv = header
+  private var table = CSVText(columns: ["step", "loss", "learning_rate", "gradient_norm", "seconds"])
   private(set) var note = ""
 
   /// - Parameters:
@@ -28,11 +27,13 @@ struct TrainingLog {
     for line in before?.split(separator: "\n").dropFirst() ?? [] {
       let fields = line.split(separator: ",")
       guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
-      csv += line + "\n"
+      table.append(rows: line + "\n")
       seconds = time
     }
     secondsBefore = seconds
   }
+
+  var csv: String { table.text }
 
   mutating func add(_ step: Trainer.Step) {
     sum += step.loss
@@ -40,7 +41,7 @@ struct TrainingLog {
     let seconds = secondsBefore + start.duration(to: ContinuousClock().now).seconds
     if step.number % every == 0 {
       let loss = sum / Double(count)
-      csv += "\(step.number),\(loss),\(step.learningRate),\(step.gradientNorm),\(seconds)\n"
+      table.add([step.number.description] + [loss, step.learningRate, step.gradientNorm, seconds].map(\.description))
       let since = last ?? (step.number - count, secondsBefore)
       let each = (seconds - since.seconds) / Double(step.number - since.step)
       note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Foundation
+import Processes
+import Solvers
+
+/// Whether a process does what it says, on the data of a config: for who has just written one.
+struct ProcessCheck {
+  let plan: ExperimentPlan
+  let dataset: Dataset
+  let rows, steps, threads: Int
+  /// How much noise may be left at ε, in deviations of the data.
+  let tolerance: Double
+
+  var process: any SDE { plan.process }
+  var duration: Double { process.duration }
+
+  func findings() throws -> [Finding] {
+    let training = dataset.training
+    // Refuses data that have no logarithm.
+    _ = try LearningProblem(process, objective: .denoising, seed: plan.seed).coordinates(training)
+    // Rows of data in turn.
+    let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
+    let ends = try simulated(data)
+    return kernelAgainstDrift() + simulationAgainstKernel(data, ends) + [try prior(ends)] + (try samples(data))
+      + [try densities()] + proposals()
+  }
+
+  /// The larger of two numbers, NaN where one of them is.
+  func larger(_ a: Double, _ b: Double) -> Double { a.isNaN || b.isNaN ? .nan : max(a, b) }
+
+  func largest(_ values: [Double]) -> Double { values.reduce(0) { larger($0, abs($1)) } }
+
+  func sampler(score: (any Score)?) -> Sampler {
+    Sampler(
+      process: process, score: score ?? NoScore(), dimension: plan.data.dimension, seed: plan.seed,
+      epsilon: plan.sampling.epsilon, threads: threads)
+  }
+
+  func deviation(_ batch: Batch) -> Double {
+    let values = process.logarithm == nil ? batch.values : batch.values.map { log($0) }
+    let mean = values.reduce(0, +) / Double(values.count)
+    return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
+  }
+}
+
+/// For what needs no score.
+private struct NoScore: Score {
+  func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { throw InputError("there is no score") }
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Evaluation
+
+/// Judges samples that were drawn.
+struct EvaluationStage {
+  let plan: EvaluationPlan
+  let solvers: [SamplingPlan.NamedSolver]
+  let heldOut: Batch
+  /// Compares solvers with exact solutions; nil where the plan does not ask for it.
+  let pathErrors: PathErrors?
+  let seed: UInt64
+  let threads: Int
+
+  /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
+  func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
+    var table = sampled
+    var failures: [String] = []
+    table.metrics = plan.columns
+    for index in table.rows.indices {
+      let solver = table.rows[index].solver
+      do {
+        let samples = try SampleFile.read(folder, solver: solver, dimension: heldOut.dimension)
+        for (name, metric) in plan.metrics {
+          table.rows[index].metrics[name] = try metric.evaluate(
+            samples: samples, heldOut: heldOut, seed: seed, threads: threads)
+        }
+        if let named = solvers.first(where: { $0.name == solver }) {
+          table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)
+        }
+      } catch let error as InputError {
+        failures.append("solver \(solver): \(error)")
+      } catch let error as ComputationError {
+        failures.append("solver \(solver): \(error)")
+      }
+    }
+    try folder.write(table.csv(), to: "solvers.csv")
+    return (table, failures)
+  }
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Networks
+import Processes
+import Training
+
+/// A config, decoded and checked as a whole: what `run` will do. Each part is read in the file of its stage.
+public struct ExperimentPlan: Sendable {
+  public let name: String
+  /// What a trained network depends on.
+  public let model: ModelPlan
+  public let sampling: SamplingPlan
+  public let likelihood: LikelihoodPlan
+  public let evaluation: EvaluationPlan
+  /// The config with every default written out.
+  public let resolved: String
+
+  public var seed: UInt64 { model.seed }
+  public var data: any DataSource { model.data }
+  public var process: any SDE { model.process }
+  public var processKind: String { model.processKind }
+  public var score: any ScoreRecipe { model.score }
+  public var network: (any ScoreNetwork)? { model.network }
+  public var training: TrainingPlan? { model.training }
+  /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
+  public var trainingIdentity: String { model.identity }
+
+  public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    let options = Options(source.root, path: "", source: source)
+    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else { throw options.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
+    model = try ModelPlan(options, catalogue)
+    let (process, data, score) = (model.process, model.data, model.score)
+
+    let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
+    self.sampling = try SamplingPlan(
+      sampling, process: process, conditionShape: model.conditionShape, traits: score.traits, catalogue)
+    try sampling.finish()
+    let likelihood = try options.section("likelihood", "how log densities and codes are computed")
+    self.likelihood = try LikelihoodPlan(
+      likelihood, process: process, dimension: data.dimension, score: score, isAsked: options.has("likelihood"))
+    try likelihood.finish()
+    let evaluation = try options.section("evaluation", "how samples are judged")
+    self.evaluation = try EvaluationPlan(evaluation, catalogue)
+    try evaluation.finish()
+    try options.finish()
+    resolved = options.resolvedYAML()
+  }
+}
+
+let fileNameRule = "letters, digits and . _ + - after a letter or digit, at most 100"
+
+/// Whether a name can be a file's and leave its folder nowhere.
+func isFileName(_ name: String) -> Bool {
+  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= 100 else { return false }
+  return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._+-".contains($0)) }
+}

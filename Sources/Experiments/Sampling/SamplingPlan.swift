@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Solvers
+
+/// What is drawn, and by which solvers.
+public struct SamplingPlan: Sendable {
+  public let count: Int
+  /// What a score is told of each sample.
+  public let condition: ConditionPlan
+  /// ε: where solvers stop.
+  public let epsilon: Double
+  public let path: PathKind
+  public let grid: any TimeGrid
+  public let format: Format
+  /// nil: none are kept.
+  public let trajectories: TrajectoryPlan?
+  public let solvers: [NamedSolver]
+
+  public enum PathKind: String, Sendable, CaseIterable { case independent, coupled }
+  public enum Format: String, Sendable, CaseIterable { case csv, npy }
+
+  public struct NamedSolver: Sendable {
+    public let name: String
+    public let kind: String
+    public let solver: any Solver
+    /// Whether it ends with Tweedie's mean at ε.
+    public let denoise: Bool
+  }
+
+  /// - Parameters:
+  ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
+  ///   - traits: what the score offers.
+  init(
+    _ options: Options, process: any SDE, conditionShape: ConditionShape?, traits: ScoreTraits, _ catalogue: Catalogue
+  ) throws {
+    count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
+    condition = try ConditionPlan(options, shape: conditionShape)
+    epsilon = try options.number(
+      "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
+      "where solvers stop; default by process")
+    grid = try options.kind(
+      "grid", of: catalogue.grids, default: process.samplingSpacing.rawValue, in: catalogue,
+      "the spacing of fixed steps; default by process")
+    path = try options.choice(
+      "path", default: PathKind.independent,
+      "noise: fresh for every step, or one Brownian path per row for all solvers")
+    format = try options.choice(
+      "format", default: Format.csv, "of sample files; always npy above 256 columns")
+    let setting = SamplingSetting(process: process, epsilon: epsilon, grid: grid, traits: traits)
+    if options.has("trajectories") || options.isDescribing {
+      let section = try options.section("trajectories", "rows to follow: trajectories.csv, film strips, animations")
+      trajectories = try TrajectoryPlan(section, count: max(1, count))
+      try section.finish()
+    } else {
+      trajectories = nil
+    }
+    var solvers: [NamedSolver] = []
+    for section in try options.sections("solvers", required: true, "each with `name`, `kind` and the kind's options") {
+      let name = try section.text("name", allowed: fileNameRule, "names the solver's files; used once")
+      guard isFileName(name) else { throw section.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
+      guard !solvers.contains(where: { $0.name == name }) else {
+        throw section.wrong("name", "'\(name)' names two solvers; allowed: once")
+      }
+      let solver = try section.kind(of: catalogue.allSolvers, in: catalogue)
+      let denoise = try section.flag("denoise", default: true, "end with Tweedie's mean at ε, one more evaluation")
+      try section.finish(also: ["kind"])
+      try section.located("kind", prefix: "\(section.kindName): ") { try solver.check(setting) }
+      solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
+    }
+    if count == 0 && !solvers.isEmpty {
+      throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more")
+    }
+    self.solvers = solvers
+  }
+}

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+import Solvers
+
+/// Draws samples with every solver of a config.
+struct SamplingStage {
+  let name: String
+  let process: any SDE
+  let processKind: String
+  let score: any Score
+  let plan: SamplingPlan
+  /// How many values a row of data has.
+  let dimension: Int
+  let pictures: PictureStage
+  let seed: UInt64
+  let threads: Int
+  let quiet: Bool
+
+  /// Draws with every solver. One that fails is reported, and the others go on.
+  func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
+    var table = SolverTable(experiment: name, process: processKind, metrics: [])
+    var failures: [String] = []
+    let sampler = Sampler(
+      process: process, score: score, dimension: dimension, seed: seed, epsilon: plan.epsilon, path: path(),
+      grid: plan.grid, threads: threads)
+    folder.remove("trajectories.csv")
+    var trajectories = Trajectories.table(dimension: dimension)
+    for named in plan.solvers {
+      for ending in ["strip.png", "animation.png", "trajectories.npy"] {
+        folder.remove("samples/\(named.name)-\(ending)")
+      }
+      do {
+        table.rows.append(try draw(named, by: sampler, into: folder, &trajectories))
+      } catch let error as ComputationError {
+        failures.append("solver \(named.name): \(error)")
+      } catch let error as InputError {
+        failures.append("solver \(named.name): \(error)")
+      }
+      try folder.write(table.csv(), to: "solvers.csv")
+      if plan.trajectories != nil { try folder.write(trajectories.text, to: "trajectories.csv") }
+    }
+    return (table, failures)
+  }
+
+  /// Draws and writes the samples of one solver.
+  private func draw(
+    _ named: SamplingPlan.NamedSolver, by sampler: Sampler, into folder: ResultsFolder, _ trajectories: inout CSVText
+  ) throws -> SolverTable.Row {
+    let shards = Shards(rows: plan.count, size: score.shardRows).count
+    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: quiet)
+    defer { bar.finish() }
+    let recorder = plan.trajectories.map { Trajectories.Recorder($0) }
+    let samples = try sampler.draw(
+      plan.count, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
+    try SampleFile.write(samples.batch, solver: named.name, format: plan.format, to: folder)
+    try pictures.write(samples.batch, solver: named.name, to: folder)
+    if let followed = recorder?.trajectories(dimension: dimension) {
+      try pictures.write(followed, solver: named.name, to: folder)
+      if dimension > SampleFile.widestCSV {
+        try folder.write(SampleFile.npy(followed.states), to: "samples/\(named.name)-trajectories.npy")
+      }
+      followed.add(to: &trajectories, solver: named.name)
+    }
+    let (steps, statistics) = (named.solver.steps ?? 0, samples.statistics)
+    return SolverTable.Row(
+      solver: named.name, kind: named.kind, count: plan.count, steps: steps > 0 ? Double(steps) : statistics.accepted,
+      nfe: statistics.nfe, nfeMax: statistics.nfeMax, seconds: statistics.seconds)
+  }
+
+  /// Coupled paths are as fine as the shortest step of any solver asks for. A grid that is refused fails its solver.
+  private func path() -> (any BrownianPath)? {
+    guard plan.path == .coupled else { return nil }
+    let (kernel, duration) = (process.makeNoiseKernel(), process.duration)
+    let depths = plan.solvers.compactMap { named -> Int? in
+      if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
+      let times = named.solver.steps.flatMap { steps in
+        try? (named.solver.grid ?? plan.grid).times(from: duration, to: plan.epsilon, steps: steps, kernel: kernel)
+      }
+      return times.map { CoupledPath.depth(for: $0, duration: duration) }
+    }
+    return CoupledPath(seed: seed, duration: duration, depth: depths.max() ?? 1)
+  }
+}

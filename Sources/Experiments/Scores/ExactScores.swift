@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+
+/// The score of the data's own law, which must be a mixture.
+public struct ExactScoreRecipe: ScoreRecipe {
+  public init() {}
+
+  public var traits: ScoreTraits { [.logDensity, .jacobian] }
+  public var isDefinedWithoutNoise: Bool { true }
+
+  public func check(_ process: any SDE, _ data: any DataSource) throws {
+    guard let law = data.law else {
+      throw InputError("kind exact needs data that is a Gaussian mixture; use empirical or network")
+    }
+    guard process.score(of: law) != nil else {
+      throw InputError(
+        law.isExponential
+          ? "kind exact needs a process that is made for exponentials of mixtures; use empirical or network"
+          : "kind exact: the process knows no exact score of a Gaussian mixture; use network")
+    }
+  }
+
+  public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
+    guard let score = setting.data.law.flatMap({ setting.process.score(of: $0) }) else {
+      throw InputError("the process knows no exact score of the data", at: "score")
+    }
+    return ScoreSource(score)
+  }
+}
+
+/// The score of the training set itself, a mixture of points.
+public struct EmpiricalScoreRecipe: ScoreRecipe {
+  public init() {}
+
+  public var traits: ScoreTraits { [.logDensity, .jacobian] }
+
+  public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
+    let law = DataLaw(GaussianMixture(points: setting.dataset.training))
+    guard let score = setting.process.score(of: law) else {
+      throw InputError("the process knows no exact score of a set of points, or not of these", at: "score")
+    }
+    return ScoreSource(score)
+  }
+}

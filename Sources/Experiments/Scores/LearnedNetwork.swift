@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Models
+import Networks
+import Processes
+import Tensors
+import Training
+
+/// The network of an experiment, read as a score by the conventions of its process.
+struct LearnedNetwork {
+  let problem: LearningProblem
+  /// The score with initial weights, or those that the network came with.
+  let initial: any LearnedScore
+
+  /// - Parameters:
+  ///   - plan: of a score that has a network.
+  ///   - network: that of the plan.
+  init(_ plan: ModelPlan, _ network: any ScoreNetwork, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
+    problem = LearningProblem(plan.process, objective: plan.training?.objective ?? .denoising, seed: plan.seed)
+    let data = try problem.coordinates(dataset.training)
+    initial = try problem.score(
+      network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,
+      dataDeviation: try Self.dataDeviation(recipe.dataDeviation, recipe.prediction, plan.training, data),
+      data: dataset.training)
+  }
+
+  /// σ_d as given or of the data; 1 where nothing asks for it. The same data gives the same number.
+  private static func dataDeviation(
+    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan?, _ data: Batch
+  ) throws -> Double {
+    if let given { return given }
+    guard prediction == .edm || training?.weighting == .edm else { return 1 }
+    let deviation = data.deviation
+    guard deviation > 0, deviation.isFinite else {
+      throw InputError("edm needs data with a standard deviation above 0; it is \(deviation). Give score.sigma_data")
+    }
+    return deviation
+  }
+
+  /// The network's score with these parameters; nil: the initial ones.
+  func score(_ parameters: [Float]?) -> any LearnedScore {
+    parameters.map { initial.with(parameters: $0) } ?? initial
+  }
+
+  /// As the experiment's process and its conditions want it.
+  func source(_ parameters: [Float]?) -> ScoreSource { problem.source(score(parameters)) }
+}

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Models
+import Networks
+import Processes
+import Tensors
+import Training
+
+/// The part of a config that decides what a trained network is: data, process, score, training and seed.
+public struct ModelPlan: Sendable {
+  public let seed: UInt64
+  public let data: any DataSource
+  public let process: any SDE
+  /// The kind that the config names.
+  public let processKind: String
+  public let score: any ScoreRecipe
+  /// The score's network; nil where it has none.
+  public let network: (any ScoreNetwork)?
+  /// How that is trained; nil where it is not.
+  public let training: TrainingPlan?
+  /// This part of the config as a text, with every default written out. Equal texts mean equal networks, to the last bit.
+  public let identity: String
+
+  init(_ options: Options, _ catalogue: Catalogue) throws {
+    let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
+    self.seed = UInt64(seed)
+    let (data, _) = try options.namedKind("data", of: catalogue.data, in: catalogue, "where the data comes from")
+    var (process, processKind) = try options.namedKind(
+      "process", of: catalogue.processes, in: catalogue, "the forward SDE")
+    let (score, _) = try options.namedKind("score", of: catalogue.scores, in: catalogue, "where the score comes from")
+    if !options.isDescribing { try Self.check(process, processKind, data, score, options) }
+    var training: TrainingPlan?
+    var network: (any ScoreNetwork)?
+    let pretrained = score.network?.recipe.pretrained
+    if let recipe = score.network {
+      if let pretrained { process = try Self.adapted(process, to: pretrained, recipe.prediction, options) }
+      // A network with weights of its own may go without.
+      if pretrained == nil || options.has("training") {
+        let section = try options.section("training", required: true, "how the network is trained")
+        training = try TrainingPlan(section, duration: process.duration)
+        try section.finish()
+      }
+      if !options.isDescribing {
+        let problem = LearningProblem(process, objective: training?.objective ?? .denoising, seed: UInt64(seed))
+        try problem.check(
+          training, prediction: recipe.prediction, dimension: data.dimension, kind: processKind, options)
+        network = try options.located("score", prefix: "network: ") {
+          try recipe.recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
+        }
+        if let network, training != nil, network.classCount > 0, data.classes == 0 {
+          throw options.wrong(
+            "score", "network: is conditioned on \(network.classCount) classes; the data to train on has none")
+        }
+      }
+    } else if options.has("training") {
+      throw options.wrong("training", "has no use, as the score is not a network of this experiment")
+    }
+    (self.data, self.process, self.processKind, self.score) = (data, process, processKind, score)
+    (self.network, self.training) = (network, training)
+    identity =
+      options.resolvedYAML(only: ["seed", "data", "process", "score", "training"])
+      + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
+      + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
+  }
+
+  /// What the score can be told of each row; nil where that is known only after it has been read.
+  var conditionShape: ConditionShape? {
+    if let network { return network.classCount > 0 ? .classes(network.classCount) : .nothing }
+    return score.conditionShape
+  }
+
+  /// Refuses data or a score that the process is not made for.
+  private static func check(
+    _ process: any SDE, _ kind: String, _ data: any DataSource, _ score: any ScoreRecipe, _ options: Options
+  ) throws {
+    try options.located("process", prefix: "\(kind): ") { try process.requireDimension(data.dimension) }
+    try options.located("score") { try score.check(process, data) }
+  }
+
+  /// The process with the noise levels of a network that comes with its own.
+  private static func adapted(
+    _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
+  ) throws -> any SDE {
+    if let own = pretrained.prediction, own != prediction {
+      throw options.wrong("score", "prediction is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
+    }
+    guard let schedule = pretrained.schedule else { return process }
+    guard process is VPSDE else {
+      throw options.wrong(
+        "process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
+    }
+    return VPSDE(schedule)
+  }
+}

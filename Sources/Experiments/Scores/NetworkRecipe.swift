@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Models
+import Networks
+import Processes
+import Tensors
+
+/// The score of a network, which the experiment trains or which comes with weights of its own.
+public struct NetworkScoreRecipe: ScoreRecipe {
+  public let prediction: Prediction
+  /// σ_d; nil: the standard deviation of all training values.
+  public let dataDeviation: Double?
+  public let recipe: NetworkRecipe
+
+  public init(_ prediction: Prediction, dataDeviation: Double? = nil, _ recipe: NetworkRecipe) {
+    self.prediction = prediction
+    self.dataDeviation = dataDeviation
+    self.recipe = recipe
+  }
+
+  public var network: NetworkScoreRecipe? { self }
+  public var conditionShape: ConditionShape? { nil }
+
+  public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
+    guard let learned = setting.learned else { throw InputError("there is no network", at: "score") }
+    return learned
+  }
+}
+
+/// How to build a network for data of some shape.
+public struct NetworkRecipe: Sendable {
+  /// Builds it, with a seed for what is random and fixed; throws for data that it is not for.
+  public let build: @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+  /// What the weights were trained for, where the network comes with weights of its own.
+  public var pretrained: Pretrained?
+
+  public struct Pretrained: Sendable {
+    /// The noise levels of a discrete model; nil where the process says them all.
+    public let schedule: DiscreteBeta?
+    public let prediction: Prediction?
+    /// Changes with the files.
+    public let fingerprint: String
+  }
+
+  public init(
+    pretrained: Pretrained? = nil, _ build: @escaping @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+  ) {
+    self.pretrained = pretrained
+    self.build = build
+  }
+
+  /// Builds it and looks at its shape.
+  func build(for shape: DataShape, seed: UInt64) throws -> any ScoreNetwork {
+    let network = try build(shape, seed)
+    guard network.dimension == shape.dimension, network.outputDimension == shape.outputDimension else {
+      throw InputError(
+        "it maps \(network.dimension) values to \(network.outputDimension); the process asks for \(shape.dimension) to "
+          + "\(shape.outputDimension)")
+    }
+    return network
+  }
+}
+
+/// What a network is built for.
+public struct DataShape: Sendable, Equatable {
+  public let dimension: Int
+  /// nil for data that are no images.
+  public let image: ImageShape?
+  /// 0 for data without classes.
+  public let classes: Int
+  /// How many values the network's output has for each row: fewer than `dimension` where noise acts on some alone.
+  public let outputDimension: Int
+
+  public init(dimension: Int, image: ImageShape? = nil, classes: Int = 0, outputDimension: Int? = nil) {
+    self.dimension = dimension
+    self.outputDimension = outputDimension ?? dimension
+    self.image = image
+    self.classes = classes
+  }
+
+  init(_ data: any DataSource) {
+    self.init(dimension: data.dimension, image: data.imageShape, classes: data.classes)
+  }
+}

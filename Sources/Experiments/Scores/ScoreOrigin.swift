@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Networks
+import Processes
+
+/// Where an experiment's score comes from.
+enum ScoreOrigin {
+  /// It is at hand: exact, empirical, borrowed, or that of a network which came with its weights.
+  case ready(ScoreSource)
+  /// That of a network which this experiment trains.
+  case trained(TrainingStage)
+
+  /// - Throws: `InputError` for whatever can be known to be wrong before anything is computed.
+  init(_ experiment: Experiment, _ dataset: Dataset) throws {
+    let plan = experiment.plan.model
+    guard let recipe = plan.score.network, let network = plan.network else {
+      self = .ready(try experiment.score(dataset, learned: nil))
+      return
+    }
+    let learned = try LearnedNetwork(plan, network, recipe, dataset)
+    // A recipe that wraps the network refuses here what it cannot wrap.
+    let initial = try experiment.score(dataset, learned: learned.source(nil))
+    guard let training = plan.training else {
+      self = .ready(initial)
+      return
+    }
+    self = .trained(try TrainingStage(experiment, learned, training, dataset))
+  }
+}
+
+extension Experiment {
+  /// The experiment's score.
+  /// - Parameter learned: that of its network, where it has one.
+  func score(_ dataset: Dataset, learned: ScoreSource?) throws -> ScoreSource {
+    let plan = plan.model
+    return try plan.score.resolve(
+      in: ScoreSetting(
+        process: plan.process, data: plan.data, dataset: dataset, seed: plan.seed, catalogue: catalogue,
+        learned: learned))
+  }
+
+  /// The score, which must be at hand.
+  /// - Throws: `InputError` where a network is to be used that nobody trained.
+  func score(_ origin: ScoreOrigin, _ dataset: Dataset) throws -> ScoreSource {
+    switch origin {
+    case .ready(let source): source
+    case .trained(let training): try score(dataset, learned: training.network.source(training.requireTrained()))
+    }
+  }
+
+  /// The weights of the experiment's network.
+  /// - Throws: `InputError` where it has none, or where nobody has trained it.
+  func trainedWeights() throws -> [Float] {
+    switch try ScoreOrigin(self, plan.data.load(seed: plan.seed)) {
+    case .trained(let training): return try training.requireTrained()
+    case .ready:
+      guard let network = plan.network else { throw InputError("the score is not a network", at: "score") }
+      return network.initialParameters(seed: plan.seed)
+    }
+  }
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+
+/// How an experiment gets its score: what `score` of a config decodes to.
+///
+/// A package adds recipes of its own as kinds of `Catalogue.scores`. One that wraps others decodes them as kinds too, hands
+/// on their `network`, and resolves them in the setting that it is given.
+public protocol ScoreRecipe: Sendable {
+  /// What the score will offer.
+  var traits: ScoreTraits { get }
+
+  /// The network that the experiment trains, or that comes with weights of its own; nil where the score has none.
+  var network: NetworkScoreRecipe? { get }
+
+  /// What the score can be told of each row; nil where that is known only after the score is resolved, or where `network`
+  /// says it.
+  var conditionShape: ConditionShape? { get }
+
+  /// Whether the score is finite at times at which the process has no noise yet.
+  var isDefinedWithoutNoise: Bool { get }
+
+  /// - Throws: `InputError` without a location for a process or data that the score is not made for. Nothing is loaded yet.
+  func check(_ process: any SDE, _ data: any DataSource) throws
+
+  /// Makes the score.
+  func resolve(in setting: ScoreSetting) throws -> ScoreSource
+}
+
+extension ScoreRecipe {
+  public var traits: ScoreTraits { [] }
+  public var network: NetworkScoreRecipe? { nil }
+  public var conditionShape: ConditionShape? { .nothing }
+  public var isDefinedWithoutNoise: Bool { false }
+  public func check(_ process: any SDE, _ data: any DataSource) throws {}
+}
+
+/// What a score is made from.
+public struct ScoreSetting: Sendable {
+  public let process: any SDE
+  public let data: any DataSource
+  public let dataset: Dataset
+  public let seed: UInt64
+  public let catalogue: Catalogue
+  /// The score of the recipe's network, as far as it is trained; nil where there is no network.
+  public let learned: ScoreSource?
+}
+
+/// A score that becomes one of given rows once it is told what is known of them.
+public struct ScoreSource: Sendable {
+  /// What it can be told.
+  public let conditionShape: ConditionShape
+  /// Whether "nothing" is among it.
+  public let knowsNothing: Bool
+  private let bind: @Sendable (Conditions) throws -> any Score
+
+  /// - Parameters:
+  ///   - conditionShape: what the score can be told of each row.
+  ///   - knowsNothing: whether it is also known without a condition.
+  ///   - bind: gives the score of rows with these conditions.
+  public init(
+    conditionShape: ConditionShape, knowsNothing: Bool,
+    bind: @escaping @Sendable (_ conditions: Conditions) throws -> any Score
+  ) {
+    self.conditionShape = conditionShape
+    self.knowsNothing = knowsNothing
+    self.bind = bind
+  }
+
+  /// A score that asks for no condition.
+  public init(_ score: any Score) {
+    self.init(conditionShape: .nothing, knowsNothing: true) { _ in score }
+  }
+
+  /// The score of rows of which this is known.
+  public func score(given conditions: Conditions) throws -> any Score { try bind(conditions) }
+}
