@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Foundation
 import Processes
+import Scores
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {

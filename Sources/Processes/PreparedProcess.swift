@@ -22,6 +22,9 @@ public struct PreparedProcess: Sendable {
   /// The process where it is linear.
   public var linear: (any LinearSDE)? { sde as? any LinearSDE }
 
+  /// Whether noise does not depend on the state: G = G(t).
+  public var hasAdditiveNoise: Bool { linear != nil }
+
   /// A process in other coordinates.
   public final class Transformed: Sendable {
     public let coordinates: any ElementwiseCoordinates

@@ -20,7 +20,7 @@ public struct ConvergenceStudy: Sendable {
 
   private static let groups = 16
 
-  public let process: any SDE
+  public let process: PreparedProcess
   public let score: any Score
   public let dimension: Int
   public let seed: UInt64
@@ -34,7 +34,7 @@ public struct ConvergenceStudy: Sendable {
   ///   - steps: at least two counts, rising.
   ///   - rows: a multiple of 16.
   public init(
-    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil, steps: [Int],
+    process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil, steps: [Int],
     rows: Int = 1024, threads: Int = Shards.processors
   ) {
     precondition(steps.count > 1 && rows % Self.groups == 0 && rows > 0)
@@ -42,7 +42,7 @@ public struct ConvergenceStudy: Sendable {
     self.score = score
     self.dimension = dimension
     self.seed = seed
-    self.epsilon = epsilon ?? process.samplingEpsilon
+    self.epsilon = epsilon ?? process.sde.samplingEpsilon
     self.steps = steps
     self.rows = rows
     self.threads = threads
@@ -99,7 +99,7 @@ public struct ConvergenceStudy: Sendable {
 
   private func sampler(_ grid: any TimeGrid) throws -> Sampler {
     let finest = try grid.times(
-      from: process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.makeNoiseKernel())
+      from: process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.noise)
     let path = CoupledPath(
       seed: seed, duration: process.duration, depth: CoupledPath.depth(for: finest, duration: process.duration))
     return Sampler(

@@ -13,11 +13,11 @@ public struct ReferenceSolver: Sendable {
   private let tolerance: Double
   private let isAdditive: Bool
 
-  public init(process: any SDE, score: any Score) {
+  public init(process: PreparedProcess, score: any Score) {
     let isExact = score.traits.contains(.jacobian)
     tolerance = isExact ? 1e-12 : 1e-6
     floor = 100 * tolerance
-    isAdditive = process is any LinearSDE
+    isAdditive = process.hasAdditiveNoise
   }
 
   public func flow() -> ProbabilityFlow {

@@ -28,41 +28,28 @@ public struct Requirements: OptionSet, Sendable {
   public var phrases: [String] { Self.texts.filter { contains($0.0) }.map(\.1) }
 }
 
-/// What solvers want of a linear process, made once.
-public struct LinearSetting: Sendable {
-  public let process: any LinearSDE
-  public let kernel: any LinearKernel
-  public let priorCovariance: Matrix
-
-  init(_ process: any LinearSDE) {
-    self.process = process
-    kernel = process.makeLinearKernel()
-    priorCovariance = process.priorCovariance
-  }
-
-  /// Whether a state is data and all of it is noised, so that a score of all of it is known.
-  var isWhole: Bool { process.dataBlocks == process.blocks && process.noiseBlocks == process.blocks }
-}
-
 /// What a solver's definition can be checked against, before there is a score.
 public struct SamplingSetting: Sendable {
-  public let process: any SDE
-  public let kernel: (any PerturbationKernel)?
-  /// The kernel with matrices and the prior's covariance, of a linear process.
-  public let linear: LinearSetting?
-  /// How noise grows, which spaces steps.
-  public let noise: (any PerturbationKernel)?
+  public let prepared: PreparedProcess
   /// ε
   public let epsilon: Double
-  /// Of solvers with fixed steps that have no grid of their own.
+  /// The grid of solvers with fixed steps that have none of their own.
   public let grid: any TimeGrid
   public let traits: ScoreTraits
 
-  public init(process: any SDE, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits) {
-    self.process = process
-    kernel = process.makeKernel()
-    noise = kernel ?? process.makeNoiseKernel()
-    linear = (process as? any LinearSDE).map(LinearSetting.init)
+  public var process: any SDE { prepared.sde }
+  /// The kernel where its moments are scalars.
+  public var kernel: (any PerturbationKernel)? { prepared.scalarKernel }
+  /// How noise grows, which spaces steps.
+  public var noise: (any PerturbationKernel)? { prepared.noise }
+
+  /// - Parameters:
+  ///   - prepared: the process, with its kernel and prior.
+  ///   - epsilon: where solvers stop.
+  ///   - grid: of solvers with fixed steps that have none of their own.
+  ///   - traits: what the score offers.
+  public init(_ prepared: PreparedProcess, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits) {
+    self.prepared = prepared
     self.epsilon = epsilon
     self.grid = grid
     self.traits = traits
@@ -72,7 +59,7 @@ public struct SamplingSetting: Sendable {
   var offers: Requirements {
     var offers: Requirements = []
     if kernel != nil { offers.insert(.kernel) }
-    if linear != nil { offers.insert(.additiveNoise) }
+    if prepared.hasAdditiveNoise { offers.insert(.additiveNoise) }
     if traits.contains(.logDensity) { offers.insert(.logDensity) }
     if traits.contains(.jacobian) { offers.insert(.jacobian) }
     return offers

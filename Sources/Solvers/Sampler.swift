@@ -17,17 +17,32 @@ public struct Sampler: Sendable {
   }
 
   /// - Parameters:
+  ///   - process: with its kernel and prior, made once.
+  ///   - score: of its states.
+  ///   - dimension: the data's.
+  ///   - seed: of prior draws and noise.
   ///   - epsilon: where to stop; default: the process's own.
   ///   - path: where noise comes from; default: independent.
   ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
+  ///   - threads: samples do not depend on it.
   public init(
-    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
   ) {
     self.init(
       SamplingProblem(
         process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path, grid: grid),
       threads: threads)
+  }
+
+  /// The same for a process that nobody has prepared.
+  public init(
+    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
+  ) {
+    self.init(
+      process: PreparedProcess(process), score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path,
+      grid: grid, threads: threads)
   }
 
   /// Draws from the prior: rows of the stream (seed, prior).

@@ -12,11 +12,12 @@ public struct SamplingProblem: Sendable {
   public let dimension: Int
   public let seed: UInt64
   public let path: any BrownianPath
-  public let prior: any Prior
 
+  public var prepared: PreparedProcess { setting.prepared }
   public var process: any SDE { setting.process }
+  public var prior: any Prior { setting.prepared.prior }
+  /// The kernel where its moments are scalars.
   public var kernel: (any PerturbationKernel)? { setting.kernel }
-  public var linear: LinearSetting? { setting.linear }
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
   public var grid: any TimeGrid { setting.grid }
@@ -24,22 +25,35 @@ public struct SamplingProblem: Sendable {
   public var stateDimension: Int { process.stateDimension(of: dimension) }
 
   /// - Parameters:
+  ///   - process: with its kernel and prior, made once.
+  ///   - score: of its states.
+  ///   - dimension: the data's.
+  ///   - seed: of prior draws and noise.
   ///   - epsilon: default: the process's own.
   ///   - path: default: independent noise for every step.
   ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
   public init(
-    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
   ) {
     setting = SamplingSetting(
-      process: process, epsilon: epsilon ?? process.samplingEpsilon, grid: grid ?? process.samplingSpacing.grid,
+      process, epsilon: epsilon ?? process.sde.samplingEpsilon, grid: grid ?? process.sde.samplingSpacing.grid,
       traits: score.traits)
     self.score = score
     self.dimension = dimension
     self.seed = seed
     self.path = path ?? IndependentPath(seed: seed)
-    prior = process.makePrior()
     precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
+  }
+
+  /// The same for a process that nobody has prepared.
+  public init(
+    process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
+  ) {
+    self.init(
+      process: PreparedProcess(process), score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path,
+      grid: grid)
   }
 
   /// A path that is the same whatever steps are taken, for solvers that choose them as they go: as fine as a step of 2⁻²⁰ T

@@ -15,12 +15,12 @@ extension SolveContext {
     try score.evaluate(x, at: .all(t), into: values)
     if let moments = problem.kernel?.moments(at: t) {
       ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, values.values, x.size)
-    } else if let linear = problem.linear, linear.isWhole {
-      let (moments, mean) = (linear.kernel.moments(at: t), makeRows())
+    } else if let kernel = problem.prepared.kernel, kernel.blocks.isWhole {
+      let (moments, mean) = (kernel.moments(at: t), makeRows())
       mean.copy(x)
       mean.add(moments.covariance, values, times: 1)
       x.values.update(repeating: 0, count: x.size)
-      x.add(moments.propagator.inverse, mean, times: 1)
+      x.add(moments.signal.inverse, mean, times: 1)
     } else {
       let mean = makeRows()
       mean.copy(x)

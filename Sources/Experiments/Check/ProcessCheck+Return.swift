@@ -4,6 +4,7 @@ import Datasets
 import Evaluation
 import Foundation
 import Processes
+import Scores
 import Solvers
 
 /// The prior, and the way back to the data.

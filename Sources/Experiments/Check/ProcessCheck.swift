@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Foundation
 import Processes
+import Scores
 import Solvers
 
 /// Whether a process does what it says, on the data of a config: for who has just written one.

@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Foundation
 import Processes
+import Scores
 
 /// Where a command's points come from and where its table goes.
 public struct PointFiles: Sendable {

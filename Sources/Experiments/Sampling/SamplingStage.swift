@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Processes
+import Scores
 import Solvers
 
 /// Draws samples with every solver of a config.

@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Processes
+import Scores
 
 /// The score of the data's own law, which must be a mixture.
 public struct ExactScoreRecipe: ScoreRecipe {

@@ -4,6 +4,7 @@ import Datasets
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 import Training
 

@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Networks
 import Processes
+import Scores
 
 /// Where an experiment's score comes from.
 enum ScoreOrigin {

@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Processes
+import Scores
 
 /// How an experiment gets its score: what `score` of a config decodes to.
 ///

@@ -2,6 +2,7 @@
 import Core
 import Foundation
 import Processes
+import Scores
 import Solvers
 
 /// The orders of a config's solvers, as a CSV file and as a table for the terminal.

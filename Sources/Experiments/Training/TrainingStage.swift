@@ -5,6 +5,7 @@ import Foundation
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 import Training
 

@@ -72,6 +72,9 @@ public struct Moments: Sendable, Equatable {
   /// α: from data to states.
   public var signal: LinearMap { blocks.map { .blocks($0.signal) } ?? .scalar(scale) }
 
+  /// Φ: from states at 0 to states.
+  public var propagator: Matrix { blocks?.propagator ?? Matrix([[scale]]) }
+
   /// C
   public var covariance: LinearMap { blocks.map { .blocks($0.covariance) } ?? .scalar(variance) }
 

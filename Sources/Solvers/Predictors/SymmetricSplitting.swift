@@ -22,31 +22,35 @@ public struct SymmetricSplitting: Predictor {
   public var limit: Limit { .law }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
-    guard let linear = context.problem.linear else { throw InputError("sscs needs a linear process") }
-    return Stepper(linear, context)
+    let prepared = context.problem.prepared
+    guard let process = prepared.linear, let kernel = prepared.kernel, let prior = prepared.priorCovariance else {
+      throw InputError("sscs needs a linear process")
+    }
+    return Stepper(process, kernel, prior, context)
   }
 
   final class Stepper: PredictorStepper {
     private let process: any LinearSDE
-    private let kernel: any LinearKernel
+    private let kernel: any PerturbationKernel
     /// P, where it does not change.
     private let stationary: Matrix?
     private let evaluator: CountingScore.Evaluator
     private let walker: any BrownianWalker
     private let score, noise, next: Rows
 
-    init(_ linear: LinearSetting, _ context: SolveContext) {
-      process = linear.process
-      kernel = linear.kernel
-      stationary = Self.stationaryCovariance(linear)
+    init(
+      _ process: any LinearSDE, _ kernel: any PerturbationKernel, _ prior: Matrix, _ context: SolveContext
+    ) {
+      self.process = process
+      self.kernel = kernel
+      stationary = Self.stationaryCovariance(process, prior)
       evaluator = context.score
       walker = context.path.makeWalker(for: context.span)
       (score, noise, next) = (context.makeRows(), context.makeRows(), context.makeRows())
     }
 
     /// The prior's covariance where A P + P Aᵀ + G Gᵀ = 0 at all times.
-    private static func stationaryCovariance(_ linear: LinearSetting) -> Matrix? {
-      let (process, p) = (linear.process, linear.priorCovariance)
+    private static func stationaryCovariance(_ process: any LinearSDE, _ p: Matrix) -> Matrix? {
       for k in 1...8 {
         let t = process.duration * Double(k) / 8
         let (a, g) = (process.driftMatrix(at: t) * p, process.diffusionMatrix(at: t))
@@ -70,10 +74,10 @@ public struct SymmetricSplitting: Predictor {
       glide(x, from: middle, to: step.to, index: 2 * step.index + 1)
     }
 
-    private func covariance(_ moments: LinearMoments) -> Matrix {
+    private func covariance(_ moments: Moments) -> Matrix {
       if let stationary { return stationary }
-      let map = moments.propagator.columns(0..<process.dataBlocks)
-      return map * map.transpose + moments.covariance
+      let map = moments.signal.matrix
+      return map * map.transpose + moments.covariance.matrix
     }
 
     /// The reverse SDE of Gaussian data, exactly.

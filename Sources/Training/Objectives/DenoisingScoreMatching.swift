@@ -4,6 +4,7 @@ import Core
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 
 /// Continuous-time denoising score matching (Vincent 2011; Song et al. 2021, eq. 7): with x_t = α x_0 + L z and t drawn from

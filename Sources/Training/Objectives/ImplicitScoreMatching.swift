@@ -2,6 +2,7 @@
 import Models
 import Networks
 import Processes
+import Scores
 
 /// Implicit score matching (Hyvärinen 2005) with the exact trace, D derivatives of the network, on simulated paths: for any
 /// process on few dimensions. `SimulatedScoreMatching` has the loss.
