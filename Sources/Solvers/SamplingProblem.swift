@@ -77,7 +77,7 @@ public struct SamplingProblem: Sendable {
 public final class SolveContext {
   public let problem: SamplingProblem
   public let span: RowSpan
-  public let score: CountingScore.Evaluator
+  public let score: CountingEvaluator
   /// Where noise comes from: the problem's path, or one that does not depend on the steps.
   public let path: any BrownianPath
   private var storages: [RowStorage] = []
@@ -96,9 +96,9 @@ public final class SolveContext {
     self.path = path ?? problem.path
     self.progress = progress
     self.observer = observer
-    let data = RowSpan(first: span.first, count: span.count, dimension: problem.dimension)
+    let data = span.with(dimension: problem.dimension)
     seen = observer != nil && span.dimension != data.dimension ? RowStorage(data) : nil
-    score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)
+    score = CountingEvaluator(try problem.score.makeEvaluator(for: span), rows: span)
   }
 
   /// Rows for a stepper's own use, valid as long as the context.
@@ -115,7 +115,7 @@ public final class SolveContext {
   public func observe(step: Int, at time: Double, _ x: Rows) {
     guard let observer else { return }
     guard let seen else { return observer.reached(x, step: step, at: time) }
-    let data = Rows(values: seen.rows.values, first: x.first, count: x.count, dimension: seen.rows.dimension)
+    let data = seen.view(like: x)
     problem.process.project(x, into: data)
     observer.reached(data, step: step, at: time)
   }

@@ -156,7 +156,7 @@ public struct Trainer: Sendable {
     private let trainer: Trainer
     private let tape: Tape
     private let worker: any ObjectiveWorker
-    private let uniforms, variations, dropouts: RowStorage
+    private let uniforms, variations, dropouts, offset: RowStorage
     /// The data's rows, and the time of each.
     private var rowsOfData: [Float]
     private var times: [Double]
@@ -168,6 +168,7 @@ public struct Trainer: Sendable {
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       dropouts = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
+      offset = RowStorage(RowSpan(first: 0, count: 1, dimension: 1))
       rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
       times = Array(repeating: 0, count: shardSize)
     }
@@ -181,26 +182,22 @@ public struct Trainer: Sendable {
       tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
       tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
       // Which rows of the data, with replacement.
-      let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
+      let span = uniforms.view(of: rows)
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-      let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
+      let variation = variations.view(of: rows)
       NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
       let shape = trainer.objective.network.conditionShape
       let condition = ScoreModel.makeConditionTensor(rows: rows.count, shape: shape, on: tape)
-      let drops = Rows(values: dropouts.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
+      let drops = dropouts.view(of: rows)
       if plan.conditionDropout > 0 {
         NoiseStream(seed: seed, purpose: .conditionDropout).uniforms(into: drops, step: step)
       } else {
-        drops.values.update(repeating: 1, count: drops.size)
+        drops.fill(1)
       }
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
-      var offset = 0.0
-      withUnsafeMutablePointer(to: &offset) {
-        NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
-          into: Rows(values: $0, first: 0, count: 1, dimension: 1), step: step)
-      }
+      NoiseStream(seed: seed, purpose: .trainingTime).uniforms(into: offset.rows, step: step)
       for i in 0..<rows.count {
-        let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
+        let u = offset.rows[0, 0] + Double(rows.lowerBound + i) / Double(plan.batch)
         times[i] = trainer.objective.times.time(atQuantile: u - u.rounded(.down))
       }
       let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in

@@ -28,7 +28,7 @@ public struct MetropolisLangevin: Corrector {
   final class Stepper: CorrectorStepper {
     private let langevin: MetropolisLangevin
     private let kernel: any PerturbationKernel
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let normals, uniforms: NoiseStream
     private let score, proposal, proposalScore, noise: Rows
     private let chance: RowStorage
@@ -42,7 +42,7 @@ public struct MetropolisLangevin: Corrector {
       uniforms = NoiseStream(seed: context.problem.seed, purpose: .acceptance)
       (score, proposal) = (context.makeRows(), context.makeRows())
       (proposalScore, noise) = (context.makeRows(), context.makeRows())
-      let column = RowSpan(first: context.span.first, count: context.span.count, dimension: 1)
+      let column = context.span.with(dimension: 1)
       (chance, density, proposalDensity) = (RowStorage(column), RowStorage(column), RowStorage(column))
     }
 

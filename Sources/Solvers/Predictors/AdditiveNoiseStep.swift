@@ -11,7 +11,7 @@ final class AdditiveNoiseStep {
   let score: Rows
   /// ΔB/√h, and H √(12/h).
   let increment, area: Rows
-  private let evaluator: CountingScore.Evaluator
+  private let evaluator: CountingEvaluator
   private let walker: any BrownianWalker
 
   init(_ context: SolveContext) {
@@ -29,7 +29,7 @@ final class AdditiveNoiseStep {
   /// `drift` ← h F(x, t), h the length of the step.
   func drift(_ x: Rows, at t: Double, _ step: Step, into drift: Rows) throws {
     try evaluator.evaluate(x, at: .all(t), into: score)
-    drift.values.update(repeating: 0, count: drift.size)
+    drift.fill(0)
     process.addReverseDrift(x, score: score, at: t, times: -step.length, to: drift)
   }
 

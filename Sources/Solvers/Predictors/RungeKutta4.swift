@@ -14,7 +14,7 @@ public struct RungeKutta4: Predictor {
 
   final class Stepper: PredictorStepper {
     private let process: any SDE
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let score, slope, stage, next: Rows
 
     init(_ context: SolveContext) {
@@ -44,7 +44,7 @@ public struct RungeKutta4: Predictor {
 
     private func findSlope(_ x: Rows, at t: Double) throws {
       try evaluator.evaluate(x, at: .all(t), into: score)
-      slope.values.update(repeating: 0, count: slope.size)
+      slope.fill(0)
       process.addFlow(x, score: score, at: t, times: 1, to: slope)
     }
   }

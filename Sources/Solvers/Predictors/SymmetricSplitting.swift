@@ -34,7 +34,7 @@ public struct SymmetricSplitting: Predictor {
     private let kernel: any PerturbationKernel
     /// P, where it does not change.
     private let stationary: Matrix?
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let walker: any BrownianWalker
     private let score, noise, next: Rows
 
@@ -87,7 +87,7 @@ public struct SymmetricSplitting: Predictor {
       let r = later.propagator * earlier.propagator.inverse
       let k = pu * r.transpose * pt.inverse
       walker.increment(from: t, to: u, step: index, into: noise, area: nil)
-      next.values.update(repeating: 0, count: next.size)
+      next.fill(0)
       next.add(k, x, times: 1)
       // In short steps what noise reaches slowly, a position, is lost in rounding.
       next.add((pu - k * r * pu).semidefiniteRoot, noise, times: 1)
