@@ -35,7 +35,10 @@ public struct ModelScore: Score {
     /// Outputs and tails of a part, for kernels with matrices.
     private let output, tail: RowStorage?
     /// Runs of rows that share a time, with what the prediction needs there.
-    private var runs: [(first: Int, count: Int, coefficients: ScoreModel.Coefficients)] = []
+    private var runs: [(rows: Range<Int>, coefficients: ScoreModel.Coefficients)] = []
+    /// What `linearise` left for products: where, and the last pass that the tape recorded.
+    private var linearised: Linearisation?
+    private var pass: (output: Tensor, input: Tensor)?
 
     init(_ score: ModelScore, _ rows: RowSpan) {
       self.score = score
@@ -51,25 +54,30 @@ public struct ModelScore: Score {
     deinit { model.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachPart(of: x, times, recording: false) { part, start, output, _ in
-        write(output, part, into: s.rows(start, part.count))
+      linearised = nil
+      forEachPart(of: x, times, recording: false) { part, output, _ in write(output, x[part], into: s[part]) }
+    }
+
+    /// One recorded pass, of which the tape keeps what all products need, where the rows go through together.
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = Linearisation(x, times)
+      forEachPart(of: x, times, recording: true) { part, output, input in
+        write(output, x[part], into: s[part])
+        pass = (output, input)
       }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachPart(of: x, times, recording: true) { part, start, output, input in
-        pullBack(v.rows(start, part.count), through: output, to: input, into: out.rows(start, part.count))
-      }
-    }
-
-    /// One recorded pass for all of them.
-    func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
-      forEachPart(of: x, times, recording: true) { part, start, output, input in
-        write(output, part, into: s.rows(start, part.count))
-        for index in v.indices {
-          pullBack(
-            v[index].rows(start, part.count), through: output, to: input, into: out[index].rows(start, part.count))
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised, let pass else { preconditionFailure("a product before there is a linearisation") }
+      guard linearised.x.count > score.shardRows else {
+        // The tape reads the parameters, whose buffer stays as long as the array does.
+        return model.parameters.withUnsafeBufferPointer { _ in
+          pullBack(v, through: pass.output, to: pass.input, into: out)
         }
+      }
+      // The tape holds one pass: of more rows than the network takes at a time, each part goes through again.
+      forEachPart(of: linearised.x, linearised.times, recording: true) { part, output, input in
+        pullBack(v[part], through: output, to: input, into: out[part])
       }
     }
 
@@ -78,29 +86,19 @@ public struct ModelScore: Score {
     /// s_tail = skip · x + output · F, and 0 elsewhere
     private func write(_ output: Tensor, _ x: Rows, into s: Rows) {
       for run in runs {
-        let o = run.first * x.dimension
+        let (x, s, first) = (x[run.rows], s[run.rows], run.rows.lowerBound)
         switch run.coefficients {
         case .scalar(let c):
-          ck_combine_float(s.values + o, c.skip, x.values + o, c.output, output.values + o, run.count * x.dimension)
+          ck_combine_float(s.values, c.skip, x.values, c.output, output.values + first * x.dimension, x.size)
         case .blocks(let c):
-          writeBlocks(output, c, x.rows(run.first, run.count), first: run.first, into: s.rows(run.first, run.count))
+          guard let outputs = self.output?.rows[run.rows], let result = tail?.rows[run.rows] else { continue }
+          for i in 0..<outputs.size { outputs.values[i] = Double(output.values[first * outputs.dimension + i]) }
+          result.fill(0)
+          result.add(c.output, outputs, times: 1)
+          if let skip = c.skip { result.add(skip, x, times: 1) }
+          s.fill(0)
+          s.copy(columns: 0..<result.dimension, of: result, to: s.dimension - result.dimension)
         }
-      }
-    }
-
-    private func writeBlocks(_ output: Tensor, _ c: BlockCoefficients, _ x: Rows, first: Int, into s: Rows) {
-      guard let storage = self.output, let tail else { return }
-      let (values, result) = (storage.rows.rows(first, x.count), tail.rows.rows(first, x.count))
-      let start = output.values + first * values.dimension
-      for i in 0..<values.size { values.values[i] = Double(start[i]) }
-      result.values.update(repeating: 0, count: result.size)
-      result.add(c.output, values, times: 1)
-      if let skip = c.skip { result.add(skip, x, times: 1) }
-      let head = s.dimension - result.dimension
-      for row in 0..<x.count {
-        let target = s.values + row * s.dimension
-        target.update(repeating: 0, count: head)
-        (target + head).update(from: result.values + row * result.dimension, count: result.dimension)
       }
     }
 
@@ -110,37 +108,29 @@ public struct ModelScore: Score {
     private func pullBack(_ v: Rows, through output: Tensor, to input: Tensor, into out: Rows) {
       let adjoint = tape.constant(rows: input.rows, columns: output.columns)
       for run in runs {
-        let o = run.first * v.dimension
+        let (v, start) = (v[run.rows], adjoint.values + run.rows.lowerBound * output.columns)
         switch run.coefficients {
-        case .scalar(let c):
-          ck_to_float(adjoint.values + o, v.values + o, c.output * c.input, run.count * v.dimension)
+        case .scalar(let c): ck_to_float(start, v.values, c.output * c.input, v.size)
         case .blocks(let c):
-          guard let storage = self.output, let tail else { continue }
-          let given = storage.rows.rows(run.first, run.count)
-          copyTail(of: v.rows(run.first, run.count), into: given)
-          let turned = tail.rows.rows(run.first, run.count)
-          turned.values.update(repeating: 0, count: turned.size)
+          guard let given = self.output?.rows[run.rows], let turned = tail?.rows[run.rows] else { continue }
+          given.copy(columns: v.dimension - given.dimension..<v.dimension, of: v)
+          turned.fill(0)
           turned.add(c.output.transpose, given, times: 1)
-          ck_to_float(adjoint.values + run.first * turned.dimension, turned.values, 1, turned.size)
+          for i in 0..<turned.size { start[i] = Float(turned.values[i]) }
         }
       }
       tape.backward(from: output, adjoint: adjoint)
       guard let gradient = tape.gradient(of: input) else { preconditionFailure("a network that ignores its input") }
       for run in runs {
-        let o = run.first * v.dimension
+        let (v, out, start) = (v[run.rows], out[run.rows], gradient.values + run.rows.lowerBound * v.dimension)
         switch run.coefficients {
-        case .scalar(let c):
-          ck_combine_float(out.values + o, c.skip, v.values + o, 1, gradient.values + o, run.count * v.dimension)
+        case .scalar(let c): ck_combine_float(out.values, c.skip, v.values, 1, start, v.size)
         case .blocks(let c):
-          let target = out.rows(run.first, run.count)
           let width = v.dimension / c.input.count
-          for i in 0..<target.size {
-            target.values[i] = c.input[i % v.dimension / width] * Double(gradient.values[o + i])
-          }
-          guard let skip = c.skip, let tail else { continue }
-          let given = tail.rows.rows(run.first, run.count)
-          copyTail(of: v.rows(run.first, run.count), into: given)
-          target.add(skip.transpose, given, times: 1)
+          for i in 0..<out.size { out.values[i] = c.input[i % v.dimension / width] * Double(start[i]) }
+          guard let skip = c.skip, let given = tail?.rows[run.rows] else { continue }
+          given.copy(columns: v.dimension - given.dimension..<v.dimension, of: v)
+          out.add(skip.transpose, given, times: 1)
         }
       }
       // The next product finds this memory again.
@@ -148,24 +138,16 @@ public struct ModelScore: Score {
       tape.arena.recycle(adjoint.values, adjoint.count)
     }
 
-    /// The last values of each row.
-    private func copyTail(of v: Rows, into tail: Rows) {
-      let head = v.dimension - tail.dimension
-      for row in 0..<v.count {
-        (tail.values + row * tail.dimension).update(from: v.values + row * v.dimension + head, count: tail.dimension)
-      }
-    }
-
     // MARK: The network
 
     /// Takes the network through rows, as many at a time as it likes.
     private func forEachPart(
-      of x: Rows, _ times: Times, recording: Bool, 
-      _ body: (_ part: Rows, _ start: Int, _ output: Tensor, _ input: Tensor) -> Void
+      of x: Rows, _ times: Times, recording: Bool,
+      _ body: (_ part: Range<Int>, _ output: Tensor, _ input: Tensor) -> Void
     ) {
       for start in stride(from: 0, to: x.count, by: score.shardRows) {
-        let part = x.rows(start, min(score.shardRows, x.count - start))
-        forward(part, times.dropping(start), recording) { body(part, start, $0, $1) }
+        let part = start..<min(start + score.shardRows, x.count)
+        forward(x[part], times.from(start), recording) { body(part, $0, $1) }
       }
     }
 
@@ -175,15 +157,12 @@ public struct ModelScore: Score {
       model.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording, constants: true)
+        let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
-        let noiseLevel: Tensor
-        switch times {
-        case .all(let t):
-          noiseLevel = tape.constant(rows: 1, columns: 1)
-          append(first: 0, count: x.count, at: t, noiseLevel)
-        case .each(let t):
-          noiseLevel = tape.constant(rows: x.count, columns: 1)
-          for row in 0..<x.count { append(first: row, count: 1, at: t[row], noiseLevel) }
+        times.forEachRun(x.count) { rows, t in
+          let moments = model.kernel.moments(at: t)
+          noiseLevel[rows.lowerBound, 0] = Float(model.noiseLevel(moments, at: t))
+          runs.append((rows, model.coefficients(moments)))
         }
         let shape = model.network.conditionShape
         let condition = ScoreModel.makeConditionTensor(rows: x.count, shape: shape, on: tape)
@@ -193,44 +172,21 @@ public struct ModelScore: Score {
           }
         }
         var input = tape.constant(rows: x.count, columns: x.dimension)
-        for run in runs { write(x.rows(run.first, run.count), run.coefficients, to: input, first: run.first) }
+        for run in runs { write(x[run.rows], run.coefficients, to: input.values + run.rows.lowerBound * x.dimension) }
         if recording { input = tape.variable(input) }
         body(
           model.network.forward(input, noiseLevel: noiseLevel, second: nil, condition: condition, on: tape), input)
       }
     }
 
-    private func append(first: Int, count: Int, at t: Double, _ noiseLevel: Tensor) {
-      let moments = model.kernel.moments(at: t)
-      noiseLevel[first, 0] = Float(model.noiseLevel(moments, at: t))
-      runs.append((first, count, model.coefficients(moments)))
-    }
-
     /// input x, in floats
-    private func write(_ x: Rows, _ coefficients: ScoreModel.Coefficients, to input: Tensor, first: Int) {
-      let target = input.values + first * x.dimension
+    private func write(_ x: Rows, _ coefficients: ScoreModel.Coefficients, to target: UnsafeMutablePointer<Float>) {
       switch coefficients {
       case .scalar(let c): ck_to_float(target, x.values, c.input, x.size)
       case .blocks(let c):
         let width = x.dimension / c.input.count
         for i in 0..<x.size { target[i] = Float(c.input[i % x.dimension / width] * x.values[i]) }
       }
-    }
-  }
-}
-
-extension Rows {
-  fileprivate func rows(_ first: Int, _ count: Int) -> Rows {
-    Rows(values: values + first * dimension, first: self.first + first, count: count, dimension: dimension)
-  }
-}
-
-extension Times {
-  /// The times of the rows from one on.
-  fileprivate func dropping(_ rows: Int) -> Times {
-    switch self {
-    case .all: self
-    case .each(let t): .each(t + rows)
     }
   }
 }

@@ -66,6 +66,7 @@ public struct MixtureScore: Score {
     private var inverse = Matrix.identity(1)
     private var adjoint = Matrix.identity(1)
     private let white: [RowStorage]
+    private var linearised: Linearisation?
 
     init(_ score: MixtureScore, _ rows: RowSpan) {
       mixture = score.mixture
@@ -84,18 +85,25 @@ public struct MixtureScore: Score {
     deinit { scratch.deallocate() }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachRun(x, times) { x, offset in
-        let target = rows(s, offset, x)
+      forEachRun(x, times) { x, run in
+        let target = s[run]
         ck_mixture_evaluate(&table.c, x.values, x.count, target.values, nil, nil, nil, scratch)
         turnBack(target)
       }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachRun(x, times) { x, offset in
-        var direction = rows(v, offset, x)
+    /// A product is made from the states anew, which costs about as much as a score.
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      try evaluate(x, at: times, into: s)
+      linearised = Linearisation(x, times)
+    }
+
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised else { preconditionFailure("a product before there is a linearisation") }
+      forEachRun(linearised.x, linearised.times) { x, run in
+        var direction = v[run]
         if commonVariance != nil { direction = transformed(direction, by: inverse, in: 1) }
-        let target = rows(out, offset, x)
+        let target = out[run]
         ck_mixture_evaluate(&table.c, x.values, x.count, nil, nil, direction.values, target.values, scratch)
         turnBack(target)
       }
@@ -103,14 +111,9 @@ public struct MixtureScore: Score {
 
     /// log pₜ(x) of every row; `out` has `x.count` values.
     func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) {
-      forEachRun(x, times) { x, offset in
-        ck_mixture_evaluate(&table.c, x.values, x.count, nil, out + offset, nil, nil, scratch)
+      forEachRun(x, times) { x, run in
+        ck_mixture_evaluate(&table.c, x.values, x.count, nil, out + run.lowerBound, nil, nil, scratch)
       }
-    }
-
-    /// The rows of others that belong to a run.
-    private func rows(_ all: Rows, _ offset: Int, _ run: Rows) -> Rows {
-      Rows(values: all.values + offset * dimension, first: run.first, count: run.count, dimension: dimension)
     }
 
     /// A gradient in x′ becomes one in x: s = L⁻ᵀ s′.
@@ -119,24 +122,17 @@ public struct MixtureScore: Score {
     }
 
     private func transformed(_ x: Rows, by matrix: Matrix, in slot: Int) -> Rows {
-      let result = Rows(values: white[slot].rows.values, first: x.first, count: x.count, dimension: dimension)
-      result.values.update(repeating: 0, count: result.size)
+      let result = white[slot].view(like: x)
+      result.fill(0)
       result.add(matrix, x, times: 1)
       return result
     }
 
     /// Calls `body` on runs of rows that share a time, in the table's coordinates, with the table made for that time.
-    private func forEachRun(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ offset: Int) -> Void) {
-      func run(_ first: Int, _ count: Int, _ t: Double) {
+    private func forEachRun(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ run: Range<Int>) -> Void) {
+      times.forEachRun(x.count) { run, t in
         prepare(t)
-        var part = Rows(
-          values: x.values + first * dimension, first: x.first + first, count: count, dimension: dimension)
-        if commonVariance != nil { part = transformed(part, by: inverse, in: 0) }
-        body(part, first)
-      }
-      switch times {
-      case .all(let t): run(0, x.count, t)
-      case .each(let t): for row in 0..<x.count { run(row, 1, t[row]) }
+        body(commonVariance == nil ? x[run] : transformed(x[run], by: inverse, in: 0), run)
       }
     }
 

@@ -36,29 +36,17 @@ public struct TransformedScore: Score {
       storages = (0..<6).map { _ in RowStorage(rows) }
     }
 
-    private func rows(_ index: Int, like x: Rows) -> Rows {
-      Rows(values: storages[index].rows.values, first: x.first, count: x.count, dimension: x.dimension)
-    }
-
     /// y, e, k and k′. Where x has no coordinates y is not a number.
     private func transform(_ x: Rows) -> (y: Rows, e: Rows, k: Rows, curvature: Rows) {
-      let (y, e, k, curvature) = (rows(0, like: x), rows(1, like: x), rows(2, like: x), rows(3, like: x))
+      let views = storages.map { $0.view(like: x) }
+      let y = views[0]
       if (try? coordinates.encode(x, into: y, from: stream)) == nil {
-        for row in 0..<x.count { encode(row, of: x, into: y) }
+        for row in 0..<x.count where (try? coordinates.encode(x.row(row), into: y.row(row), from: stream)) == nil {
+          y.row(row).fill(.nan)
+        }
       }
-      coordinates.writeDerivatives(y, slope: e, logSlope: k, curvature: curvature)
-      return (y, e, k, curvature)
-    }
-
-    private func encode(_ row: Int, of x: Rows, into y: Rows) {
-      let o = row * x.dimension
-      let (one, out) = (
-        Rows(values: x.values + o, first: x.first + row, count: 1, dimension: x.dimension),
-        Rows(values: y.values + o, first: x.first + row, count: 1, dimension: x.dimension)
-      )
-      if (try? coordinates.encode(one, into: out, from: stream)) == nil {
-        out.values.update(repeating: .nan, count: x.dimension)
-      }
+      coordinates.writeDerivatives(y, slope: views[1], logSlope: views[2], curvature: views[3])
+      return (y, views[1], views[2], views[3])
     }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
@@ -67,14 +55,20 @@ public struct TransformedScore: Score {
       for i in 0..<x.size { s.values[i] = (s.values[i] - k.values[i]) / e.values[i] }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      let s = rows(4, like: x)
-      try evaluate(x, at: times, into: s)
-      let (y, e, k, curvature) = transform(x)
-      let direction = rows(5, like: x)
-      for i in 0..<x.size { direction.values[i] = v.values[i] / e.values[i] }
-      try base.pullback(direction, y, at: times, into: out)
-      for i in 0..<x.size {
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      let (y, e, k, _) = transform(x)
+      try base.linearise(y, at: times, into: s)
+      for i in 0..<x.size { s.values[i] = (s.values[i] - k.values[i]) / e.values[i] }
+      storages[4].view(like: x).copy(s)
+    }
+
+    /// The views of `linearise` are still there: y, and what was made of it.
+    func pullback(_ v: Rows, into out: Rows) throws {
+      let (e, k, curvature) = (storages[1].view(like: v), storages[2].view(like: v), storages[3].view(like: v))
+      let (s, direction) = (storages[4].view(like: v), storages[5].view(like: v))
+      for i in 0..<v.size { direction.values[i] = v.values[i] / e.values[i] }
+      try base.pullback(direction, into: out)
+      for i in 0..<v.size {
         let own = s.values[i] * k.values[i] + curvature.values[i] / e.values[i]
         out.values[i] = (out.values[i] - own * v.values[i]) / e.values[i]
       }

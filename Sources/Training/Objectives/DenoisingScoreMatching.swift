@@ -68,7 +68,7 @@ public struct DenoisingScoreMatching: Objective {
       let (rows, dimension, tail) = (shard.rows, model.network.dimension, model.network.outputDimension)
       let noiseLevel = tape.constant(rows: rows.count, columns: 1)
       let weight = tape.constant(rows: rows.count, columns: 1)
-      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
+      let z = noise.view(of: rows)
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: tail)
@@ -113,14 +113,14 @@ public struct DenoisingScoreMatching: Objective {
       let (x, x0, goal, result) = (state.rows, data.rows, wanted.rows, scaled.rows)
       let (dimension, tail, width) = (x.dimension, goal.dimension, x.dimension / c.input.count)
       for j in 0..<x0.dimension { x0.values[j] = Double(given[i * x0.dimension + j]) }
-      x.values.update(repeating: 0, count: dimension)
+      x.fill(0)
       x.add(c.map, x0, times: 1)
-      x.add(c.root, Rows(values: z.values + i * dimension, first: 0, count: 1, dimension: dimension), times: 1)
+      x.add(c.root, z.row(i), times: 1)
       for j in 0..<dimension { input.values[i * dimension + j] = Float(c.input[j / width] * x.values[j]) }
       for j in 0..<tail { goal.values[j] = z[i, dimension - tail + j] }
       if let guess = c.guess {
         goal.add(guess, x, times: -1)
-        result.values.update(repeating: 0, count: tail)
+        result.fill(0)
         result.add(c.residual.lowerInverse, goal, times: 1)
         goal.copy(result)
       }
