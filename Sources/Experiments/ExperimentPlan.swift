@@ -21,7 +21,7 @@ public struct ExperimentPlan: Sendable {
   public var process: any SDE { model.process }
   public var processKind: String { model.processKind }
   public var score: any ScoreRecipe { model.score }
-  public var network: (any ScoreNetwork)? { model.network }
+  public var network: (any Network)? { model.network }
   public var training: TrainingPlan? { model.training }
   /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
   public var trainingIdentity: String { model.identity }

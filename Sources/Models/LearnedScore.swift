@@ -6,7 +6,7 @@ import Tensors
 
 /// A score that is a network read by the conventions of a process: what training makes.
 public protocol LearnedScore: Score {
-  var network: any ScoreNetwork { get }
+  var network: any Network { get }
   /// How much noise there is at each time, for the network's label.
   var noise: any PerturbationKernel { get }
   /// T
@@ -22,10 +22,10 @@ extension LearnedScore {
   public func with(parameters: [Float]) -> Self { with(parameters: parameters, classes: nil) }
 
   /// What the network is told about the noise level at time t.
-  public func label(_ moments: Moments, at t: Double) -> Double {
-    switch network.label {
+  public func noiseLevel(_ moments: Moments, at t: Double) -> Double {
+    switch network.noiseInput {
     case .time: 1000 * t / duration
-    case .logNoise: log(moments.deviation / moments.scale)
+    case .logNoiseToSignal: log(moments.deviation / moments.scale)
     case .discrete(let levels): Double(levels) * t / duration - 1
     }
   }

@@ -17,7 +17,7 @@ import Tensors
 /// misses: K = L_{·t}ᵀ Q⁻¹ with Q = σ_d² Φ E (Φ E)ᵀ + C, R Rᵀ = I − K L_{·t}. The network's target has unit variance at every noise
 /// level, as for a scalar process with EDM's preconditioning.
 public struct LinearNetworkScore: LearnedScore {
-  public let network: any ScoreNetwork
+  public let network: any Network
   public let parameters: [Float]
   public let noise: any PerturbationKernel
   public let duration: Double
@@ -32,7 +32,7 @@ public struct LinearNetworkScore: LearnedScore {
 
   /// - Precondition: a network of the state's dimension, with an output for each value that noise acts on.
   public init(
-    _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction = .noise, process: any LinearSDE,
+    _ network: any Network, parameters: [Float], prediction: Prediction = .noise, process: any LinearSDE,
     dataDeviation: Double = 1, classes: RowClasses = .inTurn
   ) {
     precondition(prediction == .noise || prediction == .edm, "noise or edm")
@@ -44,7 +44,7 @@ public struct LinearNetworkScore: LearnedScore {
   }
 
   private init(
-    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, _ dataDeviation: Double,
+    _ network: any Network, parameters: [Float], _ prediction: Prediction, _ dataDeviation: Double,
     kernel: any LinearKernel, noise: any PerturbationKernel,
     duration: Double, blocks: (state: Int, data: Int, noise: Int), classes: RowClasses
   ) {
@@ -236,28 +236,29 @@ public struct LinearNetworkScore: LearnedScore {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording, constants: true)
-        let label: Tensor
+        let noiseLevel: Tensor
         var runs: [(first: Int, count: Int, coefficients: Coefficients)] = []
         switch times {
         case .all(let t):
-          label = tape.constant(rows: 1, columns: 1)
+          noiseLevel = tape.constant(rows: 1, columns: 1)
           let coefficients = score.coefficients(at: t)
-          label.values[0] = Float(score.label(coefficients.noise, at: t))
+          noiseLevel.values[0] = Float(score.noiseLevel(coefficients.noise, at: t))
           runs.append((0, count, coefficients))
         case .each(let t):
-          label = tape.constant(rows: count, columns: 1)
+          noiseLevel = tape.constant(rows: count, columns: 1)
           for row in 0..<count {
             let time = t[start + row]
             let coefficients = score.coefficients(at: time)
-            label.values[row] = Float(score.label(coefficients.noise, at: time))
+            noiseLevel.values[row] = Float(score.noiseLevel(coefficients.noise, at: time))
             runs.append((row, 1, coefficients))
           }
         }
         var classes: Tensor?
-        if score.network.classCount > 0 {
+        if score.network.conditionShape.classCount > 0 {
           let column = tape.constant(rows: count, columns: 1)
           for row in 0..<count {
-            column.values[row] = Float(score.classes[x.first + start + row, of: score.network.classCount])
+            column.values[row] = Float(
+              score.classes[x.first + start + row, of: score.network.conditionShape.classCount])
           }
           classes = column
         }
@@ -272,7 +273,8 @@ public struct LinearNetworkScore: LearnedScore {
           }
         }
         if recording { input = tape.variable(input) }
-        let output = score.network.forward(input, label: label, classes: classes, on: tape)
+        let output = score.network.forward(
+          input, noiseLevel: noiseLevel, second: nil, condition: classes, on: tape)
         body(Part(start: start, count: count, output: output, input: input, runs: runs))
       }
     }

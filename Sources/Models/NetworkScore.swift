@@ -9,7 +9,7 @@ import Tensors
 
 /// A network read as a score: its output, label and input scale follow from the process's kernel.
 public struct NetworkScore: LearnedScore {
-  public let network: any ScoreNetwork
+  public let network: any Network
   public let parameters: [Float]
   public let prediction: Prediction
   public let kernel: any PerturbationKernel
@@ -22,7 +22,7 @@ public struct NetworkScore: LearnedScore {
   private let tapes = TapePool()
 
   public init(
-    _ network: any ScoreNetwork, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
+    _ network: any Network, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
     duration: Double, dataDeviation: Double = 1, classes: RowClasses = .inTurn
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
@@ -153,21 +153,21 @@ public struct NetworkScore: LearnedScore {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording, constants: true)
-        let label: Tensor
+        let noiseLevel: Tensor
         runs.removeAll(keepingCapacity: true)
         switch times {
         case .all(let t):
-          label = tape.constant(rows: 1, columns: 1)
-          append(first: 0, count: x.count, at: t, label: label)
+          noiseLevel = tape.constant(rows: 1, columns: 1)
+          append(first: 0, count: x.count, at: t, noiseLevel: noiseLevel)
         case .each(let t):
-          label = tape.constant(rows: x.count, columns: 1)
-          for row in 0..<x.count { append(first: row, count: 1, at: t[row], label: label) }
+          noiseLevel = tape.constant(rows: x.count, columns: 1)
+          for row in 0..<x.count { append(first: row, count: 1, at: t[row], noiseLevel: noiseLevel) }
         }
         var classes: Tensor?
-        if score.network.classCount > 0 {
+        if score.network.conditionShape.classCount > 0 {
           let column = tape.constant(rows: x.count, columns: 1)
           for row in 0..<x.count {
-            column.values[row] = Float(score.classes[x.first + row, of: score.network.classCount])
+            column.values[row] = Float(score.classes[x.first + row, of: score.network.conditionShape.classCount])
           }
           classes = column
         }
@@ -177,13 +177,15 @@ public struct NetworkScore: LearnedScore {
           ck_to_float(input.values + o, x.values + o, run.coefficients.input, run.count * x.dimension)
         }
         if recording { input = tape.variable(input) }
-        body(score.network.forward(input, label: label, classes: classes, on: tape), input)
+        let output = score.network.forward(
+          input, noiseLevel: noiseLevel, second: nil, condition: classes, on: tape)
+        body(output, input)
       }
     }
 
-    private func append(first: Int, count: Int, at t: Double, label: Tensor) {
+    private func append(first: Int, count: Int, at t: Double, noiseLevel: Tensor) {
       let moments = score.kernel.moments(at: t)
-      label[first, 0] = Float(score.label(moments, at: t))
+      noiseLevel[first, 0] = Float(score.noiseLevel(moments, at: t))
       runs.append((first, count, score.coefficients(moments)))
     }
   }

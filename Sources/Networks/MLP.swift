@@ -1,45 +1,62 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Glibc
-// SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
-/// A multilayer perceptron on [x, features of the noise label] with SiLU between its layers.
-public struct MLP: ScoreNetwork {
+/// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its layers.
+public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int
   public let hidden: [Int]
   public let features: TimeFeatures
+  public let conditionShape: ConditionShape
   public let layout: ParameterLayout
   private let weights, biases: [Int]
+  private let embedding: ConditionEmbedding?
+  private let beginnings: [String: LayerBuilder.Beginning]
 
-  public var label: NoiseLabel { features.label }
+  public var noiseInput: NoiseLevelInput { features.noiseInput }
+  public var knowsNothing: Bool { embedding != nil }
 
-  /// - Precondition: at least one hidden layer, all widths at least 1.
-  public init(dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures) {
+  /// - Parameters:
+  ///   - dimension: the width of x.
+  ///   - output: the width of the result; nil: that of x.
+  ///   - hidden: the widths of the hidden layers, at least one, each at least 1.
+  ///   - features: how the network sees the noise level.
+  ///   - condition: what the network is told of each row; embedded as widely as the noise level.
+  public init(
+    dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures, condition: ConditionShape = .nothing
+  ) {
     let output = output ?? dimension
     precondition(!hidden.isEmpty && hidden.allSatisfy { $0 > 0 } && dimension > 0 && output > 0)
     self.dimension = dimension
     outputDimension = output
     self.hidden = hidden
     self.features = features
-    var layout = ParameterLayout()
+    conditionShape = condition
+    var builder = LayerBuilder()
     var weights: [Int] = []
     var biases: [Int] = []
-    let widths = [dimension + features.count] + hidden + [output]
+    let widths = [dimension + features.count + (condition == .nothing ? 0 : features.count)] + hidden + [output]
     for i in 0..<widths.count - 1 {
-      weights.append(layout.add("layers.\(i).weight", shape: [widths[i + 1], widths[i]]))
-      biases.append(layout.add("layers.\(i).bias", shape: [widths[i + 1]]))
+      weights.append(builder.layout.add("layers.\(i).weight", shape: [widths[i + 1], widths[i]]))
+      biases.append(builder.layout.add("layers.\(i).bias", shape: [widths[i + 1]]))
     }
-    self.layout = layout
+    var embedding = ConditionEmbedding(condition, width: features.count, &builder)
+    embedding?.addNothing(&builder)
+    self.embedding = embedding
+    layout = builder.layout
+    beginnings = builder.beginnings
     self.weights = weights
     self.biases = biases
   }
 
   /// Weights uniform in ±√(3/in), which keeps the variance; zero biases; a last layer a hundredth of that, so that the
-  /// first prediction is nearly zero.
+  /// first prediction is nearly zero. Embeddings of conditions begin as `LayerBuilder` says.
   public func initialParameters(seed: UInt64) -> [Float] {
-    var values = [Float](repeating: 0, count: layout.count)
     let stream = NoiseStream(seed: seed, purpose: .weights)
+    var values = [Float](repeating: 0, count: layout.count)
+    if embedding != nil { values = layout.initialValues(beginnings, from: stream) }
     for (layer, index) in weights.enumerated() {
       let entry = layout.entries[index]
       let bound = sqrt(3 / Double(entry.columns)) * (layer == weights.count - 1 ? 0.01 : 1)
@@ -49,8 +66,9 @@ public struct MLP: ScoreNetwork {
     return values
   }
 
-  public func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
-    var h = firstLayer(x, label, tape)
+  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    precondition(second == nil, "a network of one noise level")
+    var h = firstLayer(x, noiseLevel, embedding?(condition, on: tape), tape)
     for layer in 1..<weights.count {
       let z = tape.matrixProduct(h, tape.parameter(weights[layer]), transposeB: true)
       tape.recycle(h)
@@ -61,18 +79,24 @@ public struct MLP: ScoreNetwork {
     return h
   }
 
-  private func firstLayer(_ x: Tensor, _ label: Tensor, _ tape: Tape) -> Tensor {
+  private func firstLayer(_ x: Tensor, _ noiseLevel: Tensor, _ condition: Tensor?, _ tape: Tape) -> Tensor {
     let weight = tape.parameter(weights[0])
     let bias = tape.parameter(biases[0])
-    if !tape.recording && label.rows == 1 {
-      // One noise level for all rows: its part of the layer is a single row, a bias.
+    if !tape.recording && noiseLevel.rows == 1 {
+      // All rows share the noise level, so its part of the layer is a single row: a bias.
       let timeWeight = tape.columns(weight, first: dimension, count: features.count)
-      let shared = tape.addBias(tape.matrixProduct(features(label, on: tape), timeWeight, transposeB: true), bias)
+      let shared = tape.addBias(tape.matrixProduct(features(noiseLevel, on: tape), timeWeight, transposeB: true), bias)
       let dataWeight = tape.columns(weight, first: 0, count: dimension)
-      return tape.biasThenSilu(tape.matrixProduct(x, dataWeight, transposeB: true), shared)
+      var z = tape.matrixProduct(x, dataWeight, transposeB: true)
+      if let condition {
+        let conditionWeight = tape.columns(weight, first: dimension + features.count, count: features.count)
+        z = tape.sum(1, z, 1, tape.matrixProduct(condition, conditionWeight, transposeB: true))
+      }
+      return tape.biasThenSilu(z, shared)
     }
-    let labels = label.rows == x.rows ? label : tape.repeatRow(label, rows: x.rows)
-    let input = tape.concatenate(x, features(labels, on: tape))
+    let levels = noiseLevel.rows == x.rows ? noiseLevel : tape.repeatRow(noiseLevel, rows: x.rows)
+    var input = tape.concatenate(x, features(levels, on: tape))
+    if let condition { input = tape.concatenate(input, condition) }
     return tape.biasThenSilu(tape.matrixProduct(input, weight, transposeB: true), bias)
   }
 }

@@ -1,9 +1,9 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Glibc
-// SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
-/// [sin(w_k u), cos(w_k u)] of a noise label u: how a network sees the noise level.
+/// [sin(w_k u), cos(w_k u)] of a noise level u: how a network sees it.
 public struct TimeFeatures: Sendable, Equatable {
   public enum Kind: String, Sendable, CaseIterable {
     /// w_k = 10000^{−k/half} on u = 1000 t / T (Vaswani et al. 2017; Ho et al. 2020)
@@ -15,9 +15,12 @@ public struct TimeFeatures: Sendable, Equatable {
   public let kind: Kind
   /// How many numbers, sines and cosines together; even.
   public let count: Int
+  /// w_k, half as many as features; with the factor 2π.
   public let frequencies: [Float]
 
   /// - Parameters:
+  ///   - kind: which frequencies.
+  ///   - count: how many features; even.
   ///   - scale: the spread of Fourier frequencies.
   ///   - seed: draws the Fourier frequencies.
   public init(_ kind: Kind, count: Int, scale: Double, seed: UInt64) {
@@ -34,12 +37,12 @@ public struct TimeFeatures: Sendable, Equatable {
     }
   }
 
-  public var label: NoiseLabel { kind == .sinusoidal ? .time : .logNoise }
+  public var noiseInput: NoiseLevelInput { kind == .sinusoidal ? .time : .logNoiseToSignal }
 
-  /// Features of a column of labels.
-  public func callAsFunction(_ label: Tensor, on tape: Tape) -> Tensor {
+  /// Features of a column of noise levels: rows × `count`.
+  public func callAsFunction(_ noiseLevel: Tensor, on tape: Tape) -> Tensor {
     let row = tape.constant(rows: 1, columns: frequencies.count)
     frequencies.withUnsafeBufferPointer { row.values.update(from: $0.baseAddress!, count: $0.count) }
-    return tape.sinusoids(label, frequencies: row)
+    return tape.sinusoids(noiseLevel, frequencies: row)
   }
 }

@@ -72,7 +72,8 @@ public struct Trainer: Sendable {
     _ objective: any TrainingObjective, dataDimension: Int, _ data: any TrainingSource, _ labels: [Int]?,
     _ plan: TrainingPlan, _ seed: UInt64, _ threads: Int
   ) {
-    precondition(objective.score.network.classCount == 0 || labels?.count == data.count, "a class for every item")
+    precondition(
+      objective.score.network.conditionShape.classCount == 0 || labels?.count == data.count, "a class for every item")
     precondition(data.dimension == dataDimension && data.count > 0, "data of another dimension")
     self.objective = objective
     self.plan = plan
@@ -218,7 +219,8 @@ public struct Trainer: Sendable {
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
       let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
       NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
-      let classes = trainer.score.network.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
+      let classes =
+        trainer.score.network.conditionShape.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
       var offset = 0.0
       withUnsafeMutablePointer(to: &offset) {

@@ -189,7 +189,7 @@ import Testing
   @Test("a pipeline's folder, with the scheduler's noise levels and prediction") func pipeline() throws {
     let folder = try Folder()
     let plain = try DiffusersFolder(folder.path)
-    #expect(plain.schedule.levels == 1000 && plain.prediction == nil && plain.network.label == .discrete(1000))
+    #expect(plain.schedule.levels == 1000 && plain.prediction == nil && plain.network.noiseInput == .discrete(1000))
     try FileManager.default.createDirectory(atPath: "\(folder.path)/unet", withIntermediateDirectories: false)
     for file in [folder.config, folder.weights] {
       try FileManager.default.moveItem(
@@ -200,7 +200,7 @@ import Testing
       to: "scheduler/scheduler_config.json")
     for path in [folder.path, "\(folder.path)/unet"] {
       let read = try DiffusersFolder(path)
-      #expect(read.schedule.levels == 50 && read.prediction == .velocity && read.network.label == .discrete(50))
+      #expect(read.schedule.levels == 50 && read.prediction == .velocity && read.network.noiseInput == .discrete(50))
       #expect(read.network.initialParameters(seed: 1) == plain.network.initialParameters(seed: 2))
     }
   }

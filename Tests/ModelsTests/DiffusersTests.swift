@@ -48,9 +48,9 @@ import Testing
       tape.begin(parameters: parameters.baseAddress!, recording: true, composing: mode.composing)
       let x = tape.variable(try images("input"))
       let times = try #require(io.tensors["timesteps"]).values
-      let label = column(network.label == .logNoise ? times.map { log($0) } : times)
+      let label = column(network.noiseInput == .logNoiseToSignal ? times.map { log($0) } : times)
       let classes = io.tensors["labels"].map { column($0.values) }
-      let output = network.forward(x, label: label, classes: classes, on: tape)
+      let output = network.forward(x, noiseLevel: label, second: nil, condition: classes, on: tape)
       let expected = Self.rows(try #require(io.tensors["output"]))
       let found = (0..<output.count).map { output.values[$0] }
       #expect(Self.difference(found, expected) < 1e-4 * Self.largest(expected))
@@ -66,8 +66,9 @@ import Testing
       // The same without recording, which reuses memory.
       tape.begin(parameters: parameters.baseAddress!, recording: false)
       let inference = network.forward(
-        try images("input"), label: column(network.label == .logNoise ? times.map { log($0) } : times),
-        classes: io.tensors["labels"].map { column($0.values) }, on: tape)
+        try images("input"),
+        noiseLevel: column(network.noiseInput == .logNoiseToSignal ? times.map { log($0) } : times),
+        second: nil, condition: io.tensors["labels"].map { column($0.values) }, on: tape)
       #expect((0..<inference.count).allSatisfy { abs(inference.values[$0] - found[$0]) <= 1e-5 * Self.largest(found) })
     }
     var checked = 0

@@ -8,20 +8,22 @@ import Tensors
 import Testing
 
 /// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label alone.
-private struct GaussianOracle: ScoreNetwork {
+private struct GaussianOracle: Network {
   let dimension = 2
   let layout: ParameterLayout = {
     var layout = ParameterLayout()
     _ = layout.add("unused", shape: [1])
     return layout
   }()
-  let label = NoiseLabel.time
+  let noiseInput = NoiseLevelInput.time
   /// The factor F(in · x) / (in · x) at time t.
   let factor: @Sendable (Double) -> Double
   func initialParameters(seed: UInt64) -> [Float] { [0] }
-  func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
+  func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
     let scale = tape.constant(rows: x.rows, columns: 1)
-    for i in 0..<x.rows { scale.values[i] = Float(factor(Double(label.values[label.rows == 1 ? 0 : i]) / 1000)) }
+    for i in 0..<x.rows {
+      scale.values[i] = Float(factor(Double(noiseLevel.values[noiseLevel.rows == 1 ? 0 : i]) / 1000))
+    }
     return tape.scaleRows(x, by: scale)
   }
 }
@@ -77,7 +79,7 @@ private struct GaussianOracle: ScoreNetwork {
 
   @Test("several Jacobian products of one recorded pass are those of a pass for each", arguments: [false, true])
   func sharedPass(image: Bool) throws {
-    let network: any ScoreNetwork =
+    let network: any Network =
       image
       ? try tinyUNet()
       : MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1))

@@ -30,7 +30,7 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
           $0.scaleShift = true
           for i in 0..<2 { ($0.down[i].resampling, $0.up[i].resampling) = (.residual, .residual) }
           $0.middleAttentionGroups = nil
-          $0.classes = 3
+          $0.condition = .classes(3)
         case .zerosAfter: ($0.downPadding, $0.hasMiddle) = (0, false)
         case .heads: ($0.headChannels, $0.middleScale) = (5, 2.0.squareRoot())
         case .fourier:
@@ -63,10 +63,10 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
       tape.begin(parameters: p.baseAddress!, recording: recording, composing: composing)
       var input = tape.filled(rows, network.dimension, x)
       if recording { input = tape.variable(input) }
-      let labels: [Float] = network.label == .logNoise ? [-0.7, 0.4, 0.1, 0.9] : [12, 430, 77, 901]
+      let labels: [Float] = network.noiseInput == .logNoiseToSignal ? [-0.7, 0.4, 0.1, 0.9] : [12, 430, 77, 901]
       let label = tape.filled(rows, 1, Array(labels[..<rows]))
-      let classes = network.classCount > 0 ? tape.filled(rows, 1, Array([2, 0, 1, 2][..<rows])) : nil
-      let output = network.forward(input, label: label, classes: classes, on: tape)
+      let classes = network.conditionShape != .nothing ? tape.filled(rows, 1, Array([2, 0, 1, 2][..<rows])) : nil
+      let output = network.forward(input, noiseLevel: label, second: nil, condition: classes, on: tape)
       then(input, output)
       return output.array
     }
@@ -164,7 +164,8 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
     network.layout.forEachTensor(of: p) { part, values in
       let name = part.name
       if name.hasSuffix("bias")
-        || ["conv2.weight", "to_out.0.weight", "conv_out.weight"].contains(where: name.hasSuffix)
+        || ["nothing_embedding.weight", "conv2.weight", "to_out.0.weight", "conv_out.weight"].contains(
+          where: name.hasSuffix)
       {
         #expect(values.allSatisfy { $0 == 0 }, "\(name)")
       } else if name.contains("norm") {
@@ -226,7 +227,7 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
         if training { tape.enableDropout(seed: 5, step: step, firstRow: firstRow) }
         // The same image twice, under the same label.
         let x = tape.filled(2, network.dimension, one + one)
-        return network.forward(x, label: tape.filled(1, 1, [100]), on: tape).array
+        return network.forward(x, noiseLevel: tape.filled(1, 1, [100]), on: tape).array
       }
     }
     func halves(_ values: [Float]) -> (ArraySlice<Float>, ArraySlice<Float>) {

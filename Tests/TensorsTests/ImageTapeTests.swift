@@ -119,7 +119,7 @@ private let attention = AttentionShape(channels: ChannelPlaces(6), pixels: 5, he
         tape.begin(parameters: p.baseAddress!, recording: true, composing: true)
         let input = tape.variable(tape.filled(1, dimension, x))
         let output = network.forward(
-          input, label: tape.filled(1, 1, [250]), classes: tape.filled(1, 1, [3]), on: tape)
+          input, noiseLevel: tape.filled(1, 1, [250]), second: nil, condition: tape.filled(1, 1, [3]), on: tape)
         tape.backward(from: output, adjoint: tape.filled(1, dimension, adjoint), taped: true)
         let g = tape.gradient(of: input)!
         let result = g.array
@@ -173,7 +173,7 @@ private let attention = AttentionShape(channels: ChannelPlaces(6), pixels: 5, he
     parameters.withUnsafeBufferPointer {
       tape.begin(parameters: $0.baseAddress!, recording: false)
       let output = network.forward(
-        tape.filled(2, network.dimension, values(2 * network.dimension, seed: 1)), label: tape.filled(1, 1, [5]),
+        tape.filled(2, network.dimension, values(2 * network.dimension, seed: 1)), noiseLevel: tape.filled(1, 1, [5]),
         on: tape)
       #expect(output.array.allSatisfy { $0 == 0 })
     }

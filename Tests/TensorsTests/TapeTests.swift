@@ -90,7 +90,7 @@ func isClose(_ value: Double, _ expected: Double, scale: Double = 1) -> Bool {
       parameters.withUnsafeBufferPointer { p in
         tape.begin(parameters: p.baseAddress!, recording: true)
         let input = tape.variable(tape.filled(2, 3, x))
-        let output = network.forward(input, label: tape.filled(2, 1, [0.3, 1.2]), on: tape)
+        let output = network.forward(input, noiseLevel: tape.filled(2, 1, [0.3, 1.2]), on: tape)
         tape.backward(from: output, adjoint: tape.filled(2, 3, adjoint), taped: true)
         let g = tape.gradient(of: input)!
         let result = g.array

@@ -15,18 +15,20 @@ extension Catalogue {
         "time", default: TimeFeatures.Kind.sinusoidal, "features of 1000 t/T (sinusoidal) or of ln(σ/m) (fourier)")
       let count = try options.integer("features", default: 64, atLeast: 2, "how many features; even")
       let scale = try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
+      let told = try Told(options)
       guard count % 2 == 0, count <= 65_536 else {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
       }
       return NetworkRecipe { data, seed in
-        let widths = [data.dimension + count] + hidden + [data.outputDimension]
+        let condition = try told.condition(of: data)
+        let widths = [data.dimension + count * (condition == .nothing ? 1 : 2)] + hidden + [data.outputDimension]
         let weights = zip(widths, widths.dropFirst()).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         guard weights < 0x1p31 else {
           throw InputError("a network of \(written(weights)) weights; allowed: fewer than 2147483648")
         }
         return MLP(
           dimension: data.dimension, output: data.outputDimension, hidden: hidden,
-          features: TimeFeatures(kind, count: count, scale: scale, seed: seed))
+          features: TimeFeatures(kind, count: count, scale: scale, seed: seed), condition: condition)
       }
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },
@@ -39,7 +41,7 @@ extension Catalogue {
       let network = folder.network
       return NetworkRecipe(
         pretrained: NetworkRecipe.Pretrained(
-          schedule: network.label == .logNoise ? nil : folder.schedule, prediction: folder.prediction,
+          schedule: network.noiseInput == .logNoiseToSignal ? nil : folder.schedule, prediction: folder.prediction,
           fingerprint: folder.fingerprint)
       ) { data, _ in
         let a = network.architecture
@@ -48,13 +50,36 @@ extension Catalogue {
           throw InputError(
             "a network for \(a.height) × \(a.width) images of \(a.inputChannels) channels; the data has \(data.text)")
         }
-        guard a.classes == 0 || data.classes <= a.classes else {
-          throw InputError("a network of \(a.classes) classes; the data has \(data.classes)")
+        let classes = a.condition.classCount
+        guard classes == 0 || data.classes <= classes else {
+          throw InputError("a network of \(classes) classes; the data has \(data.classes)")
         }
         return network
       }
     },
   ])
+
+  /// Which of the data's conditions a network is told.
+  private struct Told {
+    private let classes, all: Bool
+
+    init(_ options: Options) throws {
+      classes = try options.flag("class_conditional", default: false, "tell the network each row's class")
+      all = try options.flag(
+        "conditional", default: false, "tell the network what the data knows of each row: its class, or numbers")
+    }
+
+    func condition(of data: DataShape) throws -> ConditionShape {
+      guard !classes || data.conditionShape.classCount > 0 else {
+        throw InputError("class_conditional needs data with classes; this has none")
+      }
+      guard classes || all else { return .nothing }
+      guard data.conditionShape != .nothing else {
+        throw InputError("conditional needs data that knows something of each row; this knows nothing")
+      }
+      return data.conditionShape
+    }
+  }
 
   private enum Time: String, CaseIterable { case positional, fourier }
 
@@ -79,16 +104,14 @@ extension Catalogue {
     let outputScale = try options.flag("scale_output", default: false, "divide the output by σ/m; fourier time only")
     let dropout = try options.number(
       "dropout", default: 0, in: .from(0, below: 1), "share of values dropped in training")
-    let conditional = try options.flag("class_conditional", default: false, "tell the network each row's class")
+    let told = try Told(options)
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
     guard !outputScale || time == .fourier else {
       throw options.wrong("scale_output", "needs time: fourier")
     }
     return NetworkRecipe { data, seed in
       guard let image = data.image else { throw InputError("a U-Net is for images; the data has \(data.text)") }
-      guard !conditional || data.classes > 0 else {
-        throw InputError("class_conditional needs data with classes; this has none")
-      }
+      let condition = try told.condition(of: data)
       var a = UNetArchitecture(
         height: image.height, width: image.width, channels: image.channels, widths: widths, blocks: blocks,
         attention: attention, resampling: resampling)
@@ -100,17 +123,18 @@ extension Catalogue {
       a.middleAttentionGroups = scaleShift ? nil : a.groups
       if time == .fourier {
         let features = TimeFeatures(.fourier, count: 2 * widths[0], scale: scale, seed: seed)
-        // `features` holds angular frequencies.
         a.time = .fourier(frequencies: features.frequencies.map { $0 / (2 * .pi) }, dividesOutput: outputScale)
       }
       a.dropout = dropout
-      a.classes = conditional ? data.classes : 0
+      a.condition = condition
       return try UNet(a, winograd: winograd)
     }
   }
 }
 
 extension DataShape {
+  fileprivate var conditionShape: ConditionShape { classes > 0 ? .classes(classes) : .nothing }
+
   fileprivate var text: String {
     image.map { "\($0.height) × \($0.width) images of \($0.channels) channels" } ?? "rows of \(dimension) values"
   }

@@ -15,7 +15,7 @@ extension Experiment {
     }
     let weights = try trainedWeights()
     // The scheduler's levels are those of a discrete, variance-preserving model.
-    let schedule = network.label == .logNoise ? nil : (plan.process as? any VariancePreserving)?.schedule
+    let schedule = network.noiseInput == .logNoiseToSignal ? nil : (plan.process as? any VariancePreserving)?.schedule
     let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: recipe.prediction)
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)

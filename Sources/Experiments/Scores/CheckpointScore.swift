@@ -42,7 +42,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       of: setting.catalogue.processes, in: setting.catalogue)
     let own = LearningProblem(trained, objective: objective, seed: setting.seed)
     let shape = problem.shape(of: setting.data)
-    let built: any ScoreNetwork
+    let built: any Network
     do {
       built = try recipe.recipe.build(
         for: DataShape(
@@ -52,7 +52,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       throw InputError(error.message, at: path)
     }
     // A network whose only time input is σ/m can be used under any scalar process.
-    let isPortable = recipe.prediction == .edm && built.label == .logNoise
+    let isPortable = recipe.prediction == .edm && built.noiseInput == .logNoiseToSignal
     guard isPortable && own.isScalar && problem.isScalar || own.perturbs(as: problem) else {
       throw InputError(
         "its network was trained under another process; allowed: the same one, or any scalar one for prediction edm with "

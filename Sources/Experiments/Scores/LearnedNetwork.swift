@@ -16,7 +16,7 @@ struct LearnedNetwork {
   /// - Parameters:
   ///   - plan: of a score that has a network.
   ///   - network: that of the plan.
-  init(_ plan: ModelPlan, _ network: any ScoreNetwork, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
+  init(_ plan: ModelPlan, _ network: any Network, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
     problem = LearningProblem(plan.process, objective: plan.training?.objective ?? .denoising, seed: plan.seed)
     let data = try problem.coordinates(dataset.training)
     initial = try problem.score(

@@ -114,7 +114,7 @@ struct LearningProblem {
   /// A network read as the score of the problem's process.
   /// - Parameter data: what it is or was trained on.
   func score(
-    _ network: any ScoreNetwork, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: Batch
+    _ network: any Network, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: Batch
   ) throws -> any LearnedScore {
     if let matrices {
       guard prediction == .noise || prediction == .edm else {
@@ -131,7 +131,7 @@ struct LearningProblem {
 
   /// A network's score as one of the experiment's own process, and of rows with conditions.
   func source(_ score: any LearnedScore) -> ScoreSource {
-    let classes = score.network.classCount
+    let classes = score.network.conditionShape.classCount
     return ScoreSource(conditionShape: classes > 0 ? .classes(classes) : .nothing, knowsNothing: classes == 0) {
       let bound = try score.with(parameters: nil, classes: RowClasses($0, classes: classes))
       return isLogarithm ? LogScore(bound) : bound

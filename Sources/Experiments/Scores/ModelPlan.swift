@@ -16,7 +16,7 @@ public struct ModelPlan: Sendable {
   public let processKind: String
   public let score: any ScoreRecipe
   /// The score's network; nil where it has none.
-  public let network: (any ScoreNetwork)?
+  public let network: (any Network)?
   /// How that is trained; nil where it is not.
   public let training: TrainingPlan?
   /// This part of the config as a text, with every default written out. Equal texts mean equal networks, to the last bit.
@@ -31,7 +31,7 @@ public struct ModelPlan: Sendable {
     let (score, _) = try options.namedKind("score", of: catalogue.scores, in: catalogue, "where the score comes from")
     if !options.isDescribing { try Self.check(process, processKind, data, score, options) }
     var training: TrainingPlan?
-    var network: (any ScoreNetwork)?
+    var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let recipe = score.network {
       if let pretrained { process = try Self.adapted(process, to: pretrained, recipe.prediction, options) }
@@ -48,9 +48,10 @@ public struct ModelPlan: Sendable {
         network = try options.located("score", prefix: "network: ") {
           try recipe.recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
         }
-        if let network, training != nil, network.classCount > 0, data.classes == 0 {
+        if let network, training != nil, network.conditionShape.classCount > 0, data.classes == 0 {
           throw options.wrong(
-            "score", "network: is conditioned on \(network.classCount) classes; the data to train on has none")
+            "score",
+            "network: is conditioned on \(network.conditionShape.classCount) classes; the data to train on has none")
         }
       }
     } else if options.has("training") {
@@ -66,7 +67,7 @@ public struct ModelPlan: Sendable {
 
   /// What the score can be told of each row; nil where that is known only after it has been read.
   var conditionShape: ConditionShape? {
-    if let network { return network.classCount > 0 ? .classes(network.classCount) : .nothing }
+    if let network { return network.conditionShape }
     return score.conditionShape
   }
 

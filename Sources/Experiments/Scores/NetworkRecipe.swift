@@ -31,7 +31,7 @@ public struct NetworkScoreRecipe: ScoreRecipe {
 /// How to build a network for data of some shape.
 public struct NetworkRecipe: Sendable {
   /// Builds it, with a seed for what is random and fixed; throws for data that it is not for.
-  public let build: @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+  public let build: @Sendable (DataShape, UInt64) throws -> any Network
   /// What the weights were trained for, where the network comes with weights of its own.
   public var pretrained: Pretrained?
 
@@ -44,14 +44,14 @@ public struct NetworkRecipe: Sendable {
   }
 
   public init(
-    pretrained: Pretrained? = nil, _ build: @escaping @Sendable (DataShape, UInt64) throws -> any ScoreNetwork
+    pretrained: Pretrained? = nil, _ build: @escaping @Sendable (DataShape, UInt64) throws -> any Network
   ) {
     self.pretrained = pretrained
     self.build = build
   }
 
   /// Builds it and looks at its shape.
-  func build(for shape: DataShape, seed: UInt64) throws -> any ScoreNetwork {
+  func build(for shape: DataShape, seed: UInt64) throws -> any Network {
     let network = try build(shape, seed)
     guard network.dimension == shape.dimension, network.outputDimension == shape.outputDimension else {
       throw InputError(

@@ -129,7 +129,9 @@ public struct DiffusersFolder: Sendable {
     a.centresInput = try config.flag("center_input_sample", default: false)
     _ = try config.choice("act_fn", default: "silu", ["silu", "swish"])
     if config.has("class_embed_type") { throw config.wrong("class_embed_type", "is not null; allowed: null") }
-    a.classes = config.has("num_class_embeds") ? try config.integer("num_class_embeds", default: 0) : 0
+    let classes = config.has("num_class_embeds") ? try config.integer("num_class_embeds", default: 0) : 0
+    a.condition = classes == 0 ? .nothing : .classes(classes)
+    a.knowsNothing = false
     switch try config.choice("time_embedding_type", default: "positional", ["positional", "fourier"]) {
     case "fourier": a.time = .fourier(frequencies: Array(repeating: 0, count: widths[0]), dividesOutput: true)
     default:
@@ -203,6 +205,7 @@ public struct DiffusersFolder: Sendable {
     -> (model: Data, scheduler: Data?)
   {
     let a = network.architecture
+    if case .numbers = a.condition { throw InputError("diffusers has no words for conditions that are numbers") }
     func kind(_ stage: UNetArchitecture.Stage, _ direction: String) -> String {
       if stage.attention { return "Attn\(direction)Block2D" }
       return stage.resampling == .residual ? "Resnet\(direction)sampleBlock2D" : "\(direction)Block2D"
@@ -221,7 +224,8 @@ public struct DiffusersFolder: Sendable {
       "norm_num_groups": a.groups, "norm_eps": a.epsilon, "mid_block_scale_factor": a.middleScale,
       "attention_head_dim": a.headChannels as Any? ?? NSNull(), "dropout": a.dropout,
       "resnet_time_scale_shift": a.scaleShift ? "scale_shift" : "default", "center_input_sample": a.centresInput,
-      "num_class_embeds": a.classes > 0 ? a.classes as Any : NSNull(), "class_embed_type": NSNull(),
+      "num_class_embeds": a.condition == .nothing ? NSNull() : a.condition.classCount as Any,
+      "class_embed_type": NSNull(),
       "time_embedding_dim": a.timeWidth as Any? ?? NSNull(),
     ]
     if a.middleAttention, a.hasMiddle, a.middleAttentionGroups != (a.scaleShift ? nil : a.groups) {
@@ -256,10 +260,11 @@ public struct DiffusersFolder: Sendable {
     return (try encoded(config), try scheduler.map(encoded))
   }
 
-  /// The tensors of a network, for diffusers to load.
+  /// The tensors of a network, for diffusers to load. The embedding of nothing is left out, for which `UNet2DModel` has no
+  /// place: what diffusers loads knows its classes and no more.
   public static func weights(of network: UNet, parameters: [Float]) -> SafetensorsWriter {
     var file = SafetensorsWriter(metadata: ["format": "pt"])
-    file.add(parameters, layout: network.layout)
+    file.add(parameters, layout: network.layout) { $0.name != UNet.nothingName }
     if case .fourier(let frequencies, _) = network.architecture.time {
       file.add("time_proj.weight", shape: [frequencies.count]) { frequencies }
     }

@@ -22,8 +22,16 @@ public struct SafetensorsWriter {
   }
 
   /// Adds the tensors of a flat buffer under `prefix` + name.
-  public mutating func add(_ values: [Float], layout: ParameterLayout, prefix: String = "") {
-    for (entry, part, index) in layout.parts {
+  /// - Parameters:
+  ///   - values: the buffer, in the layout's order.
+  ///   - layout: says where each tensor lies.
+  ///   - prefix: stands before every name.
+  ///   - isWanted: whether a tensor is added.
+  public mutating func add(
+    _ values: [Float], layout: ParameterLayout, prefix: String = "",
+    where isWanted: (ParameterLayout.Part) -> Bool = { _ in true }
+  ) {
+    for (entry, part, index) in layout.parts where isWanted(part) {
       add(prefix + part.name, shape: part.shape) { layout.tensor(of: entry, part: index, in: values) }
     }
   }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Tensors
 
 /// Collects the parameters of a network's layers, and how each begins.
@@ -59,6 +60,37 @@ struct LayerBuilder {
 
   mutating func embedding(_ name: String, count: Int, width: Int) -> Int {
     add([name + ".weight"], shape: [count, width], .plain, .normal)
+  }
+
+  /// A row of zeros to be trained.
+  mutating func zeros(_ name: String, width: Int) -> Int {
+    add([name + ".weight"], shape: [1, width], .plain, .zeros)
+  }
+}
+
+extension ParameterLayout {
+  /// A buffer of initial values.
+  /// - Parameters:
+  ///   - beginnings: how each tensor begins, by its name; others begin as zeros.
+  ///   - stream: the random numbers. A tensor's depend on its place among all tensors, from 1.
+  func initialValues(_ beginnings: [String: LayerBuilder.Beginning], from stream: NoiseStream) -> [Float] {
+    var step = 0
+    return buffer { part in
+      step += 1
+      switch beginnings[part.name] ?? .zeros {
+      case .zeros: return [Float](repeating: 0, count: part.count)
+      case .ones: return [Float](repeating: 1, count: part.count)
+      case .glorot(let fanIn, let fanOut):
+        let bound = (6 / Double(fanIn + fanOut)).squareRoot()
+        return stream.uniforms(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
+          Float(bound * (2 * $0 - 1))
+        }
+      case .normal:
+        return stream.normals(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
+          Float($0)
+        }
+      }
+    }
   }
 }
 

@@ -1,12 +1,12 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Glibc
-// SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
 /// The U-Net of DDPM (Ho et al. 2020) in the form of diffusers' `UNet2DModel`, parameter names included.
 ///
 /// Inputs and outputs are rows of height × width × channel; inside, images are blocked.
-public struct UNet: ScoreNetwork {
+public struct UNet: Network {
   /// Residual blocks with their attention, then halving or doubling.
   struct Stage: Sendable {
     var blocks: [ResidualBlock] = []
@@ -15,19 +15,22 @@ public struct UNet: ScoreNetwork {
     var residual: ResidualBlock?
   }
 
+  /// The name of the embedding of nothing, which diffusers does not know.
+  package static let nothingName = "nothing_embedding.weight"
+
   public let architecture: UNetArchitecture
   public let layout: ParameterLayout
   /// Whether 3 × 3 convolutions may use Winograd's filtering.
   public let usesWinograd: Bool
-  /// N: how many noise levels the time label counts.
+  /// N: how many noise levels the network counts.
   public let levels: Int
-  /// Weights to begin with instead of random ones.
+  /// Initial weights; nil means random.
   private let pretrained: [Float]?
   private let beginnings: [String: LayerBuilder.Beginning]
 
   private let input, output: ConvolutionLayer
   private let time1, time2: LinearLayer
-  private let classes: Int?
+  private let condition: ConditionEmbedding?
   private let down: [Stage]
   private let middle: (ResidualBlock, SelfAttention?, ResidualBlock)?
   private let up: [Stage]
@@ -50,7 +53,7 @@ public struct UNet: ScoreNetwork {
     shape = input.shape.output
     time1 = builder.linear("time_embedding.linear_1", from: a.timeFeatures, to: nil, a.embeddingWidth)
     time2 = builder.linear("time_embedding.linear_2", from: a.embeddingWidth, to: nil, a.embeddingWidth)
-    classes = a.classes > 0 ? builder.embedding("class_embedding", count: a.classes, width: a.embeddingWidth) : nil
+    var condition = ConditionEmbedding(a.condition, width: a.embeddingWidth, &builder)
 
     var skips = [shape]
     var down: [Stage] = []
@@ -131,6 +134,8 @@ public struct UNet: ScoreNetwork {
     norm = builder.norm("conv_norm_out", shape, groups: a.groups, epsilon: a.epsilon)
     output = builder.convolution(
       ["conv_out"], from: shape, to: ChannelPlaces(a.outputChannels), kernel: 3, zero: true)
+    if a.knowsNothing { condition?.addNothing(&builder) }
+    self.condition = condition
     guard builder.layout.count < 1 << 31 else {
       throw InputError("a network of \(builder.layout.parameterCount) parameters; allowed: fewer than 2147483648")
     }
@@ -144,20 +149,21 @@ public struct UNet: ScoreNetwork {
     return try UNet(architecture, winograd: usesWinograd, levels: levels, pretrained: pretrained)
   }
 
-  // MARK: ScoreNetwork
+  // MARK: Network
 
   public var dimension: Int { architecture.height * architecture.width * architecture.inputChannels }
-  public var classCount: Int { architecture.classes }
+  public var conditionShape: ConditionShape { architecture.condition }
+  public var knowsNothing: Bool { condition != nil && architecture.knowsNothing }
   /// Networks whose output is divided by σ (NCSN++) see x as it is.
   public var takesRawInput: Bool {
     if case .fourier(_, true) = architecture.time { true } else { false }
   }
   public var shardRows: ClosedRange<Int> { 1...max(1, min(32, 8192 / (architecture.height * architecture.width))) }
 
-  public var label: NoiseLabel {
+  public var noiseInput: NoiseLevelInput {
     switch architecture.time {
     case .positional: .discrete(levels)
-    case .fourier: .logNoise
+    case .fourier: .logNoiseToSignal
     }
   }
 
@@ -165,28 +171,12 @@ public struct UNet: ScoreNetwork {
   /// attention and of the network, so that it begins as the zero function.
   public func initialParameters(seed: UInt64) -> [Float] {
     if let pretrained { return pretrained }
-    let stream = NoiseStream(seed: seed, purpose: .weights)
-    var step = 0
-    return layout.buffer { part in
-      step += 1
-      switch beginnings[part.name] ?? .zeros {
-      case .zeros: return [Float](repeating: 0, count: part.count)
-      case .ones: return [Float](repeating: 1, count: part.count)
-      case .glorot(let fanIn, let fanOut):
-        let bound = sqrt(6 / Double(fanIn + fanOut))
-        return stream.uniforms(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
-          Float(bound * (2 * $0 - 1))
-        }
-      case .normal:
-        return stream.normals(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
-          Float($0)
-        }
-      }
-    }
+    return layout.initialValues(beginnings, from: NoiseStream(seed: seed, purpose: .weights))
   }
 
-  public func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
-    let embedding = tape.silu(embed(label, classes: classes, rows: x.rows, on: tape))
+  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    precondition(second == nil, "a network of one noise level")
+    let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
     var skips: [Tensor] = []
     skips.reserveCapacity(64)
     let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
@@ -236,7 +226,7 @@ public struct UNet: ScoreNetwork {
     next(output(h, on: tape))
     let rows = tape.unblocked(h, output.shape.output)
     tape.recycle(h)
-    return divided(rows, label: label, on: tape)
+    return divided(rows, by: noiseLevel, on: tape)
   }
 
   private func replaced(_ h: Tensor, by attention: SelfAttention, on tape: Tape) -> Tensor {
@@ -252,24 +242,23 @@ public struct UNet: ScoreNetwork {
   }
 
   /// The output divided by σ/m, where the architecture says so.
-  private func divided(_ x: Tensor, label: Tensor, on tape: Tape) -> Tensor {
+  private func divided(_ x: Tensor, by noiseLevel: Tensor, on tape: Tape) -> Tensor {
     guard case .fourier(_, true) = architecture.time else { return x }
     let inverse = tape.constant(rows: x.rows, columns: 1)
-    for i in 0..<x.rows { inverse.values[i] = exp(-label.values[label.rows == 1 ? 0 : i]) }
+    for i in 0..<x.rows { inverse.values[i] = exp(-noiseLevel.values[noiseLevel.rows == 1 ? 0 : i]) }
     return tape.scaleRows(x, by: inverse)
   }
 
-  /// The embedding of the noise label, and of the class: one row for all images where both are shared.
-  private func embed(_ label: Tensor, classes indices: Tensor?, rows: Int, on tape: Tape) -> Tensor {
-    let features = timeFeatures(label, on: tape)
+  /// The embedding of the noise level and of the condition: one row for all images where both are shared.
+  private func embed(_ noiseLevel: Tensor, _ told: Tensor?, rows: Int, on tape: Tape) -> Tensor {
+    let features = timeFeatures(noiseLevel, on: tape)
     let embedded = time2(tape.silu(time1(features, on: tape)), on: tape)
-    guard let classes else { return embedded }
-    guard let indices else { preconditionFailure("a class-conditional network wants the rows' classes") }
-    let byClass = tape.gatherRows(tape.parameter(classes), indices)
-    return tape.sum(1, embedded.rows == rows ? embedded : tape.repeatRow(embedded, rows: rows), 1, byClass)
+    guard let condition else { return embedded }
+    let known = condition(told, on: tape)
+    return tape.sum(1, embedded.rows == rows ? embedded : tape.repeatRow(embedded, rows: rows), 1, known)
   }
 
-  private func timeFeatures(_ label: Tensor, on tape: Tape) -> Tensor {
+  private func timeFeatures(_ noiseLevel: Tensor, on tape: Tape) -> Tensor {
     func row(_ values: [Float]) -> Tensor {
       let row = tape.constant(rows: 1, columns: values.count)
       values.withUnsafeBufferPointer { row.values.update(from: $0.baseAddress!, count: $0.count) }
@@ -279,14 +268,14 @@ public struct UNet: ScoreNetwork {
     case .positional(let flipped, let shift):
       let half = architecture.timeFeatures / 2
       let waves = tape.sinusoids(
-        label,
+        noiseLevel,
         frequencies: row(
           (0..<half).map { Float(exp(-log(10_000) * Double($0) / (Double(half) - Double(shift)))) }))
       guard flipped else { return waves }
       return tape.concatenate(
         tape.slice(waves, first: half, count: half), tape.slice(waves, first: 0, count: half))
     case .fourier(let frequencies, _):
-      return tape.sinusoids(label, frequencies: row(frequencies.map { 2 * .pi * $0 }))
+      return tape.sinusoids(noiseLevel, frequencies: row(frequencies.map { 2 * .pi * $0 }))
     }
   }
 }

@@ -1,5 +1,5 @@
-import Core
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Tensors
 
 /// What a U-Net is made of: the options of diffusers' `UNet2DModel`, in its terms.
@@ -13,7 +13,7 @@ public struct UNetArchitecture: Sendable, Equatable {
   }
 
   public enum TimeEmbedding: Sendable, Equatable {
-    /// Sines and cosines of the label (Vaswani et al. 2017). `flipped`: cosines first; frequencies
+    /// Sines and cosines of the noise level (Vaswani et al. 2017). `flipped`: cosines first; frequencies
     /// 10000^{−k/(half − shift)}.
     case positional(flipped: Bool, shift: Int)
     /// Sines and cosines of 2π w ln(σ/m) (Tancik et al. 2020). `dividesOutput`: the output is divided by σ/m.
@@ -57,8 +57,10 @@ public struct UNetArchitecture: Sendable, Equatable {
   /// Zeros around the input of a convolution of stride 2; 0: one row and column below and on the right.
   public var downPadding = 1
   public var dropout = 0.0
-  /// Classes to condition on; 0: none.
-  public var classes = 0
+  /// What the network is told of each image.
+  public var condition = ConditionShape.nothing
+  /// Whether the network has an embedding for a condition that was dropped; diffusers' networks have none.
+  public var knowsNothing = true
   /// x ↦ 2x − 1 first.
   public var centresInput = false
 
@@ -107,7 +109,12 @@ public struct UNetArchitecture: Sendable, Equatable {
     try check(inputChannels, 1...4096, "image channels")
     for stage in down + up { try check(stage.channels, 1...16_384, "channels of a stage") }
     try check(timeWidth ?? 1, 1...65_536, "width of the time embedding")
-    try check(classes, 0...1_000_000, "classes")
+    switch condition {
+    case .nothing: break
+    case .classes(let count): try check(count, 1...1_000_000, "classes")
+    case .numbers(let count): try check(count, 1...65_536, "numbers of a condition")
+    case .text: throw InputError("a condition that is text; allowed: classes or numbers")
+    }
     guard epsilon > 0, epsilon.isFinite else {
       throw InputError("a normalisation's epsilon: \(epsilon); allowed: above 0")
     }

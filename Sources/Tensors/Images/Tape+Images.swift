@@ -280,22 +280,32 @@ extension Tape {
     return record(.reshape(x), Tensor(values: x.values, rows: rows, columns: x.count / rows))
   }
 
-  /// The rows of a table with the given indices (a column of whole numbers): an embedding.
+  /// The rows of a table with the given indices: an embedding. The index that follows the last row stands for no row and
+  /// gives zeros.
+  /// - Parameters:
+  ///   - table: n × width.
+  ///   - indices: a column of whole numbers from 0 to n.
+  /// - Returns: as many rows as there are indices, × width.
   public func gatherRows(_ table: Tensor, _ indices: Tensor) -> Tensor {
     let out = result(indices.rows, table.columns)
     for i in 0..<indices.rows {
       let index = Int(indices.values[i])
-      precondition((0..<table.rows).contains(index), "an index beyond the table")
-      (out.values + i * table.columns).update(from: table.values + index * table.columns, count: table.columns)
+      precondition((0...table.rows).contains(index), "an index beyond the table")
+      let row = out.values + i * table.columns
+      if index == table.rows {
+        row.update(repeating: 0, count: table.columns)
+      } else {
+        row.update(from: table.values + index * table.columns, count: table.columns)
+      }
     }
     return record(.gatherRows(table, indices), out)
   }
 
-  /// The adjoint of `gatherRows`: rows added up in a table.
+  /// The adjoint of `gatherRows`: rows added up in a table of `rows` rows.
   package func scatterRows(_ x: Tensor, _ indices: Tensor, rows: Int) -> Tensor {
     let out = result(rows, x.columns)
     out.values.update(repeating: 0, count: out.count)
-    for i in 0..<indices.rows {
+    for i in 0..<indices.rows where Int(indices.values[i]) < rows {
       let o = Int(indices.values[i]) * x.columns
       ck_sum(out.values + o, 1, out.values + o, 1, x.values + i * x.columns, x.columns)
     }

@@ -68,14 +68,14 @@ package struct DenoisingScoreMatching: TrainingObjective {
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
       let (score, rows, dimension) = (objective.network, shard.rows, objective.network.network.dimension)
-      let label = tape.constant(rows: rows.count, columns: 1)
+      let noiseLevel = tape.constant(rows: rows.count, columns: 1)
       let weight = tape.constant(rows: rows.count, columns: 1)
       let scale = 1 / Double(shard.batch * dimension)
       for i in 0..<rows.count {
         let row = objective.row(at: shard.times[i])
         (coefficients[4 * i], coefficients[4 * i + 1]) = (row.a, row.b)
         (coefficients[4 * i + 2], coefficients[4 * i + 3]) = (row.c, row.d)
-        label.values[i] = Float(score.label(row.moments, at: shard.times[i]))
+        noiseLevel.values[i] = Float(score.noiseLevel(row.moments, at: shard.times[i]))
         weight.values[i] = Float(scale * row.weight)
       }
       let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
@@ -84,7 +84,8 @@ package struct DenoisingScoreMatching: TrainingObjective {
       let target = tape.constant(rows: rows.count, columns: dimension)
       ck_perturb(
         input.values, target.values, shard.data.baseAddress!, indices, z.values, coefficients, rows.count, dimension)
-      let output = score.network.forward(input, label: label, classes: shard.classes, on: tape)
+      let output = score.network.forward(
+        input, noiseLevel: noiseLevel, second: nil, condition: shard.classes, on: tape)
       return tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
     }
   }

@@ -88,7 +88,7 @@ package struct ImplicitScoreMatching: TrainingObjective {
       let (score, count, dimension) = (objective.network, shard.rows.count, objective.network.network.dimension)
       let x = simulate(shard)
       func column() -> Tensor { tape.constant(rows: count, columns: 1) }
-      let (label, square, slope, output) = (column(), column(), column(), column())
+      let (noiseLevel, square, slope, output) = (column(), column(), column(), column())
       let (input, skipped) = (
         tape.constant(rows: count, columns: dimension), tape.constant(rows: count, columns: dimension)
       )
@@ -104,7 +104,7 @@ package struct ImplicitScoreMatching: TrainingObjective {
         let factor = objective.weighting.factor(
           moments, diffusion: { (objective.process as? any AffineSDE)?.diffusion(at: t) ?? .nan }, score.dataDeviation)
         let weight = scale * factor * moments.variance
-        label.values[i] = Float(score.label(moments, at: t))
+        noiseLevel.values[i] = Float(score.noiseLevel(moments, at: t))
         square.values[i] = Float(weight)
         slope.values[i] = Float(2 * weight * c.output / Double(objective.projections ?? 1))
         output.values[i] = Float(c.output)
@@ -116,7 +116,8 @@ package struct ImplicitScoreMatching: TrainingObjective {
         }
       }
       let variable = tape.variable(input)
-      let f = score.network.forward(variable, label: label, classes: shard.classes, on: tape)
+      let f = score.network.forward(
+        variable, noiseLevel: noiseLevel, second: nil, condition: shard.classes, on: tape)
       let s = tape.sum(1, tape.scaleRows(f, by: output), 1, skipped)
       var loss = tape.weightedSquares(s, by: square)
       for k in 0..<directions {

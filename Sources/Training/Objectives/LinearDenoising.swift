@@ -42,7 +42,7 @@ package struct LinearDenoising: TrainingObjective {
       let (x, x0, width) = (state.rows, data.rows, dimension / score.blocks)
       let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
-      let label = tape.constant(rows: rows.count, columns: 1)
+      let noiseLevel = tape.constant(rows: rows.count, columns: 1)
       let weight = tape.constant(rows: rows.count, columns: 1)
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: tail)
@@ -63,10 +63,11 @@ package struct LinearDenoising: TrainingObjective {
           goal.copy(result)
         }
         for j in 0..<tail { target.values[i * tail + j] = Float(goal.values[j]) }
-        label.values[i] = Float(score.label(c.noise, at: t))
+        noiseLevel.values[i] = Float(score.noiseLevel(c.noise, at: t))
         weight.values[i] = Float(1 / Double(shard.batch * tail))
       }
-      let output = score.network.forward(input, label: label, classes: shard.classes, on: tape)
+      let output = score.network.forward(
+        input, noiseLevel: noiseLevel, second: nil, condition: shard.classes, on: tape)
       return tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
     }
   }

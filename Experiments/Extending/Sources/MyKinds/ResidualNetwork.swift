@@ -3,14 +3,14 @@ import ScoreSDE
 
 /// A network: h ← h + silu(W h + b) some times, between two linear layers. Derivatives follow from the tape's operations, and
 /// training, checkpoints and sampling from the layout.
-struct ResidualNetwork: ScoreNetwork {
+struct ResidualNetwork: Network {
   let dimension, outputDimension: Int
   let layout: ParameterLayout
   let features: TimeFeatures
   /// Places in the layout: of weight and bias of each layer.
   private let layers: [(weight: Int, bias: Int)]
 
-  var label: NoiseLabel { features.label }
+  var noiseInput: NoiseLevelInput { features.noiseInput }
 
   init(dimension: Int, output: Int, width: Int, layers count: Int, seed: UInt64) {
     (self.dimension, outputDimension) = (dimension, output)
@@ -38,9 +38,9 @@ struct ResidualNetwork: ScoreNetwork {
     return values
   }
 
-  func forward(_ x: Tensor, label: Tensor, classes: Tensor?, on tape: Tape) -> Tensor {
-    let labels = label.rows == x.rows ? label : tape.repeatRow(label, rows: x.rows)
-    var h = linear(tape.concatenate(x, features(labels, on: tape)), 0, tape)
+  func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    let levels = noiseLevel.rows == x.rows ? noiseLevel : tape.repeatRow(noiseLevel, rows: x.rows)
+    var h = linear(tape.concatenate(x, features(levels, on: tape)), 0, tape)
     for index in 1..<layers.count - 1 { h = tape.sum(1, h, 1, tape.silu(linear(h, index, tape))) }
     return linear(h, layers.count - 1, tape)
   }
