@@ -50,12 +50,12 @@ public enum AtomicFile {
     try write(to: path) { try $0(bytes) }
   }
 
-  /// Removes all temporary files that are being written, and lets nobody begin another one: to be called just before the
-  /// program ends at once.
-  static func abandon() {
-    // Never unlocked.
-    unfinished._unsafeLock()
-    unfinished._unsafeUnlock()
+  /// Ends the program at once, without the temporary files that are being written. Nobody begins another one meanwhile.
+  static func endProgram(code: Int32) -> Never {
+    unfinished.withLock { names -> Never in
+      for name in names { unlink(name) }
+      _exit(code)
+    }
   }
 
   /// Writes `file`; complaints name `path`.

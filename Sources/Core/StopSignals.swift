@@ -9,7 +9,8 @@ import Synchronization
 /// blocked on every worker, and a program takes them on a thread that does nothing else.
 ///
 /// The first signal asks for an orderly end where somebody listens (`Listener`), as a training does; elsewhere it ends the
-/// program at once. The second always ends it at once. The exit code is 128 + the signal's number.
+/// program at once. The second always ends it at once, without the temporary files that are being written
+/// (`AtomicFile`). The exit code is 128 + the signal's number.
 public enum StopSignals {
   private static let listeners = Atomic<Int>(0)
   /// The first signal's number; 0: none came.
@@ -59,7 +60,7 @@ public enum StopSignals {
   }
 
   private static func take(_ signal: Int32) {
-    guard received == nil, request(signal) else { _exit(128 + signal) }
+    guard received == nil, request(signal) else { AtomicFile.endProgram(code: 128 + signal) }
   }
 
   /// Somebody who ends in order when asked to, for as long as it lives.

@@ -89,7 +89,7 @@ public struct Experiment: Sendable {
 
   private func sampling(_ score: any Score, _ dataset: Dataset) -> SamplingStage {
     SamplingStage(
-      name: plan.name, process: plan.process, processKind: plan.processKind, score: score, plan: plan.sampling,
+      name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
       dimension: plan.data.dimension,
       pictures: PictureStage(shape: plan.data.imageShape, heldOut: dataset.heldOut), seed: plan.seed, threads: threads,
       quiet: quiet)
@@ -100,7 +100,7 @@ public struct Experiment: Sendable {
       plan.evaluation.pathError
       ? score.map {
         PathErrors(
-          process: plan.process, score: $0, dimension: plan.data.dimension, sampling: plan.sampling, seed: plan.seed,
+          process: plan.prepared, score: $0, dimension: plan.data.dimension, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
     return EvaluationStage(

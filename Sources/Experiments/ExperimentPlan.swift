@@ -18,6 +18,7 @@ public struct ExperimentPlan: Sendable {
 
   public var seed: UInt64 { model.seed }
   public var data: any DataSource { model.data }
+  public var prepared: PreparedProcess { model.prepared }
   public var process: any SDE { model.process }
   public var processKind: String { model.processKind }
   public var score: any ScoreRecipe { model.score }
@@ -31,7 +32,7 @@ public struct ExperimentPlan: Sendable {
     name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
     guard isFileName(name) else { throw options.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
     model = try ModelPlan(options, catalogue)
-    let (process, data, score) = (model.process, model.data, model.score)
+    let (process, data, score) = (model.prepared, model.data, model.score)
 
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(

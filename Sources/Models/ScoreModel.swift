@@ -74,6 +74,9 @@ public struct ScoreModel: Sendable {
     return .inTurn(classes: count)
   }
 
+  /// Whether it can be told nothing.
+  public var knowsNothing: Bool { network.conditionShape == .nothing || network.knowsNothing }
+
   /// The dimension of the data that the model is of.
   public var dataDimension: Int { network.dimension / kernel.blocks.count * kernel.blocks.data }
 
@@ -113,7 +116,7 @@ public struct ScoreModel: Sendable {
     let shape = network.conditionShape
     switch conditions {
     case .all(.nothing):
-      guard shape == .nothing || network.knowsNothing else {
+      guard knowsNothing else {
         throw InputError("the network was never told nothing; give every row a condition")
       }
     case .all(let condition):

@@ -22,6 +22,12 @@ public struct PreparedProcess: Sendable {
   /// The process where it is linear.
   public var linear: (any LinearSDE)? { sde as? any LinearSDE }
 
+  /// Whether noise is a scalar g(t) times z.
+  public var hasScalarDiffusion: Bool { sde is any AffineSDE }
+
+  /// g(t) where noise is a scalar times z; else not a number.
+  public func scalarDiffusion(at t: Double) -> Double { (sde as? any AffineSDE)?.diffusion(at: t) ?? .nan }
+
   /// Whether noise does not depend on the state: G = G(t).
   public var hasAdditiveNoise: Bool { linear != nil }
 

@@ -22,8 +22,7 @@ extension ProcessCheck {
       ] + (own.map { [$0] } ?? [])
     }
     var times = (1...9).map { duration * pow(Double($0) / 9, 2) }
-    func affine(_ process: some AffineSDE) -> [Finding] {
-      let kernel = process.makeKernel() ?? IntegratedKernel(of: process)
+    func affine(_ process: some AffineSDE, _ kernel: any PerturbationKernel) -> [Finding] {
       let quadrature = AdaptiveQuadrature()
       // Where m vanishes at T, rates are infinite there.
       if kernel.moments(at: duration).scale < 1e-6 { times[8] = 0.999 * duration }
@@ -46,8 +45,8 @@ extension ProcessCheck {
       let integrated = kernel as? IntegratedKernel
       return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
     }
-    func linear(_ process: some LinearSDE) -> [Finding] {
-      let (kernel, quadrature) = (process.makeLinearKernel(), AdaptiveQuadrature())
+    func linear(_ process: some LinearSDE, _ kernel: any PerturbationKernel) -> [Finding] {
+      let quadrature = AdaptiveQuadrature()
       // Between some vectors u and w: uᵀΦw grows by ∫ uᵀ A Φ w, and uᵀCw by ∫ uᵀ (A C + C Aᵀ + G Gᵀ) w.
       func probe(_ k: Int) -> Matrix {
         Matrix((0..<process.blocks).map { i in [cos(Double(k) * (1 + 1.7 * Double(i)))] })
@@ -66,18 +65,21 @@ extension ProcessCheck {
           }
         }
         compare(now.propagator, last.propagator) { process.driftMatrix(at: $0) * kernel.moments(at: $0).propagator }
-        compare(now.covariance, last.covariance) { s in
-          let flow = process.driftMatrix(at: s) * kernel.moments(at: s).covariance
+        compare(now.covariance.matrix, last.covariance.matrix) { s in
+          let flow = process.driftMatrix(at: s) * kernel.moments(at: s).covariance.matrix
           let g = process.diffusionMatrix(at: s)
           return flow + flow.transpose + g * g.transpose
         }
         (last, earlier) = (now, t)
       }
-      let integrated = kernel as? IntegratedLinearKernel
+      let integrated = kernel as? IntegratedKernel
       return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
     }
-    if let process = process as? any AffineSDE ?? process.logarithm { return affine(process) }
-    if let process = process as? any LinearSDE { return linear(process) }
+    let inner = prepared.transformed?.process ?? prepared
+    if let kernel = inner.kernel {
+      if let process = inner.sde as? any AffineSDE { return affine(process, kernel) }
+      if let process = inner.linear { return linear(process, kernel) }
+    }
     return [Finding(name, nil, "the process has no kernel")]
   }
 }

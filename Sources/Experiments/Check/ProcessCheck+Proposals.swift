@@ -18,7 +18,7 @@ extension ProcessCheck {
     let spread = Finding(
       "proposed sigma_max", square.squareRoot(),
       "of a variance-exploding process: the largest distance between \(points.count) data points")
-    guard let kernel = process.makeNoiseKernel() else {
+    guard let kernel = prepared.noise else {
       return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
     }
     let wanted = tolerance * deviation(dataset.training)

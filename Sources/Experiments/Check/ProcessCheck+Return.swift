@@ -12,8 +12,9 @@ extension ProcessCheck {
   private func distance(_ a: Batch, _ b: Batch) throws -> Double {
     // Distances of positive data are measured in logarithms, where they have moments.
     func coordinates(_ batch: Batch) -> Batch {
-      process.logarithm == nil
-        ? batch : Batch(values: batch.values.map { log(max($0, .leastNormalMagnitude)) }, dimension: batch.dimension)
+      guard prepared.transformed != nil else { return batch }
+      let positive = Batch(values: batch.values.map { max($0, .leastNormalMagnitude) }, dimension: batch.dimension)
+      return inCoordinates(positive)
     }
     return try SlicedWasserstein().evaluate(
       samples: coordinates(a), heldOut: coordinates(b), seed: plan.seed, threads: threads)
@@ -31,10 +32,10 @@ extension ProcessCheck {
 
   /// An exact score, and two sets of data of its law: to compare samples with, and as many fresh data as there are samples.
   private func target(_ data: Batch) -> (score: any Score, heldOut: Batch, fresh: Batch)? {
-    if let score = plan.data.law.flatMap({ process.score(of: $0) }) { return (score, dataset.heldOut, data) }
+    if let score = plan.data.law.flatMap({ prepared.exactScore(of: $0) }) { return (score, dataset.heldOut, data) }
     // The law of the training set: each of its rows as likely.
     let training = dataset.training
-    return process.score(of: DataLaw(GaussianMixture(points: training))).map { score in
+    return prepared.exactScore(of: DataLaw(GaussianMixture(points: training))).map { score in
       let uniforms = NoiseStream(seed: plan.seed, purpose: .data).uniforms(count: rows, dimension: 1, step: 0)
       let fresh = (0..<rows).map { Array(training.row(Int(uniforms[$0, 0] * Double(training.count)))) }
       return (score, training, Batch(rows: fresh))
@@ -67,7 +68,7 @@ extension ProcessCheck {
 
   func densities() throws -> Finding {
     let name = "flow's log density"
-    guard let law = plan.data.law, let score = process.score(of: law) else {
+    guard let law = plan.data.law, let score = prepared.exactScore(of: law) else {
       return Finding(name, nil, "the data's law, or its exact score, is not known")
     }
     guard plan.data.dimension <= Likelihood.largestExactDimension else {

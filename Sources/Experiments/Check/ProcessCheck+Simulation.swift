@@ -9,7 +9,7 @@ extension ProcessCheck {
   func simulated(_ data: Batch) throws -> Batch {
     var states = try sampler(score: nil).lifted(data)
     let noise = NoiseStream(seed: plan.seed, purpose: .forward)
-    let simulation = ForwardSimulation(of: process, steps: steps)
+    let simulation = ForwardSimulation(of: prepared, steps: steps)
     try states.forEachShard(threads: threads) { x in simulation.makeWalker(for: x.span).run(x, from: noise) }
     return states
   }
@@ -19,23 +19,19 @@ extension ProcessCheck {
 
   func simulationAgainstKernel(_ data: Batch, _ ends: Batch) -> [Finding] {
     let name = "simulation against kernel"
-    let isLogarithm = process.logarithm != nil
-    guard let linear = (process as? any LinearSDE) ?? process.logarithm else {
+    guard let kernel = (prepared.transformed?.process ?? prepared).kernel else {
       return [Finding(name, nil, "the process has no kernel")]
     }
-    let moments = linear.makeLinearKernel().moments(at: duration)
-    guard let root = moments.covariance.lowerCholesky else {
+    let moments = kernel.moments(at: duration)
+    guard let root = moments.covariance.matrix.lowerCholesky else {
       return [Finding(name, .nan, allowed: 0, "the kernel's covariance at T is not positive definite")]
-    }
-    func inCoordinates(_ batch: Batch) -> Batch {
-      isLogarithm ? Batch(values: batch.values.map { log($0) }, dimension: batch.dimension) : batch
     }
     var (start, end) = (inCoordinates(data), inCoordinates(ends))
     var residuals = Batch(count: ends.count, dimension: ends.dimension)
     start.withRows { start in
       end.withRows { end in
         residuals.withRows { residuals in
-          end.add(moments.propagator.columns(0..<linear.dataBlocks), start, times: -1)
+          end.add(moments.signal.matrix, start, times: -1)
           residuals.add(root.lowerInverse, end, times: 1)
         }
       }

@@ -14,13 +14,14 @@ struct ProcessCheck {
   /// How much noise may be left at ε, in deviations of the data.
   let tolerance: Double
 
+  var prepared: PreparedProcess { plan.prepared }
   var process: any SDE { plan.process }
   var duration: Double { process.duration }
 
   func findings() throws -> [Finding] {
     let training = dataset.training
-    // Refuses data that have no logarithm.
-    _ = try LearningProblem(process, objective: .denoising, seed: plan.seed).coordinates(training)
+    // Refuses data that has no coordinates.
+    _ = try encoded(training)
     // Rows of data in turn.
     let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
     let ends = try simulated(data)
@@ -35,12 +36,33 @@ struct ProcessCheck {
 
   func sampler(score: (any Score)?) -> Sampler {
     Sampler(
-      process: process, score: score ?? NoScore(), dimension: plan.data.dimension, seed: plan.seed,
+      process: prepared, score: score ?? NoScore(), dimension: plan.data.dimension, seed: plan.seed,
       epsilon: plan.sampling.epsilon, threads: threads)
   }
 
+  /// In coordinates in which the process is linear, where there are such.
+  /// - Throws: `InputError` for data that has none.
+  func encoded(_ batch: Batch) throws -> Batch {
+    try LearningProblem(prepared, objective: .denoising, seed: plan.seed).encoded(batch)
+  }
+
+  /// The same for states, where what has no coordinates is not a number.
+  func inCoordinates(_ batch: Batch) -> Batch {
+    guard let coordinates = prepared.transformed?.coordinates else { return batch }
+    var (batch, result) = (batch, batch)
+    batch.withRows { x in
+      result.withRows { y in
+        let stream = NoiseStream(seed: plan.seed, purpose: .data)
+        for row in 0..<x.count where (try? coordinates.encode(x.row(row), into: y.row(row), from: stream)) == nil {
+          y.row(row).fill(.nan)
+        }
+      }
+    }
+    return result
+  }
+
   func deviation(_ batch: Batch) -> Double {
-    let values = process.logarithm == nil ? batch.values : batch.values.map { log($0) }
+    let values = inCoordinates(batch).values
     let mean = values.reduce(0, +) / Double(values.count)
     return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot()
   }

@@ -23,7 +23,7 @@ final class PathErrors {
   ///   - dimension: how many values a row of data has.
   ///   - sampling: says how many rows there are, ε and the grid.
   init(
-    process: any SDE, score: any Score, dimension: Int, sampling: SamplingPlan, seed: UInt64, threads: Int
+    process: PreparedProcess, score: any Score, dimension: Int, sampling: SamplingPlan, seed: UInt64, threads: Int
   ) {
     reference = ReferenceSolver(process: process, score: score)
     steps = score.traits.contains(.jacobian) ? 4096 : 1024

@@ -29,15 +29,21 @@ public struct Listing {
         })
     }
     sections = [
-      ("training", declared { _ = try TrainingPlan($0, duration: 1) }),
+      (
+        "training",
+        declared {
+          _ = try TrainingPlan($0, duration: 1)
+          _ = try ObjectiveRecipe($0, catalogue)
+        }
+      ),
       (
         "sampling",
-        declared { _ = try SamplingPlan($0, process: VPSDE(), conditionShape: .nothing, traits: [], catalogue) }
+        declared { _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue) }
       ),
       (
         "likelihood",
         declared {
-          _ = try LikelihoodPlan($0, process: VPSDE(), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
+          _ = try LikelihoodPlan($0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
         }
       ),
       ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),

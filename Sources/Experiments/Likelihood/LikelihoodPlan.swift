@@ -19,7 +19,7 @@ public struct LikelihoodPlan: Sendable {
   /// - Parameters:
   ///   - process, dimension, score: what densities are asked of.
   ///   - isAsked: whether the config has this section, so that it must be possible.
-  init(_ options: Options, process: any SDE, dimension: Int, score: any ScoreRecipe, isAsked: Bool) throws {
+  init(_ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, isAsked: Bool) throws {
     let epsilon = try options.number(
       "epsilon", default: safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
@@ -56,7 +56,7 @@ public struct LikelihoodPlan: Sendable {
   }
 
   /// Refuses what cannot be computed: with its key where the config asks for likelihoods, else when a command does.
-  func check(_ options: Options?, _ process: any SDE, _ dimension: Int, _ score: any ScoreRecipe) throws {
+  func check(_ options: Options?, _ process: PreparedProcess, _ dimension: Int, _ score: any ScoreRecipe) throws {
     func wrong(_ key: String, _ message: String) -> InputError {
       options?.wrong(key, message) ?? InputError(message, at: "likelihood.\(key)")
     }
@@ -68,7 +68,7 @@ public struct LikelihoodPlan: Sendable {
       }
     }
     let setting = SamplingSetting(
-      process: process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits)
+      process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits)
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
     try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
     try named("divergence", "") { try likelihood.requireDimension(dimension) }

@@ -88,11 +88,11 @@ extension Experiment {
   }
 
   private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, sampler: Sampler) {
-    try plan.likelihood.check(nil, plan.process, plan.data.dimension, plan.score)
+    try plan.likelihood.check(nil, plan.prepared, plan.data.dimension, plan.score)
     let (points, score) = try open(files, areStates: areStates)
     return (
       points,
-      Sampler(process: plan.process, score: score, dimension: plan.data.dimension, seed: plan.seed, threads: threads)
+      Sampler(process: plan.prepared, score: score, dimension: plan.data.dimension, seed: plan.seed, threads: threads)
     )
   }
 }

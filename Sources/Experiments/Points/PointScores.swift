@@ -22,7 +22,7 @@ extension Experiment {
     }
     let (given, score) = try open(files, areStates: true)
     var points = given
-    let moments = plan.process.makeKernel()?.moments(at: t)
+    let moments = plan.prepared.scalarKernel?.moments(at: t)
     guard quantity == .score || moments != nil else {
       throw InputError(
         "is \(quantity.rawValue); \(plan.processKind) has no kernel m(t) x₀ + σ(t) z: allowed: score", at: "--quantity")

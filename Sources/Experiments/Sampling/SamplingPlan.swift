@@ -33,22 +33,22 @@ public struct SamplingPlan: Sendable {
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - traits: what the score offers.
   init(
-    _ options: Options, process: any SDE, conditionShape: ConditionShape?, traits: ScoreTraits, _ catalogue: Catalogue
+    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, traits: ScoreTraits, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape)
     epsilon = try options.number(
-      "epsilon", default: process.samplingEpsilon, in: .between(0, process.duration),
+      "epsilon", default: process.sde.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
     grid = try options.kind(
-      "grid", of: catalogue.grids, default: process.samplingSpacing.rawValue, in: catalogue,
+      "grid", of: catalogue.grids, default: process.sde.samplingSpacing.rawValue, in: catalogue,
       "the spacing of fixed steps; default by process")
     path = try options.choice(
       "path", default: PathKind.independent,
       "noise: fresh for every step, or one Brownian path per row for all solvers")
     format = try options.choice(
       "format", default: Format.csv, "of sample files; always npy above 256 columns")
-    let setting = SamplingSetting(process: process, epsilon: epsilon, grid: grid, traits: traits)
+    let setting = SamplingSetting(process, epsilon: epsilon, grid: grid, traits: traits)
     if options.has("trajectories") || options.isDescribing {
       let section = try options.section("trajectories", "rows to follow: trajectories.csv, film strips, animations")
       trajectories = try TrajectoryPlan(section, count: max(1, count))

@@ -8,7 +8,7 @@ import Solvers
 /// Draws samples with every solver of a config.
 struct SamplingStage {
   let name: String
-  let process: any SDE
+  let process: PreparedProcess
   let processKind: String
   let score: any Score
   let plan: SamplingPlan
@@ -73,7 +73,7 @@ struct SamplingStage {
   /// Coupled paths are as fine as the shortest step of any solver asks for. A grid that is refused fails its solver.
   private func path() -> (any BrownianPath)? {
     guard plan.path == .coupled else { return nil }
-    let (kernel, duration) = (process.makeNoiseKernel(), process.duration)
+    let (kernel, duration) = (process.noise, process.duration)
     let depths = plan.solvers.compactMap { named -> Int? in
       if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
       let times = named.solver.steps.flatMap { steps in

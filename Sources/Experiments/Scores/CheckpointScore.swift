@@ -34,14 +34,14 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     let classes = file.tensors["model.class_embedding.weight"]?.shape.first ?? setting.data.classes
     // Of the same process: how it was trained matters where there is no kernel.
     let training = try root.section("training", "")
-    let objective = try training.choice("objective", default: TrainingPlan.Objective.denoising, "")
+    let objective = try ObjectiveRecipe(training, setting.catalogue)
     let problem = LearningProblem(setting.process, objective: objective, seed: setting.seed)
     guard problem.hasKernel else {
       throw InputError("its network was trained without a perturbation kernel, and cannot be taken over", at: path)
     }
     let trained = try root.section("process", required: true, "").kind(
       of: setting.catalogue.processes, in: setting.catalogue)
-    let own = LearningProblem(trained, objective: objective, seed: setting.seed)
+    let own = LearningProblem(PreparedProcess(trained), objective: objective, seed: setting.seed)
     let shape = problem.shape(of: setting.data)
     let built: any Network
     do {
@@ -61,7 +61,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     return problem.source(
-      try problem.score(
+      try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
         data: setting.dataset.training))
   }

@@ -11,11 +11,11 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
   public var isDefinedWithoutNoise: Bool { true }
 
-  public func check(_ process: any SDE, _ data: any DataSource) throws {
+  public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
     guard let law = data.law else {
       throw InputError("kind exact needs data that is a Gaussian mixture; use empirical or network")
     }
-    guard process.score(of: law) != nil else {
+    guard process.exactScore(of: law) != nil else {
       throw InputError(
         law.isExponential
           ? "kind exact needs a process that is made for exponentials of mixtures; use empirical or network"
@@ -24,7 +24,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   }
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
-    guard let score = setting.data.law.flatMap({ setting.process.score(of: $0) }) else {
+    guard let score = setting.data.law.flatMap({ setting.process.exactScore(of: $0) }) else {
       throw InputError("the process knows no exact score of the data", at: "score")
     }
     return ScoreSource(score)
@@ -39,7 +39,7 @@ public struct EmpiricalScoreRecipe: ScoreRecipe {
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
     let law = DataLaw(GaussianMixture(points: setting.dataset.training))
-    guard let score = setting.process.score(of: law) else {
+    guard let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of a set of points, or not of these", at: "score")
     }
     return ScoreSource(score)

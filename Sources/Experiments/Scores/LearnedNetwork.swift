@@ -11,16 +11,16 @@ import Training
 /// The network of an experiment, read as a score by the conventions of its process.
 struct LearnedNetwork {
   let problem: LearningProblem
-  /// The score with initial weights, or those that the network came with.
-  let initial: any LearnedScore
+  /// The model with initial weights, or those that the network came with.
+  let initial: ScoreModel
 
   /// - Parameters:
   ///   - plan: of a score that has a network.
   ///   - network: that of the plan.
   init(_ plan: ModelPlan, _ network: any Network, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
-    problem = LearningProblem(plan.process, objective: plan.training?.objective ?? .denoising, seed: plan.seed)
-    let data = try problem.coordinates(dataset.training)
-    initial = try problem.score(
+    problem = LearningProblem(plan.prepared, objective: plan.objective, seed: plan.seed)
+    let data = try problem.encoded(dataset.training)
+    initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,
       dataDeviation: try Self.dataDeviation(recipe.dataDeviation, recipe.prediction, plan.training, data),
       data: dataset.training)
@@ -39,11 +39,9 @@ struct LearnedNetwork {
     return deviation
   }
 
-  /// The network's score with these parameters; nil: the initial ones.
-  func score(_ parameters: [Float]?) -> any LearnedScore {
-    parameters.map { initial.with(parameters: $0) } ?? initial
-  }
+  /// The model with these parameters; nil: the initial ones.
+  func model(_ parameters: [Float]?) -> ScoreModel { parameters.map { initial.with(parameters: $0) } ?? initial }
 
-  /// As the experiment's process and its conditions want it.
-  func source(_ parameters: [Float]?) -> ScoreSource { problem.source(score(parameters)) }
+  /// Its score, as the experiment's process and its conditions want it.
+  func source(_ parameters: [Float]?) -> ScoreSource { problem.source(model(parameters)) }
 }

@@ -1,107 +1,112 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
-import Glibc
 import Models
 import Networks
 import Processes
 import Scores
-import Solvers
-import Tensors
 import Training
 
-/// How a network learns the score of a process: of states or of data, of x or of ln x, with a kernel or on simulated paths.
+/// How a network learns the score of a process: in coordinates in which the process is linear, where there are such, with a
+/// kernel or on simulated paths.
 struct LearningProblem {
-  /// The process that a network sees: that of ln x where there is one.
-  let process: any SDE
-  let objective: TrainingPlan.Objective
-  private let isLogarithm: Bool
+  /// The process that a network sees.
+  let process: PreparedProcess
+  let objective: ObjectiveRecipe
+  /// Between the process's own states and those that a network sees; nil where they are the same.
+  private let coordinates: (any ElementwiseCoordinates)?
   private let seed: UInt64
 
-  init(_ process: any SDE, objective: TrainingPlan.Objective, seed: UInt64) {
-    self.process = process.logarithm ?? process
-    isLogarithm = process.logarithm != nil
+  init(_ process: PreparedProcess, objective: ObjectiveRecipe, seed: UInt64) {
+    self.process = process.transformed?.process ?? process
+    coordinates = process.transformed?.coordinates
     self.objective = objective
     self.seed = seed
   }
 
-  /// One with matrices, whose scores have a convention of their own.
-  private var matrices: (any LinearSDE)? {
-    objective != .denoising || process is any AffineSDE ? nil : process as? any LinearSDE
-  }
+  /// The kernel that a model is read by; nil where a pilot stands in for it.
+  private var kernel: (any PerturbationKernel)? { objective.usesKernel ? process.kernel : process.scalarKernel }
 
-  var isScalar: Bool { matrices == nil }
+  /// Whether moments are scalars, so that every prediction is defined.
+  var isScalar: Bool { kernel?.isScalar ?? true }
 
   /// Whether the noise of a state at each time is known without simulation.
-  var hasKernel: Bool { objective == .denoising ? process is any LinearSDE : process.makeKernel() != nil }
-
-  /// The process with its kernel of matrices; nil where it has none.
-  var linear: (any LinearSDE)? { process as? any LinearSDE }
+  var hasKernel: Bool { kernel != nil }
 
   /// Whether another problem's data are noised in the same way: equal kernels, to what an integrated one may be wrong by.
   func perturbs(as other: LearningProblem) -> Bool {
-    guard let a = process as? any LinearSDE, let b = other.process as? any LinearSDE,
-      isLogarithm == other.isLogarithm, a.blocks == b.blocks, a.dataBlocks == b.dataBlocks, a.duration == b.duration
+    guard let a = process.kernel, let b = other.process.kernel, (coordinates == nil) == (other.coordinates == nil),
+      a.blocks == b.blocks, process.duration == other.process.duration
     else { return false }
-    let (mine, theirs) = (a.makeLinearKernel(), b.makeLinearKernel())
     return [0.01, 0.1, 0.4, 0.7, 1].allSatisfy { share in
-      let (p, q) = (mine.moments(at: share * a.duration), theirs.moments(at: share * a.duration))
-      return [(p.propagator, q.propagator), (p.covariance, q.covariance)].allSatisfy { p, q in
+      let (p, q) = (a.moments(at: share * process.duration), b.moments(at: share * process.duration))
+      let pairs = [(p.propagator, q.propagator), (p.covariance.matrix, q.covariance.matrix)]
+      return pairs.allSatisfy { p, q in
         let largest = q.values.reduce(0) { max($0, abs($1)) }
-        return zip(p.values, q.values).allSatisfy { abs($0 - $1) <= 1e-6 * largest }
+        return p.values.count == q.values.count
+          && p.values.indices.allSatisfy { abs(p.values[$0] - q.values[$0]) <= 1e-6 * largest }
       }
     }
   }
 
   /// What a network is built for.
   func shape(of data: any DataSource) -> DataShape {
-    let dimension = process.stateDimension(of: data.dimension)
-    guard let matrices else { return DataShape(data) }
+    let dimension = process.sde.stateDimension(of: data.dimension)
+    guard let blocks = kernel?.blocks, blocks.count > 1 else { return DataShape(data) }
     return DataShape(
       dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, classes: data.classes,
-      outputDimension: dimension / matrices.blocks * matrices.noiseBlocks)
+      outputDimension: dimension / blocks.count * blocks.noise)
   }
 
-  /// Refuses what has no objective. `training` is nil for a network that is not trained.
+  /// Refuses what has no objective.
+  /// - Parameters:
+  ///   - training: nil for a network that is not trained.
+  ///   - prediction: what the network's output stands for.
+  ///   - dimension: the data's.
+  ///   - kind: the process's, as the config names it.
+  ///   - options: where complaints point to.
   func check(
     _ training: TrainingPlan?, prediction: Prediction, dimension: Int, kind: String, _ options: Options
   ) throws {
-    let text = objective.rawValue
-    let isPositional = process.stateDimension(of: dimension) == dimension
-    let most = Likelihood.largestExactDimension
-    guard objective != .implicit || dimension <= most else {
+    let weighting = training?.weighting
+    if let largest = objective.largestDimension, dimension > largest {
       throw options.wrong(
         "training",
-        "objective implicit takes \(dimension) derivatives a step; allowed: up to \(most) dimensions, or sliced")
+        "objective \(objective.name) takes \(dimension) derivatives a step; allowed: up to \(largest) dimensions, or sliced"
+      )
     }
-    guard objective == .denoising else {
-      guard isPositional else {
-        throw options.wrong("training", "objective \(text): \(kind) has states wider than the data; allowed: denoising")
+    guard objective.usesKernel else {
+      guard process.sde.stateDimension(of: dimension) == dimension else {
+        throw options.wrong(
+          "training", "objective \(objective.name): \(kind) has states wider than the data; allowed: denoising")
       }
-      if let weighting = training?.weighting, weighting == .likelihood || weighting == .flowMatching {
-        guard process is any AffineSDE else {
-          throw options.wrong("training", "weighting \(weighting.rawValue) needs a scalar diffusion g(t)")
-        }
+      guard weighting?.needsDiffusion != true || process.hasScalarDiffusion else {
+        throw options.wrong("training", "weighting \(weighting?.rawValue ?? "") needs a scalar diffusion g(t)")
       }
       return
     }
-    guard process is any LinearSDE else {
+    guard let kernel = process.kernel else {
       throw options.wrong(
         "training",
         "objective denoising needs a process with a perturbation kernel; \(kind) has none: sliced or implicit")
     }
-    if matrices != nil {
+    if !kernel.isScalar {
       guard prediction == .noise || prediction == .edm else {
         throw options.wrong("score", "prediction \(prediction.rawValue): a process with matrices allows noise, edm")
       }
-      let weighting = prediction == .edm ? TrainingPlan.Weighting.edm : .uniform
-      guard training?.weighting ?? weighting == weighting else {
+      let allowed = prediction == .edm ? Weighting.edm : .uniform
+      guard weighting ?? allowed == allowed else {
         throw options.wrong(
           "training",
-          "weighting: a process with matrices allows \(weighting.rawValue) with prediction \(prediction.rawValue)")
+          "weighting: a process with matrices allows \(allowed.rawValue) with prediction \(prediction.rawValue)")
       }
-    } else if prediction == .noise || prediction == .score, let kernel = process.makeKernel() {
-      // The data in x_T is below what a float of noise tells.
+      return
+    }
+    guard weighting?.needsDiffusion != true || process.hasScalarDiffusion else {
+      throw options.wrong("training", "weighting \(weighting?.rawValue ?? "") needs a scalar diffusion g(t)")
+    }
+    if prediction == .noise || prediction == .score {
+      // Below this share of the noise, a float that holds both does not tell the data.
       let end = kernel.moments(at: process.duration)
       guard end.scale > 1e-6 * end.deviation else {
         throw options.wrong(
@@ -112,76 +117,65 @@ struct LearningProblem {
     }
   }
 
-  /// A network read as the score of the problem's process.
-  /// - Parameter data: what it is or was trained on.
-  func score(
+  /// A network read as a model of the problem's process.
+  /// - Parameters:
+  ///   - parameters: a flat buffer of the network's layout.
+  ///   - prediction: what its output stands for.
+  ///   - dataDeviation: σ_d
+  ///   - data: what it is or was trained on, in the process's own states.
+  func model(
     _ network: any Network, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: Batch
-  ) throws -> any LearnedScore {
-    if let matrices {
-      guard prediction == .noise || prediction == .edm else {
-        throw InputError("prediction \(prediction.rawValue): a process with matrices allows noise, edm")
-      }
-      return LinearNetworkScore(
-        network, parameters: parameters, prediction: prediction, process: matrices, dataDeviation: dataDeviation)
+  ) throws -> ScoreModel {
+    let kernel = try kernel ?? PilotKernel(of: process, data: encoded(data), seed: seed)
+    guard kernel.isScalar || prediction == .noise || prediction == .edm else {
+      throw InputError("prediction \(prediction.rawValue): a process with matrices allows noise, edm")
     }
-    let kernel = try process.makeKernel() ?? PilotKernel(of: process, data: coordinates(data), seed: seed)
-    return NetworkScore(
+    return ScoreModel(
       network, parameters: parameters, prediction: prediction, kernel: kernel, duration: process.duration,
       dataDeviation: dataDeviation)
   }
 
-  /// A network's score as one of the experiment's own process, and of rows with conditions.
-  func source(_ score: any LearnedScore) -> ScoreSource {
-    let classes = score.network.conditionShape.classCount
-    return ScoreSource(conditionShape: classes > 0 ? .classes(classes) : .nothing, knowsNothing: classes == 0) {
-      let bound = try score.with(parameters: nil, classes: RowClasses($0, classes: classes))
-      return isLogarithm ? LogScore(bound) : bound
+  /// A model as a score of the experiment's own process, once the conditions of rows are known.
+  func source(_ model: ScoreModel) -> ScoreSource {
+    ScoreSource(conditionShape: model.network.conditionShape, knowsNothing: model.knowsNothing) { conditions in
+      try model.check(conditions)
+      let bound = model.score(given: conditions)
+      return coordinates.map { TransformedScore(bound, $0) } ?? bound
     }
   }
 
   /// The data as the problem's process has it.
-  /// - Throws: `InputError` for data that have no logarithm.
-  func coordinates(_ data: Batch) throws -> Batch {
-    guard isLogarithm else { return data }
-    if let place = data.values.firstIndex(where: { !($0 > 0) }) {
-      throw InputError(
-        "row \(place / data.dimension + 1) holds \(data.values[place]); the process needs values above 0", at: "data")
+  /// - Throws: `InputError` for data that has no coordinates.
+  func encoded(_ data: Batch) throws -> Batch {
+    guard let coordinates else { return data }
+    var (data, result) = (data, Batch(count: data.count, dimension: data.dimension))
+    do {
+      try data.withRows { x in
+        try result.withRows { try coordinates.encode(x, into: $0, from: NoiseStream(seed: seed, purpose: .data)) }
+      }
+    } catch let error as InputError where error.location.isEmpty {
+      throw InputError(error.message, at: "data")
     }
-    return Batch(values: data.values.map { log($0) }, dimension: data.dimension)
+    return result
   }
 
-  func source(_ dataset: Dataset) throws -> any TrainingSource {
-    isLogarithm ? RowSource(try coordinates(dataset.training)) : dataset.source
+  /// What training draws its rows from.
+  func trainingSource(_ dataset: Dataset) throws -> any TrainingSource {
+    coordinates == nil ? dataset.source : RowSource(try encoded(dataset.training))
   }
 
   /// The exact score of the problem's process.
   func exactScore(of law: DataLaw?) -> (any Score)? {
     guard let law else { return nil }
-    if !isLogarithm { return process.score(of: law) }
-    // Of ln x only the logarithm's own law is known.
-    return law.isExponential ? process.score(of: DataLaw(law.mixture)) : nil
+    guard let coordinates else { return process.exactScore(of: law) }
+    return (coordinates as? any LawCoordinates)?.law(of: law).flatMap { process.exactScore(of: $0) }
   }
 
-  func trainer(_ score: any LearnedScore, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {
-    let (data, labels) = (try source(dataset), dataset.labels?.training)
-    if let score = score as? LinearNetworkScore {
-      return Trainer(score, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
-    }
-    guard let score = score as? NetworkScore else { preconditionFailure("a score of `score`") }
-    return Trainer(score, process: process, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
-  }
-}
-
-extension RowClasses {
-  /// - Throws: `InputError` for a row without a class, where the network knows `classes` of them.
-  init(_ conditions: Conditions, classes: Int) throws {
-    switch conditions {
-    case .all(.label(let label)): self = .all(label)
-    case .labels(let labels): self = .each(labels)
-    case .inTurn: self = .inTurn
-    default:
-      guard classes == 0 else { throw InputError("the network knows \(classes) classes; every row needs one") }
-      self = .inTurn
-    }
+  /// The training of a model.
+  func trainer(_ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {
+    let setting = ObjectiveSetting(model: model, process: process, plan: plan)
+    return Trainer(
+      try objective.objective(in: setting), data: try trainingSource(dataset),
+      conditions: dataset.labels.map { .labels($0.training) } ?? .nothing, plan: plan, seed: seed, threads: threads)
   }
 }

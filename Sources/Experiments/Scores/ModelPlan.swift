@@ -11,7 +11,8 @@ import Training
 public struct ModelPlan: Sendable {
   public let seed: UInt64
   public let data: any DataSource
-  public let process: any SDE
+  /// The process, with its kernel and prior, which are made here once.
+  public let prepared: PreparedProcess
   /// The kind that the config names.
   public let processKind: String
   public let score: any ScoreRecipe
@@ -19,8 +20,12 @@ public struct ModelPlan: Sendable {
   public let network: (any Network)?
   /// How that is trained; nil where it is not.
   public let training: TrainingPlan?
+  /// What the training minimises.
+  public let objective: ObjectiveRecipe
   /// This part of the config as a text, with every default written out. Equal texts mean equal networks, to the last bit.
   public let identity: String
+
+  public var process: any SDE { prepared.sde }
 
   init(_ options: Options, _ catalogue: Catalogue) throws {
     let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
@@ -29,20 +34,28 @@ public struct ModelPlan: Sendable {
     var (process, processKind) = try options.namedKind(
       "process", of: catalogue.processes, in: catalogue, "the forward SDE")
     let (score, _) = try options.namedKind("score", of: catalogue.scores, in: catalogue, "where the score comes from")
-    if !options.isDescribing { try Self.check(process, processKind, data, score, options) }
+    if !options.isDescribing {
+      try options.located("process", prefix: "\(processKind): ") { try process.requireDimension(data.dimension) }
+    }
     var training: TrainingPlan?
+    var objective = ObjectiveRecipe.denoising
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
+    if let pretrained, let recipe = score.network {
+      process = try Self.adapted(process, to: pretrained, recipe.prediction, options)
+    }
+    prepared = PreparedProcess(process)
+    if !options.isDescribing { try options.located("score") { try score.check(prepared, data) } }
     if let recipe = score.network {
-      if let pretrained { process = try Self.adapted(process, to: pretrained, recipe.prediction, options) }
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
         training = try TrainingPlan(section, duration: process.duration)
+        objective = try ObjectiveRecipe(section, catalogue)
         try section.finish()
       }
       if !options.isDescribing {
-        let problem = LearningProblem(process, objective: training?.objective ?? .denoising, seed: UInt64(seed))
+        let problem = LearningProblem(prepared, objective: objective, seed: UInt64(seed))
         try problem.check(
           training, prediction: recipe.prediction, dimension: data.dimension, kind: processKind, options)
         network = try options.located("score", prefix: "network: ") {
@@ -50,14 +63,15 @@ public struct ModelPlan: Sendable {
         }
         if let network, training != nil, network.conditionShape.classCount > 0, data.classes == 0 {
           throw options.wrong(
-            "score", "network: is conditioned on \(network.conditionShape.classCount) classes; the data to train on has none")
+            "score",
+            "network: is conditioned on \(network.conditionShape.classCount) classes; the data to train on has none")
         }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
     }
-    (self.data, self.process, self.processKind, self.score) = (data, process, processKind, score)
-    (self.network, self.training) = (network, training)
+    (self.data, self.processKind, self.score) = (data, processKind, score)
+    (self.network, self.training, self.objective) = (network, training, objective)
     identity =
       options.resolvedYAML(only: ["seed", "data", "process", "score", "training"])
       + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
@@ -68,14 +82,6 @@ public struct ModelPlan: Sendable {
   var conditionShape: ConditionShape? {
     if let network { return network.conditionShape }
     return score.conditionShape
-  }
-
-  /// Refuses data or a score that the process is not made for.
-  private static func check(
-    _ process: any SDE, _ kind: String, _ data: any DataSource, _ score: any ScoreRecipe, _ options: Options
-  ) throws {
-    try options.located("process", prefix: "\(kind): ") { try process.requireDimension(data.dimension) }
-    try options.located("score") { try score.check(process, data) }
   }
 
   /// The process with the noise levels of a network that comes with its own.

@@ -37,7 +37,7 @@ extension Experiment {
     let plan = plan.model
     return try plan.score.resolve(
       in: ScoreSetting(
-        process: plan.process, data: plan.data, dataset: dataset, seed: plan.seed, catalogue: catalogue,
+        process: plan.prepared, data: plan.data, dataset: dataset, seed: plan.seed, catalogue: catalogue,
         learned: learned))
   }
 

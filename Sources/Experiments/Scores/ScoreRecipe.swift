@@ -23,7 +23,7 @@ public protocol ScoreRecipe: Sendable {
   var isDefinedWithoutNoise: Bool { get }
 
   /// - Throws: `InputError` without a location for a process or data that the score is not made for. Nothing is loaded yet.
-  func check(_ process: any SDE, _ data: any DataSource) throws
+  func check(_ process: PreparedProcess, _ data: any DataSource) throws
 
   /// Makes the score.
   func resolve(in setting: ScoreSetting) throws -> ScoreSource
@@ -34,12 +34,12 @@ extension ScoreRecipe {
   public var network: NetworkScoreRecipe? { nil }
   public var conditionShape: ConditionShape? { .nothing }
   public var isDefinedWithoutNoise: Bool { false }
-  public func check(_ process: any SDE, _ data: any DataSource) throws {}
+  public func check(_ process: PreparedProcess, _ data: any DataSource) throws {}
 }
 
 /// What a score is made from.
 public struct ScoreSetting: Sendable {
-  public let process: any SDE
+  public let process: PreparedProcess
   public let data: any DataSource
   public let dataset: Dataset
   public let seed: UInt64

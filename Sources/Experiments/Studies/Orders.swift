@@ -51,7 +51,7 @@ extension Experiment {
     let dataset = try plan.data.load(seed: plan.seed)
     let source = try score(ScoreOrigin(self, dataset), dataset)
     let study = ConvergenceStudy(
-      process: plan.process, score: try source.score(given: plan.sampling.condition.conditions(for: source)),
+      process: plan.prepared, score: try source.score(given: plan.sampling.condition.conditions(for: source)),
       dimension: plan.data.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
       threads: threads)
     var references: [String: Batch] = [:]

@@ -21,11 +21,11 @@ struct LossTable {
 
   /// nil for a process without a kernel, whose scores have no such loss.
   func csv(of weights: [Float]) throws -> String? {
-    guard let process = network.problem.linear else { return nil }
+    guard let kernel = network.problem.process.kernel else { return nil }
     let exact = network.problem.exactScore(of: law)
     let (seen, unseen) = try (
-      losses(of: weights, process, exact, dataset.training, dataset.labels?.training),
-      losses(of: weights, process, exact, dataset.heldOut, dataset.labels?.heldOut)
+      losses(of: weights, kernel, exact, dataset.training, dataset.labels?.training),
+      losses(of: weights, kernel, exact, dataset.heldOut, dataset.labels?.heldOut)
     )
     var table = CSVText(columns: ["time_low", "time_high", "training", "held_out"] + (exact == nil ? [] : ["excess"]))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
@@ -36,17 +36,18 @@ struct LossTable {
   }
 
   private func losses(
-    of weights: [Float], _ process: any LinearSDE, _ exact: (any Score)?, _ data: Batch, _ labels: [Int]?
+    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: Batch, _ labels: [Int]?
   ) throws -> LossByTime {
-    let score = network.score(weights)
+    let model = network.model(weights)
     // Fewer where a row is dear: image networks take few rows at a time.
-    let draws = min(1024, 16 * score.shardRows)
+    let draws = min(1024, 16 * model.network.shardRows.upperBound)
     // A network that is conditioned on classes is told those of the rows that are drawn.
-    let classes = labels.map { labels in
-      RowClasses.each((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
+    let conditions = labels.map { labels in
+      Conditions.labels((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
     }
     return try LossByTime(
-      of: score.with(parameters: nil, classes: classes), process: process, exact: exact,
-      data: network.problem.coordinates(data), from: epsilon, seed: seed, bins: 20, draws: draws, threads: threads)
+      of: model.score(given: model.network.conditionShape == .nothing ? .nothing : conditions), kernel: kernel,
+      duration: model.duration, exact: exact,
+      data: network.problem.encoded(data), from: epsilon, seed: seed, bins: 20, draws: draws, threads: threads)
   }
 }

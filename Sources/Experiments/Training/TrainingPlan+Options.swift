@@ -34,17 +34,5 @@ extension TrainingPlan {
     }
     epsilon = try options.number(
       "epsilon", default: safeEpsilon(1e-5, duration), in: .between(0, duration), "the smallest time trained on")
-    objective = try options.choice(
-      "objective", default: Objective.denoising,
-      "denoising score matching; sliced or implicit score matching on simulated paths, for any process")
-    projections = try options.integer(
-      "projections", default: 1, atLeast: 1, atMost: 64, "random directions, of sliced")
-    simulationSteps = try options.integer(
-      "simulation_steps", default: 100, atLeast: 1, atMost: 100_000,
-      "steps of simulation from 0 to T, of sliced and implicit")
-    if objective != .sliced && projections != 1 { throw options.wrong("projections", "needs objective: sliced") }
-    if objective == .denoising && simulationSteps != 100 {
-      throw options.wrong("simulation_steps", "needs objective: sliced or implicit")
-    }
   }
 }

@@ -104,8 +104,8 @@ struct TrainingStage {
 
   private func save(_ state: TrainingState, _ log: TrainingLog, _ folder: ResultsFolder) throws {
     try folder.write(log.csv, to: "training.csv")
-    let checkpoint = Checkpoint(state: state, config: identity, dataDeviation: trainer.score.dataDeviation)
-    try checkpoint.writer(layout: trainer.score.network.layout).write(to: folder.file("checkpoint.safetensors"))
+    let checkpoint = Checkpoint(state: state, config: identity, dataDeviation: network.initial.dataDeviation)
+    try checkpoint.writer(layout: network.initial.network.layout).write(to: folder.file("checkpoint.safetensors"))
   }
 
   private func writeLosses(_ state: TrainingState, _ folder: ResultsFolder) throws {

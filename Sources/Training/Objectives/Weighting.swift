@@ -30,8 +30,3 @@ public enum Weighting: String, Sendable, CaseIterable {
     }
   }
 }
-
-extension PreparedProcess {
-  /// g(t) where noise is a scalar times z; else not a number.
-  func scalarDiffusion(at t: Double) -> Double { (sde as? any AffineSDE)?.diffusion(at: t) ?? .nan }
-}

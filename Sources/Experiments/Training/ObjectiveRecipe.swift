@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Models
+import Processes
+import Solvers
+import Training
+
+/// How to make what a training minimises: what `training.objective` decodes to. A package adds recipes of its own as kinds of
+/// `Catalogue.objectives`.
+public struct ObjectiveRecipe: Sendable {
+  /// As a config names it.
+  public let name: String
+  /// Whether it asks for the process's perturbation kernel. Others learn from simulated paths of data-wide states, and a
+  /// `PilotKernel` sets their scales where the process has no kernel of scalars.
+  public let usesKernel: Bool
+  /// The largest dimension that it is offered in; nil: any.
+  public let largestDimension: Int?
+  private let build: @Sendable (ObjectiveSetting) throws -> any Objective
+
+  /// - Parameters:
+  ///   - name: as a config names it.
+  ///   - usesKernel: whether it asks for the process's perturbation kernel.
+  ///   - largestDimension: the largest dimension that it is offered in; nil: any.
+  ///   - build: makes it, from what an experiment knows.
+  public init(
+    _ name: String, usesKernel: Bool, largestDimension: Int? = nil,
+    build: @escaping @Sendable (ObjectiveSetting) throws -> any Objective
+  ) {
+    self.name = name
+    self.usesKernel = usesKernel
+    self.largestDimension = largestDimension
+    self.build = build
+  }
+
+  /// The objective for a model.
+  public func objective(in setting: ObjectiveSetting) throws -> any Objective { try build(setting) }
+
+  /// Denoising score matching, for processes with a perturbation kernel.
+  public static let denoising = ObjectiveRecipe("denoising", usesKernel: true) { setting in
+    DenoisingScoreMatching(
+      setting.model, process: setting.process, weighting: setting.plan.weighting, times: setting.times)
+  }
+
+  /// Sliced score matching with reduced variance, on simulated paths: for any process.
+  public static func sliced(projections: Int, steps: Int) -> ObjectiveRecipe {
+    ObjectiveRecipe("sliced", usesKernel: false) { setting in
+      SlicedScoreMatching(
+        setting.model, process: setting.process, weighting: setting.plan.weighting, times: setting.times,
+        projections: projections, steps: steps)
+    }
+  }
+
+  /// Implicit score matching with the exact trace, on simulated paths: for any process on few dimensions.
+  public static func implicit(steps: Int) -> ObjectiveRecipe {
+    ObjectiveRecipe("implicit", usesKernel: false, largestDimension: Likelihood.largestExactDimension) { setting in
+      ImplicitScoreMatching(
+        setting.model, process: setting.process, weighting: setting.plan.weighting, times: setting.times, steps: steps)
+    }
+  }
+}
+
+/// What an objective is made from.
+public struct ObjectiveSetting: Sendable {
+  /// The model that is trained; its parameters are the initial ones.
+  public let model: ScoreModel
+  /// The process in the coordinates that the model sees.
+  public let process: PreparedProcess
+  public let plan: TrainingPlan
+
+  /// The law of the times that the plan asks for.
+  public var times: TrainingTimes { TrainingTimes(plan, kernel: model.kernel, duration: model.duration) }
+}
+
+extension ObjectiveRecipe {
+  private enum Name: String, CaseIterable { case denoising, sliced, implicit }
+
+  /// Reads `training.objective` and its options.
+  init(_ options: Options, _ catalogue: Catalogue) throws {
+    let name = try options.choice(
+      "objective", default: Name.denoising,
+      "denoising score matching; sliced or implicit score matching on simulated paths, for any process")
+    let projections = try options.integer(
+      "projections", default: 1, atLeast: 1, atMost: 64, "random directions, of sliced")
+    let steps = try options.integer(
+      "simulation_steps", default: 100, atLeast: 1, atMost: 100_000,
+      "steps of simulation from 0 to T, of sliced and implicit")
+    if name != .sliced && projections != 1 { throw options.wrong("projections", "needs objective: sliced") }
+    if name == .denoising && steps != 100 {
+      throw options.wrong("simulation_steps", "needs objective: sliced or implicit")
+    }
+    switch name {
+    case .denoising: self = .denoising
+    case .sliced: self = .sliced(projections: projections, steps: steps)
+    case .implicit: self = .implicit(steps: steps)
+    }
+  }
+}
