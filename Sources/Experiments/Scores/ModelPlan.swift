@@ -44,7 +44,8 @@ public struct ModelPlan: Sendable {
     if let pretrained, let recipe = score.network {
       process = try Self.adapted(process, to: pretrained, recipe.prediction, options)
     }
-    prepared = PreparedProcess(process)
+    let prepared = PreparedProcess(process)
+    self.prepared = prepared
     if !options.isDescribing { try options.located("score") { try score.check(prepared, data) } }
     if let recipe = score.network {
       // A network with weights of its own may go without.
