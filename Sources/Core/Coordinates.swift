@@ -21,8 +21,12 @@ public protocol Coordinates: Sendable {
 
 /// Coordinates that change each value by itself, with known derivatives: a score of y gives one of x.
 public protocol ElementwiseCoordinates: Coordinates {
-  /// Writes, for each value of y, the inverse's slope e = dx/dy, and k = d ln e/dy and dk/dy.
-  func writeDerivatives(_ y: Rows, slope e: Rows, logSlope k: Rows, curvature: Rows)
+  /// Writes the inverse's derivatives for each value: its slope e = dx/dy, k = d ln e/dy, and dk/dy.
+  /// - Parameters:
+  ///   - y: coordinates, rows × dimension.
+  ///   - x: the data that they belong to, rows × dimension.
+  ///   - e, k, curvature: rows × dimension.
+  func writeDerivatives(_ y: Rows, of x: Rows, slope e: Rows, logSlope k: Rows, curvature: Rows)
 }
 
 extension ElementwiseCoordinates {

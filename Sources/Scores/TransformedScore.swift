@@ -45,7 +45,7 @@ public struct TransformedScore: Score {
           y.row(row).fill(.nan)
         }
       }
-      coordinates.writeDerivatives(y, slope: views[1], logSlope: views[2], curvature: views[3])
+      coordinates.writeDerivatives(y, of: x, slope: views[1], logSlope: views[2], curvature: views[3])
       return (y, views[1], views[2], views[3])
     }
 
