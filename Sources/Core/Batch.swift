@@ -45,7 +45,7 @@ public struct Batch: Sendable, Equatable {
     return try values.withUnsafeMutableBufferPointer { buffer in
       // An empty array may have no base address; a view of no rows is never dereferenced.
       let base = buffer.baseAddress ?? UnsafeMutablePointer(bitPattern: 64)!
-      return try body(Rows(values: base, first: 0, count: count, dimension: dimension))
+      return try body(Rows(memory: base, first: 0, count: count, dimension: dimension))
     }
   }
 
@@ -57,10 +57,7 @@ public struct Batch: Sendable, Equatable {
     try withRows { rows in
       let memory = SharedMemory(rows.values)
       try Shards(rows: count, size: size).forEach(threads: threads) { shard, range in
-        try body(
-          Rows(
-            values: memory.pointer + range.lowerBound * dimension, first: range.lowerBound, count: range.count,
-            dimension: dimension))
+        try body(Rows(memory: memory.pointer, first: 0, count: count, dimension: dimension)[range])
       }
     }
   }

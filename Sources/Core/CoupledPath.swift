@@ -69,7 +69,7 @@ public struct CoupledPath: BrownianPath {
       self.path = path
       cells = (0...path.depth).map { _ in Cell(rows) }
       indices = [Int](repeating: -1, count: path.depth + 1)
-      pairs = RowStorage(RowSpan(first: rows.first, count: rows.count, dimension: 2 * rows.dimension))
+      pairs = RowStorage(rows.with(dimension: 2 * rows.dimension))
       (first, second) = (RowStorage(rows), RowStorage(rows))
       (here, there) = (Point(rows), Point(rows))
       // The root: W(T) and H over [0, T]; W(0) = J(0) = 0.

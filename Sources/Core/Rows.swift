@@ -2,7 +2,8 @@
 
 /// A view of consecutive rows of a batch: `count` × `dimension` doubles, row-major.
 ///
-/// It owns nothing, is made by whoever owns the memory, and stays on the thread it was made on.
+/// It owns nothing, is made by whoever owns the memory, and stays on the thread it was made on. Parts of it come from its own
+/// methods, which check their bounds in debug builds.
 public struct Rows {
   public let values: UnsafeMutablePointer<Double>
   /// The index of the first row within the whole batch. Random numbers are keyed by it.
@@ -10,9 +11,10 @@ public struct Rows {
   public let count: Int
   public let dimension: Int
 
-  @inlinable
-  public init(values: UnsafeMutablePointer<Double>, first: Int, count: Int, dimension: Int) {
-    self.values = values
+  /// A view of memory, for its owners alone: everybody else takes parts of a view that exists.
+  @usableFromInline
+  package init(memory: UnsafeMutablePointer<Double>, first: Int, count: Int, dimension: Int) {
+    values = memory
     self.first = first
     self.count = count
     self.dimension = dimension
@@ -23,52 +25,73 @@ public struct Rows {
 
   @inlinable
   public subscript(row: Int, column: Int) -> Double {
-    get { values[row * dimension + column] }
-    nonmutating set { values[row * dimension + column] = newValue }
+    get {
+      assert(contains(row, column), "row \(row), column \(column) of \(count) × \(dimension)")
+      return values[row * dimension + column]
+    }
+    nonmutating set {
+      assert(contains(row, column), "row \(row), column \(column) of \(count) × \(dimension)")
+      values[row * dimension + column] = newValue
+    }
   }
+
+  @inlinable
+  func contains(_ row: Int, _ column: Int) -> Bool {
+    row >= 0 && row < count && column >= 0 && column < dimension
+  }
+
+  // MARK: Parts
+
+  /// One row, by its place in this view.
+  @inlinable
+  public func row(_ index: Int) -> Rows { self[index..<index + 1] }
+
+  /// Some of the rows, by their places in this view. Their `first` is what it is within the whole batch.
+  @inlinable
+  public subscript(range: Range<Int>) -> Rows {
+    assert(range.lowerBound >= 0 && range.upperBound <= count, "rows \(range) of \(count)")
+    return Rows(
+      memory: values + range.lowerBound * dimension, first: first + range.lowerBound, count: range.count,
+      dimension: dimension)
+  }
+
+  /// Rows of the same shape and places as these, whose values lie elsewhere: for memory that a library in C hands over.
+  /// - Precondition: `memory` holds `size` values while the view is in use.
+  @inlinable
+  public func over(_ memory: UnsafeMutablePointer<Double>) -> Rows {
+    Rows(memory: memory, first: first, count: count, dimension: dimension)
+  }
+
+  // MARK: Values
 
   /// Copies all values from rows of the same shape.
   public func copy(_ other: Rows) {
     precondition(other.size == size, "rows of different shapes")
     values.update(from: other.values, count: size)
   }
-}
 
-/// Which rows of a batch, without their values.
-public struct RowSpan: Sendable, Equatable {
-  public let first: Int
-  public let count: Int
-  public let dimension: Int
+  /// Copies some columns of as many other rows to columns of these, from `column` on.
+  public func copy(columns: Range<Int>, of other: Rows, to column: Int = 0) {
+    precondition(
+      other.count == count && columns.lowerBound >= 0 && columns.upperBound <= other.dimension && column >= 0
+        && column + columns.count <= dimension, "columns that are not there")
+    let (source, target) = (other.values + columns.lowerBound, values + column)
+    for row in 0..<count {
+      (target + row * dimension).update(from: source + row * other.dimension, count: columns.count)
+    }
+  }
 
-  public init(first: Int, count: Int, dimension: Int) {
-    self.first = first
-    self.count = count
-    self.dimension = dimension
+  /// Sets every value.
+  public func fill(_ value: Double) { values.update(repeating: value, count: size) }
+
+  /// The sum of the squares of all values.
+  public var squaredNorm: Double {
+    var sum = 0.0
+    for i in 0..<size { sum += values[i] * values[i] }
+    return sum
   }
 }
 
 extension Rows {
   public var span: RowSpan { RowSpan(first: first, count: count, dimension: dimension) }
-}
-
-/// Rows with memory of their own, 64-byte aligned: the workspace of a stepper or evaluator, made once per solve. Its `rows`
-/// are valid as long as it lives: keep it.
-public final class RowStorage {
-  public let rows: Rows
-
-  public init(_ span: RowSpan) {
-    let values = UnsafeMutableRawPointer.allocate(byteCount: max(64, span.count * span.dimension * 8), alignment: 64)
-      .bindMemory(to: Double.self, capacity: span.count * span.dimension)
-    values.initialize(repeating: 0, count: span.count * span.dimension)
-    rows = Rows(values: values, first: span.first, count: span.count, dimension: span.dimension)
-  }
-
-  deinit { rows.values.deallocate() }
-
-  /// Several rows of one shape for the length of a call. Swift may free an object after its last use, even while a view of
-  /// its memory is still in use: this keeps it.
-  public static func with<Result>(_ span: RowSpan, count: Int, _ body: ([Rows]) throws -> Result) rethrows -> Result {
-    let storages = (0..<count).map { _ in RowStorage(span) }
-    return try withExtendedLifetime(storages) { try body(storages.map(\.rows)) }
-  }
 }

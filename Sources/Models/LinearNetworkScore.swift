@@ -136,89 +136,67 @@ public struct LinearNetworkScore: LearnedScore {
     deinit { score.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachPart(of: x, times, recording: false) { part in write(part, x, into: s) }
+      forEachPart(of: x, times, recording: false) { part in write(part, x[part.rows], into: s[part.rows]) }
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachPart(of: x, times, recording: true) { part in pullBack(v, through: part, into: out) }
+      forEachPart(of: x, times, recording: true) { part in
+        pullBack(v[part.rows], through: part, into: out[part.rows])
+      }
     }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
       forEachPart(of: x, times, recording: true) { part in
-        write(part, x, into: s)
-        for index in v.indices { pullBack(v[index], through: part, into: out[index]) }
+        write(part, x[part.rows], into: s[part.rows])
+        for index in v.indices { pullBack(v[index][part.rows], through: part, into: out[index][part.rows]) }
       }
     }
 
     /// Rows that went through the network together, and runs of them that share a time.
     private struct Part {
-      let start, count: Int
+      let rows: Range<Int>
       let output, input: Tensor
-      let runs: [(first: Int, count: Int, coefficients: Coefficients)]
-    }
-
-    private func rows(_ storage: RowStorage, _ first: Int, _ count: Int) -> Rows {
-      let width = storage.rows.dimension
-      return Rows(values: storage.rows.values + first * width, first: 0, count: count, dimension: width)
-    }
-
-    private func states(_ x: Rows, _ first: Int, _ count: Int) -> Rows {
-      Rows(values: x.values + first * x.dimension, first: 0, count: count, dimension: x.dimension)
+      let runs: [(rows: Range<Int>, coefficients: Coefficients)]
     }
 
     private func write(_ part: Part, _ x: Rows, into s: Rows) {
-      let (width, values) = (s.dimension, rows(output, 0, part.count))
-      let skip = width - values.dimension
-      for i in 0..<values.size { values.values[i] = Double(part.output.values[i]) }
+      let (values, results) = (output.rows, tail.rows)
+      for i in 0..<part.rows.count * values.dimension { values.values[i] = Double(part.output.values[i]) }
+      s.fill(0)
       for run in part.runs {
-        let result = rows(tail, run.first, run.count)
-        result.values.update(repeating: 0, count: result.size)
-        result.add(run.coefficients.output, rows(output, run.first, run.count), times: 1)
-        if let skip = run.coefficients.skip {
-          result.add(skip, states(x, part.start + run.first, run.count), times: 1)
-        }
-        for row in 0..<run.count {
-          let target = s.values + (part.start + run.first + row) * width
-          target.update(repeating: 0, count: skip)
-          (target + skip).update(from: result.values + row * result.dimension, count: result.dimension)
-        }
+        let result = results[run.rows]
+        result.fill(0)
+        result.add(run.coefficients.output, values[run.rows], times: 1)
+        if let skip = run.coefficients.skip { result.add(skip, x[run.rows], times: 1) }
+        s[run.rows].copy(columns: 0..<result.dimension, of: result, to: s.dimension - result.dimension)
       }
     }
 
     /// (∂s/∂x)ᵀ v = skipᵀ v_tail + S (∂F/∂(S x))ᵀ outputᵀ v_tail
     private func pullBack(_ v: Rows, through part: Part, into out: Rows) {
       let (width, blockWidth) = (v.dimension, v.dimension / score.blocks)
-      let skip = width - score.network.outputDimension
-      let adjoint = tape.constant(rows: part.count, columns: score.network.outputDimension)
+      let adjoint = tape.constant(rows: v.count, columns: score.network.outputDimension)
+      let given = output.rows[0..<v.count]
+      given.copy(columns: width - given.dimension..<width, of: v)
       for run in part.runs {
-        let (given, turned) = (rows(output, run.first, run.count), rows(tail, run.first, run.count))
-        for row in 0..<run.count {
-          (given.values + row * given.dimension).update(
-            from: v.values + (part.start + run.first + row) * width + skip, count: given.dimension)
+        let turned = tail.rows[run.rows]
+        turned.fill(0)
+        turned.add(run.coefficients.output.transpose, given[run.rows], times: 1)
+        for i in 0..<turned.size {
+          adjoint.values[run.rows.lowerBound * turned.dimension + i] = Float(turned.values[i])
         }
-        turned.values.update(repeating: 0, count: turned.size)
-        turned.add(run.coefficients.output.transpose, given, times: 1)
-        for i in 0..<turned.size { adjoint.values[run.first * turned.dimension + i] = Float(turned.values[i]) }
       }
       tape.backward(from: part.output, adjoint: adjoint)
       guard let gradient = tape.gradient(of: part.input) else {
         preconditionFailure("a network that ignores its input")
       }
       for run in part.runs {
-        for row in 0..<run.count {
-          (tail.rows.values + (run.first + row) * tail.rows.dimension).update(
-            from: v.values + (part.start + run.first + row) * width + skip, count: tail.rows.dimension)
-        }
-        for row in run.first..<run.first + run.count {
+        for row in run.rows {
           for j in 0..<width {
-            out.values[(part.start + row) * width + j] =
-              run.coefficients.input[j / blockWidth] * Double(gradient.values[row * width + j])
+            out[row, j] = run.coefficients.input[j / blockWidth] * Double(gradient.values[row * width + j])
           }
         }
-      }
-      for run in part.runs {
-        guard let back = run.coefficients.skip?.transpose else { continue }
-        states(out, part.start + run.first, run.count).add(back, rows(tail, run.first, run.count), times: 1)
+        if let back = run.coefficients.skip?.transpose { out[run.rows].add(back, given[run.rows], times: 1) }
       }
       tape.releaseGradient(of: part.input)
       tape.arena.recycle(adjoint.values, adjoint.count)
@@ -226,56 +204,46 @@ public struct LinearNetworkScore: LearnedScore {
 
     private func forEachPart(of x: Rows, _ times: Times, recording: Bool, _ body: (Part) -> Void) {
       for start in stride(from: 0, to: x.count, by: score.shardRows) {
-        forward(x, start, min(score.shardRows, x.count - start), times, recording, body)
+        let range = start..<min(start + score.shardRows, x.count)
+        forward(x[range], times.from(start), recording) { body(Part(rows: range, output: $0, input: $1, runs: $2)) }
       }
     }
 
     private func forward(
-      _ x: Rows, _ start: Int, _ count: Int, _ times: Times, _ recording: Bool, _ body: (Part) -> Void
+      _ x: Rows, _ times: Times, _ recording: Bool,
+      _ body: (_ output: Tensor, _ input: Tensor, _ runs: [(rows: Range<Int>, coefficients: Coefficients)]) -> Void
     ) {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording, constants: true)
-        let noiseLevel: Tensor
-        var runs: [(first: Int, count: Int, coefficients: Coefficients)] = []
-        switch times {
-        case .all(let t):
-          noiseLevel = tape.constant(rows: 1, columns: 1)
+        let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
+        var runs: [(rows: Range<Int>, coefficients: Coefficients)] = []
+        times.forEachRun(x.count) { rows, t in
           let coefficients = score.coefficients(at: t)
-          noiseLevel.values[0] = Float(score.noiseLevel(coefficients.noise, at: t))
-          runs.append((0, count, coefficients))
-        case .each(let t):
-          noiseLevel = tape.constant(rows: count, columns: 1)
-          for row in 0..<count {
-            let time = t[start + row]
-            let coefficients = score.coefficients(at: time)
-            noiseLevel.values[row] = Float(score.noiseLevel(coefficients.noise, at: time))
-            runs.append((row, 1, coefficients))
-          }
+          noiseLevel[rows.lowerBound, 0] = Float(score.noiseLevel(coefficients.noise, at: t))
+          runs.append((rows, coefficients))
         }
         var classes: Tensor?
         if score.network.conditionShape.classCount > 0 {
-          let column = tape.constant(rows: count, columns: 1)
-          for row in 0..<count {
-            column.values[row] = Float(
-              score.classes[x.first + start + row, of: score.network.conditionShape.classCount])
+          let column = tape.constant(rows: x.count, columns: 1)
+          for row in 0..<x.count {
+            column.values[row] = Float(score.classes[x.first + row, of: score.network.conditionShape.classCount])
           }
           classes = column
         }
-        var input = tape.constant(rows: count, columns: x.dimension)
+        var input = tape.constant(rows: x.count, columns: x.dimension)
         let blockWidth = x.dimension / score.blocks
         for run in runs {
-          for row in run.first..<run.first + run.count {
+          for row in run.rows {
             for j in 0..<x.dimension {
-              input.values[row * x.dimension + j] =
-                Float(run.coefficients.input[j / blockWidth] * x[start + row, j])
+              input.values[row * x.dimension + j] = Float(run.coefficients.input[j / blockWidth] * x[row, j])
             }
           }
         }
         if recording { input = tape.variable(input) }
         let output = score.network.forward(
           input, noiseLevel: noiseLevel, second: nil, condition: classes, on: tape)
-        body(Part(start: start, count: count, output: output, input: input, runs: runs))
+        body(output, input, runs)
       }
     }
   }

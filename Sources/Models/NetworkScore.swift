@@ -64,7 +64,7 @@ public struct NetworkScore: LearnedScore {
     private let first: Int
     private let tape: Tape
     /// Runs of rows that share a time, with what the prediction needs there.
-    private var runs: [(first: Int, count: Int, coefficients: Prediction.Coefficients)] = []
+    private var runs: [(rows: Range<Int>, coefficients: Prediction.Coefficients)] = []
 
     init(_ score: NetworkScore, _ rows: RowSpan) {
       self.score = score
@@ -75,53 +75,50 @@ public struct NetworkScore: LearnedScore {
     deinit { score.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachPart(of: x, times, recording: false) { x, offset, output, _ in
-        write(output, x, into: s.values + offset)
+      forEachPart(of: x, times, recording: false) { range, output, _ in
+        write(output, x[range], into: s[range])
       }
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachPart(of: x, times, recording: true) { x, offset, output, input in
-        pullBack(v.values + offset, through: output, to: input, into: out.values + offset)
+      forEachPart(of: x, times, recording: true) { range, output, input in
+        pullBack(v[range], through: output, to: input, into: out[range])
       }
     }
 
     /// One recorded pass for all of them.
     func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
-      forEachPart(of: x, times, recording: true) { x, offset, output, input in
-        write(output, x, into: s.values + offset)
-        for index in v.indices {
-          pullBack(v[index].values + offset, through: output, to: input, into: out[index].values + offset)
-        }
+      forEachPart(of: x, times, recording: true) { range, output, input in
+        write(output, x[range], into: s[range])
+        for index in v.indices { pullBack(v[index][range], through: output, to: input, into: out[index][range]) }
       }
     }
 
     /// s = skip · x + out · F
-    private func write(_ output: Tensor, _ x: Rows, into s: UnsafeMutablePointer<Double>) {
+    private func write(_ output: Tensor, _ x: Rows, into s: Rows) {
       for run in runs {
-        let o = run.first * x.dimension
+        let (x, s) = (x[run.rows], s[run.rows])
         ck_combine_float(
-          s + o, run.coefficients.skip, x.values + o, run.coefficients.output, output.values + o,
-          run.count * x.dimension)
+          s.values, run.coefficients.skip, x.values, run.coefficients.output,
+          output.values + run.rows.lowerBound * x.dimension, x.size)
       }
     }
 
     /// (∂s/∂x)ᵀ v = skip · v + out · in · (∂F/∂(in · x))ᵀ v
-    private func pullBack(
-      _ v: UnsafePointer<Double>, through output: Tensor, to input: Tensor, into out: UnsafeMutablePointer<Double>
-    ) {
-      let dimension = input.columns
-      let adjoint = tape.constant(rows: input.rows, columns: dimension)
+    private func pullBack(_ v: Rows, through output: Tensor, to input: Tensor, into out: Rows) {
+      let adjoint = tape.constant(rows: input.rows, columns: v.dimension)
       for run in runs {
-        let o = run.first * dimension
+        let v = v[run.rows]
         ck_to_float(
-          adjoint.values + o, v + o, run.coefficients.output * run.coefficients.input, run.count * dimension)
+          adjoint.values + run.rows.lowerBound * v.dimension, v.values,
+          run.coefficients.output * run.coefficients.input, v.size)
       }
       tape.backward(from: output, adjoint: adjoint)
       guard let gradient = tape.gradient(of: input) else { preconditionFailure("a network that ignores its input") }
       for run in runs {
-        let o = run.first * dimension
-        ck_combine_float(out + o, run.coefficients.skip, v + o, 1, gradient.values + o, run.count * dimension)
+        let (v, out) = (v[run.rows], out[run.rows])
+        ck_combine_float(
+          out.values, run.coefficients.skip, v.values, 1, gradient.values + run.rows.lowerBound * v.dimension, v.size)
       }
       // The next product finds this memory again.
       tape.releaseGradient(of: input)
@@ -131,19 +128,12 @@ public struct NetworkScore: LearnedScore {
     /// Takes the network through rows, as many at a time as it likes.
     private func forEachPart(
       of x: Rows, _ times: Times, recording: Bool,
-      _ body: (_ part: Rows, _ offset: Int, _ output: Tensor, _ input: Tensor) -> Void
+      _ body: (_ range: Range<Int>, _ output: Tensor, _ input: Tensor) -> Void
     ) {
       let size = score.network.shardRows.upperBound
-      var start = 0
-      while start < x.count {
-        let count = min(size, x.count - start)
-        let offset = start * x.dimension
-        let part = Rows(values: x.values + offset, first: x.first + start, count: count, dimension: x.dimension)
-        switch times {
-        case .all: forward(part, times, recording) { body(part, offset, $0, $1) }
-        case .each(let t): forward(part, .each(t + start), recording) { body(part, offset, $0, $1) }
-        }
-        start += count
+      for start in stride(from: 0, to: x.count, by: size) {
+        let range = start..<min(start + size, x.count)
+        forward(x[range], times.from(start), recording) { body(range, $0, $1) }
       }
     }
 
@@ -153,15 +143,12 @@ public struct NetworkScore: LearnedScore {
       score.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
         tape.begin(parameters: base, recording: recording, constants: true)
-        let noiseLevel: Tensor
+        let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
-        switch times {
-        case .all(let t):
-          noiseLevel = tape.constant(rows: 1, columns: 1)
-          append(first: 0, count: x.count, at: t, noiseLevel: noiseLevel)
-        case .each(let t):
-          noiseLevel = tape.constant(rows: x.count, columns: 1)
-          for row in 0..<x.count { append(first: row, count: 1, at: t[row], noiseLevel: noiseLevel) }
+        times.forEachRun(x.count) { rows, t in
+          let moments = score.kernel.moments(at: t)
+          noiseLevel[rows.lowerBound, 0] = Float(score.noiseLevel(moments, at: t))
+          runs.append((rows, score.coefficients(moments)))
         }
         var classes: Tensor?
         if score.network.conditionShape.classCount > 0 {
@@ -173,20 +160,15 @@ public struct NetworkScore: LearnedScore {
         }
         var input = tape.constant(rows: x.count, columns: x.dimension)
         for run in runs {
-          let o = run.first * x.dimension
-          ck_to_float(input.values + o, x.values + o, run.coefficients.input, run.count * x.dimension)
+          let x = x[run.rows]
+          ck_to_float(
+            input.values + run.rows.lowerBound * x.dimension, x.values, run.coefficients.input, x.size)
         }
         if recording { input = tape.variable(input) }
         let output = score.network.forward(
           input, noiseLevel: noiseLevel, second: nil, condition: classes, on: tape)
         body(output, input)
       }
-    }
-
-    private func append(first: Int, count: Int, at t: Double, noiseLevel: Tensor) {
-      let moments = score.kernel.moments(at: t)
-      noiseLevel[first, 0] = Float(score.noiseLevel(moments, at: t))
-      runs.append((first, count, score.coefficients(moments)))
     }
   }
 }

@@ -41,14 +41,10 @@ public struct ForwardSimulation: Sendable {
       storage = (RowStorage(span), RowStorage(span), RowStorage(span))
     }
 
-    private func rows(_ storage: RowStorage, like x: Rows) -> Rows {
-      Rows(values: storage.rows.values, first: x.first, count: x.count, dimension: x.dimension)
-    }
-
     /// Data become states at t = 0. Takes the stream's normals of number `step`.
     public func start(_ x: Rows, from stream: NoiseStream, step: Int) {
       guard let beginning = simulation.beginning else { return }
-      let noise = rows(storage.noise, like: x)
+      let noise = storage.noise.view(like: x)
       stream.normals(into: noise, step: step)
       for i in 0..<x.size { x.values[i] = beginning.scale * x.values[i] + beginning.deviation * noise.values[i] }
     }
@@ -71,11 +67,11 @@ public struct ForwardSimulation: Sendable {
     /// Of weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
     public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {
       let (noise, drift, next) = (
-        rows(storage.noise, like: x), rows(storage.drift, like: x), rows(storage.next, like: x)
+        storage.noise.view(like: x), storage.drift.view(like: x), storage.next.view(like: x)
       )
       let (process, h, middle) = (simulation.process, end - start, 0.5 * (start + end))
       stream.normals(into: noise, step: step)
-      drift.values.update(repeating: 0, count: drift.size)
+      drift.fill(0)
       process.addDrift(x, at: middle, times: h, to: drift)
       next.copy(x)
       process.addNoise(noise, x, at: middle, times: h.squareRoot(), to: next)

@@ -27,7 +27,7 @@ public struct NormalPrior: Prior {
   public func draw(into x: Rows, from stream: NoiseStream) {
     RowStorage.with(x.span, count: 1) { z in
       stream.normals(into: z[0], step: 0)
-      x.values.update(repeating: 0, count: x.size)
+      x.fill(0)
       if let root { x.add(root, z[0], times: 1) }
     }
   }

@@ -31,7 +31,7 @@ final class Combination {
   /// Writes the sum, which may be one of its terms, and forgets it.
   func write(to out: Rows) {
     if count == 0 {
-      out.values.update(repeating: 0, count: out.size)
+      out.fill(0)
     } else {
       ck_combine_all(out.values, coefficients, terms, count, out.size)
     }

@@ -81,7 +81,7 @@ public final class SolveContext {
     self.path = path ?? problem.path
     self.progress = progress
     self.observer = observer
-    let data = RowSpan(first: span.first, count: span.count, dimension: problem.dimension)
+    let data = span.with(dimension: problem.dimension)
     seen = observer != nil && span.dimension != data.dimension ? RowStorage(data) : nil
     score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)
   }
@@ -100,7 +100,7 @@ public final class SolveContext {
   public func observe(step: Int, at time: Double, _ x: Rows) {
     guard let observer else { return }
     guard let seen else { return observer.reached(x, step: step, at: time) }
-    let data = Rows(values: seen.rows.values, first: x.first, count: x.count, dimension: seen.rows.dimension)
+    let data = seen.view(like: x)
     problem.process.project(x, into: data)
     observer.reached(data, step: step, at: time)
   }

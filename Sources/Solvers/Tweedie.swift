@@ -19,7 +19,7 @@ extension SolveContext {
       let (moments, mean) = (linear.kernel.moments(at: t), makeRows())
       mean.copy(x)
       mean.add(moments.covariance, values, times: 1)
-      x.values.update(repeating: 0, count: x.size)
+      x.fill(0)
       x.add(moments.propagator.inverse, mean, times: 1)
     } else {
       let mean = makeRows()

@@ -37,22 +37,15 @@ public struct LossByTime: Sendable, Equatable {
         NoiseStream(seed: seed, purpose: .lossNoise).normals(into: z, step: 0)
         var times = [Double](repeating: 0, count: draws)
         var roots: [Matrix] = []
-        func row(_ rows: Rows, _ i: Int) -> Rows {
-          Rows(values: rows.values + i * rows.dimension, first: 0, count: 1, dimension: rows.dimension)
-        }
         for i in 0..<draws {
           times[i] = epsilon + width * (Double(bin) + (Double(i) + 0.5) / Double(draws))
           let moments = kernel.moments(at: times[i])
           guard let root = moments.covariance.lowerCholesky else {
             throw InputError("the process has no noise at t = \(times[i])")
           }
-          var point = Array(data.row(Self.dataRow(i, of: data.count)))
-          point.withUnsafeMutableBufferPointer {
-            row(x, i).add(
-              moments.propagator.columns(0..<dataBlocks),
-              Rows(values: $0.baseAddress!, first: 0, count: 1, dimension: data.dimension), times: 1)
-          }
-          row(x, i).add(root, row(z, i), times: 1)
+          var point = Batch(rows: [Array(data.row(Self.dataRow(i, of: data.count)))])
+          point.withRows { x.row(i).add(moments.propagator.columns(0..<dataBlocks), $0, times: 1) }
+          x.row(i).add(root, z.row(i), times: 1)
           roots.append(root.block(tail).transpose)
         }
         try times.withUnsafeBufferPointer {
@@ -62,20 +55,19 @@ public struct LossByTime: Sendable, Equatable {
         // The last values of each row: those that noise acts on.
         let (noised, skip) = (dimension / blocks * tail.count, dimension / blocks * tail.lowerBound)
         let part = RowSpan(first: 0, count: 1, dimension: noised)
-        return RowStorage.with(part, count: 2) { parts in
+        return RowStorage.with(part, count: 4) { parts in
+          let (found, wanted, weighted, difference) = (parts[0], parts[1], parts[2], parts[3])
           var (loss, excess) = (0.0, 0.0)
           for i in 0..<draws {
-            func end(_ rows: Rows) -> Rows {
-              Rows(values: rows.values + i * dimension + skip, first: 0, count: 1, dimension: noised)
-            }
-            func squares(_ rows: Rows) -> Double { (0..<noised).reduce(0) { $0 + rows.values[$1] * rows.values[$1] } }
-            parts[0].copy(end(z))
-            parts[0].add(roots[i], end(s), times: 1)
-            loss += squares(parts[0])
-            parts[1].values.update(repeating: 0, count: noised)
-            parts[1].add(roots[i], end(s), times: 1)
-            parts[1].add(roots[i], end(other), times: -1)
-            excess += squares(parts[1])
+            found.copy(columns: skip..<dimension, of: s.row(i))
+            wanted.copy(columns: skip..<dimension, of: other.row(i))
+            weighted.copy(columns: skip..<dimension, of: z.row(i))
+            weighted.add(roots[i], found, times: 1)
+            loss += weighted.squaredNorm
+            difference.fill(0)
+            difference.add(roots[i], found, times: 1)
+            difference.add(roots[i], wanted, times: -1)
+            excess += difference.squaredNorm
           }
           return (loss / Double(draws * noised), excess / Double(draws * noised))
         }

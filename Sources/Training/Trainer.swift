@@ -191,7 +191,7 @@ public struct Trainer: Sendable {
     private let trainer: Trainer
     private let tape: Tape
     private let worker: any ObjectiveWorker
-    private let uniforms, variations: RowStorage
+    private let uniforms, variations, offset: RowStorage
     /// The data's rows, and the time of each.
     private var rowsOfData: [Float]
     private var times: [Double]
@@ -202,6 +202,7 @@ public struct Trainer: Sendable {
       worker = trainer.objective.makeWorker(rows: shardSize, seed: trainer.seed)
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
       variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
+      offset = RowStorage(RowSpan(first: 0, count: 1, dimension: 1))
       rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
       times = Array(repeating: 0, count: shardSize)
     }
@@ -215,20 +216,16 @@ public struct Trainer: Sendable {
       tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
       tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
       // Which rows of the data, with replacement.
-      let span = Rows(values: uniforms.rows.values, first: rows.lowerBound, count: rows.count, dimension: 1)
+      let span = uniforms.view(of: rows)
       NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-      let variation = Rows(values: variations.rows.values, first: rows.lowerBound, count: rows.count, dimension: 3)
+      let variation = variations.view(of: rows)
       NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
       let classes =
         trainer.score.network.conditionShape.classCount > 0 ? tape.constant(rows: rows.count, columns: 1) : nil
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
-      var offset = 0.0
-      withUnsafeMutablePointer(to: &offset) {
-        NoiseStream(seed: seed, purpose: .trainingTime).uniforms(
-          into: Rows(values: $0, first: 0, count: 1, dimension: 1), step: step)
-      }
+      NoiseStream(seed: seed, purpose: .trainingTime).uniforms(into: offset.rows, step: step)
       for i in 0..<rows.count {
-        let u = offset + Double(rows.lowerBound + i) / Double(plan.batch)
+        let u = offset.rows[0, 0] + Double(rows.lowerBound + i) / Double(plan.batch)
         times[i] = trainer.times.time(atQuantile: u - u.rounded(.down))
       }
       let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in

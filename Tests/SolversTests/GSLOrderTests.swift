@@ -98,10 +98,6 @@ private struct EqualSteps: Integrator {
     let field: any VectorField
     let row: Rows
     init(_ field: any VectorField, _ row: Rows) { (self.field, self.row) = (field, row) }
-
-    func rows(_ values: UnsafeMutablePointer<Double>) -> Rows {
-      Rows(values: values, first: row.first, count: 1, dimension: row.dimension)
-    }
   }
 
   private var type: UnsafePointer<gsl_odeiv2_step_type>? {
@@ -125,17 +121,18 @@ private struct EqualSteps: Integrator {
   ) throws -> StepCount {
     let d = x.dimension
     for i in 0..<x.count {
-      let row = Rows(values: x.values + i * d, first: x.first + i, count: 1, dimension: d)
+      let row = x.row(i)
       let call = Call(field, row)
       var system = gsl_odeiv2_system(
         function: { t, y, derivative, parameters in
           let call = Unmanaged<Call>.fromOpaque(parameters!).takeUnretainedValue()
-          try! call.field.evaluate(t, call.rows(UnsafeMutablePointer(mutating: y!)), into: call.rows(derivative!))
+          try! call.field.evaluate(
+            t, call.row.over(UnsafeMutablePointer(mutating: y!)), into: call.row.over(derivative!))
           return 0
         },
         jacobian: { t, y, dfdx, dfdt, parameters in
           let call = Unmanaged<Call>.fromOpaque(parameters!).takeUnretainedValue()
-          try! call.field.jacobian(t, call.rows(UnsafeMutablePointer(mutating: y!)), into: dfdx!, dfdt!)
+          try! call.field.jacobian(t, call.row.over(UnsafeMutablePointer(mutating: y!)), into: dfdx!, dfdt!)
           return 0
         }, dimension: d, params: Unmanaged.passUnretained(call).toOpaque())
       let h = (end - start) / Double(steps)

@@ -74,34 +74,24 @@ public struct LinearMixtureScore: Score {
     }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachBlock(x, times) { x, o in
-        ck_mixture_evaluate(&table, x.values, x.count, into(s, o, x).values, nil, nil, nil, scratch)
-        finish(into(s, o, x))
+      forEachBlock(x, times) { x, range in
+        ck_mixture_evaluate(&table, x.values, x.count, s[range].values, nil, nil, nil, scratch)
+        finish(s[range])
       }
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachBlock(x, times) { x, o in
-        var direction = Rows(values: v.values + o, first: x.first, count: x.count, dimension: dimension)
-        if commonVariance != nil { direction = transformed(direction, by: inverse, in: 1) }
-        let result = Rows(values: out.values + o, first: x.first, count: x.count, dimension: dimension)
-        let target = into(result, 0, x)
-        ck_mixture_evaluate(
-          &table, x.values, x.count, nil, nil, direction.values, target.values, scratch)
-        finish(target)
-        if target.values != result.values { result.copy(target) }
+      forEachBlock(x, times) { x, range in
+        let direction = commonVariance == nil ? v[range] : transformed(v[range], by: inverse, in: 1)
+        ck_mixture_evaluate(&table, x.values, x.count, nil, nil, direction.values, out[range].values, scratch)
+        finish(out[range])
       }
     }
 
     func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) {
-      forEachBlock(x, times) { x, o in
-        ck_mixture_evaluate(&table, x.values, x.count, nil, out + o / dimension, nil, nil, scratch)
+      forEachBlock(x, times) { x, range in
+        ck_mixture_evaluate(&table, x.values, x.count, nil, out + range.lowerBound, nil, nil, scratch)
       }
-    }
-
-    /// The rows of a result.
-    private func into(_ out: Rows, _ offset: Int, _ x: Rows) -> Rows {
-      Rows(values: out.values + offset, first: x.first, count: x.count, dimension: dimension)
     }
 
     /// A gradient in x′ becomes one in x: s = L⁻ᵀ s′.
@@ -111,24 +101,17 @@ public struct LinearMixtureScore: Score {
     }
 
     private func transformed(_ x: Rows, by matrix: Matrix, in slot: Int) -> Rows {
-      let result = Rows(values: white[slot].rows.values, first: x.first, count: x.count, dimension: dimension)
-      result.values.update(repeating: 0, count: result.size)
+      let result = white[slot].view(like: x)
+      result.fill(0)
       result.add(matrix, x, times: 1)
       return result
     }
 
     /// Calls `body` on runs of rows that share a time, in the table's coordinates.
-    private func forEachBlock(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ offset: Int) -> Void) {
-      func run(_ first: Int, _ count: Int, _ t: Double) {
+    private func forEachBlock(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ range: Range<Int>) -> Void) {
+      times.forEachRun(x.count) { range, t in
         prepare(t)
-        let offset = first * dimension
-        var part = Rows(values: x.values + offset, first: x.first + first, count: count, dimension: dimension)
-        if commonVariance != nil { part = transformed(part, by: inverse, in: 0) }
-        body(part, offset)
-      }
-      switch times {
-      case .all(let t): run(0, x.count, t)
-      case .each(let t): for row in 0..<x.count { run(row, 1, t[row]) }
+        body(commonVariance == nil ? x[range] : transformed(x[range], by: inverse, in: 0), range)
       }
     }
 

@@ -86,10 +86,8 @@ extension LinearSDE {
     RowStorage.with(auxiliary.span, count: 2) { rows in
       gather(state, into: rows[0])
       if let root = auxiliary.covariance.lowerCholesky { rows[1].add(root, rows[0], times: 1) }
-      for row in 0..<state.count {
-        for j in 0..<data.dimension { state[row, j] = data[row, j] }
-        for j in data.dimension..<state.dimension { state[row, j] = rows[1][row, j - data.dimension] }
-      }
+      state.copy(columns: 0..<data.dimension, of: data)
+      state.copy(columns: 0..<rows[1].dimension, of: rows[1], to: data.dimension)
     }
   }
 
@@ -106,16 +104,13 @@ extension LinearSDE {
   private func auxiliary(of state: Rows) -> (span: RowSpan, covariance: Matrix) {
     let width = state.dimension / blocks
     return (
-      RowSpan(first: state.first, count: state.count, dimension: width * (blocks - dataBlocks)),
+      state.span.with(dimension: width * (blocks - dataBlocks)),
       initialCovariance.block(dataBlocks..<blocks)
     )
   }
 
   private func gather(_ state: Rows, into auxiliary: Rows) {
-    let skip = state.dimension - auxiliary.dimension
-    for row in 0..<state.count {
-      for j in 0..<auxiliary.dimension { auxiliary[row, j] = state[row, skip + j] }
-    }
+    auxiliary.copy(columns: state.dimension - auxiliary.dimension..<state.dimension, of: state)
   }
 
   public func score(of law: DataLaw) -> (any Score)? {

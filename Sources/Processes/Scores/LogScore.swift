@@ -27,12 +27,8 @@ public struct LogScore: Score {
       (logarithm, scaled, score) = (RowStorage(rows), RowStorage(rows), RowStorage(rows))
     }
 
-    private func rows(_ storage: RowStorage, like x: Rows) -> Rows {
-      Rows(values: storage.rows.values, first: x.first, count: x.count, dimension: x.dimension)
-    }
-
     private func logarithms(_ x: Rows) -> Rows {
-      let y = rows(logarithm, like: x)
+      let y = logarithm.view(like: x)
       for i in 0..<x.size { y.values[i] = log(x.values[i]) }
       return y
     }
@@ -43,11 +39,11 @@ public struct LogScore: Score {
     }
 
     func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      let s = rows(score, like: x)
+      let s = score.view(like: x)
       try evaluate(x, at: times, into: s)
-      let direction = rows(scaled, like: x)
+      let direction = scaled.view(like: x)
       for i in 0..<x.size { direction.values[i] = v.values[i] / x.values[i] }
-      try base.pullback(direction, rows(logarithm, like: x), at: times, into: out)
+      try base.pullback(direction, logarithm.view(like: x), at: times, into: out)
       for i in 0..<x.size { out.values[i] = (out.values[i] - s.values[i] * v.values[i]) / x.values[i] }
     }
 

@@ -65,37 +65,24 @@ public struct MixtureScore: Score {
     }
 
     public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
-      forEachBlock(x, times) { offset, count in
-        ck_mixture_evaluate(
-          &table, x.values + offset * x.dimension, count, s.values + offset * x.dimension, nil, nil, nil, scratch)
+      times.forEachRun(x.count) { range, t in
+        prepare(t)
+        ck_mixture_evaluate(&table, x[range].values, range.count, s[range].values, nil, nil, nil, scratch)
       }
     }
 
     public func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachBlock(x, times) { offset, count in
-        let o = offset * x.dimension
-        ck_mixture_evaluate(&table, x.values + o, count, nil, nil, v.values + o, out.values + o, scratch)
+      times.forEachRun(x.count) { range, t in
+        prepare(t)
+        ck_mixture_evaluate(&table, x[range].values, range.count, nil, nil, v[range].values, out[range].values, scratch)
       }
     }
 
     /// log pₜ(x) of every row; `out` has `x.count` values.
     public func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) {
-      forEachBlock(x, times) { offset, count in
-        ck_mixture_evaluate(&table, x.values + offset * x.dimension, count, nil, out + offset, nil, nil, scratch)
-      }
-    }
-
-    /// Calls `body` on runs of rows that share a time, with the table made for it.
-    private func forEachBlock(_ x: Rows, _ times: Times, _ body: (_ offset: Int, _ count: Int) -> Void) {
-      switch times {
-      case .all(let t):
+      times.forEachRun(x.count) { range, t in
         prepare(t)
-        body(0, x.count)
-      case .each(let t):
-        for row in 0..<x.count {
-          prepare(t[row])
-          body(row, 1)
-        }
+        ck_mixture_evaluate(&table, x[range].values, range.count, nil, out + range.lowerBound, nil, nil, scratch)
       }
     }
 

@@ -27,13 +27,6 @@ public struct ScoreTraits: OptionSet, Sendable {
   public static let jacobian = ScoreTraits(rawValue: 2)
 }
 
-/// The time of each row.
-public enum Times {
-  case all(Double)
-  /// One value per row.
-  case each(UnsafePointer<Double>)
-}
-
 public protocol ScoreEvaluator: AnyObject {
   /// Writes the score of every row of x into s. The two have equal shapes and do not overlap.
   func evaluate(_ x: Rows, at times: Times, into s: Rows) throws

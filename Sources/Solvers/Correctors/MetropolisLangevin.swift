@@ -41,7 +41,7 @@ public struct MetropolisLangevin: Corrector {
       uniforms = NoiseStream(seed: context.problem.seed, purpose: .acceptance)
       (score, proposal) = (context.makeRows(), context.makeRows())
       (proposalScore, noise) = (context.makeRows(), context.makeRows())
-      let column = RowSpan(first: context.span.first, count: context.span.count, dimension: 1)
+      let column = context.span.with(dimension: 1)
       (chance, density, proposalDensity) = (RowStorage(column), RowStorage(column), RowStorage(column))
     }
 

@@ -114,13 +114,10 @@ public struct GSLIntegrator: Integrator {
         "\(method.rawValue) factors Jacobians of \(x.dimension) × \(x.dimension); allowed: up to "
           + "\(Self.largestImplicit) dimensions")
     }
-    func row(_ i: Int) -> Rows {
-      Rows(values: x.values + i * x.dimension, first: x.first + i, count: 1, dimension: x.dimension)
-    }
-    let solve = try Solve(self, row(0), field, from: start, to: end, dense)
+    let solve = try Solve(self, x.row(0), field, from: start, to: end, dense)
     var sum = StepCount(accepted: 0)
     for i in 0..<x.count {
-      let count = try solve.run(row(i), dense, onStep)
+      let count = try solve.run(x.row(i), dense, onStep)
       sum.accepted += count.accepted
       sum.rejected += count.rejected
     }
@@ -220,7 +217,7 @@ public struct GSLIntegrator: Integrator {
     /// fields that GSL keeps of its two ends.
     private func writeDense(_ x: Rows, from: Double, to: Double, _ dense: DenseOutput, _ output: inout Int) {
       let evolve = driver.pointee.e.pointee
-      let between = Rows(values: between!.rows.values, first: x.first, count: x.count, dimension: x.dimension)
+      let between = between!.view(like: x)
       let h = to - from
       while output < dense.times.count, (dense.times[output] - to) * (end - start) <= 0 {
         let u = (dense.times[output] - from) / h
@@ -260,10 +257,6 @@ public struct GSLIntegrator: Integrator {
       badRow = nil
     }
 
-    private func rows(_ values: UnsafeMutablePointer<Double>) -> Rows {
-      Rows(values: values, first: shape.first, count: shape.count, dimension: shape.dimension)
-    }
-
     private func caught(_ body: () throws -> Void) -> Int32 {
       do {
         try body()
@@ -276,7 +269,7 @@ public struct GSLIntegrator: Integrator {
 
     func evaluate(_ t: Double, _ y: UnsafePointer<Double>, _ derivative: UnsafeMutablePointer<Double>) -> Int32 {
       caught {
-        try field.evaluate(t, rows(UnsafeMutablePointer(mutating: y)), into: rows(derivative))
+        try field.evaluate(t, shape.over(UnsafeMutablePointer(mutating: y)), into: shape.over(derivative))
         let bad = ck_first_nonfinite(derivative, shape.size)
         if bad < shape.size { badRow = shape.first + bad / shape.dimension }
       }
@@ -286,7 +279,7 @@ public struct GSLIntegrator: Integrator {
       _ t: Double, _ y: UnsafePointer<Double>, _ dfdy: UnsafeMutablePointer<Double>,
       _ dfdt: UnsafeMutablePointer<Double>
     ) -> Int32 {
-      caught { try field.jacobian(t, rows(UnsafeMutablePointer(mutating: y)), into: dfdy, dfdt) }
+      caught { try field.jacobian(t, shape.over(UnsafeMutablePointer(mutating: y)), into: dfdy, dfdt) }
     }
   }
 }

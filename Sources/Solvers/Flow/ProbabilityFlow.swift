@@ -54,7 +54,7 @@ public struct ProbabilityFlow: Solver {
 final class FlowField: VectorField {
   private let process: any SDE
   private let evaluator: CountingScore.Evaluator
-  private let score: Rows
+  private let score: RowStorage
   private let context: SolveContext
   /// Made when a Jacobian is first asked for: rows of one point.
   private var matrix: [RowStorage] = []
@@ -64,13 +64,13 @@ final class FlowField: VectorField {
     self.context = context
     process = context.problem.process
     evaluator = context.score
-    score = context.makeRows()
+    score = RowStorage(context.span)
   }
 
   func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws {
-    let score = Rows(values: score.values, first: x.first, count: x.count, dimension: x.dimension)
+    let score = score.view(like: x)
     try evaluator.evaluate(x, at: .all(t), into: score)
-    derivative.values.update(repeating: 0, count: derivative.size)
+    derivative.fill(0)
     process.addFlow(x, score: score, at: t, times: 1, to: derivative)
   }
 
@@ -83,23 +83,20 @@ final class FlowField: VectorField {
       matrix = (0..<d).map { _ in RowStorage(one) }
       vectors = (0..<4).map { _ in RowStorage(one) }
     }
-    func row(_ storage: RowStorage) -> Rows {
-      Rows(values: storage.rows.values, first: x.first, count: 1, dimension: d)
-    }
-    let (unit, column, result) = (row(vectors[0]), row(vectors[1]), row(vectors[2]))
-    let here = row(vectors[3])
+    let (unit, column) = (vectors[0].view(like: x), vectors[1].view(like: x))
+    let (result, here) = (vectors[2].view(like: x), vectors[3].view(like: x))
     try evaluator.evaluate(x, at: .all(t), into: here)
-    unit.values.update(repeating: 0, count: d)
+    unit.fill(0)
     // Row i of the score's Jacobian.
     for i in 0..<d {
       unit[0, i] = 1
-      try evaluator.pullback(unit, x, at: .all(t), into: row(matrix[i]))
+      try evaluator.pullback(unit, x, at: .all(t), into: matrix[i].view(like: x))
       unit[0, i] = 0
     }
     for j in 0..<d {
       for i in 0..<d { column[0, i] = matrix[i].rows[0, j] }
       unit[0, j] = 1
-      result.values.update(repeating: 0, count: d)
+      result.fill(0)
       process.addFlowDerivative(along: unit, score: here, scoreDerivative: column, x, at: t, times: 1, to: result)
       unit[0, j] = 0
       for i in 0..<d { dfdx[i * d + j] = result[0, i] }

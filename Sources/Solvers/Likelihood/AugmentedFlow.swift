@@ -45,51 +45,42 @@ final class AugmentedFlow {
     }
     products = probes.map { _ in context.makeRows() }
     (point, score, flow) = (context.makeRows(), context.makeRows(), context.makeRows())
-    storage = RowStorage(RowSpan(first: span.first, count: span.count, dimension: span.dimension + accumulators))
+    storage = RowStorage(span.with(dimension: span.dimension + accumulators))
   }
 
   /// Carries x from ε to T in place, and keeps the integrals.
   func encode(_ x: Rows) throws -> StepCount {
     let (state, dimension) = (state, x.dimension)
-    state.values.update(repeating: 0, count: state.size)
-    for row in 0..<x.count {
-      (state.values + row * state.dimension).update(from: x.values + row * dimension, count: dimension)
-    }
+    state.fill(0)
+    state.copy(columns: 0..<dimension, of: x)
     let steps = try integrator.integrate(state, from: epsilon, to: context.problem.process.duration) {
       try field(at: $0, $1, into: $2)
     } onStep: { step, time in
       try context.finished(step: step, at: time, state)
     }
-    for row in 0..<x.count {
-      (x.values + row * dimension).update(from: state.values + row * state.dimension, count: dimension)
-    }
+    x.copy(columns: 0..<dimension, of: state)
     return steps
   }
 
   /// Writes F and, for each accumulator, vᵀ (∂F/∂x) v.
   private func field(at t: Double, _ state: Rows, into derivative: Rows) throws {
     let process = context.problem.process
-    let (dimension, width) = (point.dimension, state.dimension)
-    for row in 0..<point.count {
-      (point.values + row * dimension).update(from: state.values + row * width, count: dimension)
-    }
+    let dimension = point.dimension
+    point.copy(columns: 0..<dimension, of: state)
     try context.score.evaluate(point, at: .all(t), into: score, pullingBack: probes, into: products)
-    derivative.values.update(repeating: 0, count: derivative.size)
-    flow.values.update(repeating: 0, count: flow.size)
+    derivative.fill(0)
+    flow.fill(0)
     process.addFlow(point, score: score, at: t, times: 1, to: flow)
-    for row in 0..<point.count {
-      (derivative.values + row * width).update(from: flow.values + row * dimension, count: dimension)
-    }
+    derivative.copy(columns: 0..<dimension, of: flow)
     for index in probes.indices {
       let probe = probes[index]
-      flow.values.update(repeating: 0, count: flow.size)
+      flow.fill(0)
       process.addFlowDerivative(
         along: probe, score: score, scoreDerivative: products[index], point, at: t, times: 1, to: flow)
       let accumulator = dimension + min(index, accumulators - 1)
       for row in 0..<probe.count {
         var product = 0.0
-        let (v, f) = (probe.values + row * dimension, flow.values + row * dimension)
-        for j in 0..<dimension { product += v[j] * f[j] }
+        for j in 0..<dimension { product += probe[row, j] * flow[row, j] }
         derivative[row, accumulator] += product
       }
     }
@@ -97,8 +88,7 @@ final class AugmentedFlow {
 
   /// ∫ ∇·F dt of a row after `encode`, and its standard error where there are several estimates.
   func divergence(ofRow row: Int) -> (mean: Double, standardError: Double?) {
-    let estimates = UnsafeBufferPointer(
-      start: state.values + row * state.dimension + point.dimension, count: accumulators)
+    let estimates = (0..<accumulators).map { state[row, point.dimension + $0] }
     let count = Double(accumulators)
     let mean = estimates.reduce(0, +) / count
     guard accumulators > 1 else { return (mean, nil) }

@@ -42,10 +42,10 @@ extension Sampler {
       return try run(&latents, problem.path, progress, nil) { x, context in
         let flow = AugmentedFlow(likelihood, in: context)
         // Of what the state has beside the data: log p(x) = log p(x, v) − log p(v) where v is drawn apart from x.
-        let auxiliary = RowStorage(RowSpan(first: x.first, count: x.count, dimension: 1))
+        let auxiliary = RowStorage(x.span.with(dimension: 1))
         problem.process.auxiliaryLogDensity(x, into: auxiliary.rows.values)
         let steps = try flow.encode(x)
-        try RowStorage.with(RowSpan(first: x.first, count: x.count, dimension: 1), count: 1) { storage in
+        try RowStorage.with(x.span.with(dimension: 1), count: 1) { storage in
           let terminal = storage[0]
           switch likelihood.terminal {
           case .prior: problem.prior.logDensity(x, into: terminal.values)

@@ -28,7 +28,7 @@ final class AdditiveNoiseStep {
   /// `drift` ← h F(x, t), h the length of the step.
   func drift(_ x: Rows, at t: Double, _ step: Step, into drift: Rows) throws {
     try evaluator.evaluate(x, at: .all(t), into: score)
-    drift.values.update(repeating: 0, count: drift.size)
+    drift.fill(0)
     process.addReverseDrift(x, score: score, at: t, times: -step.length, to: drift)
   }
 

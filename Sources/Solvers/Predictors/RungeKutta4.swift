@@ -43,7 +43,7 @@ public struct RungeKutta4: Predictor {
 
     private func findSlope(_ x: Rows, at t: Double) throws {
       try evaluator.evaluate(x, at: .all(t), into: score)
-      slope.values.update(repeating: 0, count: slope.size)
+      slope.fill(0)
       process.addFlow(x, score: score, at: t, times: 1, to: slope)
     }
   }

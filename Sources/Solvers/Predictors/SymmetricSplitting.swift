@@ -82,7 +82,7 @@ public struct SymmetricSplitting: Predictor {
       let r = later.propagator * earlier.propagator.inverse
       let k = pu * r.transpose * pt.inverse
       walker.increment(from: t, to: u, step: index, into: noise, area: nil)
-      next.values.update(repeating: 0, count: next.size)
+      next.fill(0)
       next.add(k, x, times: 1)
       // In short steps what noise reaches slowly, a position, is lost in rounding.
       next.add((pu - k * r * pu).semidefiniteRoot, noise, times: 1)

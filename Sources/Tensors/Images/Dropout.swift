@@ -24,7 +24,7 @@ extension Tape {
     let uniforms = constant(rows: 2, columns: x.columns)
     uniforms.values.withMemoryRebound(to: Double.self, capacity: x.columns) { memory in
       for i in 0..<x.rows {
-        let row = Rows(values: memory, first: noise.firstRow + i, count: 1, dimension: x.columns)
+        let row = Rows(memory: memory, first: noise.firstRow + i, count: 1, dimension: x.columns)
         NoiseStream(seed: noise.seed, purpose: .dropout).uniforms(into: row, step: noise.step << 10 | noise.layer)
         let keep = Float(1 / (1 - rate))
         for j in 0..<x.columns { mask.values[i * x.columns + j] = memory[j] < rate ? 0 : keep }

@@ -78,7 +78,7 @@ package struct DenoisingScoreMatching: TrainingObjective {
         noiseLevel.values[i] = Float(score.noiseLevel(row.moments, at: shard.times[i]))
         weight.values[i] = Float(scale * row.weight)
       }
-      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
+      let z = noise.view(of: rows)
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: dimension)

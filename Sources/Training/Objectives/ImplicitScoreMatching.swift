@@ -51,15 +51,9 @@ package struct ImplicitScoreMatching: TrainingObjective {
       walker = objective.simulation.makeWalker(for: span)
     }
 
-    private func rows(_ storage: RowStorage, _ shard: TrainingShard) -> Rows {
-      Rows(
-        values: storage.rows.values, first: shard.rows.lowerBound, count: shard.rows.count,
-        dimension: storage.rows.dimension)
-    }
-
     /// Each row's state at its own time: all walk through the same times, and each is copied as it comes by its own.
     private func simulate(_ shard: TrainingShard) -> Rows {
-      let (nodes, x, out) = (objective.simulation.times, rows(path, shard), rows(state, shard))
+      let (nodes, x, out) = (objective.simulation.times, path.view(of: shard.rows), state.view(of: shard.rows))
       for i in 0..<x.size { x.values[i] = Double(shard.data[i]) }
       // Streams of the steps of one walk follow each other: 2²⁰ of them for every optimiser step.
       let stream = NoiseStream(seed: seed, purpose: .trainingNoise)
@@ -79,7 +73,7 @@ package struct ImplicitScoreMatching: TrainingObjective {
       }
       for row in order {
         walk(to: shard.times[row])
-        (out.values + row * x.dimension).update(from: x.values + row * x.dimension, count: x.dimension)
+        out.row(row).copy(x.row(row))
       }
       return out
     }
@@ -139,7 +133,7 @@ package struct ImplicitScoreMatching: TrainingObjective {
     private func fill(_ v: Tensor, direction k: Int, _ shard: TrainingShard) {
       let dimension = v.columns
       if let projections = objective.projections {
-        let draws = rows(signs, shard)
+        let draws = signs.view(of: shard.rows)
         NoiseStream(seed: seed, purpose: .divergence).uniforms(into: draws, step: shard.step * projections + k)
         for i in 0..<v.count { v.values[i] = draws.values[i] < 0.5 ? -1 : 1 }
       } else {

@@ -40,7 +40,7 @@ package struct LinearDenoising: TrainingObjective {
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
       let (rows, dimension, tail) = (shard.rows, score.network.dimension, score.network.outputDimension)
       let (x, x0, width) = (state.rows, data.rows, dimension / score.blocks)
-      let z = Rows(values: noise.rows.values, first: rows.lowerBound, count: rows.count, dimension: dimension)
+      let z = noise.view(of: rows)
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
       let noiseLevel = tape.constant(rows: rows.count, columns: 1)
       let weight = tape.constant(rows: rows.count, columns: 1)
@@ -50,15 +50,15 @@ package struct LinearDenoising: TrainingObjective {
         let t = shard.times[i]
         let c = score.coefficients(at: t)
         for j in 0..<x0.dimension { x0.values[j] = Double(shard.data[i * x0.dimension + j]) }
-        x.values.update(repeating: 0, count: dimension)
+        x.fill(0)
         x.add(c.map, x0, times: 1)
-        x.add(c.root, Rows(values: z.values + i * dimension, first: 0, count: 1, dimension: dimension), times: 1)
+        x.add(c.root, z.row(i), times: 1)
         for j in 0..<dimension { input.values[i * dimension + j] = Float(c.input[j / width] * x.values[j]) }
         let (goal, result) = (wanted.rows, scaled.rows)
         for j in 0..<tail { goal.values[j] = z[i, dimension - tail + j] }
         if let guess = c.guess {
           goal.add(guess, x, times: -1)
-          result.values.update(repeating: 0, count: tail)
+          result.fill(0)
           result.add(c.residual.lowerInverse, goal, times: 1)
           goal.copy(result)
         }
