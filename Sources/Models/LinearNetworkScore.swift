@@ -124,6 +124,9 @@ public struct LinearNetworkScore: LearnedScore {
     private let score: LinearNetworkScore
     private let tape: Tape
     private let output, tail: RowStorage
+    /// What `linearise` left for products: where, and the last pass that the tape recorded.
+    private var linearised: Linearisation?
+    private var pass: Part?
 
     init(_ score: LinearNetworkScore, _ rows: RowSpan) {
       self.score = score
@@ -136,19 +139,27 @@ public struct LinearNetworkScore: LearnedScore {
     deinit { score.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = nil
       forEachPart(of: x, times, recording: false) { part in write(part, x[part.rows], into: s[part.rows]) }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = Linearisation(x, times)
       forEachPart(of: x, times, recording: true) { part in
-        pullBack(v[part.rows], through: part, into: out[part.rows])
+        write(part, x[part.rows], into: s[part.rows])
+        pass = part
       }
     }
 
-    func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
-      forEachPart(of: x, times, recording: true) { part in
-        write(part, x[part.rows], into: s[part.rows])
-        for index in v.indices { pullBack(v[index][part.rows], through: part, into: out[index][part.rows]) }
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised, let pass else { preconditionFailure("a product before there is a linearisation") }
+      guard linearised.x.count > score.shardRows else {
+        // The tape reads the parameters, whose buffer is the same as long as the array is.
+        return score.parameters.withUnsafeBufferPointer { _ in pullBack(v, through: pass, into: out) }
+      }
+      // The tape holds one pass: of more rows than the network takes at a time, each part goes through again.
+      forEachPart(of: linearised.x, linearised.times, recording: true) { part in
+        pullBack(v[part.rows], through: part, into: out[part.rows])
       }
     }
 

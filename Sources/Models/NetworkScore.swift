@@ -66,6 +66,10 @@ public struct NetworkScore: LearnedScore {
     /// Runs of rows that share a time, with what the prediction needs there.
     private var runs: [(rows: Range<Int>, coefficients: Prediction.Coefficients)] = []
 
+    /// What `linearise` left for products: where, and the last pass that the tape recorded.
+    private var linearised: Linearisation?
+    private var pass: (output: Tensor, input: Tensor)?
+
     init(_ score: NetworkScore, _ rows: RowSpan) {
       self.score = score
       first = rows.first
@@ -75,22 +79,32 @@ public struct NetworkScore: LearnedScore {
     deinit { score.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = nil
       forEachPart(of: x, times, recording: false) { range, output, _ in
         write(output, x[range], into: s[range])
       }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
+    /// One recorded pass, of which the tape keeps what all products need, where the rows go through together.
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = Linearisation(x, times)
       forEachPart(of: x, times, recording: true) { range, output, input in
-        pullBack(v[range], through: output, to: input, into: out[range])
+        write(output, x[range], into: s[range])
+        pass = (output, input)
       }
     }
 
-    /// One recorded pass for all of them.
-    func evaluate(_ x: Rows, at times: Times, into s: Rows, pullingBack v: [Rows], into out: [Rows]) throws {
-      forEachPart(of: x, times, recording: true) { range, output, input in
-        write(output, x[range], into: s[range])
-        for index in v.indices { pullBack(v[index][range], through: output, to: input, into: out[index][range]) }
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised, let pass else { preconditionFailure("a product before there is a linearisation") }
+      guard linearised.x.count > score.shardRows else {
+        // The tape reads the parameters, whose buffer is the same as long as the array is.
+        return score.parameters.withUnsafeBufferPointer { _ in
+          pullBack(v, through: pass.output, to: pass.input, into: out)
+        }
+      }
+      // The tape holds one pass: of more rows than the network takes at a time, each part goes through again.
+      forEachPart(of: linearised.x, linearised.times, recording: true) { range, output, input in
+        pullBack(v[range], through: output, to: input, into: out[range])
       }
     }
 

@@ -62,7 +62,7 @@ public struct SamplingProblem: Sendable {
 public final class SolveContext {
   public let problem: SamplingProblem
   public let span: RowSpan
-  public let score: CountingScore.Evaluator
+  public let score: CountingEvaluator
   /// Where noise comes from: the problem's path, or one that does not depend on the steps.
   public let path: any BrownianPath
   private var storages: [RowStorage] = []
@@ -83,7 +83,7 @@ public final class SolveContext {
     self.observer = observer
     let data = span.with(dimension: problem.dimension)
     seen = observer != nil && span.dimension != data.dimension ? RowStorage(data) : nil
-    score = CountingScore.Evaluator(try problem.score.makeEvaluator(for: span), rows: span)
+    score = CountingEvaluator(try problem.score.makeEvaluator(for: span), rows: span)
   }
 
   /// Rows for a stepper's own use, valid as long as the context.

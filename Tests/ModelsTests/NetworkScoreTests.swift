@@ -61,7 +61,8 @@ private struct GaussianOracle: Network {
       NoiseStream(seed: 1, purpose: .prior).normals(into: x, step: 0)
       NoiseStream(seed: 1, purpose: .prior).normals(into: v, step: 1)
       let evaluator = try mlpScore(prediction, .sinusoidal).makeEvaluator(for: span)
-      try evaluator.pullback(v, x, at: .all(0.5), into: out)
+      try evaluator.linearise(x, at: .all(0.5), into: up)
+      try evaluator.pullback(v, into: out)
       for j in 0..<2 {
         for i in 0..<span.count { x[i, j] += Double(h) }
         try evaluator.evaluate(x, at: .all(0.5), into: up)
@@ -96,12 +97,16 @@ private struct GaussianOracle: Network {
       let evaluator = try score.makeEvaluator(for: span)
       try evaluator.evaluate(x, at: .all(0.4), into: s)
       // Twice, as the second pass finds the memory of the first.
-      for _ in 0..<2 { try evaluator.evaluate(x, at: .all(0.4), into: shared, pullingBack: v, into: found) }
+      for _ in 0..<2 {
+        try evaluator.linearise(x, at: .all(0.4), into: shared)
+        for (v, found) in zip(v, found) { try evaluator.pullback(v, into: found) }
+      }
       // What is recorded sums the first layer in another order: float rounding.
       for i in 0..<x.size { #expect(abs(shared.values[i] - s.values[i]) < 1e-5 * (1 + abs(s.values[i]))) }
       let single = rows[9]
       for (v, found) in zip(v, found) {
-        try evaluator.pullback(v, x, at: .all(0.4), into: single)
+        try evaluator.linearise(x, at: .all(0.4), into: single)
+        try evaluator.pullback(v, into: single)
         #expect((0..<x.size).allSatisfy { single.values[$0] == found.values[$0] })
       }
     }

@@ -194,7 +194,8 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
       let evaluator = try score.makeEvaluator(for: span)
       try [0.1, 0.3, 0.5, 0.7, 0.9].withUnsafeBufferPointer { each in
         let times = oneTime ? Times.all(0.5) : .each(each.baseAddress!)
-        try evaluator.pullback(v, x, at: times, into: out)
+        try evaluator.linearise(x, at: times, into: up)
+        try evaluator.pullback(v, into: out)
         func difference(_ h: Double) throws -> [Double] {
           for i in 0..<x.size { x.values[i] += h * d.values[i] }
           try evaluator.evaluate(x, at: times, into: up)

@@ -46,8 +46,8 @@ struct Evaluation {
             let evaluator = try score.makeEvaluator(for: x.span)
             try times.withUnsafeBufferPointer {
               let when = times.count == 1 ? Times.all(times[0]) : .each($0.baseAddress!)
-              try evaluator.evaluate(x, at: when, into: s)
-              try evaluator.pullback(v, x, at: when, into: p)
+              try evaluator.linearise(x, at: when, into: s)
+              try evaluator.pullback(v, into: p)
               try evaluator.logDensity(x, at: when, into: &densities)
             }
           }

@@ -81,15 +81,22 @@ struct PoisonedScore: Score {
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
       try base.evaluate(x, at: times, into: s)
+      poison(x, times, s)
+    }
+
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      try base.linearise(x, at: times, into: s)
+      poison(x, times, s)
+    }
+
+    private func poison(_ x: Rows, _ times: Times, _ s: Rows) {
       guard case .all(let t) = times else { return }
       for (row, limit) in poison where row >= x.first && row < x.first + x.count && t <= limit {
         s[row - x.first, 0] = .nan
       }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      try base.pullback(v, x, at: times, into: out)
-    }
+    func pullback(_ v: Rows, into out: Rows) throws { try base.pullback(v, into: out) }
   }
 }
 

@@ -206,7 +206,8 @@ private struct Bare: SDE {
       let times: [Double] = [0.1, 0.2, 0.2, 0.7, 1]
       try times.withUnsafeBufferPointer { times in
         let times = Times.each(times.baseAddress!)
-        try evaluator.pullback(v, x, at: times, into: out)
+        try evaluator.linearise(x, at: times, into: s)
+        try evaluator.pullback(v, into: out)
         func along(_ row: Int) throws -> Double {
           var values: [Double] = []
           for sign in [1.0, -1] {

@@ -44,6 +44,7 @@ public struct LinearMixtureScore: Score {
     private let means, precisions, coefficients, scratch: UnsafeMutablePointer<Double>
     private var table: ck_mixture
     private var tableTime = Double.nan
+    private var linearised: Linearisation?
     // Of the whitened case: L⁻¹ and its transpose, and states, directions and results in those coordinates.
     private var inverse = Matrix.identity(1)
     private var adjoint = Matrix.identity(1)
@@ -80,8 +81,14 @@ public struct LinearMixtureScore: Score {
       }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      forEachBlock(x, times) { x, range in
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = Linearisation(x, times)
+      try evaluate(x, at: times, into: s)
+    }
+
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised else { preconditionFailure("a product before there is a linearisation") }
+      forEachBlock(linearised.x, linearised.times) { x, range in
         let direction = commonVariance == nil ? v[range] : transformed(v[range], by: inverse, in: 1)
         ck_mixture_evaluate(&table, x.values, x.count, nil, nil, direction.values, out[range].values, scratch)
         finish(out[range])

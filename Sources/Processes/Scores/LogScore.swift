@@ -21,6 +21,7 @@ public struct LogScore: Score {
   final class Evaluator: ScoreEvaluator {
     private let base: any ScoreEvaluator
     private let logarithm, scaled, score: RowStorage
+    private var linearised: Rows?
 
     init(_ base: any ScoreEvaluator, _ rows: RowSpan) {
       self.base = base
@@ -38,12 +39,18 @@ public struct LogScore: Score {
       for i in 0..<x.size { s.values[i] = (s.values[i] - 1) / x.values[i] }
     }
 
-    func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      let s = score.view(like: x)
-      try evaluate(x, at: times, into: s)
-      let direction = scaled.view(like: x)
+    func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = x
+      try base.linearise(logarithms(x), at: times, into: s)
+      for i in 0..<x.size { s.values[i] = (s.values[i] - 1) / x.values[i] }
+      score.view(like: x).copy(s)
+    }
+
+    func pullback(_ v: Rows, into out: Rows) throws {
+      guard let x = linearised else { preconditionFailure("a product before there is a linearisation") }
+      let (s, direction) = (score.view(like: x), scaled.view(like: x))
       for i in 0..<x.size { direction.values[i] = v.values[i] / x.values[i] }
-      try base.pullback(direction, logarithm.view(like: x), at: times, into: out)
+      try base.pullback(direction, into: out)
       for i in 0..<x.size { out.values[i] = (out.values[i] - s.values[i] * v.values[i]) / x.values[i] }
     }
 

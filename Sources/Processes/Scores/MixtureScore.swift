@@ -30,6 +30,7 @@ public struct MixtureScore: Score {
     private let means, precisions, coefficients, scratch: UnsafeMutablePointer<Double>
     private var table: ck_mixture
     private var tableTime = Double.nan
+    private var linearised: Linearisation?
 
     init(_ score: MixtureScore) {
       mixture = score.mixture
@@ -71,8 +72,15 @@ public struct MixtureScore: Score {
       }
     }
 
-    public func pullback(_ v: Rows, _ x: Rows, at times: Times, into out: Rows) throws {
-      times.forEachRun(x.count) { range, t in
+    public func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+      linearised = Linearisation(x, times)
+      try evaluate(x, at: times, into: s)
+    }
+
+    public func pullback(_ v: Rows, into out: Rows) throws {
+      guard let linearised else { preconditionFailure("a product before there is a linearisation") }
+      let x = linearised.x
+      linearised.times.forEachRun(x.count) { range, t in
         prepare(t)
         ck_mixture_evaluate(&table, x[range].values, range.count, nil, nil, v[range].values, out[range].values, scratch)
       }

@@ -38,7 +38,7 @@ public struct Langevin: Corrector {
   final class Stepper: CorrectorStepper {
     private let langevin: Langevin
     private let kernel: any PerturbationKernel
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let stream: NoiseStream
     private let score, noise: Rows
 

@@ -27,7 +27,7 @@ public struct MetropolisLangevin: Corrector {
   final class Stepper: CorrectorStepper {
     private let langevin: MetropolisLangevin
     private let kernel: any PerturbationKernel
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let normals, uniforms: NoiseStream
     private let score, proposal, proposalScore, noise: Rows
     private let chance: RowStorage

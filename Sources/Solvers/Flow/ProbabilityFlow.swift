@@ -53,7 +53,7 @@ public struct ProbabilityFlow: Solver {
 /// The flow's field, and its Jacobian where the score's own is known.
 final class FlowField: VectorField {
   private let process: any SDE
-  private let evaluator: CountingScore.Evaluator
+  private let evaluator: CountingEvaluator
   private let score: RowStorage
   private let context: SolveContext
   /// Made when a Jacobian is first asked for: rows of one point.
@@ -85,12 +85,12 @@ final class FlowField: VectorField {
     }
     let (unit, column) = (vectors[0].view(like: x), vectors[1].view(like: x))
     let (result, here) = (vectors[2].view(like: x), vectors[3].view(like: x))
-    try evaluator.evaluate(x, at: .all(t), into: here)
+    try evaluator.linearise(x, at: .all(t), into: here)
     unit.fill(0)
     // Row i of the score's Jacobian.
     for i in 0..<d {
       unit[0, i] = 1
-      try evaluator.pullback(unit, x, at: .all(t), into: matrix[i].view(like: x))
+      try evaluator.pullback(unit, into: matrix[i].view(like: x))
       unit[0, i] = 0
     }
     for j in 0..<d {

@@ -10,8 +10,10 @@ final class AugmentedFlow {
   private let integrator: any Integrator
   private let storage: RowStorage
   private let point, score, flow: Rows
-  /// v and (∂s/∂x)ᵀ v
-  private let probes, products: [Rows]
+  /// The directions v.
+  private let probes: [Rows]
+  /// (∂s/∂x)ᵀ v
+  private let product: Rows
   private let accumulators: Int
 
   private var state: Rows { storage.rows }
@@ -43,7 +45,7 @@ final class AugmentedFlow {
         return probe
       }
     }
-    products = probes.map { _ in context.makeRows() }
+    product = context.makeRows()
     (point, score, flow) = (context.makeRows(), context.makeRows(), context.makeRows())
     storage = RowStorage(span.with(dimension: span.dimension + accumulators))
   }
@@ -67,21 +69,22 @@ final class AugmentedFlow {
     let process = context.problem.process
     let dimension = point.dimension
     point.copy(columns: 0..<dimension, of: state)
-    try context.score.evaluate(point, at: .all(t), into: score, pullingBack: probes, into: products)
+    try context.score.linearise(point, at: .all(t), into: score)
     derivative.fill(0)
     flow.fill(0)
     process.addFlow(point, score: score, at: t, times: 1, to: flow)
     derivative.copy(columns: 0..<dimension, of: flow)
     for index in probes.indices {
       let probe = probes[index]
+      try context.score.pullback(probe, into: product)
       flow.fill(0)
       process.addFlowDerivative(
-        along: probe, score: score, scoreDerivative: products[index], point, at: t, times: 1, to: flow)
+        along: probe, score: score, scoreDerivative: product, point, at: t, times: 1, to: flow)
       let accumulator = dimension + min(index, accumulators - 1)
       for row in 0..<probe.count {
-        var product = 0.0
-        for j in 0..<dimension { product += probe[row, j] * flow[row, j] }
-        derivative[row, accumulator] += product
+        var dot = 0.0
+        for j in 0..<dimension { dot += probe[row, j] * flow[row, j] }
+        derivative[row, accumulator] += dot
       }
     }
   }

@@ -10,7 +10,7 @@ final class AdditiveNoiseStep {
   let score: Rows
   /// ΔB/√h, and H √(12/h).
   let increment, area: Rows
-  private let evaluator: CountingScore.Evaluator
+  private let evaluator: CountingEvaluator
   private let walker: any BrownianWalker
 
   init(_ context: SolveContext) {

@@ -13,7 +13,7 @@ public struct EulerFlow: Predictor {
 
   final class Stepper: PredictorStepper {
     private let process: any SDE
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let score, next: Rows
 
     init(_ context: SolveContext) {

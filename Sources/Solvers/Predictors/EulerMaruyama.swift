@@ -15,7 +15,7 @@ public struct EulerMaruyama: Predictor {
 
   final class Stepper: PredictorStepper {
     private let process: any SDE
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let walker: any BrownianWalker
     private let score, noise, next: Rows
 

@@ -10,7 +10,7 @@ final class GaussianStep: PredictorStepper {
 
   private let kernel: any PerturbationKernel
   private let coefficients: (_ r: Double, _ q: Double, _ later: Moments, _ earlier: Moments) -> Coefficients
-  private let evaluator: CountingScore.Evaluator
+  private let evaluator: CountingEvaluator
   private let walker: any BrownianWalker
   private let score, noise: Rows
 

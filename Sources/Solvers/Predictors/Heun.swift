@@ -59,7 +59,7 @@ public struct Heun: EmbeddedPredictor {
     private let churn: Churn
     private let kernel: any PerturbationKernel
     private let duration: Double
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let stream: NoiseStream
     private let start, score, later: Rows
     let next: Rows

@@ -13,7 +13,7 @@ public struct RungeKutta4: Predictor {
 
   final class Stepper: PredictorStepper {
     private let process: any SDE
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let score, slope, stage, next: Rows
 
     init(_ context: SolveContext) {

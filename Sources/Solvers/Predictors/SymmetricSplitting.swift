@@ -30,7 +30,7 @@ public struct SymmetricSplitting: Predictor {
     private let kernel: any LinearKernel
     /// P, where it does not change.
     private let stationary: Matrix?
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let walker: any BrownianWalker
     private let score, noise, next: Rows
 

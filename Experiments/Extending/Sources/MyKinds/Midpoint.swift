@@ -11,7 +11,7 @@ struct Midpoint: Predictor {
   /// One for each shard of rows: memory is made here, and none in a step.
   final class Stepper: PredictorStepper {
     private let process: any SDE
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let score, middle, next: Rows
 
     init(_ context: SolveContext) {

@@ -14,7 +14,7 @@ struct TamedLangevin: Corrector {
   final class Stepper: CorrectorStepper {
     private let size: Double
     private let kernel: any PerturbationKernel
-    private let evaluator: CountingScore.Evaluator
+    private let evaluator: CountingEvaluator
     private let stream: NoiseStream
     private let score, noise: Rows
 

@@ -23,7 +23,7 @@ struct NoiseLevel {
 /// The score as exponential integrators want it: as predicted noise ε̂ = −σ s, or as the mean D = (x + σ² s)/m of the data.
 struct LevelEvaluator {
   let kernel: any PerturbationKernel
-  let evaluator: CountingScore.Evaluator
+  let evaluator: CountingEvaluator
 
   init(_ name: String, in context: SolveContext) throws {
     kernel = try context.problem.requireKernel(for: name)
