@@ -57,7 +57,8 @@ struct LearningProblem {
     let dimension = process.stateDimension(of: data.dimension)
     guard let matrices else { return DataShape(data) }
     return DataShape(
-      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, classes: data.classes,
+      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil,
+      conditionShape: data.conditionShape,
       outputDimension: dimension / matrices.blocks * matrices.noiseBlocks)
   }
 
@@ -162,7 +163,7 @@ struct LearningProblem {
   }
 
   func trainer(_ score: any LearnedScore, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {
-    let (data, labels) = (try source(dataset), dataset.labels?.training)
+    let (data, labels) = (try source(dataset), dataset.trainingConditions.listedClasses)
     if let score = score as? LinearNetworkScore {
       return Trainer(score, data: data, labels: labels, plan: plan, seed: seed, threads: threads)
     }

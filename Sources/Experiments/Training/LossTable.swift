@@ -23,8 +23,8 @@ struct LossTable {
     guard let process = network.problem.linear else { return nil }
     let exact = network.problem.exactScore(of: law)
     let (seen, unseen) = try (
-      losses(of: weights, process, exact, dataset.training, dataset.labels?.training),
-      losses(of: weights, process, exact, dataset.heldOut, dataset.labels?.heldOut)
+      losses(of: weights, process, exact, dataset.training, dataset.trainingConditions.listedClasses),
+      losses(of: weights, process, exact, dataset.heldOut, dataset.heldOutConditions.listedClasses)
     )
     var table = CSVText(columns: ["time_low", "time_high", "training", "held_out"] + (exact == nil ? [] : ["excess"]))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
