@@ -72,6 +72,9 @@ public enum Conditions: Sendable, Equatable {
     }
   }
 
+  /// The class of every row, where each has one of its own; nil for other conditions.
+  public var listedClasses: [Int]? { if case .labels(let labels) = self { labels } else { nil } }
+
   /// The conditions of some rows, in the order given.
   public func only(_ rows: [Int]) -> Conditions {
     switch self {

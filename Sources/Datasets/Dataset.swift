@@ -20,18 +20,34 @@ public struct ImageShape: Sendable, Equatable {
 public struct Dataset: Sendable {
   public let training: Batch
   public let heldOut: Batch
-  /// nil for data without classes.
-  public let labels: RowLabels?
+  /// What is known of each row of `training`, which is item for item what `source` draws from, where anything is known.
+  public let trainingConditions: Conditions
+  /// What is known of each row of `heldOut`.
+  public let heldOutConditions: Conditions
   /// What training draws from, with random crops and flips where the data has them.
   public let source: any TrainingSource
 
-  /// - Parameter source: the rows of `training` where nil.
+  /// A set of rows.
+  /// - Parameters:
+  ///   - training: the rows to learn from.
+  ///   - heldOut: the rows to judge by, of the same dimension.
+  ///   - trainingConditions: the condition of each row of `training`, and so of each item of `source`.
+  ///   - heldOutConditions: the condition of each row of `heldOut`.
+  ///   - source: what training draws from; the rows of `training` where nil.
   public init(
-    training: Batch, heldOut: Batch, labels: RowLabels? = nil, source: (any TrainingSource)? = nil
+    training: Batch, heldOut: Batch, trainingConditions: Conditions = .nothing,
+    heldOutConditions: Conditions = .nothing, source: (any TrainingSource)? = nil
   ) {
+    precondition(training.dimension == heldOut.dimension, "rows of different dimensions")
+    precondition(trainingConditions.count ?? training.count == training.count, "a condition for every row")
+    precondition(heldOutConditions.count ?? heldOut.count == heldOut.count, "a condition for every row")
+    precondition(
+      trainingConditions == .nothing || source?.count ?? training.count == training.count,
+      "conditions of rows that are not the items of the source")
     self.training = training
     self.heldOut = heldOut
-    self.labels = labels
+    self.trainingConditions = trainingConditions
+    self.heldOutConditions = heldOutConditions
     self.source = source ?? RowSource(training)
   }
 }
@@ -43,8 +59,8 @@ public protocol DataSource: Sendable {
   var imageShape: ImageShape? { get }
   /// The law of the data, where it is known exactly.
   var law: DataLaw? { get }
-  /// How many classes the rows have; 0 without labels. Known before the data is loaded.
-  var classes: Int { get }
+  /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
+  var conditionShape: ConditionShape { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
   var fingerprint: String { get }
   func load(seed: UInt64) throws -> Dataset
@@ -53,6 +69,6 @@ public protocol DataSource: Sendable {
 extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
-  public var classes: Int { 0 }
+  public var conditionShape: ConditionShape { .nothing }
   public var fingerprint: String { "" }
 }

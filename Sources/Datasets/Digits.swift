@@ -9,7 +9,7 @@ public struct Digits: DataSource {
 
   public var dimension: Int { 64 }
   public var imageShape: ImageShape? { ImageShape(height: 8, width: 8, channels: 1) }
-  public var classes: Int { 10 }
+  public var conditionShape: ConditionShape { .classes(10) }
 
   public func load(seed: UInt64) throws -> Dataset {
     guard let url = Bundle.module.url(forResource: "digits.csv", withExtension: "gz", subdirectory: "Digits") else {
@@ -21,9 +21,9 @@ public struct Digits: DataSource {
       Batch(values: rows.flatMap { table.row($0).prefix(dimension).map { $0 / 8 - 1 } }, dimension: dimension)
     }
     // The last column is the label.
-    func labels(_ rows: [Int]) -> [Int] { rows.map { Int(table[$0, dimension]) } }
+    func labels(_ rows: [Int]) -> Conditions { .labels(rows.map { Int(table[$0, dimension]) }) }
     return Dataset(
       training: pixels(rows.training), heldOut: pixels(rows.heldOut),
-      labels: RowLabels(classes: classes, training: labels(rows.training), heldOut: labels(rows.heldOut)))
+      trainingConditions: labels(rows.training), heldOutConditions: labels(rows.heldOut))
   }
 }

@@ -19,11 +19,11 @@ import Testing
     try withFolder(files) { folder in
       let source = try CIFAR10(path: folder)
       #expect(source.dimension == 3072 && source.imageShape == ImageShape(height: 32, width: 32, channels: 3))
-      #expect(source.classes == 10 && !source.fingerprint.isEmpty)
+      #expect(source.conditionShape == .classes(10) && !source.fingerprint.isEmpty)
       let data = try source.load(seed: 1)
       #expect((0..<3).map { pixels(data.training.row($0)) } == [50, 51, 52].map(Self.row))
       #expect(pixels(data.heldOut.values) == Self.row(53))
-      #expect(data.labels == RowLabels(classes: 10, training: [3, 9, 0], heldOut: [7]))
+      #expect(data.trainingConditions == .labels([3, 9, 0]) && data.heldOutConditions == .labels([7]))
       let mirrored = data.source.row(1, .zero).map { Int((($0 + 1) * 127.5).rounded()) }
       #expect(mirrored == (0..<32).flatMap { y in (0..<32).flatMap { [y, 31 - $0, 51] } })
       let plain = try CIFAR10(path: folder, flip: false).load(seed: 1)
@@ -37,7 +37,7 @@ import Testing
       "data_batch_5.bin": (5..<8).flatMap { Self.record(UInt8($0), UInt8($0)) },
     ]
     let data = try withFolder(batches) { try CIFAR10(path: $0).load(seed: 1) }
-    #expect(data.labels == RowLabels(classes: 10, training: [0, 1, 2, 3, 4, 6, 7], heldOut: [5]))
+    #expect(data.trainingConditions == .labels([0, 1, 2, 3, 4, 6, 7]) && data.heldOutConditions == .labels([5]))
     #expect(pixels(data.heldOut.values) == Self.row(5) && data.source.count == 7)
   }
 

@@ -15,13 +15,14 @@ import Testing
 
   @Test func labelsAreTheLastColumn() throws {
     let data = try Digits().load(seed: 1)
-    let labels = try #require(data.labels)
-    #expect(Digits().classes == 10 && labels.classes == 10)
-    #expect(labels.training.count == 1498 && labels.heldOut.count == 299)
+    let training = try #require(data.trainingConditions.listedClasses)
+    let heldOut = try #require(data.heldOutConditions.listedClasses)
+    #expect(Digits().conditionShape == .classes(10))
+    #expect(training.count == 1498 && heldOut.count == 299)
     // The file begins 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1; rows 5 and 11 are held out.
-    #expect(Array(labels.training.prefix(10)) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 0])
-    #expect(Array(labels.heldOut.prefix(2)) == [5, 1])
-    #expect(Set(labels.training) == Set(0...9) && Set(labels.heldOut) == Set(0...9))
+    #expect(Array(training.prefix(10)) == [0, 1, 2, 3, 4, 6, 7, 8, 9, 0])
+    #expect(Array(heldOut.prefix(2)) == [5, 1])
+    #expect(Set(training) == Set(0...9) && Set(heldOut) == Set(0...9))
   }
 
   @Test func pixelsAreSixteenthsBetweenMinusOneAndOne() throws {

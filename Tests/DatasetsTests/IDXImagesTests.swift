@@ -19,16 +19,17 @@ import Testing
     try withFolder(["x": Self.images, "y": Self.labels]) { folder in
       let source = try IDXImages(path: "\(folder)/x", labels: "\(folder)/y")
       #expect(source.imageShape == ImageShape(height: 1, width: 2, channels: 1) && source.dimension == 2)
-      #expect(source.classes == 3)
+      #expect(source.conditionShape == .classes(3))
       let data = try source.load(seed: 1)
       #expect(pixels(data.heldOut.values) == [5, 105, 11, 111])
       #expect(pixels(data.training.row(5)) == [6, 106] && data.training.count == 11)
       #expect(
-        data.labels == RowLabels(classes: 3, training: [0, 1, 2, 0, 1, 0, 1, 2, 0, 1, 0], heldOut: [2, 2]))
+        data.trainingConditions == .labels([0, 1, 2, 0, 1, 0, 1, 2, 0, 1, 0])
+          && data.heldOutConditions == .labels([2, 2]))
       #expect(data.source.count == 11 && data.source.row(5, .zero) == data.training.row(5).map { Float($0) })
       let plain = try IDXImages(path: "\(folder)/x")
-      #expect(plain.classes == 0 && plain.fingerprint != source.fingerprint)
-      #expect(try plain.load(seed: 1).labels == nil)
+      #expect(plain.conditionShape == .nothing && plain.fingerprint != source.fingerprint)
+      #expect(try plain.load(seed: 1).trainingConditions == .nothing)
       let flipping = try IDXImages(path: "\(folder)/x", flip: true).load(seed: 1)
       #expect(flipping.source.row(5, .zero) == data.training.row(5).reversed().map { Float($0) })
     }
@@ -42,8 +43,9 @@ import Testing
       func path(_ name: String) -> String { "\(folder)/\(name)" }
       let source = try IDXImages(path: path("x"), labels: path("y"), heldOut: path("t"), heldOutLabels: path("u"))
       let data = try source.load(seed: 1)
-      #expect(source.classes == 7 && data.training.count == 13 && pixels(data.heldOut.values) == [7, 8])
-      #expect(data.labels?.heldOut == [6] && data.labels?.training == (0..<13).map { $0 % 3 })
+      #expect(
+        source.conditionShape == .classes(7) && data.training.count == 13 && pixels(data.heldOut.values) == [7, 8])
+      #expect(data.heldOutConditions == .labels([6]) && data.trainingConditions == .labels((0..<13).map { $0 % 3 }))
       let rule = "held_out_labels stand beside labels and held_out, and only there"
       for (labels, heldOut, heldOutLabels) in [("y", "t", nil), (nil, "t", "u"), ("y", nil, "u")] as [(_, String?, _)] {
         #expect(throws: InputError(rule, at: path("x"))) {

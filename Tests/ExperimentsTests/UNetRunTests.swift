@@ -62,7 +62,8 @@ private let tinyUNet = """
         network, parameters: network.initialParameters(seed: whole.seed), prediction: .velocity, kernel: kernel,
         duration: 1)
       let trainer = Trainer(
-        score, process: process, data: data.source, labels: data.labels?.training, plan: training, seed: whole.seed)
+        score, process: process, data: data.source, labels: data.trainingConditions.listedClasses, plan: training,
+        seed: whole.seed)
       var state = trainer.initialState()
       try trainer.run(&state) { $0.number < 5 }
       #expect(state.step == 5)

@@ -14,6 +14,7 @@ public struct CIFAR10: DataSource {
 
   private static let shape = ImageShape(height: 32, width: 32, channels: 3)
   private static let record = 1 + shape.count
+  private static let classes = 10
 
   /// - Parameters:
   ///   - path: the folder of the files.
@@ -39,20 +40,20 @@ public struct CIFAR10: DataSource {
 
   public var dimension: Int { Self.shape.count }
   public var imageShape: ImageShape? { Self.shape }
-  public var classes: Int { 10 }
+  public var conditionShape: ConditionShape { .classes(Self.classes) }
 
   public func load(seed: UInt64) throws -> Dataset {
     let (images, labels) = try read(training)
     if let heldOut {
       let (others, theirs) = try read([heldOut])
       return Dataset(
-        training: images, heldOut: others, labels: RowLabels(classes: classes, training: labels, heldOut: theirs))
+        training: images, heldOut: others, trainingConditions: .labels(labels), heldOutConditions: .labels(theirs))
     }
     let rows = HeldOut.split(images.count)
     return Dataset(
       training: images.only(rows.training), heldOut: images.only(rows.heldOut),
-      labels: RowLabels(
-        classes: classes, training: rows.training.map { labels[$0] }, heldOut: rows.heldOut.map { labels[$0] }))
+      trainingConditions: Conditions.labels(labels).only(rows.training),
+      heldOutConditions: Conditions.labels(labels).only(rows.heldOut))
   }
 
   private func read(_ files: [String]) throws -> (images: ImageSource, labels: [Int]) {
@@ -64,9 +65,9 @@ public struct CIFAR10: DataSource {
       let bytes = try FileBytes.contents(of: file)
       try Self.check(bytes.count, file)
       for start in stride(from: 0, to: bytes.count, by: Self.record) {
-        guard bytes[start] < classes else {
+        guard bytes[start] < Self.classes else {
           throw InputError(
-            "label \(bytes[start]) in record \(start / Self.record + 1); allowed: 0 to \(classes - 1)", at: file)
+            "label \(bytes[start]) in record \(start / Self.record + 1); allowed: 0 to \(Self.classes - 1)", at: file)
         }
         labels.append(Int(bytes[start]))
         for i in 0..<plane {

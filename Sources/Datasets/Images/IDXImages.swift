@@ -8,7 +8,7 @@ public struct IDXImages: DataSource {
   private let training: Part
   private let heldOut: Part?
   private let flips: Bool
-  public let classes: Int
+  public let conditionShape: ConditionShape
   public let fingerprint: String
 
   /// Images, and a label for each or none at all.
@@ -16,6 +16,8 @@ public struct IDXImages: DataSource {
     let images: IDXFile
     let labels: [Int]
     let shape: ImageShape
+
+    var conditions: Conditions { labels.isEmpty ? .nothing : .labels(labels) }
 
     init(_ path: String, labels: String?) throws {
       images = try IDXFile(path: path, dimensions: 3...4)
@@ -58,7 +60,8 @@ public struct IDXImages: DataSource {
       throw InputError("1 image; allowed: 2 or more, or 1 with held_out", at: path)
     }
     flips = flip
-    classes = ((training.labels + (self.heldOut?.labels ?? [])).max() ?? -1) + 1
+    let largest = (training.labels + (self.heldOut?.labels ?? [])).max()
+    conditionShape = largest.map { .classes($0 + 1) } ?? .nothing
     fingerprint = try Checksum.text(
       of: [path, labels, heldOut, heldOutLabels].compactMap { $0 }.map { ($0.fileName, $0) })
   }
@@ -70,15 +73,14 @@ public struct IDXImages: DataSource {
     let images = try source(training)
     if let heldOut {
       return Dataset(
-        training: images, heldOut: try source(heldOut),
-        labels: classes == 0 ? nil : RowLabels(classes: classes, training: training.labels, heldOut: heldOut.labels))
+        training: images, heldOut: try source(heldOut), trainingConditions: training.conditions,
+        heldOutConditions: heldOut.conditions)
     }
     let rows = HeldOut.split(images.count)
-    func labels(_ rows: [Int]) -> [Int] { rows.map { training.labels[$0] } }
     return Dataset(
       training: images.only(rows.training), heldOut: images.only(rows.heldOut),
-      labels: classes == 0
-        ? nil : RowLabels(classes: classes, training: labels(rows.training), heldOut: labels(rows.heldOut)))
+      trainingConditions: training.conditions.only(rows.training),
+      heldOutConditions: training.conditions.only(rows.heldOut))
   }
 
   private func source(_ part: Part) throws -> ImageSource {

@@ -124,7 +124,12 @@ public struct ImageSource: TrainingSource {
 
 extension Dataset {
   /// Images that have the rows' shape: all of them are rows, and the trainer draws from `training` itself.
-  init(training: ImageSource, heldOut: ImageSource, labels: RowLabels? = nil) {
-    self.init(training: training.batch(), heldOut: heldOut.batch(), labels: labels, source: training)
+  init(
+    training: ImageSource, heldOut: ImageSource, trainingConditions: Conditions = .nothing,
+    heldOutConditions: Conditions = .nothing
+  ) {
+    self.init(
+      training: training.batch(), heldOut: heldOut.batch(), trainingConditions: trainingConditions,
+      heldOutConditions: heldOutConditions, source: training)
   }
 }

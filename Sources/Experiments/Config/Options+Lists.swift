@@ -26,6 +26,19 @@ extension Options {
     return values
   }
 
+  /// A list of texts that may be missing; `none` in the listing.
+  public func optionalTexts(_ key: String, allowed: String, _ about: String) throws -> [String]? {
+    declare(key, "list of texts", "none", allowed, about)
+    guard let found = try child(key, required: false) else { return nil }
+    guard let sequence = found.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
+    let values = try sequence.map { element in
+      guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
+      return text
+    }
+    resolved.append((key, .scalar("[\(values.map(quoted).joined(separator: ", "))]")))
+    return values
+  }
+
   /// Nested lists of numbers of depth 1, 2 or 3, flattened to the caller's shape by `numbers`, `matrix` and `matrices`.
   public func numbers(_ key: String, example: [Double] = [1], _ about: String) throws -> [Double] {
     try nested(key, "list of numbers", example: .list(example.map(Numbers.value)), about, depth: 1).values

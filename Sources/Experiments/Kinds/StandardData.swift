@@ -44,7 +44,7 @@ extension Catalogue {
           shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
         }
       }
-      return try CSVData(path: path, shape: shape)
+      return try CSVData(path: path, shape: shape, conditions: try conditionColumns(options))
     },
     Kind(
       "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
@@ -97,6 +97,21 @@ extension Catalogue {
   private static func file(_ key: String, _ options: Options, _ allowed: String, _ about: String) throws -> String {
     let path = try options.text(key, example: "x", allowed: allowed, about)
     return options.source?.resolve(path) ?? path
+  }
+
+  /// The columns of a CSV file that are conditions: at most one of the three keys.
+  private static func conditionColumns(_ options: Options) throws -> ConditionColumns {
+    let column = "a column: its name in the header, or its number from 0"
+    let label = try options.optionalText("label", allowed: column, "the class of each row, a whole number from 0")
+    let numbers = try options.optionalTexts("condition", allowed: "columns, as for label", "numbers known of each row")
+    let text = try options.optionalText("text", allowed: "a column, as for label", "a text for each row")
+    let given = [("label", label != nil), ("condition", numbers != nil), ("text", text != nil)].filter(\.1)
+    if given.count > 1 {
+      throw options.wrong(given[1].0, "stands beside \(given[0].0); allowed: one of label, condition, text")
+    }
+    if let label { return .label(label) }
+    if let numbers { return .numbers(numbers) }
+    return text.map { .text($0) } ?? .nothing
   }
 
   private static func optionalFile(_ key: String, _ options: Options, _ about: String) throws -> String? {

@@ -51,8 +51,8 @@ extension Catalogue {
             "a network for \(a.height) × \(a.width) images of \(a.inputChannels) channels; the data has \(data.text)")
         }
         let classes = a.condition.classCount
-        guard classes == 0 || data.classes <= classes else {
-          throw InputError("a network of \(classes) classes; the data has \(data.classes)")
+        guard classes == 0 || data.conditionShape.classCount <= classes else {
+          throw InputError("a network of \(classes) classes; the data has \(data.conditionShape.classCount)")
         }
         return network
       }
@@ -133,8 +133,6 @@ extension Catalogue {
 }
 
 extension DataShape {
-  fileprivate var conditionShape: ConditionShape { classes > 0 ? .classes(classes) : .nothing }
-
   fileprivate var text: String {
     image.map { "\($0.height) × \($0.width) images of \($0.channels) channels" } ?? "rows of \(dimension) values"
   }

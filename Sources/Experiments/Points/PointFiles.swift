@@ -69,7 +69,7 @@ extension Experiment {
   private func conditions(of files: PointFiles, _ dataset: Dataset, _ source: ScoreSource) throws -> Conditions {
     let condition = plan.sampling.condition
     if source.conditionShape == .nothing || condition.isConstant { return try condition.conditions(for: source) }
-    if files.input == nil, let labels = dataset.labels?.heldOut { return .labels(labels) }
+    if files.input == nil, dataset.heldOutConditions != .nothing { return dataset.heldOutConditions }
     throw InputError(
       "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
       at: "sampling.class")

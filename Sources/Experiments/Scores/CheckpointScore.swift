@@ -30,8 +30,9 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
-    // The classes that it was trained on, whatever this experiment's data has.
-    let classes = file.tensors["model.class_embedding.weight"]?.shape.first ?? setting.data.classes
+    // The network knows the classes that it was trained on, whatever this experiment's data has.
+    let classes = file.tensors["model.class_embedding.weight"]?.shape.first
+    let condition = classes.map { ConditionShape.classes($0) } ?? setting.data.conditionShape
     // Of the same process: how it was trained matters where there is no kernel.
     let training = try root.section("training", "")
     let objective = try ObjectiveRecipe(training, setting.catalogue)
@@ -47,7 +48,8 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     do {
       built = try recipe.recipe.build(
         for: DataShape(
-          dimension: shape.dimension, image: shape.image, classes: classes, outputDimension: shape.outputDimension),
+          dimension: shape.dimension, image: shape.image, conditionShape: condition,
+          outputDimension: shape.outputDimension),
         seed: UInt64(seed))
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)

@@ -54,7 +54,7 @@ struct LearningProblem {
     let dimension = process.sde.stateDimension(of: data.dimension)
     guard let blocks = kernel?.blocks, blocks.count > 1 else { return DataShape(data) }
     return DataShape(
-      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, classes: data.classes,
+      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, conditionShape: data.conditionShape,
       outputDimension: dimension / blocks.count * blocks.noise)
   }
 
@@ -176,6 +176,6 @@ struct LearningProblem {
     let setting = ObjectiveSetting(model: model, process: process, plan: plan)
     return Trainer(
       try objective.objective(in: setting), data: try trainingSource(dataset),
-      conditions: dataset.labels.map { .labels($0.training) } ?? .nothing, plan: plan, seed: seed, threads: threads)
+      conditions: dataset.trainingConditions, plan: plan, seed: seed, threads: threads)
   }
 }

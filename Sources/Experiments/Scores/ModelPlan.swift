@@ -62,7 +62,7 @@ public struct ModelPlan: Sendable {
         network = try options.located("score", prefix: "network: ") {
           try recipe.recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
         }
-        if let network, training != nil, network.conditionShape.classCount > 0, data.classes == 0 {
+        if let network, training != nil, network.conditionShape.classCount > 0, data.conditionShape.classCount == 0 {
           throw options.wrong(
             "score",
             "network: is conditioned on \(network.conditionShape.classCount) classes; the data to train on has none")

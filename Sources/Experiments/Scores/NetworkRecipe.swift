@@ -67,19 +67,27 @@ public struct DataShape: Sendable, Equatable {
   public let dimension: Int
   /// nil for data that are no images.
   public let image: ImageShape?
-  /// 0 for data without classes.
-  public let classes: Int
+  /// What is known of each row.
+  public let conditionShape: ConditionShape
   /// How many values the network's output has for each row: fewer than `dimension` where noise acts on some alone.
   public let outputDimension: Int
 
-  public init(dimension: Int, image: ImageShape? = nil, classes: Int = 0, outputDimension: Int? = nil) {
+  /// The shape of some data.
+  /// - Parameters:
+  ///   - dimension: how many values a row has.
+  ///   - image: how a row is to be seen as an image, where it is one.
+  ///   - conditionShape: what is known of each row.
+  ///   - outputDimension: how many values the output has for each row; nil: `dimension`.
+  public init(
+    dimension: Int, image: ImageShape? = nil, conditionShape: ConditionShape = .nothing, outputDimension: Int? = nil
+  ) {
     self.dimension = dimension
     self.outputDimension = outputDimension ?? dimension
     self.image = image
-    self.classes = classes
+    self.conditionShape = conditionShape
   }
 
   init(_ data: any DataSource) {
-    self.init(dimension: data.dimension, image: data.imageShape, classes: data.classes)
+    self.init(dimension: data.dimension, image: data.imageShape, conditionShape: data.conditionShape)
   }
 }

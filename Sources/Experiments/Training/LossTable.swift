@@ -24,8 +24,8 @@ struct LossTable {
     guard let kernel = network.problem.process.kernel else { return nil }
     let exact = network.problem.exactScore(of: law)
     let (seen, unseen) = try (
-      losses(of: weights, kernel, exact, dataset.training, dataset.labels?.training),
-      losses(of: weights, kernel, exact, dataset.heldOut, dataset.labels?.heldOut)
+      losses(of: weights, kernel, exact, dataset.training, dataset.trainingConditions),
+      losses(of: weights, kernel, exact, dataset.heldOut, dataset.heldOutConditions)
     )
     var table = CSVText(columns: ["time_low", "time_high", "training", "held_out"] + (exact == nil ? [] : ["excess"]))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
@@ -36,17 +36,17 @@ struct LossTable {
   }
 
   private func losses(
-    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: Batch, _ labels: [Int]?
+    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: Batch, _ known: Conditions
   ) throws -> LossByTime {
     let model = network.model(weights)
     // Fewer where a row is dear: image networks take few rows at a time.
     let draws = min(1024, 16 * model.network.shardRows.upperBound)
-    // A network that is conditioned on classes is told those of the rows that are drawn.
-    let conditions = labels.map { labels in
-      Conditions.labels((0..<draws * 20).map { labels[LossByTime.dataRow($0 % draws, of: data.count)] })
-    }
+    // A network that is told conditions is told those of the rows that are drawn.
+    let conditions =
+      model.network.conditionShape == .nothing
+      ? .nothing : known.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: data.count) })
     return try LossByTime(
-      of: model.score(given: model.network.conditionShape == .nothing ? .nothing : conditions), kernel: kernel,
+      of: model.score(given: conditions), kernel: kernel,
       duration: model.duration, exact: exact,
       data: network.problem.encoded(data), from: epsilon, seed: seed, bins: 20, draws: draws, threads: threads)
   }
