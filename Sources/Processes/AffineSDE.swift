@@ -21,7 +21,6 @@ public protocol AffineSDE: LinearSDE {
 
 extension AffineSDE {
   public var duration: Double { 1 }
-  public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var initialVariance: Double { 0 }
   public var priorVariance: Double? { nil }
 

@@ -6,9 +6,9 @@ import Core
 /// It knows no network, no solver and no data. Every operation *adds* `times` · term to `out`, row by row, so that a solver
 /// builds its update without temporaries; `out` never overlaps the other arguments. `t` holds for all rows.
 ///
-/// These five operations are all that every process has. What only some processes know is a protocol of its own beside this
-/// one, and whoever wants it asks for it: a perturbation kernel (`KernelSDE`), what samplers should do by default
-/// (`SuggestsSampling`), states wider than the data (`AugmentedSDE`), derivatives of the flow (`DifferentiableFlow`),
+/// Duration, drift, score drift, noise and prior are all that every process has, beside two hints to samplers with defaults.
+/// What only some processes know is a protocol of its own beside this one, and whoever wants it asks for it: a perturbation
+/// kernel (`KernelSDE`), states wider than the data (`AugmentedSDE`), derivatives of the flow (`DifferentiableFlow`),
 /// coordinates in which it is linear (`TransformedSDE`). A process whose f and G are a(t) x and g(t) conforms to `AffineSDE`
 /// and gets all of it; one with matrices A(t) and G(t) to `LinearSDE`. Noise that depends on the state (in the sense of Itô)
 /// conforms here.
@@ -37,9 +37,18 @@ public protocol SDE: Sendable {
 
   /// Where the way back begins.
   func makePrior() -> any Prior
+
+  /// ε: the time at which samplers stop by default, 0 ≤ ε < T; default: 1e-3, or T/100 where that is less.
+  var samplingEpsilon: Double { get }
+
+  /// How samplers space fixed steps by default; default: equal steps of t.
+  var samplingSpacing: TimeSpacing { get }
 }
 
 extension SDE {
+  public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
+  public var samplingSpacing: TimeSpacing { .uniform }
+
   /// Adds the drift of the reverse-time SDE (Anderson 1982), out += times · (f − ∇·(G Gᵀ) − G Gᵀ s). Its noise is that of
   /// the forward SDE.
   /// - Parameters:

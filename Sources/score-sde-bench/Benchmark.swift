@@ -69,22 +69,23 @@ struct Benchmark {
     return [("small", small, 64), ("mid", mid, 16), ("cifar10", cifar, 4)]
   }()
 
-  private static func score(_ architecture: UNetArchitecture) throws -> NetworkScore {
+  private static func score(_ architecture: UNetArchitecture) throws -> ScoreModel {
     let network = try UNet(architecture)
     let process = VPSDE()
-    return NetworkScore(
+    return ScoreModel(
       network, parameters: network.initialParameters(seed: 1), prediction: .noise,
-      kernel: process.makeKernel() ?? IntegratedKernel(of: process), duration: 1)
+      kernel: process.makeKernel(), duration: 1)
   }
 
   /// The network's output for a batch, each row with its own noise level.
   private static func unetForward(
     _ unet: (name: String, architecture: UNetArchitecture, batch: Int), _ wanted: Size
   ) throws -> Benchmark {
-    let score = try score(unet.architecture)
+    let model = try score(unet.architecture)
+    let score = model.score()
     let batch = wanted.batch ?? unet.batch
     let threads = wanted.threads ?? Shards.processors
-    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: score.network.dimension)
+    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: model.network.dimension)
     let times = (0..<batch).map { (Double($0) + 0.5) / Double(batch) }
     let size = min(score.shardRows, (batch + 1) / 2)
     let repetitions = unet.name == "small" ? 50 : 5
@@ -107,33 +108,40 @@ struct Benchmark {
     _ unet: (name: String, architecture: UNetArchitecture, batch: Int), _ wanted: Size
   ) throws -> Benchmark {
     let batch = wanted.batch ?? unet.batch
-    let score = try score(unet.architecture)
-    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: score.network.dimension)
+    let model = try score(unet.architecture)
+    let images = NoiseStream(seed: 1, purpose: .data).normals(count: batch, dimension: model.network.dimension)
     let steps = unet.name == "small" ? 50 : 5
     let plan = TrainingPlan(
       steps: .max / 2, batch: batch, learningRate: 2e-4, decay: .constant, clip: 1, ema: 0)
     let trainer = Trainer(
-      score, process: VPSDE(), data: images, plan: plan, seed: 1, threads: wanted.threads ?? Shards.processors)
+      denoising(model, plan), data: RowSource(images), plan: plan, seed: 1,
+      threads: wanted.threads ?? Shards.processors)
     // One long training: a repetition lets it take some steps, on a thread of its own, and waits for them.
     let training = LongTraining(trainer)
     return Benchmark(units: steps) { try training.take(steps) }
   }
 
-  private static func network(hidden: Int) -> NetworkScore {
+  private static func denoising(_ model: ScoreModel, _ plan: TrainingPlan) -> DenoisingScoreMatching {
+    DenoisingScoreMatching(
+      model, process: PreparedProcess(VPSDE()),
+      times: TrainingTimes(plan, kernel: model.kernel, duration: model.duration))
+  }
+
+  private static func network(hidden: Int) -> ScoreModel {
     let network = MLP(
       dimension: 2, hidden: [hidden, hidden, hidden],
       features: TimeFeatures(.sinusoidal, count: 64, scale: 1, seed: 1))
     let process = VPSDE()
-    return NetworkScore(
+    return ScoreModel(
       network, parameters: network.initialParameters(seed: 1), prediction: .noise,
-      kernel: process.makeKernel() ?? IntegratedKernel(of: process), duration: 1)
+      kernel: process.makeKernel(), duration: 1)
   }
 
   /// One optimiser step of a plane score network; Adam without clipping or averaging to speak of.
   private static func train(hidden: Int, batch: Int, steps: Int) throws -> Benchmark {
     let data = try PlaneData(.twoMoons, noise: 0.05).load(seed: 1).training
     let plan = TrainingPlan(steps: steps, batch: batch, decay: .constant, clip: 0, ema: 0)
-    let trainer = Trainer(network(hidden: hidden), process: VPSDE(), data: data, plan: plan, seed: 1)
+    let trainer = Trainer(denoising(network(hidden: hidden), plan), data: RowSource(data), plan: plan, seed: 1)
     let initial = trainer.initialState()
     return Benchmark(units: steps) {
       var state = initial
@@ -143,7 +151,7 @@ struct Benchmark {
 
   /// 100 Euler–Maruyama steps for 10,000 rows with that network.
   private static func sample() throws -> Benchmark {
-    let sampler = Sampler(process: VPSDE(), score: network(hidden: 128), dimension: 2, seed: 1)
+    let sampler = Sampler(process: VPSDE(), score: network(hidden: 128).score(), dimension: 2, seed: 1)
     return Benchmark(units: 1) {
       _ = try sampler.draw(10_000, with: PredictorCorrector(EulerMaruyama(), steps: 100), denoise: false)
     }

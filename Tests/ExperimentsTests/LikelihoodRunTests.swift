@@ -23,7 +23,7 @@ import Testing
 
   /// ln N(x; m μ, m² s² + v) of the Gaussian above at the default ε.
   private func logDensity(_ x: [Double]) -> Double {
-    let moments = VPSDE().makeKernel()!.moments(at: 1e-5)
+    let moments = VPSDE().makeKernel().moments(at: 1e-5)
     let variance = moments.scale * moments.scale * 0.25 + moments.variance
     return zip(x, [1.0, 2.0]).reduce(0) { sum, pair in
       let distance = pair.0 - moments.scale * pair.1

@@ -57,13 +57,14 @@ private let tinyUNet = """
       let training = try #require(whole.training)
       let process = try #require(whole.process as? VPSDE)
       let data = try whole.data.load(seed: whole.seed)
-      let kernel = try #require(process.makeKernel())
-      let score = NetworkScore(
+      let kernel = process.makeKernel()
+      let model = ScoreModel(
         network, parameters: network.initialParameters(seed: whole.seed), prediction: .velocity, kernel: kernel,
         duration: 1)
       let trainer = Trainer(
-        score, process: process, data: data.source, labels: data.trainingConditions.listedClasses, plan: training,
-        seed: whole.seed)
+        try whole.model.objective.objective(
+          in: ObjectiveSetting(model: model, process: whole.prepared, plan: training)),
+        data: data.source, conditions: data.trainingConditions, plan: training, seed: whole.seed)
       var state = trainer.initialState()
       try trainer.run(&state) { $0.number < 5 }
       #expect(state.step == 5)

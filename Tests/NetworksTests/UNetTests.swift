@@ -185,9 +185,10 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
   @Test("as a score, its pullback equals differences", arguments: [false, true])
   func pullback(oneTime: Bool) throws {
     let network = try tinyUNet()
-    let score = NetworkScore(
-      network, parameters: parameters(network, seed: 100), prediction: .noise, kernel: VPSDE().makeKernel()!,
-      duration: 1)
+    let score = ScoreModel(
+      network, parameters: parameters(network, seed: 100), prediction: .noise, kernel: VPSDE().makeKernel(),
+      duration: 1
+    ).score()
     let span = RowSpan(first: 0, count: 5, dimension: network.dimension)
     try RowStorage.with(span, count: 6) { rows in
       let (x, v, d, out, up, down) = (rows[0], rows[1], rows[2], rows[3], rows[4], rows[5])

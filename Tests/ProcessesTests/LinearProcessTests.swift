@@ -27,23 +27,23 @@ import Testing
   }
 
   @Test("closed forms equal GSL's integration to 1e-9", arguments: names) func kernels(_ name: String) throws {
-    func integrated(_ process: some LinearSDE) -> IntegratedLinearKernel { IntegratedLinearKernel(of: process) }
+    func integrated(_ process: some LinearSDE) -> IntegratedKernel { IntegratedKernel(of: process) }
     let process = try Self.process(name)
-    let (closed, other) = (process.makeLinearKernel(), integrated(process))
+    let (closed, other) = (process.makeKernel(), integrated(process))
     #expect(other.errorBound <= 5e-10)
     for t in Self.times {
       let (a, b) = (closed.moments(at: t), other.moments(at: t))
       #expect(largest(b.propagator, a.propagator) < 1e-9, "t = \(t)")
-      #expect(largest(b.covariance, a.covariance) < 1e-9, "t = \(t)")
+      #expect(largest(b.covariance.matrix, a.covariance.matrix) < 1e-9, "t = \(t)")
     }
   }
 
   @Test("positions have their small variance without cancellation") func smallTimes() {
     let process = CriticallyDampedLangevin()
-    let kernel = process.makeLinearKernel()
+    let kernel = process.makeKernel()
     // For small B: x has Σ_xx = γ M (B/M)² + 2Γ/M² B³/3, each term right to a relative ωB.
     for b in [1e-6, 1e-4] {
-      let xx = kernel.moments(at: b / 4).covariance[0, 0]
+      let xx = kernel.moments(at: b / 4).covariance.matrix[0, 0]
       let expected = 0.04 / 0.25 * b * b + 2 / (0.25 * 0.25) * b * b * b / 3
       #expect(abs(xx / expected - 1) < 10 * b)
     }
@@ -58,15 +58,15 @@ import Testing
       let rest = a + a.transpose + g * g.transpose
       #expect(rest.values.allSatisfy { abs($0) < 1e-12 * (1 + a.values.map(abs).max()!) })
     }
-    let end = process.makeLinearKernel().moments(at: process.duration)
+    let end = process.makeKernel().moments(at: process.duration)
     // What is left: (1 + ωB) e^{−ωB} with ωB = 8 and 7 for CLD, e^{−θB/2} with θ ≥ 0.69 and B = 10.05 for OU.
-    #expect(largest(end.covariance, p) < 0.01 && end.propagator.values.allSatisfy { abs($0) < 0.05 })
+    #expect(largest(end.covariance.matrix, p) < 0.01 && end.propagator.values.allSatisfy { abs($0) < 0.05 })
   }
 
   @Test("with Θ = Σ = I it is the variance-preserving process") func isotropicOrnsteinUhlenbeck() throws {
     let mixture = try GaussianMixtureTests.mixture("full")
     let process = try OrnsteinUhlenbeck(noise: [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
-    let (a, b) = (LinearMixtureScore(mixture, process: process), mixture.score(under: VPSDE()))
+    let (a, b) = (MixtureScore(mixture, kernel: process.makeKernel()), mixture.score(under: VPSDE()))
     let (x, v) = (GaussianMixtureTests.points, GaussianMixtureTests.directions)
     for t in [0.01, 0.4, 1] {
       let (one, other) = (try Evaluation(a, [t], at: x, along: v), try Evaluation(b, [t], at: x, along: v))
@@ -118,11 +118,11 @@ import Testing
   @Test("the shared covariance of points gives what a dense one gives") func whitening() throws {
     let points = Batch(rows: [[-1, 0.5], [1, 0.2], [0, -0.7]])
     let process = CriticallyDampedLangevin()
-    let shared = LinearMixtureScore(GaussianMixture(points: points), process: process)
+    let shared = MixtureScore(GaussianMixture(points: points), kernel: process.makeKernel())
     // Dense covariances, as the components differ by next to nothing.
     let dense = try GaussianMixture(
       weights: [1, 1, 1], means: (0..<3).map { Array(points.row($0)) }, deviations: [1e-9, 1e-9, 2e-9])
-    let other = LinearMixtureScore(dense, process: process)
+    let other = MixtureScore(dense, kernel: process.makeKernel())
     let x = NoiseStream(seed: 1, purpose: .data).normals(count: 9, dimension: 4)
     let (a, b) = (try Evaluation(shared, [0.3], at: x, along: x), try Evaluation(other, [0.3], at: x, along: x))
     for i in x.values.indices {
@@ -137,11 +137,11 @@ import Testing
     let process = try Self.process(name)
     // One point of data: the density is the kernel's own.
     let point = [0.4, -0.3]
-    let score = LinearMixtureScore(GaussianMixture(points: Batch(rows: [point])), process: process)
-    let moments = process.makeLinearKernel().moments(at: 0.6)
+    let score = MixtureScore(GaussianMixture(points: Batch(rows: [point])), kernel: process.makeKernel())
+    let moments = process.makeKernel().moments(at: 0.6)
     let width = process.stateDimension(of: 2) / process.blocks
-    let map = moments.propagator.columns(0..<process.dataBlocks).expanded(width: width)
-    let covariance = moments.covariance.expanded(width: width)
+    let map = moments.signal.matrix.expanded(width: width)
+    let covariance = moments.covariance.matrix.expanded(width: width)
     let x = NoiseStream(seed: 3, purpose: .data).normals(count: 5, dimension: map.rows)
     let result = try Evaluation(score, [0.6], at: x, along: x)
     let inverse = covariance.inverse

@@ -15,7 +15,7 @@ import Testing
   @Test("Karras's σ/m follow the formula, from σ̃(T) to σ̃(ε) exactly", arguments: Family.allCases, [1.0, 3, 7])
   func formula(family: Family, rho: Double) throws {
     let process = family.process
-    let kernel = try #require(process.makeKernel())
+    let kernel = process.makeKernel()
     let (high, low) = (kernel.moments(at: 1).noiseRatio, kernel.moments(at: process.samplingEpsilon).noiseRatio)
     for steps in [1, 17, 200] {
       let times = try times(KarrasGrid(rho: rho), process, steps: steps)
@@ -32,7 +32,7 @@ import Testing
 
   @Test("from 80 to 0.002 in 17 steps it is EDM's grid of 18 points") func paper() throws {
     let process = VESDE(GeometricSigma(0.002, 80))
-    let kernel = try #require(process.makeKernel())
+    let kernel = process.makeKernel()
     let sigmas = try KarrasGrid().times(from: 1, to: 0, steps: 17, kernel: kernel).map {
       kernel.moments(at: $0).deviation
     }
@@ -49,7 +49,7 @@ import Testing
   @Test("quadratic steps are equal in √t, log-SNR steps in ln(m/σ)", arguments: Family.allCases)
   func others(family: Family) throws {
     let process = family.process
-    let kernel = try #require(process.makeKernel())
+    let kernel = process.makeKernel()
     let epsilon = process.samplingEpsilon
     let roots = try times(QuadraticGrid(), process, steps: 7).map { $0.squareRoot() }
     let levels = try times(LogSNRGrid(), process, steps: 7).map { log(kernel.moments(at: $0).noiseRatio) }

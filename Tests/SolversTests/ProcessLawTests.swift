@@ -16,7 +16,7 @@ import Testing
   private struct Exponential: AffineSDE {
     func driftRate(at t: Double) -> Double { -0.5 * diffusion(at: t) * diffusion(at: t) }
     func diffusion(at t: Double) -> Double { (0.1 * pow(200, t)).squareRoot() }
-    var priorVariance: Double { 1 }
+    var priorVariance: Double? { 1 }
   }
 
   static func process(_ name: String) throws -> any SDE {
@@ -186,7 +186,7 @@ import Testing
     let raw = try sampler.draw(4096, with: PredictorCorrector(SymmetricSplitting(), steps: steps), denoise: false).batch
     // From the prior, which data of its law keep: 4 standard errors of the variance of x.
     #expect(abs(raw.column(0).variance - 1) < 4 * (2 / 4096.0).squareRoot())
-    let kernel = process.makeLinearKernel()
+    let kernel = process.makeKernel()
     let (later, earlier) = (kernel.moments(at: 1), kernel.moments(at: 1 - 0.5e-3 / Double(steps)))
     let p = process.priorCovariance
     let r = later.propagator * earlier.propagator.inverse

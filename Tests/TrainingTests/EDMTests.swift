@@ -15,7 +15,7 @@ import Training
   @Test("log-normal noise levels have the quantiles of N(P_mean, P_std²), cut at ε and T", arguments: 0..<3)
   func quantiles(process index: Int) throws {
     let process = Self.processes[index]
-    let kernel = try #require(process.makeKernel())
+    let kernel = process.makeKernel()
     let plan = TrainingPlan(steps: 1, noiseLevels: .logNormal, logMean: -0.8, logDeviation: 1.1, epsilon: 1e-5)
     let times = TrainingTimes(plan, kernel: kernel, duration: 1)
     let (low, high) = (kernel.moments(at: 1e-5).noiseRatio, kernel.moments(at: 1).noiseRatio)
@@ -52,7 +52,7 @@ import Training
   }
 
   @Test("uniform times are as they were") func uniform() throws {
-    let kernel = try #require(VPSDE().makeKernel())
+    let kernel = VPSDE().makeKernel()
     let times = TrainingTimes(TrainingPlan(steps: 1, epsilon: 0.1), kernel: kernel, duration: 1)
     #expect(times.time(atQuantile: 0) == 0.1 && abs(times.time(atQuantile: 0.5) - 0.55) < 1e-15)
   }
@@ -65,8 +65,9 @@ import Training
 
   /// The loss of a network that answers 0.
   private func lossOfZero(_ plan: TrainingPlan, _ data: Batch, _ process: any AffineSDE) throws -> Double {
-    let start = networkScore(mlp([4]), .edm, process, dataDeviation: data.deviation)
-    let trainer = Trainer(start, process: process, data: data, plan: plan, seed: 3, threads: 2)
+    let start = model(mlp([4]), .edm, process, dataDeviation: data.deviation)
+    let trainer = Trainer(
+      denoising(start, process, plan), data: RowSource(data), plan: plan, seed: 3, threads: 2)
     var state = trainer.initialState()
     for i in state.parameters.indices { state.parameters[i] = 0 }
     var loss = 0.0

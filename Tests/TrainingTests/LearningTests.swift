@@ -17,7 +17,7 @@ import Training
     let score = law.score(under: VPSDE())
     let data = try MixtureData(law, count: 20_000, heldOut: 1).load(seed: 2).training
     let loss = try LossByTime(
-      of: score, process: VPSDE(), data: data, from: 0.01, seed: 3, bins: 10, draws: 8192)
+      of: score, kernel: VPSDE().makeKernel(), duration: 1, data: data, from: 0.01, seed: 3, bins: 10, draws: 8192)
     #expect(loss.bins.count == 10)
     for (i, bin) in loss.bins.enumerated() {
       // Rounding.
@@ -40,7 +40,7 @@ import Training
     let data = try MixtureData(law, count: 300, heldOut: 1).load(seed: 2).training
     func loss(seed: UInt64, threads: Int, data: Batch) throws -> LossByTime {
       try LossByTime(
-        of: score, process: VPSDE(), data: data, from: 0.01, seed: seed, bins: 7, draws: 100,
+        of: score, kernel: VPSDE().makeKernel(), duration: 1, data: data, from: 0.01, seed: seed, bins: 7, draws: 100,
         threads: threads)
     }
     let one = try loss(seed: 1, threads: 1, data: data)
@@ -55,7 +55,7 @@ import Training
     let prediction: Prediction
     let process: any AffineSDE
     let epsilon: Double
-    var weighting = TrainingPlan.Weighting.uniform
+    var weighting = Weighting.uniform
     var levels = TrainingPlan.NoiseLevels.uniform
     let bound: Double
     var testDescription: String { "\(prediction) \(type(of: process)) \(weighting)" }
@@ -85,8 +85,9 @@ import Training
       steps: 1500, batch: 256, learningRate: 4e-3, ema: 0.99, weighting: c.weighting, noiseLevels: c.levels,
       epsilon: c.epsilon)
     let deviation = data.training.deviation
-    let start = networkScore(mlp(), c.prediction, c.process, dataDeviation: deviation)
-    let trainer = Trainer(start, process: c.process, data: data.training, plan: plan, seed: 3, threads: 2)
+    let start = model(mlp(), c.prediction, c.process, dataDeviation: deviation)
+    let trainer = Trainer(
+      denoising(start, c.process, plan), data: RowSource(data.training), plan: plan, seed: 3, threads: 2)
     var state = trainer.initialState()
     var losses: [Double] = []
     try trainer.run(&state) {
@@ -95,14 +96,13 @@ import Training
     }
     func loss(_ score: any Score) throws -> [LossByTime.Bin] {
       try LossByTime(
-        of: score, process: c.process, data: data.heldOut, from: c.epsilon, seed: 4, bins: 10, draws: 4096
+        of: score, kernel: c.process.makeKernel(), duration: c.process.duration, data: data.heldOut, from: c.epsilon,
+        seed: 4, bins: 10, draws: 4096
       ).bins
     }
     let exact = try loss(law.score(under: c.process))
-    let learned = try loss(
-      networkScore(
-        mlp(), c.prediction, c.process, parameters: state.averages, dataDeviation: deviation))
-    let untrained = try loss(start)
+    let learned = try loss(start.with(parameters: state.averages).score())
+    let untrained = try loss(start.score())
     func mean(_ bins: [LossByTime.Bin]) -> Double { bins.reduce(0) { $0 + $1.loss } / 10 }
     let excess = mean(learned) - mean(exact)
     // The same rows, times and noise for both, so that most of the sampling error cancels.

@@ -35,11 +35,8 @@ private struct Bare: SDE {
       dimension: 4, output: 2, hidden: hidden, features: TimeFeatures(.fourier, count: 16, scale: 0.1, seed: 1))
   }
 
-  static func linearScore(
-    _ network: MLP, _ process: any LinearSDE, _ prediction: Prediction = .noise
-  ) -> LinearNetworkScore {
-    LinearNetworkScore(
-      network, parameters: parameters(network), prediction: prediction, process: process, dataDeviation: 0.9)
+  static func linear(_ network: MLP, _ process: any LinearSDE, _ prediction: Prediction = .noise) -> ScoreModel {
+    model(network, prediction, process, parameters: parameters(network), dataDeviation: 0.9)
   }
 
   /// Larger than at the start of a training, so that derivatives are not nearly zero.
@@ -48,29 +45,36 @@ private struct Bare: SDE {
     return zip(network.initialParameters(seed: seed), normals.values).map { $0 + Float(0.1 * $1) }
   }
 
-  static func objective(_ name: String) throws -> any TrainingObjective {
+  static func objective(_ name: String) throws -> any Objective {
     let network = mlp([16, 16])
-    let scalar = networkScore(network, .velocity, parameters: parameters(network))
+    let scalar = model(network, .velocity, parameters: parameters(network))
+    let plan = TrainingPlan(steps: 1)
+    var weighted = plan
+    weighted.weighting = .edm
+    let (cld, ou) = (CriticallyDampedLangevin(), try ou())
     switch name {
-    case "denoising": return DenoisingScoreMatching(process: VPSDE(), network: scalar, weighting: .flowMatching)
-    case "cld": return LinearDenoising(network: linearScore(cldNetwork(), CriticallyDampedLangevin()))
-    case "cld-edm":
-      return LinearDenoising(network: linearScore(cldNetwork(), CriticallyDampedLangevin(), .edm))
-    case "ou-edm": return LinearDenoising(network: linearScore(network, try ou(), .edm))
-    case "ou": return LinearDenoising(network: linearScore(network, try ou()))
+    case "denoising":
+      weighted.weighting = .flowMatching
+      return denoising(scalar, VPSDE(), weighted)
+    case "cld": return denoising(linear(cldNetwork(), cld), cld)
+    case "cld-edm": return denoising(linear(cldNetwork(), cld, .edm), cld, weighted)
+    case "ou-edm": return denoising(linear(network, ou, .edm), ou, weighted)
+    case "ou": return denoising(linear(network, ou), ou)
     case "implicit":
-      return ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: nil, steps: 50)
+      return ImplicitScoreMatching(
+        scalar, process: PreparedProcess(VPSDE()), times: times(plan, scalar), steps: 50)
     default:
-      return ImplicitScoreMatching(process: Bare(), network: scalar, weighting: .uniform, projections: 2, steps: 50)
+      return SlicedScoreMatching(
+        scalar, process: PreparedProcess(Bare()), times: times(plan, scalar), projections: 2, steps: 50)
     }
   }
 
   /// The loss of a batch of data at even times, and its gradient.
   static func loss(
-    _ objective: any TrainingObjective, _ parameters: [Float], rows: Int = 64, step: Int = 3
+    _ objective: any Objective, _ parameters: [Float], rows: Int = 64, step: Int = 3
   ) throws -> (value: Double, gradient: [Float]) {
     let batch = try MixtureData(twoGaussians(), count: rows, heldOut: 1).load(seed: 1).training
-    let network = objective.score.network
+    let network = objective.network
     let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
     var data = batch.values.map { Float($0) }
     let times = (0..<rows).map { 0.05 + 0.9 * (Double($0) + 0.5) / Double(rows) }
@@ -81,7 +85,7 @@ private struct Bare: SDE {
         times.withUnsafeBufferPointer {
           worker.loss(
             of: TrainingShard(
-              rows: 0..<rows, data: data, times: $0.baseAddress!, classes: nil, step: step, batch: rows), on: tape)
+              rows: 0..<rows, data: data, times: $0.baseAddress!, step: step, batch: rows), on: tape)
         }
       }
       gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
@@ -112,25 +116,24 @@ private struct Bare: SDE {
     }
   }
 
-  private func mlpOf(_ objective: any TrainingObjective) -> MLP {
-    guard let network = objective.score.network as? MLP else { preconditionFailure("an MLP") }
+  private func mlpOf(_ objective: any Objective) -> MLP {
+    guard let network = objective.network as? MLP else { preconditionFailure("an MLP") }
     return network
   }
 
   /// E w (σ² (‖s‖² + 2 tr ∂s/∂x)/D + 1) = E w ‖σ s + z‖²/D, for any network.
   @Test func implicitAndSlicedLossesAreTheDenoisingOneInTheMean() throws {
     let network = mlp([16, 16])
-    let scalar = networkScore(network, .noise, parameters: Self.parameters(network))
-    func mean(_ objective: any TrainingObjective) throws -> Double {
+    let scalar = model(network, .noise, parameters: Self.parameters(network))
+    let (process, law) = (PreparedProcess(VPSDE()), times(TrainingPlan(steps: 1), scalar))
+    func mean(_ objective: any Objective) throws -> Double {
       var sum = 0.0
       for step in 0..<40 { sum += try Self.loss(objective, scalar.parameters, rows: 512, step: step).value }
       return sum / 40
     }
-    let denoising = try mean(DenoisingScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform))
-    let implicit = try mean(
-      ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: nil, steps: 200))
-    let sliced = try mean(
-      ImplicitScoreMatching(process: VPSDE(), network: scalar, weighting: .uniform, projections: 1, steps: 200))
+    let denoising = try mean(DenoisingScoreMatching(scalar, process: process, times: law))
+    let implicit = try mean(ImplicitScoreMatching(scalar, process: process, times: law, steps: 200))
+    let sliced = try mean(SlicedScoreMatching(scalar, process: process, times: law, projections: 1, steps: 200))
     // 20,480 rows, of losses that vary by about themselves from row to row: 4 standard errors are 3 %.
     #expect(abs(implicit / denoising - 1) < 0.03, "\(implicit), \(denoising)")
     #expect(abs(sliced / implicit - 1) < 0.03, "\(sliced), \(implicit)")
@@ -138,7 +141,7 @@ private struct Bare: SDE {
 
   @Test func pilotKernelsAreNearTheTrueOne() throws {
     let data = try MixtureData(twoGaussians(), count: 4000, heldOut: 1).load(seed: 1).training
-    let (pilot, kernel) = (PilotKernel(of: Bare(), data: data, seed: 1), try #require(VPSDE().makeKernel()))
+    let (pilot, kernel) = (PilotKernel(of: PreparedProcess(Bare()), data: data, seed: 1), VPSDE().makeKernel())
     for t in [0.01, 0.1, 0.3, 0.6, 1] {
       let (a, b) = (pilot.moments(at: t), kernel.moments(at: t))
       // 4,096 values: 4 standard errors of a variance are 9 %.
@@ -149,18 +152,17 @@ private struct Bare: SDE {
 
   @Test(arguments: ["cld", "sliced"]) func threadsDoNotMatter(_ name: String) throws {
     let data = try MixtureData(twoGaussians(), count: 500, heldOut: 1).load(seed: 1).training
-    var plan = TrainingPlan(steps: 3, batch: 200)
+    let plan = TrainingPlan(steps: 3, batch: 200)
     func trained(_ threads: Int) throws -> TrainingState {
-      let trainer: Trainer
+      let objective: any Objective
       if name == "cld" {
-        trainer = Trainer(
-          Self.linearScore(Self.cldNetwork(), CriticallyDampedLangevin()), data: RowSource(data), plan: plan, seed: 5,
-          threads: threads)
+        let process = CriticallyDampedLangevin()
+        objective = denoising(Self.linear(Self.cldNetwork(), process), process, plan)
       } else {
-        plan.objective = .sliced
-        trainer = Trainer(
-          networkScore(mlp([16, 16])), process: Bare(), data: data, plan: plan, seed: 5, threads: threads)
+        let scalar = model(mlp([16, 16]))
+        objective = SlicedScoreMatching(scalar, process: PreparedProcess(Bare()), times: times(plan, scalar))
       }
+      let trainer = Trainer(objective, data: RowSource(data), plan: plan, seed: 5, threads: threads)
       var state = trainer.initialState()
       try trainer.run(&state)
       return state
@@ -173,9 +175,9 @@ private struct Bare: SDE {
     for process in [CriticallyDampedLangevin(), try Self.ou()] as [any LinearSDE] {
       let isCLD = process is CriticallyDampedLangevin
       let network = isCLD ? Self.cldNetwork() : mlp([16, 16])
-      let score = LinearNetworkScore(
-        network, parameters: [Float](repeating: 0, count: network.layout.count), prediction: .edm, process: process,
-        dataDeviation: 0.7)
+      let score = model(
+        network, .edm, process, parameters: [Float](repeating: 0, count: network.layout.count), dataDeviation: 0.7
+      ).score()
       let law = try GaussianMixture(weights: [1], means: [[0, 0]], deviations: [0.7])
       let exact = try #require(process.score(of: DataLaw(law)))
       let span = RowSpan(first: 0, count: 20, dimension: network.dimension)
@@ -196,7 +198,7 @@ private struct Bare: SDE {
   }
 
   @Test(arguments: [Prediction.noise, .edm]) func pullbacksOfStatesAreDerivatives(_ prediction: Prediction) throws {
-    let score = Self.linearScore(Self.cldNetwork(), CriticallyDampedLangevin(), prediction)
+    let score = Self.linear(Self.cldNetwork(), CriticallyDampedLangevin(), prediction).score()
     let span = RowSpan(first: 0, count: 5, dimension: 4)
     let evaluator = try score.makeEvaluator(for: span)
     try RowStorage.with(span, count: 5) { rows in
@@ -245,41 +247,41 @@ private struct Bare: SDE {
     let data = try MixtureData(law, count: 10_000, heldOut: 5000).load(seed: 1)
     var plan = TrainingPlan(steps: 1500, batch: 256, learningRate: 4e-3, ema: 0.99, epsilon: 1e-3)
     let network = mlp()
-    let start: any LearnedScore
     let process: any LinearSDE
-    let trainer: Trainer
+    let start: ScoreModel
+    let objective: any Objective
     switch name {
     case "cld", "ou", "cld-edm", "ou-edm":
       let network = name.hasPrefix("cld") ? Self.cldNetwork([64, 64]) : network
       process = name.hasPrefix("cld") ? CriticallyDampedLangevin() : try Self.ou()
       let isEDM = name.hasSuffix("edm")
       if isEDM { plan.weighting = .edm }
-      let score = LinearNetworkScore(
-        network, parameters: network.initialParameters(seed: 1), prediction: isEDM ? .edm : .noise, process: process,
-        dataDeviation: data.training.deviation)
-      trainer = Trainer(score, data: RowSource(data.training), plan: plan, seed: 3, threads: 2)
-      start = score
+      start = model(network, isEDM ? .edm : .noise, process, dataDeviation: data.training.deviation)
+      objective = denoising(start, process, plan)
     case "bare":
-      plan.objective = .sliced
       process = VPSDE()
-      let score = NetworkScore(
+      let bare = PreparedProcess(Bare())
+      start = ScoreModel(
         network, parameters: network.initialParameters(seed: 1), prediction: .velocity,
-        kernel: PilotKernel(of: Bare(), data: data.training, seed: 3), duration: 1)
-      trainer = Trainer(score, process: Bare(), data: data.training, plan: plan, seed: 3, threads: 2)
-      start = score
+        kernel: PilotKernel(of: bare, data: data.training, seed: 3), duration: 1)
+      objective = SlicedScoreMatching(start, process: bare, times: times(plan, start))
     default:
-      plan.objective = name == "sliced" ? .sliced : .implicit
       process = VPSDE()
-      let score = networkScore(network)
-      trainer = Trainer(score, process: process, data: data.training, plan: plan, seed: 3, threads: 2)
-      start = score
+      start = model(network)
+      let prepared = PreparedProcess(process)
+      objective =
+        name == "sliced"
+        ? SlicedScoreMatching(start, process: prepared, times: times(plan, start))
+        : ImplicitScoreMatching(start, process: prepared, times: times(plan, start))
     }
+    let trainer = Trainer(objective, data: RowSource(data.training), plan: plan, seed: 3, threads: 2)
     var state = trainer.initialState()
     try trainer.run(&state)
     let exact = try #require(process.score(of: DataLaw(law)))
-    func excess(_ score: any LearnedScore) throws -> Double {
+    func excess(_ model: ScoreModel) throws -> Double {
       let bins = try LossByTime(
-        of: score, process: process, exact: exact, data: data.heldOut, from: 1e-3, seed: 4, bins: 10, draws: 2048
+        of: model.score(), kernel: process.makeKernel(), duration: process.duration, exact: exact, data: data.heldOut,
+        from: 1e-3, seed: 4, bins: 10, draws: 2048
       ).bins
       return bins.reduce(0) { $0 + ($1.excess ?? .nan) } / 10
     }

@@ -52,7 +52,7 @@ import Training
       return $0.number < 17
     }
     #expect(part.step == 17 && numbers == Array(1...17))
-    let layout = trainer.score.network.layout
+    let layout = trainer.objective.network.layout
     let file = try Safetensors(decoding: Checkpoint(state: part, config: "c").encoded(layout: layout))
     var resumed = try Checkpoint(file, layout: layout, path: "p").state
     try trainer.run(&resumed) {
@@ -79,8 +79,8 @@ import Training
 
   @Test(
     "at the start, noise prediction loses the mean of w ‖z‖²/D with w = 1, g²/σ² or 1 + σ²/m²",
-    arguments: TrainingPlan.Weighting.allCases)
-  func firstLoss(_ weighting: TrainingPlan.Weighting) throws {
+    arguments: Weighting.allCases)
+  func firstLoss(_ weighting: Weighting) throws {
     let plan = TrainingPlan(steps: 1, batch: 8192, weighting: weighting, epsilon: 0.1)
     let trainer = try trainer(plan)
     var state = trainer.initialState()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Models
 import Networks
 import Processes
@@ -15,15 +16,15 @@ import Training
     (a.groups, a.middleAttentionGroups, a.dropout) = (4, 4, 0.2)
     let network = try UNet(a)
     let data = NoiseStream(seed: 1, purpose: .data).normals(count: 64, dimension: network.dimension)
-    let score = NetworkScore(
-      network, parameters: network.initialParameters(seed: 1), prediction: .noise, kernel: VPSDE().makeKernel()!,
+    let model = ScoreModel(
+      network, parameters: network.initialParameters(seed: 1), prediction: .noise, kernel: VPSDE().makeKernel(),
       duration: 1)
     var losses: [[Double]] = []
     let states = try [1, 4].map { threads in
       // Several shards, the last one short.
+      let plan = TrainingPlan(steps: 4, batch: 150, learningRate: 1e-2)
       let trainer = Trainer(
-        score, process: VPSDE(), data: data, plan: TrainingPlan(steps: 4, batch: 150, learningRate: 1e-2), seed: 5,
-        threads: threads)
+        denoising(model, VPSDE(), plan), data: RowSource(data), plan: plan, seed: 5, threads: threads)
       var state = trainer.initialState()
       losses.append([])
       try trainer.run(&state) {

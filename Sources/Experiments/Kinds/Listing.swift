@@ -38,12 +38,15 @@ public struct Listing {
       ),
       (
         "sampling",
-        declared { _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue) }
+        declared {
+          _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)
+        }
       ),
       (
         "likelihood",
         declared {
-          _ = try LikelihoodPlan($0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
+          _ = try LikelihoodPlan(
+            $0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
         }
       ),
       ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),

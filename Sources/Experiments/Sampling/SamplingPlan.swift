@@ -33,7 +33,8 @@ public struct SamplingPlan: Sendable {
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - traits: what the score offers.
   init(
-    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, traits: ScoreTraits, _ catalogue: Catalogue
+    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, traits: ScoreTraits,
+    _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape)

@@ -54,7 +54,8 @@ struct LearningProblem {
     let dimension = process.sde.stateDimension(of: data.dimension)
     guard let blocks = kernel?.blocks, blocks.count > 1 else { return DataShape(data) }
     return DataShape(
-      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil, conditionShape: data.conditionShape,
+      dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil,
+      conditionShape: data.conditionShape,
       outputDimension: dimension / blocks.count * blocks.noise)
   }
 

@@ -67,6 +67,12 @@ public struct ObjectiveSetting: Sendable {
   public let process: PreparedProcess
   public let plan: TrainingPlan
 
+  public init(model: ScoreModel, process: PreparedProcess, plan: TrainingPlan) {
+    self.model = model
+    self.process = process
+    self.plan = plan
+  }
+
   /// The law of the times that the plan asks for.
   public var times: TrainingTimes { TrainingTimes(plan, kernel: model.kernel, duration: model.duration) }
 }

@@ -8,7 +8,7 @@ import Glibc
 /// The state may be wider than the data: data fill its first `dataBlocks` blocks at t = 0, and the others (a velocity, say)
 /// start from N(0, `initialCovariance`). A new one needs `blocks`, `driftMatrix`, `diffusionMatrix` and `priorCovariance`: its
 /// kernel is then integrated numerically.
-public protocol LinearSDE: KernelSDE, SuggestsSampling, AugmentedSDE, DifferentiableFlow {
+public protocol LinearSDE: KernelSDE, AugmentedSDE, DifferentiableFlow {
   /// n
   var blocks: Int { get }
 
@@ -36,7 +36,6 @@ public protocol LinearSDE: KernelSDE, SuggestsSampling, AugmentedSDE, Differenti
 
 extension LinearSDE {
   public var duration: Double { 1 }
-  public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var dataBlocks: Int { blocks }
   public var noiseBlocks: Int { blocks }
   public var initialCovariance: Matrix { Matrix(rows: blocks, columns: blocks) }

@@ -53,7 +53,9 @@ public struct FrozenParameters: Sendable {
   public let source: Source
 
   public init(_ name: String, _ network: any Network, _ source: Source) {
-    if case .values(let values) = source { precondition(values.count == network.layout.count, "another network's values") }
+    if case .values(let values) = source {
+      precondition(values.count == network.layout.count, "another network's values")
+    }
     self.name = name
     self.network = network
     self.source = source

@@ -29,14 +29,15 @@ private struct GaussianOracle: Network {
   }
 }
 
-@Suite("Network scores") struct NetworkScoreTests {
+@Suite("Models as scores") struct ModelScoreTests {
   private let span = RowSpan(first: 0, count: 19, dimension: 2)
 
-  private func mlpScore(_ prediction: Prediction, _ features: TimeFeatures.Kind) -> NetworkScore {
+  private func mlpScore(_ prediction: Prediction, _ features: TimeFeatures.Kind) -> ModelScore {
     let network = MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(features, count: 8, scale: 0.3, seed: 1))
-    return NetworkScore(
+    return ScoreModel(
       network, parameters: values(network.layout.count, seed: 5).map { 0.3 * $0 }, prediction: prediction,
-      kernel: VPSDE().makeKernel()!, duration: 1)
+      kernel: VPSDE().makeKernel(), duration: 1
+    ).score()
   }
 
   @Test(
@@ -85,9 +86,10 @@ private struct GaussianOracle: Network {
       image
       ? try tinyUNet()
       : MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1))
-    let score = NetworkScore(
+    let score = ScoreModel(
       network, parameters: values(network.layout.count, seed: 5).map { 0.3 * $0 }, prediction: .velocity,
-      kernel: VPSDE().makeKernel()!, duration: 1)
+      kernel: VPSDE().makeKernel(), duration: 1
+    ).score()
     // More rows than the U-Net takes at a time.
     let span = RowSpan(first: 3, count: 2 * network.shardRows.upperBound + 1, dimension: network.dimension)
     try RowStorage.with(span, count: 10) { rows in
@@ -115,7 +117,7 @@ private struct GaussianOracle: Network {
 
   @Test("a network that predicts rightly gives the exact score, whatever it predicts", arguments: Prediction.allCases)
   func predictions(prediction: Prediction) throws {
-    let kernel = VESDE(GeometricSigma(0.1, 5)).makeKernel()!
+    let kernel = VESDE(GeometricSigma(0.1, 5)).makeKernel()
     let variance = 0.49
     let oracle = GaussianOracle { t in
       let k = kernel.moments(at: t)
@@ -134,8 +136,9 @@ private struct GaussianOracle: Network {
         return (m * m * variance / total - 0.36 / sum) * sum / (ratio * 0.6)
       }
     }
-    let score = NetworkScore(
-      oracle, parameters: [0], prediction: prediction, kernel: kernel, duration: 1, dataDeviation: 0.6)
+    let score = ScoreModel(
+      oracle, parameters: [0], prediction: prediction, kernel: kernel, duration: 1, dataDeviation: 0.6
+    ).score()
     try RowStorage.with(span, count: 2) { rows in
       let (x, s) = (rows[0], rows[1])
       NoiseStream(seed: 1, purpose: .prior).normals(into: x, step: 0)
