@@ -84,13 +84,6 @@ let package = Package(
 
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
-    tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
-    tests(
-      "NetworksTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
-      resources: [.copy("Fixtures")]),
-    tests(
-      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
-      resources: [.copy("Fixtures")]),
     tests(
       "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]
     ),

@@ -93,7 +93,7 @@ import Testing
         #expect(abs(ours.diffusion(at: t) / expected.diffusion(at: t) - 1) < 1e-12)
       }
     }
-    #expect(abs(process.priorVariance - 1) < 1e-4)
+    #expect(abs(process.priorCovariance.values[0] - 1) < 1e-4)
   }
 
   static let wrongProcesses: [(String, String, String)] = [

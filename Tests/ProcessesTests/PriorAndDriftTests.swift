@@ -11,24 +11,25 @@ import Testing
     let stream = NoiseStream(seed: 2, purpose: .prior)
     x.withRows { process.makePrior().draw(into: $0, from: stream) }
     let n = Double(x.values.count)
+    let expected = process.priorCovariance.values[0]
     let variance = x.values.reduce(0) { $0 + $1 * $1 } / n
     // 4 standard errors √(2/n) of a variance.
-    #expect(abs(variance / process.priorVariance - 1) < 4 * (2 / n).squareRoot())
-    #expect(abs(x.values.reduce(0, +) / n) < 4 * (process.priorVariance / n).squareRoot())
+    #expect(abs(variance / expected - 1) < 4 * (2 / n).squareRoot())
+    #expect(abs(x.values.reduce(0, +) / n) < 4 * (expected / n).squareRoot())
     var densities = [Double](repeating: 0, count: x.count)
     x.withRows { process.makePrior().logDensity($0, into: &densities) }
     for i in 0..<100 {
       let square = x[i, 0] * x[i, 0] + x[i, 1] * x[i, 1]
-      let expected = -log(2 * .pi * process.priorVariance) - square / (2 * process.priorVariance)
-      #expect(abs(densities[i] - expected) < 1e-12)
+      let density = -log(2 * .pi * expected) - square / (2 * expected)
+      #expect(abs(densities[i] - density) < 1e-12)
     }
   }
 
   @Test func priorsHaveTheLiteraturesVariances() {
     #expect(VPSDE().priorVariance == 1 && SubVPSDE().priorVariance == 1)
-    #expect(abs(VESDE().priorVariance - 2500) < 1e-9 && abs(VESDE().initialVariance - 1e-4) < 1e-18)
+    #expect(abs(VESDE().priorCovariance.values[0] - 2500) < 1e-9 && abs(VESDE().initialVariance - 1e-4) < 1e-18)
     // By default the kernel's last variance, right to its quadrature.
-    #expect(abs(Custom().priorVariance - KernelTests.integrated(Custom(), to: 1).variance) < 1e-9)
+    #expect(abs(Custom().priorCovariance.values[0] - KernelTests.integrated(Custom(), to: 1).variance) < 1e-9)
   }
 
   @Test(arguments: Processes.names, [0.01, 0.5, 1]) func driftsAreTheFormulas(_ name: String, t: Double) {

@@ -58,7 +58,7 @@ import Testing
     let sampler = sampler(family, try .pair(), seed: 8)
     let prior = try sampler.prior(700)
     #expect(try sampler.draw(700, with: Idle(), denoise: false).batch == prior)
-    let deviation = family.process.priorVariance.squareRoot()
+    let deviation = family.process.priorCovariance.values[0].squareRoot()
     let z = NoiseStream(seed: 8, purpose: .prior).normals(count: 700, dimension: 2)
     // One rounding of a product.
     #expect(largestError(prior, Batch(values: z.values.map { deviation * $0 }, dimension: 2)) < 1e-15)
