@@ -48,7 +48,7 @@ import Testing
     let text = tiny.replacingOccurrences(of: "{kind: vp}", with: "{kind: ou}")
     try withFolder { folder in
       let plan = try ExperimentPlan(ConfigSource(text: text, path: "test.yaml"), catalogue: catalogue)
-      let summary = try Experiment(plan, catalogue: catalogue, folder: folder + "/r", quiet: true).run()
+      let summary = try makeExperiment(plan, catalogue: catalogue, folder: folder + "/r", quiet: true).run()
       #expect(summary.contains("em"))
       #expect(contents(folder + "/r/solvers.csv").contains("tiny,ou,em,euler-maruyama,40,10,11,11,"))
     }

@@ -24,10 +24,9 @@ extension Catalogue {
       EmpiricalScoreRecipe()
     },
     Kind("checkpoint", "a network trained by another experiment, on data of the same dimension") { options, _ in
-      let path = try options.text(
-        "path", example: "checkpoint.safetensors", allowed: "a file", "a checkpoint.safetensors, relative to the config"
-      )
-      return CheckpointScoreRecipe(path: options.source?.resolve(path) ?? path)
+      CheckpointScoreRecipe(
+        path: try options.file(
+          "path", example: "checkpoint.safetensors", "a checkpoint.safetensors, relative to the config"))
     },
   ])
 

@@ -71,7 +71,7 @@ extension Experiment {
       }
     }
     guard !table.isEmpty else { throw InputError("no solver of the config is a plain loop of steps", at: plan.name) }
-    try writeWhole(table.data, to: output)
+    try AtomicFile.write(table.data, to: output)
     return table.text
   }
 }
