@@ -33,7 +33,7 @@ extension Catalogue {
   static let standardGrids = Kinds<any TimeGrid>([
     Kind("uniform", "equal steps of t") { _, _ in UniformGrid() },
     Kind("quadratic", "equal steps of √t") { _, _ in QuadraticGrid() },
-    Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSNRGrid() },
+    Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSignalToNoiseGrid() },
     Kind("karras", "equal steps of (σ/m)^{1/ρ}, from T to ε") { options, _ in
       KarrasGrid(rho: try options.number("rho", default: 7, in: .positive, "the larger, the more steps at low noise"))
     },

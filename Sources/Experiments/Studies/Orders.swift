@@ -59,7 +59,7 @@ extension Experiment {
     defer { bar.finish() }
     for named in plan.sampling.solvers {
       defer { bar.advance(by: 1) }
-      guard let loop = named.solver as? PredictorCorrector, loop.limit != .law else { continue }
+      guard let loop = named.solver.fixedSteps, loop.limit != .law else { continue }
       let (method, grid) = (loop.predictor, loop.grid ?? plan.sampling.grid)
       let equation = method.isStochastic ? "sde" : "ode"
       let key = "\(equation) \(grid)"

@@ -17,7 +17,7 @@ public struct Moments: Sendable, Equatable {
   public var deviation: Double { variance.squareRoot() }
 
   /// σ̃ = σ/m: the deviation of x_t/m about x_0, EDM's noise level.
-  public var noiseRatio: Double { deviation / scale }
+  public var noiseToSignal: Double { deviation / scale }
 
   /// The step from time s (these moments) to a later time t: x_t = r x_s + √q z.
   public func transition(to later: Moments) -> (r: Double, q: Double) {
