@@ -25,7 +25,9 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
   case stepLimit(rows: Range<Int>, steps: Int, time: Double)
   /// Somebody stopped a training, which is kept and can go on.
   case interrupted(step: Int, of: Int)
-  /// GSL gave up, with its own words.
+  /// An adaptive solver found no next step that it could take.
+  case stepSize(rows: Range<Int>, time: Double, reason: String)
+  /// An integrator for ordinary differential equations gave up: GSL, with its own words.
   case integrator(rows: Range<Int>, time: Double, reason: String)
 
   public var description: String {
@@ -38,7 +40,7 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
       "rows \(rows.lowerBound) to \(rows.upperBound - 1) used all \(steps) steps allowed and stand at t = \(time)"
     case .interrupted(let step, let steps):
       "stopped after step \(step) of \(steps); run it again to go on from there"
-    case .integrator(let rows, let time, let reason):
+    case .stepSize(let rows, let time, let reason), .integrator(let rows, let time, let reason):
       "rows \(rows.lowerBound) to \(rows.upperBound - 1) stopped at t = \(time): \(reason)"
     }
   }

@@ -10,17 +10,25 @@ public struct Experiment: Sendable {
   public let plan: ExperimentPlan
   public let catalogue: Catalogue
   public let folder: String
+  public let store: ModelStore
   public let threads: Int
   public let quiet: Bool
 
-  /// - Parameter folder: default: `Results/NAME`.
+  /// - Parameters:
+  ///   - plan: what to do.
+  ///   - catalogue: the kinds that the plan was decoded with.
+  ///   - folder: where results go; default: `Results/NAME`.
+  ///   - store: where trained networks are kept; default: what `SCORE_SDE_MODELS` names, else `Results/.models`.
+  ///   - threads: default: one per processor. Results do not depend on it.
+  ///   - quiet: no progress bars and no notes on standard error.
   public init(
-    _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String? = nil, threads: Int? = nil,
-    quiet: Bool = false
+    _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String? = nil, store: ModelStore? = nil,
+    threads: Int? = nil, quiet: Bool = false
   ) {
     self.plan = plan
     self.catalogue = catalogue
     self.folder = folder ?? "Results/\(plan.name)"
+    self.store = store ?? .default
     self.threads = threads ?? Shards.processors
     self.quiet = quiet
   }

@@ -25,7 +25,7 @@ public struct ExperimentPlan: Sendable {
   public var network: (any Network)? { model.network }
   public var training: TrainingPlan? { model.training }
   /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
-  public var trainingIdentity: String { model.identity }
+  public var trainingIdentity: String { model.identity.text }
 
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
     let options = Options(source.root, path: "", source: source)

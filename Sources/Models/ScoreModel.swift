@@ -84,7 +84,7 @@ public struct ScoreModel: Sendable {
   public func noiseLevel(_ moments: Moments, at t: Double) -> Double {
     switch network.noiseInput {
     case .time: 1000 * t / duration
-    case .logNoiseToSignal: log(moments.noiseRatio)
+    case .logNoiseToSignal: log(moments.noiseToSignal)
     case .discrete(let levels): Double(levels) * t / duration - 1
     }
   }

@@ -21,9 +21,9 @@ public struct ForwardSimulation: Sendable {
     let duration = process.duration
     if process.samplingSpacing != .uniform, let kernel = prepared.noise {
       let epsilon = process.samplingEpsilon
-      let (low, high) = (kernel.moments(at: epsilon).noiseRatio, kernel.moments(at: duration).noiseRatio)
+      let (low, high) = (kernel.moments(at: epsilon).noiseToSignal, kernel.moments(at: duration).noiseToSignal)
       if low > 0, high > low, high.isFinite {
-        times = [0] + kernel.times(equalInLogSNRFrom: duration, to: epsilon, steps: steps).reversed()
+        times = [0] + kernel.times(equalInLogSignalToNoiseFrom: duration, to: epsilon, steps: steps).reversed()
         return
       }
     }

@@ -7,7 +7,7 @@ public enum TimeSpacing: String, Sendable, CaseIterable {
   /// Equal steps of √t.
   case quadratic
   /// Equal steps of ln(m/σ): safe where rates grow without bound.
-  case logSNR = "log-snr"
+  case logSignalToNoise = "log-snr"
   /// Equal steps of (σ/m)^{1/7} (Karras et al. 2022).
   case karras
 }

@@ -23,7 +23,7 @@ public struct AnnealedLangevin: Solver {
 
   /// - Parameters:
   ///   - stepSize: r, stable below 4; NCSN has 2e-5/0.01² = 0.2.
-  ///   - grid: default: the problem's. NCSN's levels are geometric: `LogSNRGrid`.
+  ///   - grid: default: the problem's. NCSN's levels are geometric: `LogSignalToNoiseGrid`.
   public init(levels: Int, stepsPerLevel: Int = 100, stepSize: Double = 0.2, grid: (any TimeGrid)? = nil) {
     precondition(levels > 0 && stepsPerLevel > 0 && stepSize > 0)
     self.levels = levels

@@ -7,7 +7,7 @@ import Scores
 /// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε from the
 /// exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.
 ///
-/// The exact solution is `ReferenceSolver`'s, with 16 times the most steps for the SDE. An order is −slope of ln error over
+/// The exact solution is `ReferenceSolver`'s, with 16 times the largest number of steps for the SDE. An order is −slope of ln error over
 /// ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife, two-sided 95 %).
 public struct ConvergenceStudy: Sendable {
   public struct Measurement: Sendable {
@@ -31,8 +31,14 @@ public struct ConvergenceStudy: Sendable {
   private let exact: ReferenceSolver
 
   /// - Parameters:
+  ///   - process: the process whose reverse SDE or flow is solved.
+  ///   - score: the score of its law.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: for the prior's draws and the Brownian paths.
+  ///   - epsilon: ε; default: the process's own.
   ///   - steps: at least two counts, rising.
   ///   - rows: a multiple of 16.
+  ///   - threads: how many rows' shards are solved at once.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil, steps: [Int],
     rows: Int = 1024, threads: Int = Shards.processors
@@ -46,7 +52,9 @@ public struct ConvergenceStudy: Sendable {
     self.steps = steps
     self.rows = rows
     self.threads = threads
-    exact = ReferenceSolver(process: process, score: score)
+    exact = ReferenceSolver(
+      SamplingSetting(
+        process: process, epsilon: self.epsilon, grid: process.samplingSpacing.grid, traits: score.traits))
   }
 
   /// The exact ends of all rows on a grid: of the flow where `isStochastic` is false.
@@ -56,6 +64,8 @@ public struct ConvergenceStudy: Sendable {
   }
 
   /// - Parameters:
+  ///   - predictor: the method that is judged.
+  ///   - grid: of its steps.
   ///   - reference: what `reference` gave for the same grid.
   ///   - exactStart: how many first steps are taken along the exact flow, for multistep methods.
   public func measure(
@@ -66,7 +76,7 @@ public struct ConvergenceStudy: Sendable {
       exactStart > 0 ? ExactStart(base: predictor, steps: exactStart, exact: exact) : predictor
     // Squares of each group, at each number of steps.
     let squares = try steps.map { count in
-      let solver = PredictorCorrector(method, steps: count, grid: grid, lastStep: .full)
+      let solver = FixedSteps(method, steps: count, grid: grid, lastStep: .full)
       let end = try sampler.draw(rows, with: solver, denoise: false).batch
       return (0..<Self.groups).map { group in
         let size = rows / Self.groups * dimension

@@ -5,19 +5,18 @@ import Scores
 
 /// What errors on a path are measured against: a solver far more exact than those it judges.
 ///
-/// For the flow GSL's rk8pd at 1e-12; for the reverse SDE many steps of ShARK, or of Euler–Maruyama where noise depends on
-/// the state. A learned score is known to single precision: rkf45 at 1e-6.
+/// It solves the flow by GSL's rk8pd at 1e-12, and the reverse SDE by many steps of ShARK, or of Euler–Maruyama where noise
+/// depends on the state. A learned score is known to single precision: there the flow takes rkf45 at 1e-6.
 public struct ReferenceSolver: Sendable {
   /// Errors below it are the reference's own: its tolerance, and rounding.
   public let floor: Double
   private let tolerance: Double
   private let isAdditive: Bool
 
-  public init(process: PreparedProcess, score: any Score) {
-    let isExact = score.traits.contains(.jacobian)
-    tolerance = isExact ? 1e-12 : 1e-6
+  public init(_ setting: SamplingSetting) {
+    tolerance = setting.offers.contains(.jacobian) ? 1e-12 : 1e-6
     floor = 100 * tolerance
-    isAdditive = process.hasAdditiveNoise
+    isAdditive = setting.offers.contains(.additiveNoise)
   }
 
   public func flow() -> ProbabilityFlow {
@@ -25,7 +24,7 @@ public struct ReferenceSolver: Sendable {
   }
 
   /// - Parameter steps: many more than the solvers' that are judged.
-  public func path(steps: Int, grid: any TimeGrid) -> PredictorCorrector {
-    PredictorCorrector(isAdditive ? ShARK() : EulerMaruyama(), steps: steps, grid: grid, lastStep: .full)
+  public func path(steps: Int, grid: any TimeGrid) -> FixedSteps {
+    FixedSteps(isAdditive ? AdditiveRungeKutta(.shark) : EulerMaruyama(), steps: steps, grid: grid, lastStep: .full)
   }
 }

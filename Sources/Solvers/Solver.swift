@@ -11,6 +11,9 @@ public protocol Solver: Sendable {
   /// The grid of these steps; nil: the problem's.
   var grid: (any TimeGrid)? { get }
 
+  /// The solver itself where it is the plain loop of steps, whose order can be measured; else nil.
+  var fixedSteps: FixedSteps? { get }
+
   /// What process and score must offer.
   var requires: Requirements { get }
 
@@ -26,6 +29,7 @@ public protocol Solver: Sendable {
 
 extension Solver {
   public var grid: (any TimeGrid)? { nil }
+  public var fixedSteps: FixedSteps? { nil }
   public var requires: Requirements { [] }
   public var limit: Limit { .law }
   public var needsBrownianPath: Bool { false }

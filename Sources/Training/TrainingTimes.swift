@@ -24,8 +24,8 @@ public struct TrainingTimes: Sendable {
       return plan.epsilon + (duration - plan.epsilon) * u
     case .logNormal:
       // σ̃ and with it the quantile grow with t. Φ⁻¹(0) = −∞ gives ε.
-      let ratio = exp(plan.logMean + plan.logDeviation * gsl_cdf_ugaussian_Pinv(u))
-      return kernel.time(ofNoiseRatio: ratio, from: plan.epsilon, to: duration)
+      let noiseToSignal = exp(plan.logMean + plan.logDeviation * gsl_cdf_ugaussian_Pinv(u))
+      return kernel.time(ofNoiseToSignal: noiseToSignal, from: plan.epsilon, to: duration)
     }
   }
 }

@@ -153,7 +153,7 @@ struct Benchmark {
   private static func sample() throws -> Benchmark {
     let sampler = Sampler(process: VPSDE(), score: network(hidden: 128).score(), dimension: 2, seed: 1)
     return Benchmark(units: 1) {
-      _ = try sampler.draw(10_000, with: PredictorCorrector(EulerMaruyama(), steps: 100), denoise: false)
+      _ = try sampler.draw(10_000, with: FixedSteps(EulerMaruyama(), steps: 100), denoise: false)
     }
   }
 
@@ -172,7 +172,7 @@ struct Benchmark {
     let process = VPSDE()
     let sampler = Sampler(process: process, score: try ring().score(under: process), dimension: 2, seed: 1)
     return Benchmark(units: 1) {
-      _ = try sampler.draw(10_000, with: PredictorCorrector(EulerMaruyama(), steps: 1000), denoise: false)
+      _ = try sampler.draw(10_000, with: FixedSteps(EulerMaruyama(), steps: 1000), denoise: false)
     }
   }
 

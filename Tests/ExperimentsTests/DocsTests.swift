@@ -19,8 +19,8 @@ import Testing
     let mixture = try GaussianMixture(weights: [1, 2], means: [[-2, 0], [2, 1]], deviations: [0.5, 0.3])
     let sampler = Sampler(process: process, score: mixture.score(under: process), dimension: 2, seed: 1)
     let solvers: [(String, any Solver)] = [
-      ("Euler-Maruyama", PredictorCorrector(EulerMaruyama(), steps: 200)),
-      ("predictor-corrector", PredictorCorrector(ReverseDiffusion(), corrector: Langevin(snr: 0.16), steps: 100)),
+      ("Euler-Maruyama", FixedSteps(EulerMaruyama(), steps: 200)),
+      ("predictor-corrector", FixedSteps(ReverseDiffusion(), corrector: Langevin(snr: 0.16), steps: 100)),
       ("probability flow", ProbabilityFlow(.rkf45, rtol: 1e-6, atol: 1e-6)),
     ]
     for (name, solver) in solvers {
@@ -48,7 +48,7 @@ import Testing
     let text = tiny.replacingOccurrences(of: "{kind: vp}", with: "{kind: ou}")
     try withFolder { folder in
       let plan = try ExperimentPlan(ConfigSource(text: text, path: "test.yaml"), catalogue: catalogue)
-      let summary = try Experiment(plan, catalogue: catalogue, folder: folder + "/r", quiet: true).run()
+      let summary = try makeExperiment(plan, catalogue: catalogue, folder: folder + "/r", quiet: true).run()
       #expect(summary.contains("em"))
       #expect(contents(folder + "/r/solvers.csv").contains("tiny,ou,em,euler-maruyama,40,10,11,11,"))
     }

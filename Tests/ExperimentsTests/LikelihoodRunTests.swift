@@ -36,7 +36,7 @@ import Testing
       let (input, output) = (folder + "/x.csv", folder + "/l.csv")
       try "x0,x1\n1,2\n0.5,1\n".write(toFile: input, atomically: true, encoding: .utf8)
       func run(_ overrides: [String] = []) throws -> String {
-        try Experiment(try plan(Self.gaussian, overrides: overrides), folder: folder, quiet: true)
+        try makeExperiment(try plan(Self.gaussian, overrides: overrides), folder: folder, quiet: true)
           .logDensities(of: PointFiles(input: input, output: output))
       }
       let expected = [logDensity([1, 2]), logDensity([0.5, 1])]
@@ -68,9 +68,9 @@ import Testing
   @Test("encode, decode and interpolate come back to the held-out rows, on a network's score too") func codes() throws {
     try withFolder { folder in
       let network = tiny + "\nlikelihood: {integrator: rk8pd, rtol: 1.0e-7, atol: 1.0e-7}\n"
-      _ = try Experiment(try plan(network), folder: folder, quiet: true).run([.train])
+      _ = try makeExperiment(try plan(network), folder: folder, quiet: true).run([.train])
       for text in [Self.gaussian, network] {
-        let experiment = Experiment(try plan(text), folder: folder, quiet: true)
+        let experiment = makeExperiment(try plan(text), folder: folder, quiet: true)
         let heldOut = try experiment.plan.data.load(seed: experiment.plan.seed).heldOut
         let (codes, back) = (folder + "/z.csv", folder + "/y.csv")
         #expect(try experiment.encode(PointFiles(input: nil, output: codes)).contains("NFE"))
@@ -91,9 +91,9 @@ import Testing
       }
       // The likelihood section is no part of what a network is trained for.
       let other = try plan(network, overrides: ["likelihood.probes=3"])
-      #expect(try Experiment(other, folder: folder, quiet: true).run([.train]).contains("used again"))
+      #expect(try makeExperiment(other, folder: folder, quiet: true).run([.train]).contains("used again"))
       let estimated = try plan(network, overrides: ["likelihood.divergence=hutchinson"])
-      _ = try Experiment(estimated, folder: folder, quiet: true)
+      _ = try makeExperiment(estimated, folder: folder, quiet: true)
         .logDensities(of: PointFiles(input: nil, output: folder + "/l.csv", count: 7))
       #expect(table(folder + "/l.csv").rows.count == 7)
     }
@@ -102,7 +102,7 @@ import Testing
   @Test("wrong points and files are refused in one line, and nothing is written") func refusals() throws {
     try withFolder { folder in
       let (input, output) = (folder + "/x.csv", folder + "/l.csv")
-      let experiment = Experiment(try plan(Self.gaussian), folder: folder, quiet: true)
+      let experiment = makeExperiment(try plan(Self.gaussian), folder: folder, quiet: true)
       let wrong = [
         ("x0,x1\n1,2\n3\n", "\(input):3: 1 values"), ("1,a\n", "\(input)"),
         ("1,2,3\n", "rows of 3 values; the data has 2"),
@@ -129,7 +129,7 @@ import Testing
         try experiment.encode(PointFiles(input: folder + "/none.csv", output: output))
       }
       // A network that nobody trained.
-      let untrained = Experiment(try plan(tiny), folder: folder + "/empty", quiet: true)
+      let untrained = makeExperiment(try plan(tiny), folder: folder + "/empty", quiet: true)
       #expect(throws: InputError.self) { try untrained.encode(PointFiles(input: nil, output: output)) }
       #expect(!FileManager.default.fileExists(atPath: output))
     }
@@ -146,7 +146,7 @@ import Testing
         sampling: {count: 0, solvers: []}
         likelihood: {rtol: 0.1, atol: 0.1, probes: 2, epsilon: 0.01}
         """
-      let experiment = Experiment(try plan(text), folder: folder, quiet: true)
+      let experiment = makeExperiment(try plan(text), folder: folder, quiet: true)
       _ = try experiment.run([.train])
       // Held-out rows have their own labels.
       _ = try experiment.encode(PointFiles(input: nil, output: folder + "/z.csv", count: 2))
@@ -154,8 +154,8 @@ import Testing
       let error = #expect(throws: InputError.self) { try experiment.decode(files) }
       #expect(error?.description.contains("sampling.class") == true)
       let given = try plan(text, overrides: ["sampling.class=3"])
-      _ = try Experiment(given, folder: folder, quiet: true).decode(files)
-      _ = try Experiment(given, folder: folder, quiet: true)
+      _ = try makeExperiment(given, folder: folder, quiet: true).decode(files)
+      _ = try makeExperiment(given, folder: folder, quiet: true)
         .logDensities(of: PointFiles(input: nil, output: folder + "/l.csv", count: 2))
       #expect(table(folder + "/l.csv").header == ["log_density", "standard_error"])
     }

@@ -16,7 +16,7 @@ import Testing
     let text =
       "name: c\ndata: \(data)\nprocess: \(process)\nscore: {kind: \(score)}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
     let plan = try ExperimentPlan(ConfigSource(text: text, path: "test.yaml", overrides: []), catalogue: catalogue)
-    return try Experiment(plan, folder: "/nonexistent", quiet: true).checkProcess(
+    return try makeExperiment(plan, folder: "/nonexistent", quiet: true).checkProcess(
       rows: 2048, steps: 1000, tolerance: 0.01)
   }
 
@@ -115,7 +115,7 @@ import Testing
         score: {kind: exact}
         sampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}
         """
-      let (path, experiment) = (folder + "/check.csv", Experiment(try plan(text), folder: folder, quiet: true))
+      let (path, experiment) = (folder + "/check.csv", makeExperiment(try plan(text), folder: folder, quiet: true))
       _ = try experiment.checkProcess(rows: 2048, steps: 1000, tolerance: 0.05, output: path)
       let rows = contents(path).split(separator: "\n").map { $0.split(separator: ",").map(String.init) }
       func found(_ name: String) throws -> Double {

@@ -113,7 +113,9 @@ import Testing
   @Test("a process of logarithms refuses data that have none") func logarithms() throws {
     try withFolder { folder in
       let plan = try plan(tiny, overrides: ["process={kind: geometric-brownian-motion}", Self.plain])
-      let error = #expect(throws: InputError.self) { try Experiment(plan, folder: folder + "/run", quiet: true).run() }
+      let error = #expect(throws: InputError.self) {
+        try makeExperiment(plan, folder: folder + "/run", quiet: true).run()
+      }
       #expect(error?.description.contains("needs values above 0") == true, "\(String(describing: error))")
       #expect(!FileManager.default.fileExists(atPath: folder + "/run/checkpoint.safetensors"))
     }
@@ -130,7 +132,7 @@ import Testing
       let plan = try plan(
         tiny, overrides: ["process=\(process)", "score.prediction=velocity", "training.steps=2", "sampling.count=4"])
       #expect(plan.sampling.epsilon < 0.02 * plan.process.duration)
-      _ = try Experiment(plan, folder: folder, quiet: true).run()
+      _ = try makeExperiment(plan, folder: folder, quiet: true).run()
     }
   }
 
@@ -152,13 +154,13 @@ import Testing
   @Test("a network of another process is refused, unless σ/m is all it knows") func borrowed() throws {
     try withFolder { folder in
       let edm = ["score.prediction=edm", "score.network.time=fourier", "training.weighting=edm", Self.plain]
-      _ = try Experiment(try plan(tiny, overrides: [Self.plain]), folder: folder + "/vp", quiet: true).run([.train])
-      _ = try Experiment(try plan(tiny, overrides: edm), folder: folder + "/edm", quiet: true).run([.train])
+      _ = try makeExperiment(try plan(tiny, overrides: [Self.plain]), folder: folder + "/vp", quiet: true).run([.train])
+      _ = try makeExperiment(try plan(tiny, overrides: edm), folder: folder + "/edm", quiet: true).run([.train])
       func run(_ name: String, _ process: String) throws {
         let path = "score={kind: checkpoint, path: \(folder)/\(name)/checkpoint.safetensors}"
         let text = tiny.replacing("training: {steps: 60, batch: 64}\n", with: "")
         let plan = try plan(text, overrides: [path, "process=\(process)", Self.plain])
-        _ = try Experiment(plan, folder: "\(folder)/run", quiet: true).run()
+        _ = try makeExperiment(plan, folder: "\(folder)/run", quiet: true).run()
       }
       let formula = "{kind: formula, drift_rate: '-0.5*(0.1+19.9*t)', diffusion: 'sqrt(0.1+19.9*t)'}"
       let ou = "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1]]}"
@@ -169,7 +171,7 @@ import Testing
         let error = #expect(throws: InputError.self) { try run(name, process) }
         #expect(error?.description.contains("trained under another process") == true, "\(String(describing: error))")
       }
-      _ = try Experiment(
+      _ = try makeExperiment(
         try plan(tiny, overrides: ["score.prediction=velocity", Self.plain]), folder: folder + "/velocity", quiet: true
       ).run([.train])
       #expect(throws: InputError.self) { try run("velocity", ou) }
@@ -187,7 +189,7 @@ import Testing
         let exponential = process.contains("geometric") ? ", exponential: true}" : "}"
         let text =
           "name: c\ndata: \(Self.mixture + exponential)\nprocess: \(process)\nscore: {kind: exact}\nsampling: {count: 1, solvers: [{name: em, kind: euler-maruyama, steps: 10}]}\n"
-        let experiment = Experiment(try plan(text), folder: folder, quiet: true)
+        let experiment = makeExperiment(try plan(text), folder: folder, quiet: true)
         let files = PointFiles(input: folder + "/x.csv", output: folder + "/s.csv")
         try experiment.scorePoints(at: 0.5, files, quantity: .score)
         let values = contents(folder + "/s.csv").split(separator: "\n").last?.split(separator: ",") ?? []
@@ -206,7 +208,7 @@ import Testing
           "process={kind: geometric-brownian-motion}", Self.plain,
           "data={kind: gaussian-mixture, weights: [1], means: [[10, 10]], deviations: [0.1], count: 500}",
         ])
-      _ = try Experiment(plan, folder: folder, quiet: true).run([.train])
+      _ = try makeExperiment(plan, folder: folder, quiet: true).run([.train])
       let lines = contents(folder + "/loss_by_time.csv").split(separator: "\n")
       #expect(lines.count == 21 && lines[0] == "time_low,time_high,training,held_out", "\(lines[0])")
     }
@@ -242,7 +244,7 @@ import Testing
       let (name, changes) = Self.trained[index]
       let plan = try plan(tiny, overrides: changes)
       for threads in [1, 2] {
-        _ = try Experiment(plan, folder: "\(folder)/\(threads)", threads: threads, quiet: true).run()
+        _ = try makeExperiment(plan, folder: "\(folder)/\(threads)", threads: threads, quiet: true).run()
       }
       for file in ["checkpoint.safetensors", "loss_by_time.csv", "samples/em.csv", "samples/ode.csv"] {
         let (one, two) = (
@@ -253,7 +255,7 @@ import Testing
       }
       // Samples again, from the checkpoint.
       let before = contents(folder + "/1/samples/em.csv")
-      _ = try Experiment(plan, folder: folder + "/1", quiet: true).run([.sample, .evaluate])
+      _ = try makeExperiment(plan, folder: folder + "/1", quiet: true).run([.sample, .evaluate])
       #expect(contents(folder + "/1/samples/em.csv") == before, "\(name)")
       let rows = contents(folder + "/1/solvers.csv").split(separator: "\n")
       #expect(rows.count == plan.sampling.solvers.count + 1, "\(name)")

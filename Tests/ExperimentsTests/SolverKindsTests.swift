@@ -27,7 +27,7 @@ import Testing
   /// Rows of solvers.csv by solver.
   private func run(_ text: String) throws -> [String: [String: String]] {
     try withFolder { folder in
-      _ = try Experiment(try plan(text), folder: folder, quiet: true).run()
+      _ = try makeExperiment(try plan(text), folder: folder, quiet: true).run()
       let rows = contents(folder + "/solvers.csv").split(separator: "\n").map {
         $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       }
@@ -125,7 +125,7 @@ import Testing
         Self.line("pc", "kind: predictor-corrector, steps: 5"), Self.line("em", "kind: euler-maruyama, steps: 5"),
       ].joined(separator: "\n")
       let text = Self.exact(lines).replacing("grid: log-snr", with: "grid: log-snr\n  epsilon: 0.02")
-      let experiment = Experiment(try plan(text), folder: folder + "/run", quiet: true)
+      let experiment = makeExperiment(try plan(text), folder: folder + "/run", quiet: true)
       let table = try experiment.measureOrders(steps: [40, 80, 160], rows: 256, output: folder + "/orders.csv")
       let rows = contents(folder + "/orders.csv").split(separator: "\n").map {
         $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)

@@ -25,7 +25,7 @@ import Testing
     """
 
   private func run(_ text: String, _ folder: String, threads: Int = 2, overrides: [String] = []) throws {
-    _ = try Experiment(try plan(text, overrides: overrides), folder: folder, threads: threads, quiet: true).run()
+    _ = try makeExperiment(try plan(text, overrides: overrides), folder: folder, threads: threads, quiet: true).run()
   }
 
   @Test("the table has the chosen rows from the prior's draw to the sample, for any number of threads") func table()

@@ -94,7 +94,7 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
     let exact = try ends(ProbabilityFlow(.rk8pd, rtol: 1e-12, atol: 1e-12))
     let errors = try [40, 80].map { steps in
-      let values = try ends(PredictorCorrector(midpoint, steps: steps, lastStep: .full)).values
+      let values = try ends(FixedSteps(midpoint, steps: steps, lastStep: .full)).values
       return zip(values, exact.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
     }
     #expect(log2(errors[0] / errors[1]) > 1.8, "\(errors)")

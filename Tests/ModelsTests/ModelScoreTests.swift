@@ -132,7 +132,7 @@ private struct GaussianOracle: Network {
       case .velocity: return m * k.deviation / total - k.deviation * m * variance / total
       case .edm:
         // (D − c_skip y)/c_out for y = x/m, over c_in y.
-        let (ratio, sum) = (k.noiseRatio, v / (m * m) + 0.36)
+        let (ratio, sum) = (k.noiseToSignal, v / (m * m) + 0.36)
         return (m * m * variance / total - 0.36 / sum) * sum / (ratio * 0.6)
       }
     }

@@ -84,7 +84,7 @@ import Testing
     #expect(try difference(VESDE(schedule.sigmas)) < tolerance)
     let (vp, ve) = (VPSDE(schedule.betas).makeKernel(), VESDE(schedule.sigmas).makeKernel())
     for t in Self.times(schedule.duration) {
-      let (a, b) = (try #require(vp).moments(at: t).noiseRatio, try #require(ve).moments(at: t).noiseRatio)
+      let (a, b) = (try #require(vp).moments(at: t).noiseToSignal, try #require(ve).moments(at: t).noiseToSignal)
       #expect(abs(a / b - 1) < 1e-12)
     }
   }

@@ -8,8 +8,10 @@ import Testing
 
 @Suite("Adaptive steps") struct AdaptiveTests {
   private static let methods: [(name: String, method: any EmbeddedPredictor)] = [
-    ("stochastic-heun", StochasticHeun()), ("sra1", SRA1()), ("shark", ShARK()),
-    ("heun", Heun()), ("dpm-solver-2", DPMSolver(order: 2)), ("dpm-solver-3", DPMSolver(order: 3)),
+    ("stochastic-heun", AdditiveRungeKutta(.heun)), ("sra1", AdditiveRungeKutta(.sra1)),
+    ("shark", AdditiveRungeKutta(.shark)),
+    ("bogacki-shampine", RungeKutta(.bogackiShampine)), ("heun", EDMHeun()), ("dpm-solver-2", DPMSolver(order: 2)),
+    ("dpm-solver-3", DPMSolver(order: 3)),
   ]
 
   /// Exact ends on the Brownian path that adaptive solvers take, or of the flow.
@@ -20,7 +22,7 @@ import Testing
     let path = CoupledPath(seed: 1, duration: 1, depth: CoupledPath.depthOfAnySteps)
     let coupled = Sampler(
       process: sampler.problem.process, score: sampler.problem.score, dimension: 2, seed: 1, path: path)
-    return try coupled.draw(512, with: PredictorCorrector(ShARK(), steps: 4000), denoise: false).batch
+    return try coupled.draw(512, with: FixedSteps(AdditiveRungeKutta(.shark), steps: 4000), denoise: false).batch
   }
 
   private func error(_ a: Batch, _ b: Batch) -> Double {
@@ -44,6 +46,19 @@ import Testing
     for (error, tolerance) in zip(errors, [1e-1, 1e-2, 1e-3]) { #expect(error < 10 * tolerance, "\(name): \(errors)") }
   }
 
+  @Test("a method offers its error estimate where it has one") func offers() {
+    for method in [RungeKutta(.bogackiShampine), AdditiveRungeKutta(.sra1), EDMHeun(), DPMSolver(order: 2)]
+      as [any Predictor]
+    {
+      #expect(method.embedded != nil, "\(method)")
+    }
+    for method in [RungeKutta(.rk4), RungeKutta(.euler), EDMHeun(churn: .init(1)), DDIM(), EulerMaruyama()]
+      as [any Predictor]
+    {
+      #expect(method.embedded == nil, "\(method)")
+    }
+  }
+
   @Test("Jolicoeur-Martineau's solver follows the path that fixed steps follow") func jolicoeurMartineau() throws {
     let sampler = sampler(.vp, try .pair())
     let exact = try exact(sampler, isStochastic: true)
@@ -57,7 +72,9 @@ import Testing
   @Test("rejected steps leave no bias: moments of the mixture within sampling error") func unbiased() throws {
     let mixture = try GaussianMixture.pair()
     let count = 20_000
-    let samples = try sampler(.vp, mixture).draw(count, with: Adaptive(ShARK(), rtol: 0.02, atol: 0.02)).batch
+    let samples = try sampler(.vp, mixture).draw(
+      count, with: Adaptive(AdditiveRungeKutta(.shark), rtol: 0.02, atol: 0.02)
+    ).batch
     for j in 0..<2 {
       let column = samples.column(j)
       let variance = mixture.covariance[j][j]
@@ -70,7 +87,7 @@ import Testing
   @Test("adaptive steps use up their limit, or meet what is not finite, with a word on where") func failures() throws {
     let sampler = sampler(.vp, try .pair())
     let limited = #expect(throws: ComputationError.self) {
-      try sampler.draw(100, with: Adaptive(ShARK(), rtol: 1e-6, atol: 1e-6, maximumSteps: 20))
+      try sampler.draw(100, with: Adaptive(AdditiveRungeKutta(.shark), rtol: 1e-6, atol: 1e-6, maximumSteps: 20))
     }
     guard case .stepLimit(_, 20, let time) = limited, time < 1 else {
       Issue.record("\(String(describing: limited))")
@@ -79,7 +96,9 @@ import Testing
     let poisoned = Sampler(
       process: VPSDE(), score: PoisonedScore(base: try GaussianMixture.pair().score(under: VPSDE()), poison: [3: 0.5]),
       dimension: 2, seed: 1)
-    let error = #expect(throws: ComputationError.self) { try poisoned.draw(10, with: Adaptive(StochasticHeun())) }
+    let error = #expect(throws: ComputationError.self) {
+      try poisoned.draw(10, with: Adaptive(AdditiveRungeKutta(.heun)))
+    }
     guard case .nonFiniteState(3, _, let when) = error, when < 0.6 else {
       Issue.record("\(String(describing: error))")
       return

@@ -100,13 +100,13 @@ struct Chains: Decodable, Sendable {
 
     func makeSolver(steps: Int) throws -> any Solver {
       switch solver {
-      case "euler-maruyama": PredictorCorrector(EulerMaruyama(), steps: steps, grid: UniformGrid())
-      case "reverse-diffusion": PredictorCorrector(ReverseDiffusion(), steps: steps, grid: UniformGrid())
-      case "ancestral": PredictorCorrector(Ancestral(variance: .posterior), steps: steps, grid: UniformGrid())
+      case "euler-maruyama": FixedSteps(EulerMaruyama(), steps: steps, grid: UniformGrid())
+      case "reverse-diffusion": FixedSteps(ReverseDiffusion(), steps: steps, grid: UniformGrid())
+      case "ancestral": FixedSteps(Ancestral(variance: .posterior), steps: steps, grid: UniformGrid())
       case "ancestral-transition":
-        PredictorCorrector(Ancestral(variance: .transition), steps: steps, grid: UniformGrid())
+        FixedSteps(Ancestral(variance: .transition), steps: steps, grid: UniformGrid())
       case "predictor-corrector":
-        PredictorCorrector(ReverseDiffusion(), corrector: Langevin(snr: 0.16), steps: steps, grid: UniformGrid())
+        FixedSteps(ReverseDiffusion(), corrector: Langevin(snr: 0.16), steps: steps, grid: UniformGrid())
       // The fixture has the exact flow; 1e-6 is far below the sampling error of 1e-2.
       case "probability-flow": ProbabilityFlow(.rkf45, rtol: 1e-6, atol: 1e-6)
       default: throw InputError("solver \(solver)")

@@ -13,7 +13,7 @@ import Testing
   private func errors(_ predictor: any Predictor, path: (any BrownianPath)?) throws -> [Double] {
     let sampler = sampler(.vp, try .gaussian(mean: [0.5], deviation: 0.7), seed: 11, path: path)
     func draw(_ predictor: any Predictor, _ steps: Int) throws -> [Double] {
-      try sampler.draw(1024, with: PredictorCorrector(predictor, steps: steps), denoise: false).batch.values
+      try sampler.draw(1024, with: FixedSteps(predictor, steps: steps), denoise: false).batch.values
     }
     let exact = try draw(EulerMaruyama(), Self.reference)
     return try Self.steps.map { steps in

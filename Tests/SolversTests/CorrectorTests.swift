@@ -61,7 +61,7 @@ import Testing
     #expect(moved > 20 && moved < 250, "\(moved)")
     #expect(throws: InputError.self) {
       let learned = Sampler(process: VPSDE(), score: FormulaScore { -$0 }, dimension: 1, seed: 1)
-      _ = try learned.draw(10, with: PredictorCorrector(EulerMaruyama(), corrector: MetropolisLangevin(), steps: 2))
+      _ = try learned.draw(10, with: FixedSteps(EulerMaruyama(), corrector: MetropolisLangevin(), steps: 2))
     }
   }
 
@@ -76,7 +76,7 @@ import Testing
     let sampler = Sampler(
       process: process, score: try GaussianMixture.gaussian(mean: mean, deviation: deviation).score(under: process),
       dimension: 2, seed: 3, epsilon: family == .ve ? 0.2 : 0.01)
-    let solver = AnnealedLangevin(levels: 40, stepsPerLevel: 200, stepSize: 0.1, grid: LogSNRGrid())
+    let solver = AnnealedLangevin(levels: 40, stepsPerLevel: 200, stepSize: 0.1, grid: LogSignalToNoiseGrid())
     let result = try sampler.draw(count, with: solver)
     #expect(result.statistics.nfe == 8001)
     for j in 0..<2 {

@@ -10,17 +10,17 @@ import Testing
 
     var solver: any Solver {
       switch self {
-      case .fixed: PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 20)
-      case .fixedCoupled: PredictorCorrector(Ancestral(), steps: 20)
-      case .batchMean: PredictorCorrector(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
+      case .fixed: FixedSteps(EulerMaruyama(), corrector: Langevin(), steps: 20)
+      case .fixedCoupled: FixedSteps(Ancestral(), steps: 20)
+      case .batchMean: FixedSteps(ReverseDiffusion(), corrector: Langevin(rule: .batchMean), steps: 20)
       case .adaptive: ProbabilityFlow(.rkf45)
       case .implicit: ProbabilityFlow(.bsimp)
-      case .churned: PredictorCorrector(Heun(churn: .init(4)), steps: 10, grid: KarrasGrid())
-      case .multistep: PredictorCorrector(UniPC(), steps: 10, grid: LogSNRGrid())
-      case .shark: PredictorCorrector(ShARK(), steps: 20)
+      case .churned: FixedSteps(EDMHeun(churn: .init(4)), steps: 10, grid: KarrasGrid())
+      case .multistep: FixedSteps(UniPC(), steps: 10, grid: LogSignalToNoiseGrid())
+      case .shark: FixedSteps(AdditiveRungeKutta(.shark), steps: 20)
       case .adaptiveSDE: Adaptive.jolicoeurMartineau()
-      case .mala: PredictorCorrector(DPMSolverPP(order: 2, eta: 1), corrector: MetropolisLangevin(), steps: 10)
-      case .annealed: AnnealedLangevin(levels: 5, stepsPerLevel: 10, grid: LogSNRGrid())
+      case .mala: FixedSteps(DPMSolverPP(order: 2, eta: 1), corrector: MetropolisLangevin(), steps: 10)
+      case .annealed: AnnealedLangevin(levels: 5, stepsPerLevel: 10, grid: LogSignalToNoiseGrid())
       }
     }
 
@@ -76,7 +76,7 @@ import Testing
     let corrector = corrections > 0 ? Langevin(steps: corrections) : nil
     let sampler = sampler(.vp, try .pair())
     for predictor in [EulerMaruyama(), ReverseDiffusion(), Ancestral()] as [any Predictor] {
-      let solver = PredictorCorrector(predictor, corrector: corrector, steps: steps)
+      let solver = FixedSteps(predictor, corrector: corrector, steps: steps)
       #expect(solver.steps == steps)
       for denoise in [true, false] {
         let statistics = try sampler.draw(300, with: solver, denoise: denoise).statistics

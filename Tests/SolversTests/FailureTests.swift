@@ -22,13 +22,13 @@ import Testing
     #expect(times[4] > 0.55 && times[5] <= 0.55)
     let expected = ComputationError.nonFiniteState(row: 301, step: 6, time: times[6])
     for predictor in [EulerMaruyama(), ReverseDiffusion(), Ancestral()] as [any Predictor] {
-      #expect(throws: expected) { try sampler.draw(700, with: PredictorCorrector(predictor, steps: 10)) }
+      #expect(throws: expected) { try sampler.draw(700, with: FixedSteps(predictor, steps: 10)) }
     }
     // Heun's step 5 ends at times[5], and asks for the score there.
     #expect(throws: ComputationError.nonFiniteState(row: 301, step: 5, time: times[5])) {
-      try sampler.draw(700, with: PredictorCorrector(Heun(), steps: 10))
+      try sampler.draw(700, with: FixedSteps(EDMHeun(), steps: 10))
     }
-    let corrected = PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 10)
+    let corrected = FixedSteps(EulerMaruyama(), corrector: Langevin(), steps: 10)
     #expect(throws: expected) { try sampler.draw(700, with: corrected) }
   }
 
@@ -48,7 +48,7 @@ import Testing
   func lowestShard(threads: Int) throws {
     // Row 600 fails at once, row 301 late, row 5 never: 0.0005 lies below ε.
     let sampler = try poisoned([5: 0.0005, 301: 0.2, 600: 1], threads: threads)
-    for solver in [PredictorCorrector(EulerMaruyama(), steps: 50), ProbabilityFlow(.rkf45)] as [any Solver] {
+    for solver in [FixedSteps(EulerMaruyama(), steps: 50), ProbabilityFlow(.rkf45)] as [any Solver] {
       let error = #expect(throws: ComputationError.self) { try sampler.draw(700, with: solver) }
       guard case .nonFiniteState(301, _, let time) = error else {
         Issue.record("\(String(describing: error))")
@@ -61,7 +61,7 @@ import Testing
   @Test("a score's own error passes through every solver unchanged") func ownError() throws {
     let failure = InputError("no score here")
     let sampler = Sampler(process: VPSDE(), score: FormulaScore { _ in throw failure }, dimension: 1, seed: 1)
-    for solver in [PredictorCorrector(EulerMaruyama(), steps: 5), ProbabilityFlow(.rkf45), ProbabilityFlow(.msadams)]
+    for solver in [FixedSteps(EulerMaruyama(), steps: 5), ProbabilityFlow(.rkf45), ProbabilityFlow(.msadams)]
       as [any Solver]
     {
       #expect(throws: failure) { try sampler.draw(10, with: solver) }
@@ -73,7 +73,7 @@ import Testing
     let open = Sampler(process: VPSDE(), score: score, dimension: 2, seed: 2)
     let closed = Sampler(process: Hidden(), score: score, dimension: 2, seed: 2)
     #expect(closed.problem.kernel == nil)
-    for solver in [PredictorCorrector(EulerMaruyama(), steps: 30), ProbabilityFlow(.rkf45)] as [any Solver] {
+    for solver in [FixedSteps(EulerMaruyama(), steps: 30), ProbabilityFlow(.rkf45)] as [any Solver] {
       let a = try open.draw(300, with: solver, denoise: false).batch
       #expect(try closed.draw(300, with: solver, denoise: false).batch == a)
     }
@@ -89,12 +89,12 @@ import Testing
         #expect(error?.message.hasPrefix(start) == true)
         #expect(error?.message.contains(missing) == true)
       }
-      fails("needs", PredictorCorrector(ReverseDiffusion(), steps: 5))
-      fails("needs", PredictorCorrector(Ancestral(), steps: 5))
-      fails("needs", PredictorCorrector(Ancestral(variance: .transition), steps: 5))
-      fails("needs", PredictorCorrector(EulerMaruyama(), corrector: Langevin(), steps: 5))
-      fails("needs", PredictorCorrector(Heun(), steps: 5))
-      let karras = PredictorCorrector(EulerMaruyama(), steps: 5, grid: KarrasGrid())
+      fails("needs", FixedSteps(ReverseDiffusion(), steps: 5))
+      fails("needs", FixedSteps(Ancestral(), steps: 5))
+      fails("needs", FixedSteps(Ancestral(variance: .transition), steps: 5))
+      fails("needs", FixedSteps(EulerMaruyama(), corrector: Langevin(), steps: 5))
+      fails("needs", FixedSteps(EDMHeun(), steps: 5))
+      let karras = FixedSteps(EulerMaruyama(), steps: 5, grid: KarrasGrid())
       fails("the karras grid", karras, for: "whose noise σ/m is known")
     }
   }
@@ -107,7 +107,7 @@ import Testing
     // f = ½ (D s + D′) exactly cancels in the field; two roundings a term.
     let still = try sampler.draw(count, with: ProbabilityFlow(.rkf45), denoise: false).batch
     #expect(largestError(still, prior) < 1e-13)
-    let moved = try sampler.draw(count, with: PredictorCorrector(EulerMaruyama(), steps: 400), denoise: false).batch
+    let moved = try sampler.draw(count, with: FixedSteps(EulerMaruyama(), steps: 400), denoise: false).batch
     #expect(largestError(moved, prior) > 1)
     // Four standard errors, √(1/n) and √(2/n), and a bias of first order in the step 1/400.
     #expect(abs(moved.column(0).mean) < 4 * (1 / Double(count)).squareRoot())

@@ -16,7 +16,7 @@ import Testing
   func formula(family: Family, rho: Double) throws {
     let process = family.process
     let kernel = process.makeKernel()
-    let (high, low) = (kernel.moments(at: 1).noiseRatio, kernel.moments(at: process.samplingEpsilon).noiseRatio)
+    let (high, low) = (kernel.moments(at: 1).noiseToSignal, kernel.moments(at: process.samplingEpsilon).noiseToSignal)
     for steps in [1, 17, 200] {
       let times = try times(KarrasGrid(rho: rho), process, steps: steps)
       #expect(times.count == steps + 1 && times[0] == 1 && times[steps] == process.samplingEpsilon)
@@ -25,7 +25,7 @@ import Testing
         let share = Double(i) / Double(steps)
         let expected = pow(pow(high, 1 / rho) + share * (pow(low, 1 / rho) - pow(high, 1 / rho)), rho)
         // The inverse's 1e-13, the rounding of a power of 7, and of a sum that may cancel from σ̃(T) down.
-        #expect(abs(kernel.moments(at: t).noiseRatio - expected) < 1e-12 * expected + 1e-15 * high)
+        #expect(abs(kernel.moments(at: t).noiseToSignal - expected) < 1e-12 * expected + 1e-15 * high)
       }
     }
   }
@@ -52,14 +52,14 @@ import Testing
     let kernel = process.makeKernel()
     let epsilon = process.samplingEpsilon
     let roots = try times(QuadraticGrid(), process, steps: 7).map { $0.squareRoot() }
-    let levels = try times(LogSNRGrid(), process, steps: 7).map { log(kernel.moments(at: $0).noiseRatio) }
+    let levels = try times(LogSignalToNoiseGrid(), process, steps: 7).map { log(kernel.moments(at: $0).noiseToSignal) }
     for values in [roots, levels] {
       let steps = zip(values, values.dropFirst()).map { $0 - $1 }
       // The inverse of σ/m is right to 1e-13; in √t and its logarithm that is at most 1e-9 at ε.
       #expect(steps.allSatisfy { abs($0 - steps[0]) < 1e-9 })
     }
     #expect(try times(QuadraticGrid(), process, steps: 7).last == epsilon)
-    #expect(try times(LogSNRGrid(), process, steps: 7).last == epsilon)
+    #expect(try times(LogSignalToNoiseGrid(), process, steps: 7).last == epsilon)
   }
 
   @Test("listed times are taken as they are, if they are N + 1 that fall from T to ε") func listed() throws {
@@ -75,9 +75,9 @@ import Testing
 
   @Test("every solver of fixed steps takes the problem's grid, or its own") func solvers() throws {
     let makers: [@Sendable ((any TimeGrid)?) -> any Solver] = [
-      { PredictorCorrector(EulerMaruyama(), steps: 9, grid: $0) },
-      { PredictorCorrector(ReverseDiffusion(), corrector: Langevin(), steps: 9, grid: $0) },
-      { PredictorCorrector(Ancestral(), steps: 9, grid: $0) }, { PredictorCorrector(Heun(), steps: 9, grid: $0) },
+      { FixedSteps(EulerMaruyama(), steps: 9, grid: $0) },
+      { FixedSteps(ReverseDiffusion(), corrector: Langevin(), steps: 9, grid: $0) },
+      { FixedSteps(Ancestral(), steps: 9, grid: $0) }, { FixedSteps(EDMHeun(), steps: 9, grid: $0) },
     ]
     let process = VPSDE()
     let uniform = try times(UniformGrid(), process, steps: 9)

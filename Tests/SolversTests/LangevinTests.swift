@@ -61,7 +61,7 @@ import Testing
   @Test("the batch-mean rule gives finite samples with nearly the data's moments", arguments: Family.allCases)
   func batchMeanSamples(family: Family) throws {
     let mixture = try GaussianMixture.pair()
-    let solver = PredictorCorrector(
+    let solver = FixedSteps(
       ReverseDiffusion(), corrector: Langevin(snr: 0.16, steps: 2, rule: .batchMean), steps: 200)
     let batch = try sampler(family, mixture, seed: 6).draw(5_000, with: solver).batch
     #expect(batch.values.allSatisfy { $0.isFinite })

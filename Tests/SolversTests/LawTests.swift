@@ -8,7 +8,7 @@ import Testing
 @Suite("Convergence in law") struct LawTests {
   /// With the order of the error of the variance, and where it ends.
   static let cases: [(name: String, predictor: any Predictor, corrector: (any Corrector)?, order: Double)] = [
-    ("churn", Heun(churn: .init(10)), nil, 2),
+    ("churn", EDMHeun(churn: .init(10)), nil, 2),
     ("predictor–corrector, mala", ReverseDiffusion(), MetropolisLangevin(), 1),
     ("predictor–corrector, langevin", ReverseDiffusion(), Langevin(), 1),
     ("ddim η = ½", DDIM(eta: 0.5), nil, 1),
@@ -23,7 +23,7 @@ import Testing
     let sampler = sampler(.vp, try .gaussian(mean: [0], deviation: deviation))
     let count = 100_000
     let errors = try [10, 20, 40, 160].map { steps in
-      let solver = PredictorCorrector(predictor, corrector: corrector, steps: steps, grid: LogSNRGrid())
+      let solver = FixedSteps(predictor, corrector: corrector, steps: steps, grid: LogSignalToNoiseGrid())
       // E x² is known to be the square: the mean is 0.
       let squares = try sampler.draw(count, with: solver, denoise: false).batch.values.reduce(0) { $0 + $1 * $1 }
       let moments = try #require(sampler.problem.kernel).moments(at: sampler.problem.epsilon)

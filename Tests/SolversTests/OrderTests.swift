@@ -20,9 +20,12 @@ import Testing
 
   static let flows: [Case] = [
     Case(name: "ddim", method: DDIM(), shipped: 1),
-    Case(name: "euler", method: EulerFlow(), shipped: 1),
-    Case(name: "heun", method: Heun(), shipped: 2),
-    Case(name: "rk4", method: RungeKutta4(), shipped: 4),
+    Case(name: "euler", method: RungeKutta(.euler), shipped: 1),
+    Case(name: "heun", method: EDMHeun(), shipped: 2),
+    Case(name: "rk4", method: RungeKutta(.rk4), shipped: 4),
+    Case(name: "midpoint", method: RungeKutta(.midpoint), shipped: 2),
+    Case(name: "heun in t", method: RungeKutta(.heun), shipped: 2),
+    Case(name: "bogacki-shampine", method: RungeKutta(.bogackiShampine), shipped: 3),
     Case(name: "dpm-solver-2", method: DPMSolver(order: 2), shipped: 2),
     Case(name: "dpm-solver-3", method: DPMSolver(order: 3), shipped: 3),
     Case(name: "dpm-solver++-2m", method: DPMSolverPP(order: 2), shipped: 2),
@@ -54,8 +57,8 @@ import Testing
   func flow(test: Case) throws {
     for family in [Family.vp, .ve] {
       let study = try study(family, steps: [80, 160, 320])
-      let reference = try study.reference(isStochastic: false, grid: LogSNRGrid())
-      let shipped = try study.measure(test.method, grid: LogSNRGrid(), against: reference)
+      let reference = try study.reference(isStochastic: false, grid: LogSignalToNoiseGrid())
+      let shipped = try study.measure(test.method, grid: LogSignalToNoiseGrid(), against: reference)
       // The next term of the error is a share of 1/N: 0.15 for slopes measured up to order 3 between 80 and 320 steps.
       let order = try #require(shipped.order)
       if test.exactStart == nil && !test.isLowerBound {
@@ -64,7 +67,7 @@ import Testing
         #expect(order > test.shipped - 0.15, "\(family): \(order), \(shipped.errors)")
       }
       if let (steps, expected) = test.exactStart {
-        let exact = try study.measure(test.method, grid: LogSNRGrid(), against: reference, exactStart: steps)
+        let exact = try study.measure(test.method, grid: LogSignalToNoiseGrid(), against: reference, exactStart: steps)
         let order = try #require(exact.order)
         #expect(abs(order - expected) < 0.25, "\(family), exact start: \(order), \(exact.errors)")
       }
@@ -74,11 +77,11 @@ import Testing
   static let paths: [(name: String, method: any Predictor, order: Double)] = [
     ("euler-maruyama", EulerMaruyama(), 1), ("reverse-diffusion", ReverseDiffusion(), 1),
     ("ancestral", Ancestral(variance: .transition), 1), ("ddim η = 1", DDIM(eta: 1), 1),
-    ("stochastic-heun", StochasticHeun(), 1),
+    ("stochastic-heun", AdditiveRungeKutta(.heun), 1),
     ("dpm-solver++-2m-sde", DPMSolverPP(order: 2, eta: 1), 1),
     ("dpm-solver++-3m-sde", DPMSolverPP(order: 3, eta: 1), 1),
     // On a Gaussian, where the drift is linear, the terms of order 1.5 vanish.
-    ("sra1", SRA1(), 2), ("shark", ShARK(), 2),
+    ("sra1", AdditiveRungeKutta(.sra1), 2), ("shark", AdditiveRungeKutta(.shark), 2),
   ]
 
   @Test("on a Gaussian, methods for the reverse SDE converge pathwise", arguments: paths.indices)
@@ -89,8 +92,8 @@ import Testing
       let study = ConvergenceStudy(
         process: PreparedProcess(process), score: try GaussianMixture.gaussian(mean: [0.5, -1], deviation: 0.7).score(under: process),
         dimension: 2, seed: 7, epsilon: family == .ve ? 0.3 : 0.02, steps: [32, 64, 128, 256])
-      let reference = try study.reference(isStochastic: true, grid: LogSNRGrid())
-      let result = try study.measure(method, grid: LogSNRGrid(), against: reference)
+      let reference = try study.reference(isStochastic: true, grid: LogSignalToNoiseGrid())
+      let result = try study.measure(method, grid: LogSignalToNoiseGrid(), against: reference)
       let order = try #require(result.order)
       // The next half order is a share of √(1/N) of paths' errors, that is some 0.1 between 32 and 256 steps.
       #expect(abs(order - expected) < 0.15, "\(name), \(family): \(order), \(result.errors)")
@@ -100,13 +103,13 @@ import Testing
   @Test("on a mixture SRA1 and ShARK have strong order 1.5, where Heun's has 1") func additiveNoise() throws {
     for family in [Family.vp, .ve] {
       let study = try study(family, steps: [64, 128, 256, 512])
-      let reference = try study.reference(isStochastic: true, grid: LogSNRGrid())
+      let reference = try study.reference(isStochastic: true, grid: LogSignalToNoiseGrid())
       func order(_ method: any Predictor) throws -> (ClosedRange<Double>, [Double]) {
-        let result = try study.measure(method, grid: LogSNRGrid(), against: reference)
+        let result = try study.measure(method, grid: LogSignalToNoiseGrid(), against: reference)
         return (try #require(result.interval), result.errors)
       }
-      let (heun, heunErrors) = try order(StochasticHeun())
-      for method in [SRA1(), ShARK()] as [any Predictor] {
+      let (heun, heunErrors) = try order(AdditiveRungeKutta(.heun))
+      for method in [AdditiveRungeKutta(.sra1), AdditiveRungeKutta(.shark)] as [any Predictor] {
         let (interval, errors) = try order(method)
         // A row near the border between components has most of the error: the intervals are wide, and must hold 1.5 or more.
         #expect(interval.upperBound > 1.5 && interval.lowerBound > 1.1, "\(family), \(method): \(interval), \(errors)")
@@ -119,14 +122,14 @@ import Testing
   @Test("a first-order last step costs a method of higher order little on a grid in ln(m/σ), and is taken when asked")
   func lastStep() throws {
     let sampler = sampler(.vp, try .pair())
-    func end(_ last: PredictorCorrector.LastStep, _ grid: any TimeGrid) throws -> Batch {
+    func end(_ last: FixedSteps.LastStep, _ grid: any TimeGrid) throws -> Batch {
       try sampler.draw(
-        256, with: PredictorCorrector(DPMSolverPP(order: 2), steps: 20, grid: grid, lastStep: last), denoise: false
+        256, with: FixedSteps(DPMSolverPP(order: 2), steps: 20, grid: grid, lastStep: last), denoise: false
       ).batch
     }
     // Equal steps of λ: auto leaves the last one as it is. Equal steps of t: from 0.051 to 0.001 λ grows by more than twice
     // the step before.
-    #expect(try end(.auto, LogSNRGrid()) == end(.full, LogSNRGrid()))
+    #expect(try end(.auto, LogSignalToNoiseGrid()) == end(.full, LogSignalToNoiseGrid()))
     #expect(try end(.auto, UniformGrid()) == end(.first, UniformGrid()))
     #expect(try end(.first, UniformGrid()) != end(.full, UniformGrid()))
     let exact = try sampler.draw(256, with: ProbabilityFlow(.rk8pd, rtol: 1e-10, atol: 1e-10), denoise: false).batch
@@ -138,10 +141,11 @@ import Testing
   func firstOrder() throws {
     let sampler = sampler(.vp, try .pair())
     for (method, evaluations) in [
-      (Heun(), 2), (RungeKutta4(), 4), (DPMSolver(order: 2), 2), (DPMSolver(order: 3), 3), (StochasticHeun(), 2),
-      (SRA1(), 2), (ShARK(), 2),
+      (EDMHeun(), 2), (RungeKutta(.rk4), 4), (RungeKutta(.bogackiShampine), 3), (DPMSolver(order: 2), 2),
+      (DPMSolver(order: 3), 3), (AdditiveRungeKutta(.heun), 2),
+      (AdditiveRungeKutta(.sra1), 2), (AdditiveRungeKutta(.shark), 2),
     ] as [(any Predictor, Int)] {
-      let solver = PredictorCorrector(method, steps: 5, grid: LogSNRGrid(), lastStep: .first)
+      let solver = FixedSteps(method, steps: 5, grid: LogSignalToNoiseGrid(), lastStep: .first)
       #expect(try sampler.draw(10, with: solver, denoise: false).statistics.nfeMax == 4 * evaluations + 1, "\(method)")
     }
   }

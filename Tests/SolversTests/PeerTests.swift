@@ -23,7 +23,7 @@ import Testing
       let problem = SamplingProblem(
         process: process, score: mixture.score(under: process), dimension: 2, seed: 1, epsilon: times.last,
         path: FixedPath(normals: fixture.noise), grid: try ListedTimes(times))
-      let solver = PredictorCorrector(run.predictor, steps: times.count - 1, lastStep: .full)
+      let solver = FixedSteps(run.predictor, steps: times.count - 1, lastStep: .full)
       var x = Batch(rows: fixture.start)
       try x.withRows { _ = try solver.solve($0, in: SolveContext(problem, rows: $0.span)) }
       for peer in run.peers {

@@ -75,7 +75,7 @@ import Testing
   }
 
   @Test("Euler–Maruyama returns to the data", arguments: names) func eulerMaruyama(_ name: String) throws {
-    let solver = PredictorCorrector(EulerMaruyama(), steps: name == "gbm" ? 2000 : 400)
+    let solver = FixedSteps(EulerMaruyama(), steps: name == "gbm" ? 2000 : 400)
     let samples = try Self.sampler(name).draw(Self.rows, with: solver).batch
     #expect(samples.dimension == 2)
     let law = try Self.law(name)
@@ -92,7 +92,7 @@ import Testing
   @Test("symmetric splitting returns to the data", arguments: names.filter { $0 != "gbm" })
   func splitting(_ name: String) throws {
     let samples = try Self.sampler(name).draw(
-      Self.rows, with: PredictorCorrector(SymmetricSplitting(), steps: 100, grid: nil)
+      Self.rows, with: FixedSteps(SymmetricSplitting(), steps: 100, grid: nil)
     ).batch
     let law = try Self.law(name)
     #expect(distance(samples, law) < Self.tolerance(name))
@@ -104,14 +104,14 @@ import Testing
     let process = VPSDE()
     let sampler = Sampler(process: process, score: mixture.score(under: process), dimension: 2, seed: 3)
     let x = try sampler.draw(
-      Self.rows, with: PredictorCorrector(SymmetricSplitting(), steps: steps), denoise: false
+      Self.rows, with: FixedSteps(SymmetricSplitting(), steps: steps), denoise: false
     ).batch
     for j in 0..<2 { #expect(abs(x.column(j).variance - 1) < 4 * (2 / Double(Self.rows)).squareRoot()) }
   }
 
   @Test("symmetric splitting refuses noise that depends on the state") func splittingRefuses() throws {
     #expect(throws: InputError("needs a linear process, whose noise does not depend on the state")) {
-      try Self.sampler("gbm").draw(4, with: PredictorCorrector(SymmetricSplitting(), steps: 4))
+      try Self.sampler("gbm").draw(4, with: FixedSteps(SymmetricSplitting(), steps: 4))
     }
   }
 
@@ -155,7 +155,7 @@ import Testing
 
   @Test("denoising a state is the step to 0 without noise") func denoising() throws {
     let sampler = try Self.sampler("cld", epsilon: 0.02)
-    let solver = PredictorCorrector(EulerMaruyama(), steps: 50)
+    let solver = FixedSteps(EulerMaruyama(), steps: 50)
     let raw = try sampler.draw(8, with: solver, denoise: false)
     let mean = try sampler.draw(8, with: solver)
     #expect(mean.statistics.nfeMax == raw.statistics.nfeMax + 1)
@@ -171,7 +171,7 @@ import Testing
     let points = GaussianMixture(points: Batch(rows: [[0.3, -0.7]]))
     let sampler = Sampler(
       process: process, score: try #require(process.score(of: DataLaw(points))), dimension: 2, seed: 3, epsilon: 0.1)
-    let samples = try sampler.draw(8, with: PredictorCorrector(EulerMaruyama(), steps: 20)).batch
+    let samples = try sampler.draw(8, with: FixedSteps(EulerMaruyama(), steps: 20)).batch
     for i in 0..<8 { for j in 0..<2 { #expect(abs(samples[i, j] - [0.3, -0.7][j]) < 1e-12) } }
   }
 
@@ -183,7 +183,7 @@ import Testing
       process: process, score: try #require(process.score(of: DataLaw(mixture))), dimension: 1, seed: 3,
       epsilon: 1 - 1e-3)
     let steps = 2000
-    let raw = try sampler.draw(4096, with: PredictorCorrector(SymmetricSplitting(), steps: steps), denoise: false).batch
+    let raw = try sampler.draw(4096, with: FixedSteps(SymmetricSplitting(), steps: steps), denoise: false).batch
     // From the prior, which data of its law keep: 4 standard errors of the variance of x.
     #expect(abs(raw.column(0).variance - 1) < 4 * (2 / 4096.0).squareRoot())
     let kernel = process.makeKernel()
@@ -205,7 +205,7 @@ import Testing
     let process = try Self.process("cld")
     let score = try #require(process.score(of: try Self.law("cld")))
     _ = try Sampler(process: process, score: score, dimension: 2, seed: 1, threads: 1)
-      .draw(4, with: PredictorCorrector(EulerMaruyama(), steps: 3), observer: watcher)
+      .draw(4, with: FixedSteps(EulerMaruyama(), steps: 3), observer: watcher)
     #expect(watcher.dimensions == [2])
   }
 }

@@ -18,11 +18,11 @@ import Training
     let kernel = process.makeKernel()
     let plan = TrainingPlan(steps: 1, noiseLevels: .logNormal, logMean: -0.8, logDeviation: 1.1, epsilon: 1e-5)
     let times = TrainingTimes(plan, kernel: kernel, duration: 1)
-    let (low, high) = (kernel.moments(at: 1e-5).noiseRatio, kernel.moments(at: 1).noiseRatio)
+    let (low, high) = (kernel.moments(at: 1e-5).noiseToSignal, kernel.moments(at: 1).noiseToSignal)
     for i in 0..<1000 {
       let u = (Double(i) + 0.37) / 1000
       let t = times.time(atQuantile: u)
-      let z = (log(kernel.moments(at: t).noiseRatio) + 0.8) / 1.1
+      let z = (log(kernel.moments(at: t).noiseToSignal) + 0.8) / 1.1
       if t > 1e-5 && t < 1 {
         // Φ(z) = ½ erfc(−z/√2); ln σ̃ is right to 1e-13, Φ' is below 0.4.
         #expect(abs(0.5 * erfc(-z / 2.0.squareRoot()) - u) < 1e-12)
@@ -41,7 +41,7 @@ import Training
     let times = TrainingTimes(TrainingPlan(steps: 1, noiseLevels: .logNormal), kernel: kernel, duration: 1)
     for offset in [0.01, 0.5, 0.83] {
       let levels = (0..<256).map { i in
-        log(kernel.moments(at: times.time(atQuantile: (Double(i) + offset) / 256)).noiseRatio)
+        log(kernel.moments(at: times.time(atQuantile: (Double(i) + offset) / 256)).noiseToSignal)
       }
       let mean = levels.reduce(0, +) / 256
       let variance = levels.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / 256

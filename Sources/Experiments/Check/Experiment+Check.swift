@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Foundation
 
 extension Experiment {
@@ -21,7 +22,7 @@ extension Experiment {
     let findings = try check.findings()
     bar.finish()
     let table = FindingTable(findings: findings)
-    if let output { try writeWhole(Data(table.csv.utf8), to: output) }
+    if let output { try AtomicFile.write(Data(table.csv.utf8), to: output) }
     let failures = table.failures(of: plan.name)
     if !failures.isEmpty { throw ExperimentFailure(reasons: failures, summary: table.text) }
     return table.text

@@ -22,8 +22,8 @@ extension ProcessCheck {
       return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
     }
     let wanted = tolerance * deviation(dataset.training)
-    let time = kernel.time(ofNoiseRatio: wanted, from: 0, to: duration)
-    let now = kernel.moments(at: plan.sampling.epsilon).noiseRatio / deviation(dataset.training)
+    let time = kernel.time(ofNoiseToSignal: wanted, from: 0, to: duration)
+    let now = kernel.moments(at: plan.sampling.epsilon).noiseToSignal / deviation(dataset.training)
     return [
       spread,
       Finding(

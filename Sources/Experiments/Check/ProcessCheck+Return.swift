@@ -45,7 +45,7 @@ extension ProcessCheck {
   func samples(_ data: Batch) throws -> [Finding] {
     // What is left at ε, and what the steps do.
     let solvers: [(name: String, solver: any Solver, error: Double)] = [
-      ("reverse SDE", PredictorCorrector(EulerMaruyama(), steps: steps), 0.02 + 10 / Double(steps)),
+      ("reverse SDE", FixedSteps(EulerMaruyama(), steps: steps), 0.02 + 10 / Double(steps)),
       ("probability flow", ProbabilityFlow(.rkf45), 0.03),
     ]
     guard let (score, heldOut, fresh) = target(data) else {

@@ -7,6 +7,8 @@ import Yams
 public final class Options {
   enum Resolved {
     case scalar(String)
+    /// A path, as a scalar.
+    case file(String)
     case section(Options)
     case list([Options])
   }
@@ -104,6 +106,25 @@ public final class Options {
     guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return nil }
     resolved.append((key, .scalar(quoted(value))))
     return value
+  }
+
+  /// A path, which is relative to the config's folder.
+  public func file(
+    _ key: String, example: String = "x", allowed: String = "a file", _ about: String
+  ) throws -> String {
+    declare(key, "text", nil, allowed, about)
+    return keep(file: key, try scalar(key, "text", required: true, plainOnly: false) ?? example)
+  }
+
+  /// A path that may be missing; `none` in the listing.
+  public func optionalFile(_ key: String, allowed: String = "a file", _ about: String) throws -> String? {
+    declare(key, "text", "none", allowed, about)
+    return try scalar(key, "text", required: false, plainOnly: false).map { keep(file: key, $0) }
+  }
+
+  private func keep(file key: String, _ path: String) -> String {
+    resolved.append((key, .file(quoted(path))))
+    return source?.resolve(path) ?? path
   }
 
   public func choice<Value: RawRepresentable & CaseIterable>(
@@ -343,23 +364,24 @@ public final class Options {
   // MARK: The resolved config
 
   /// This mapping with every default written out, as YAML.
-  public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil) -> String {
+  /// - Parameters:
+  ///   - keys: those to write; nil: all.
+  ///   - omittingFiles: leaves out paths of files.
+  public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, omittingFiles: Bool = false) -> String {
     let space = String(repeating: "  ", count: indent)
+    func body(_ options: Options, _ indent: Int) -> String {
+      options.resolvedYAML(indent: indent, omittingFiles: omittingFiles)
+    }
     var text = ""
     for (key, value) in resolved where keys?.contains(key) ?? true {
       switch value {
-      case .scalar(let scalar):
-        text += "\(space)\(key): \(scalar)\n"
+      case .file where omittingFiles: break
+      case .scalar(let scalar), .file(let scalar): text += "\(space)\(key): \(scalar)\n"
       case .section(let options):
-        text +=
-          options.resolved.isEmpty
-          ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + options.resolvedYAML(indent: indent + 1)
+        text += options.resolved.isEmpty ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + body(options, indent + 1)
       case .list(let elements):
         text += elements.isEmpty ? "\(space)\(key): []\n" : "\(space)\(key):\n"
-        for element in elements {
-          let body = element.resolvedYAML(indent: indent + 2)
-          text += "\(space)  - " + body.dropFirst(2 * (indent + 2))
-        }
+        for element in elements { text += "\(space)  - " + body(element, indent + 2).dropFirst(2 * (indent + 2)) }
       }
     }
     return text

@@ -25,7 +25,6 @@ final class PathErrors {
   init(
     process: PreparedProcess, score: any Score, dimension: Int, sampling: SamplingPlan, seed: UInt64, threads: Int
   ) {
-    reference = ReferenceSolver(process: process, score: score)
     steps = score.traits.contains(.jacobian) ? 4096 : 1024
     rows = min(Self.largestCount, sampling.count)
     grid = sampling.grid
@@ -33,6 +32,7 @@ final class PathErrors {
       process: process, score: score, dimension: dimension, seed: seed, epsilon: sampling.epsilon,
       path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps), grid: grid,
       threads: threads)
+    reference = ReferenceSolver(sampler.problem.setting)
   }
 
   /// The root mean square over rows and coordinates; nil for a solver that converges in law alone.

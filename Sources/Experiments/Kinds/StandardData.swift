@@ -32,7 +32,7 @@ extension Catalogue {
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
     Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
-      let path = try file("path", options, "a file", "the file, relative to the config")
+      let path = try options.file("path", allowed: "a file", "the file, relative to the config")
       var shape: ImageShape?
       if options.has("shape") || options.isDescribing {
         let sizes = try options.integers(
@@ -49,7 +49,7 @@ extension Catalogue {
     Kind(
       "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
     ) { options, _ in
-      let path = try file("path", options, "a folder", "the folder, relative to the config")
+      let path = try options.file("path", allowed: "a folder", "the folder, relative to the config")
       let size = try options.integer(
         "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels")
       let channels = try options.choice("channels", default: Channels.rgb, "3: RGB, or 1: gray")
@@ -64,16 +64,16 @@ extension Catalogue {
     },
     Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped; image i is held out when i mod 6 = 5") {
       options, _ in
-      let path = try file("path", options, "a file", "images, relative to the config")
-      let labels = try optionalFile("labels", options, "a label for every image")
-      let heldOut = try optionalFile("held_out", options, "images to judge by, in place of every sixth")
-      let heldOutLabels = try optionalFile("held_out_labels", options, "a label for each of those")
+      let path = try options.file("path", allowed: "a file", "images, relative to the config")
+      let labels = try options.optionalFile("labels", "a label for every image")
+      let heldOut = try options.optionalFile("held_out", "images to judge by, in place of every sixth")
+      let heldOutLabels = try options.optionalFile("held_out_labels", "a label for each of those")
       let flip = try options.flag("flip", default: false, flipping)
       return try IDXImages(path: path, labels: labels, heldOut: heldOut, heldOutLabels: heldOutLabels, flip: flip)
     },
     Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, without it every sixth image") { options, _ in
-      let path = try file(
-        "path", options, "a folder", "of data_batch_1.bin to data_batch_5.bin, relative to the config")
+      let path = try options.file(
+        "path", allowed: "a folder", "of data_batch_1.bin to data_batch_5.bin, relative to the config")
       return try CIFAR10(path: path, flip: try options.flag("flip", default: true, flipping))
     },
   ])
@@ -93,12 +93,6 @@ extension Catalogue {
 
   private static let flipping = "mirror half of the training rows left to right"
 
-  /// A path, relative to the config.
-  private static func file(_ key: String, _ options: Options, _ allowed: String, _ about: String) throws -> String {
-    let path = try options.text(key, example: "x", allowed: allowed, about)
-    return options.source?.resolve(path) ?? path
-  }
-
   /// The columns of a CSV file that are conditions: at most one of the three keys.
   private static func conditionColumns(_ options: Options) throws -> ConditionColumns {
     let column = "a column: its name in the header, or its number from 0"
@@ -112,10 +106,6 @@ extension Catalogue {
     if let label { return .label(label) }
     if let numbers { return .numbers(numbers) }
     return text.map { .text($0) } ?? .nothing
-  }
-
-  private static func optionalFile(_ key: String, _ options: Options, _ about: String) throws -> String? {
-    try options.optionalText(key, allowed: "a file", about).map { options.source?.resolve($0) ?? $0 }
   }
 
   private static func counts(_ options: Options) throws -> (Int, Int) {

@@ -25,17 +25,16 @@ extension Catalogue {
       EmpiricalScoreRecipe()
     },
     Kind("checkpoint", "a network trained by another experiment, on data of the same dimension") { options, _ in
-      let path = try options.text(
-        "path", example: "checkpoint.safetensors", allowed: "a file", "a checkpoint.safetensors, relative to the config"
-      )
-      return CheckpointScoreRecipe(path: options.source?.resolve(path) ?? path)
+      CheckpointScoreRecipe(
+        path: try options.file(
+          "path", example: "checkpoint.safetensors", "a checkpoint.safetensors, relative to the config"))
     },
   ])
 
   static let standardGrids = Kinds<any TimeGrid>([
     Kind("uniform", "equal steps of t") { _, _ in UniformGrid() },
     Kind("quadratic", "equal steps of √t") { _, _ in QuadraticGrid() },
-    Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSNRGrid() },
+    Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSignalToNoiseGrid() },
     Kind("karras", "equal steps of (σ/m)^{1/ρ}, from T to ε") { options, _ in
       KarrasGrid(rho: try options.number("rho", default: 7, in: .positive, "the larger, the more steps at low noise"))
     },

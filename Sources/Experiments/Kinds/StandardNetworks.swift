@@ -33,11 +33,11 @@ extension Catalogue {
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },
     Kind("diffusers", "a UNet2DModel saved by diffusers, with its weights; for images") { options, _ in
-      let path = try options.text(
+      let path = try options.file(
         "path", example: "ddpm-cifar10-32", allowed: "a folder",
         "with config.json and diffusion_pytorch_model.safetensors, or a pipeline's; relative to the config")
       let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-      let folder = try DiffusersFolder(options.source?.resolve(path) ?? path, winograd: winograd)
+      let folder = try DiffusersFolder(path, winograd: winograd)
       let network = folder.network
       return NetworkRecipe(
         pretrained: NetworkRecipe.Pretrained(

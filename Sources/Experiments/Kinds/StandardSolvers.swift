@@ -17,12 +17,14 @@ extension Catalogue {
       let high = try options.number("s_max", or: "none", in: .nonNegative, "the largest σ/m at which noise is added")
       let noise = try options.number("s_noise", default: 1, in: .positive, "factor of the noise added")
       if let high, high < low { throw options.wrong("s_max", "is \(written(high)); allowed: at least s_min") }
-      return Heun(churn: Heun.Churn(churn, from: low, to: high ?? .infinity, noise: noise))
+      return EDMHeun(churn: EDMHeun.Churn(churn, from: low, to: high ?? .infinity, noise: noise))
     },
-    Kind("stochastic-heun", "Heun's step of the reverse SDE") { _, _ in StochasticHeun() },
-    Kind("sra1", "Rößler's stochastic Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in SRA1() },
+    Kind("stochastic-heun", "Heun's step of the reverse SDE") { _, _ in AdditiveRungeKutta(.heun) },
+    Kind("sra1", "Rößler's stochastic Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in
+      AdditiveRungeKutta(.sra1)
+    },
     Kind("shark", "the shifted additive-noise Runge–Kutta method of strong order 1.5 for the reverse SDE") { _, _ in
-      ShARK()
+      AdditiveRungeKutta(.shark)
     },
     Kind("sscs", "symmetric splitting: the Gaussian part of the reverse SDE exactly, the rest by Euler") { _, _ in
       SymmetricSplitting()
@@ -32,8 +34,8 @@ extension Catalogue {
         "eta", default: 0, in: .closed(0, 1), "noise: 0 none, 1 that of ancestral sampling")
       return DDIM(eta: eta)
     },
-    Kind("euler", "Euler's step of the probability flow in t") { _, _ in EulerFlow() },
-    Kind("rk4", "the classical Runge–Kutta step of the probability flow in t") { _, _ in RungeKutta4() },
+    Kind("euler", "Euler's step of the probability flow in t") { _, _ in RungeKutta(.euler) },
+    Kind("rk4", "the classical Runge–Kutta step of the probability flow in t") { _, _ in RungeKutta(.rk4) },
     Kind("dpm-solver-2", "DPM-Solver-2 for the probability flow") { _, _ in DPMSolver(order: 2) },
     Kind("dpm-solver-3", "DPM-Solver-3 for the probability flow") { _, _ in DPMSolver(order: 3) },
     Kind("dpm-solver++-2m", "DPM-Solver++(2M) for the probability flow") { options, _ in
@@ -108,10 +110,10 @@ extension Catalogue {
     },
     Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
       options, catalogue in
-      let embedded = catalogue.predictors.where({ $0 is any EmbeddedPredictor }, in: catalogue)
+      let embedded = catalogue.predictors.where({ $0.embedded != nil }, in: catalogue)
       let predictor = try options.kind(
         "method", of: embedded, default: "stochastic-heun", in: catalogue, "a method with an error estimate")
-      guard let method = predictor as? any EmbeddedPredictor, (method as? Heun)?.churn.amount ?? 0 == 0 else {
+      guard let method = predictor.embedded else {
         throw options.wrong("method", "gives no error estimate with churn; allowed: s_churn: 0")
       }
       let (rtol, atol, first, most) = try tolerances(options, rtol: 0.01, atol: 0.01)
@@ -192,12 +194,12 @@ extension Catalogue {
 /// A loop of a predictor's steps, with what a config says of them.
 func stepping(
   _ predictor: any Predictor, corrector: (any Corrector)? = nil, _ options: Options, _ catalogue: Catalogue
-) throws -> PredictorCorrector {
+) throws -> FixedSteps {
   let steps = try options.integer("steps", example: 100, atLeast: 1, atMost: 10_000_000, "intervals from T to ε")
   let grid = try options.kind(
     "grid", of: catalogue.grids, or: "shared", in: catalogue, "its own spacing; shared: that of `sampling`")
   let last = try options.choice(
-    "last_step", default: PredictorCorrector.LastStep.auto,
+    "last_step", default: FixedSteps.LastStep.auto,
     "order of the step to ε: first, full, or first where it is over twice as long in ln(σ/m) as the one before")
-  return PredictorCorrector(predictor, corrector: corrector, steps: steps, grid: grid, lastStep: last)
+  return FixedSteps(predictor, corrector: corrector, steps: steps, grid: grid, lastStep: last)
 }

@@ -28,7 +28,7 @@ extension Experiment {
     for (j, column) in columns.enumerated() {
       for i in 0..<points.count { table[i, j] = column.1[i] }
     }
-    try writeWhole(SampleFile.csv(table, header: columns.map(\.0)), to: files.output)
+    try AtomicFile.write(SampleFile.csv(table, header: columns.map(\.0)), to: files.output)
     bar.finish()
     return Self.summary(result, bits: bits)
   }
@@ -66,7 +66,7 @@ extension Experiment {
     _ points: Batch, _ sampler: Sampler, from start: Double, to end: Double, _ files: PointFiles
   ) throws -> String {
     let samples = try sampler.transport(points, from: start, to: end, with: plan.likelihood.flow)
-    try writeWhole(
+    try AtomicFile.write(
       SampleFile.csv(end < start ? sampler.projected(samples.batch) : samples.batch), to: files.output)
     return String(
       format: "%d points from t = \(written(start)) to \(written(end)); NFE %.0f, largest %d", points.count,
@@ -83,7 +83,7 @@ extension Experiment {
     let samples = try sampler.interpolate(
       points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon, with: plan.likelihood.flow
     )
-    try writeWhole(SampleFile.csv(samples.batch), to: files.output)
+    try AtomicFile.write(SampleFile.csv(samples.batch), to: files.output)
     return "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
   }
 

@@ -42,6 +42,6 @@ extension Experiment {
     if let bad = points.values.firstIndex(where: { !$0.isFinite }) {
       throw ComputationError.nonFiniteState(row: bad / points.dimension, step: 0, time: t)
     }
-    try writeWhole(SampleFile.csv(points), to: files.output)
+    try AtomicFile.write(SampleFile.csv(points), to: files.output)
   }
 }

@@ -26,10 +26,10 @@ extension Experiment {
     try DiffusersFolder.weights(of: network, parameters: weights).write(
       to: "\(path)/diffusion_pytorch_model.safetensors")
     if let scheduler = configs.scheduler {
-      try writeWhole(scheduler, to: "\(path)/scheduler_config.json")
+      try AtomicFile.write(scheduler, to: "\(path)/scheduler_config.json")
     } else {
       unlink("\(path)/scheduler_config.json")
     }
-    try writeWhole(configs.model, to: "\(path)/config.json")
+    try AtomicFile.write(configs.model, to: "\(path)/config.json")
   }
 }

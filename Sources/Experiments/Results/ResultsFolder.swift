@@ -2,7 +2,7 @@
 import Core
 import Foundation
 
-/// A folder of results. Every file is written under a temporary name and renamed when whole.
+/// A folder of results. Every file is there as a whole or not at all (`AtomicFile`).
 public struct ResultsFolder: Sendable {
   public let path: String
 
@@ -41,26 +41,17 @@ public struct ResultsFolder: Sendable {
 
   public func remove(_ name: String) { try? FileManager.default.removeItem(atPath: file(name)) }
 
-  public func write(_ data: Data, to name: String) throws { try writeWhole(data, to: file(name)) }
+  public func write(_ data: Data, to name: String) throws { try AtomicFile.write(data, to: file(name)) }
 
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
 }
 
-/// Writes a file in one piece: another name first, then renamed.
-func writeWhole(_ data: Data, to path: String) throws {
-  let temporary = "\(path).part"
-  do {
-    try data.write(to: URL(fileURLWithPath: temporary))
-  } catch {
-    throw WriteError(path: path)
+extension AtomicFile {
+  /// Writes a file in one piece.
+  /// - Throws: `WriteError`
+  static func write(_ data: Data, to path: String) throws {
+    try data.withUnsafeBytes { try write($0, to: path) }
   }
-  guard rename(temporary, path) == 0 else {
-    unlink(temporary)
-    throw WriteError(path: path)
-  }
-}
 
-struct WriteError: Error, CustomStringConvertible {
-  let path: String
-  var description: String { "\(path): cannot be written (\(String(cString: strerror(errno))))" }
+  static func write(_ text: String, to path: String) throws { try write(Data(text.utf8), to: path) }
 }

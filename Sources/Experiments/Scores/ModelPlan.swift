@@ -22,8 +22,11 @@ public struct ModelPlan: Sendable {
   public let training: TrainingPlan?
   /// What the training minimises.
   public let objective: ObjectiveRecipe
-  /// This part of the config as a text, with every default written out. Equal texts mean equal networks, to the last bit.
-  public let identity: String
+  /// This part of the config as a text.
+  public let identity: TrainingIdentity
+  /// The identity that the text of a checkpoint stands for, if the present program wrote it: an older one wrote fewer
+  /// options. nil for a text that is no such config any more.
+  let reread: @Sendable (_ text: String) -> TrainingIdentity?
 
   public var process: any SDE { prepared.sde }
 
@@ -73,10 +76,27 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
-    identity =
-      options.resolvedYAML(only: ["seed", "data", "process", "score", "training"])
-      + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
-      + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
+    // The checksum of files stands for their paths.
+    identity = TrainingIdentity(
+      options.resolvedYAML(only: ["seed"])
+        + options.resolvedYAML(only: ["data"], omittingFiles: !data.fingerprint.isEmpty)
+        + options.resolvedYAML(only: ["process", "score", "training"])
+        + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
+        + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))
+    let path = options.source?.path ?? ""
+    reread = { Self.identity(rereading: $0, path: path, catalogue) }
+  }
+
+  private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
+    func isChecksum(_ line: Substring) -> Bool { line.hasPrefix("fingerprint: ") || line.hasPrefix("pretrained: ") }
+    func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
+    let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")
+    guard let source = try? ConfigSource(text: config, path: path),
+      let plan = try? ModelPlan(Options(source.root, path: "", source: source), catalogue)
+    else { return nil }
+    // The files may have changed since then: their checksums are those of the text.
+    let all = lines(plan.identity.text).filter { !isChecksum($0) } + lines(text).filter(isChecksum)
+    return TrainingIdentity(all.joined(separator: "\n") + "\n")
   }
 
   /// What the score can be told of each row; nil where that is known only after it has been read.

@@ -60,7 +60,7 @@ extension Experiment {
     defer { bar.finish() }
     for named in plan.sampling.solvers {
       defer { bar.advance(by: 1) }
-      guard let loop = named.solver as? PredictorCorrector, loop.limit != .law else { continue }
+      guard let loop = named.solver.fixedSteps, loop.limit != .law else { continue }
       let (method, grid) = (loop.predictor, loop.grid ?? plan.sampling.grid)
       let equation = method.isStochastic ? "sde" : "ode"
       let key = "\(equation) \(grid)"
@@ -72,7 +72,7 @@ extension Experiment {
       }
     }
     guard !table.isEmpty else { throw InputError("no solver of the config is a plain loop of steps", at: plan.name) }
-    try writeWhole(table.data, to: output)
+    try AtomicFile.write(table.data, to: output)
     return table.text
   }
 }

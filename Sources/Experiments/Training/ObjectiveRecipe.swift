@@ -2,6 +2,7 @@
 import Core
 import Models
 import Processes
+import Scores
 import Solvers
 import Training
 

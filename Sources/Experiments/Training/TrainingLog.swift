@@ -17,14 +17,14 @@ struct TrainingLog {
   private(set) var note = ""
 
   /// - Parameters:
-  ///   - before: the file that an interrupted training left.
+  ///   - before: the text that an interrupted training left; empty for a new one.
   ///   - step: where it stopped; later rows are forgotten.
-  init(every: Int, batch: Int, unit: String, before: String?, step: Int) {
+  init(every: Int, batch: Int, unit: String, before: String, step: Int) {
     self.unit = unit
     self.every = every
     self.batch = batch
     var seconds = 0.0
-    for line in before?.split(separator: "\n").dropFirst() ?? [] {
+    for line in before.split(separator: "\n").dropFirst() {
       let fields = line.split(separator: ",")
       guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
       table.append(rows: line + "\n")

@@ -10,71 +10,126 @@ import Tensors
 import Training
 
 /// The training of an experiment's network.
+///
+/// What is trained is kept in the store of models; `checkpoint.safetensors` of the results folder is a link to it.
 struct TrainingStage {
   let network: LearnedNetwork
   private let trainer: Trainer
   private let dataset: Dataset
-  private let name, identity, unit: String
+  private let name, unit: String
+  private let identity: TrainingIdentity
+  private let store: ModelStore
   private let folder: String
   private let threads: Int
   private let quiet: Bool
   private let law: DataLaw?
-  /// A training of this very experiment, finished or not, found in the folder.
-  private let found: TrainingState?
+  /// What is there of this training.
+  private let kept: KeptTraining
+  private let reread: @Sendable (String) -> TrainingIdentity?
 
-  /// - Throws: `InputError` where the folder has a file in the checkpoint's place that is none.
+  /// - Throws: `InputError` where a checkpoint cannot be read.
   init(_ experiment: Experiment, _ network: LearnedNetwork, _ training: TrainingPlan, _ dataset: Dataset) throws {
     let plan = experiment.plan
     self.network = network
     self.dataset = dataset
-    (name, identity) = (plan.name, plan.model.identity)
+    (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
     unit = plan.data.imageShape == nil ? "rows" : "images"
-    (folder, threads, quiet) = (experiment.folder, experiment.threads, experiment.quiet)
+    (store, folder) = (experiment.store, experiment.folder)
+    (threads, quiet) = (experiment.threads, experiment.quiet)
     law = plan.data.law
     trainer = try network.problem.trainer(network.initial, dataset, training, threads: threads)
-    found = try Self.find(experiment, network)
+    kept = try TrainingSearch(
+      identity: identity, plan: training, layout: network.initial.network.layout, store: store,
+      own: Self.entry(folder), reread: reread
+    ).run()
   }
 
-  private static func find(_ experiment: Experiment, _ network: LearnedNetwork) throws -> TrainingState? {
-    let path = "\(experiment.folder)/checkpoint.safetensors"
-    guard FileManager.default.fileExists(atPath: path) else { return nil }
-    let file = try Safetensors(reading: path)
-    guard try Checkpoint.config(of: file, path: path) == experiment.plan.model.identity else { return nil }
-    return try Checkpoint(file, layout: network.initial.network.layout, path: path).state
+  /// The checkpoint and the log of a results folder.
+  private static func entry(_ folder: String) -> ModelStore.Entry {
+    ModelStore.Entry(checkpoint: "\(folder)/checkpoint.safetensors", log: "\(folder)/training.csv")
   }
 
   /// The weights of a finished training.
   /// - Throws: `InputError` where nobody has trained the network yet.
   func requireTrained() throws -> [Float] {
-    guard let found, found.step >= trainer.plan.steps else {
+    guard case .finished(let state, _) = kept else {
       throw InputError(
         "no network trained for this config; `train` or `run` makes it", at: "\(folder)/checkpoint.safetensors")
     }
-    return found.averages
+    return state.averages
   }
 
   /// Trains the network, unless that is done already. A training that was interrupted goes on where it stopped.
   /// - Returns: the weights, and whether a trained network was found and used again.
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   func run(into folder: ResultsFolder) throws -> (weights: [Float], isReused: Bool) {
-    if let found, found.step >= trainer.plan.steps {
-      if !folder.exists("loss_by_time.csv") { try writeLosses(found, folder) }
-      return (found.averages, true)
+    try store.prepare(for: identity)
+    let isShown = try preserve()
+    if !isShown {
+      // What was made with another network is no longer true.
+      folder.remove("loss_by_time.csv")
+      folder.remove("solvers.csv")
     }
-    // What was made with another network is no longer true.
-    folder.remove("loss_by_time.csv")
-    folder.remove("solvers.csv")
-    let state = try train(from: found ?? trainer.initialState(), folder)
-    try writeLosses(state, folder)
-    return (state.averages, false)
+    switch kept {
+    case .finished(let state, let entry):
+      if entry != store.finished(identity) { try keep(state, log: entry.logText) }
+      try show(store.finished(identity))
+      if !folder.exists("loss_by_time.csv") { try writeLosses(state, folder) }
+      return (state.averages, true)
+    case .begun(let state, let log, let stepsBefore):
+      if let stepsBefore {
+        note("goes on from step \(state.step) of a training of \(stepsBefore) steps, which is like this one")
+      }
+      return (try finish(from: state, log, folder).averages, false)
+    case .nothing(let stepsBefore):
+      if let stepsBefore {
+        note(
+          "a training of \(stepsBefore) steps is there, but its learning rates are others (decay: cosine depends on the "
+            + "number of steps): this one begins anew")
+      }
+      return (try finish(from: trainer.initialState(), "", folder).averages, false)
+    }
   }
 
-  private func train(from start: TrainingState, _ folder: ResultsFolder) throws -> TrainingState {
+  /// Keeps the checkpoint that the results folder shows, if it is another training's and the store does not have it.
+  /// - Returns: whether it is this training's.
+  private func preserve() throws -> Bool {
+    let own = Self.entry(folder)
+    guard own.exists else { return false }
+    guard let file = try? Safetensors(reading: own.checkpoint),
+      let text = try? Checkpoint.config(of: file, path: own.checkpoint)
+    else { return false }
+    let theirs = text == identity.text ? identity : reread(text) ?? TrainingIdentity(text)
+    if theirs == identity { return true }
+    let step = file.metadata["step"].flatMap { Int($0) } ?? 0
+    let isFinished = theirs.steps.map { step >= $0 } ?? true
+    try store.prepare(for: theirs)
+    try store.adopt(own, as: isFinished ? store.finished(theirs) : store.unfinished(theirs))
+    return false
+  }
+
+  private func finish(from start: TrainingState, _ log: String, _ folder: ResultsFolder) throws -> TrainingState {
+    folder.remove("loss_by_time.csv")
+    folder.remove("solvers.csv")
+    let state = try train(from: start, log, folder)
+    try writeLosses(state, folder)
+    return state
+  }
+
+  private func note(_ text: String) {
+    if !quiet { FileHandle.standardError.write(Data("score-sde: \(name): \(text)\n".utf8)) }
+  }
+
+  /// Takes the steps that are left.
+  /// - Parameter earlier: the log of the steps before.
+  private func train(
+    from start: TrainingState, _ earlier: String, _ folder: ResultsFolder
+  ) throws -> TrainingState {
     var state = start
     let steps = trainer.plan.steps
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
-      before: state.step > 0 ? folder.text("training.csv") : nil, step: state.step)
+      before: earlier, step: state.step)
     let bar = ProgressBar("train \(name)", total: steps, quiet: quiet)
     let stop = StopSignals.Listener()
     var saved = ContinuousClock().now
@@ -87,7 +142,7 @@ struct TrainingStage {
           return !stop.isAsked && saved.duration(to: ContinuousClock().now) < .seconds(600)
         }
         if state.step < steps && !stop.isAsked {
-          try save(state, log, folder)
+          try keep(state, log: log.csv)
           saved = ContinuousClock().now
         }
       }
@@ -97,15 +152,26 @@ struct TrainingStage {
       throw error
     }
     bar.finish()
-    try save(state, log, folder)
+    try keep(state, log: log.csv)
     if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
   }
 
-  private func save(_ state: TrainingState, _ log: TrainingLog, _ folder: ResultsFolder) throws {
-    try folder.write(log.csv, to: "training.csv")
-    let checkpoint = Checkpoint(state: state, config: identity, dataDeviation: network.initial.dataDeviation)
-    try checkpoint.writer(layout: network.initial.network.layout).write(to: folder.file("checkpoint.safetensors"))
+  /// Writes the training as far as it is into the store, and shows it in the results folder.
+  private func keep(_ state: TrainingState, log: String) throws {
+    let isFinished = state.step >= trainer.plan.steps
+    let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
+    let checkpoint = Checkpoint(state: state, config: identity.text, dataDeviation: network.initial.dataDeviation)
+    try AtomicFile.write(log, to: entry.log)
+    try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
+    try show(entry)
+    if isFinished { store.unfinished(identity).remove() }
+  }
+
+  private func show(_ entry: ModelStore.Entry) throws {
+    let own = Self.entry(folder)
+    try ModelStore.link(entry.checkpoint, to: own.checkpoint)
+    if FileManager.default.fileExists(atPath: entry.log) { try AtomicFile.write(entry.logText, to: own.log) }
   }
 
   private func writeLosses(_ state: TrainingState, _ folder: ResultsFolder) throws {

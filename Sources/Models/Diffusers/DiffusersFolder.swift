@@ -53,12 +53,12 @@ public struct DiffusersFolder: Sendable {
         throw InputError("holds '\(stranger)', which config.json has no place for", at: weights)
       }
       let values = try file.values(layout: network.layout, prefix: "")
-      var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-      func add(_ value: UInt64) { hash = (hash ^ value) &* 0x100_0000_01b3 }
-      for value in values { add(UInt64(value.bitPattern)) }
-      for value in file.tensors["time_proj.weight"]?.values ?? [] { add(UInt64(value.bitPattern)) }
-      for byte in config.bytes + (scheduler?.bytes ?? Data()) { add(UInt64(byte)) }
-      fingerprint = String(hash, radix: 16)
+      var checksum = Checksum()
+      for value in values + (file.tensors["time_proj.weight"]?.values ?? []) {
+        checksum.add(word: UInt64(value.bitPattern))
+      }
+      checksum.add(config.bytes + (scheduler?.bytes ?? Data()))
+      fingerprint = checksum.text
       self.network = try network.beginning(with: values)
     } catch let error as InputError {
       throw error.location.isEmpty ? InputError(error.message, at: weights) : error

@@ -61,24 +61,10 @@ public struct SafetensorsWriter {
   }
 
   /// Writes the file in one piece: under another name first, then renamed.
-  /// - Throws: `InputError` at the path where it cannot be written.
+  /// - Throws: `WriteError` at the path where it cannot be written.
   public func write(to path: String) throws {
-    let temporary = "\(path).part"
-    func failed() -> InputError {
-      let reason = String(cString: strerror(errno))
-      unlink(temporary)
-      return InputError("cannot be written (\(reason))", at: path)
+    try AtomicFile.write(to: path) { write in
+      try encode { data in try data.withUnsafeBytes { try write($0) } }
     }
-    guard let file = fopen(temporary, "wb") else { throw failed() }
-    var isOpen = true
-    defer { if isOpen { fclose(file) } }
-    try encode { data in
-      let written = data.withUnsafeBytes { fwrite($0.baseAddress, 1, $0.count, file) }
-      guard written == data.count else { throw failed() }
-    }
-    // On the disk before it takes another file's place.
-    guard fflush(file) == 0, fsync(fileno(file)) == 0 else { throw failed() }
-    isOpen = false
-    guard fclose(file) == 0, rename(temporary, path) == 0 else { throw failed() }
   }
 }

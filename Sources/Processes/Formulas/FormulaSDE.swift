@@ -34,7 +34,7 @@ public struct FormulaSDE: AffineSDE {
       steepest = max(steepest, abs(driftRate(t)) * duration)
     }
     // Explicit steps of T/100 are unstable above.
-    samplingSpacing = steepest > 100 ? .logSNR : .uniform
+    samplingSpacing = steepest > 100 ? .logSignalToNoise : .uniform
     struct Equations: AffineSDE {
       let rate, strength: Expression
       let duration, initialVariance: Double

@@ -18,7 +18,7 @@ public protocol Interpolant: AffineSDE {
 public let latestEnd = 1 - 0x1p-26
 
 extension Interpolant {
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
 
   public func driftRate(at t: Double) -> Double {
     let alpha = signal(at: t)

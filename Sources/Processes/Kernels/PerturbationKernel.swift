@@ -67,7 +67,7 @@ public struct Moments: Sendable, Equatable {
   public var deviation: Double { variance.squareRoot() }
 
   /// σ̃ = σ/m: the deviation of x_t/m about x_0, EDM's noise level.
-  public var noiseRatio: Double { deviation / scale }
+  public var noiseToSignal: Double { deviation / scale }
 
   /// α: from data to states.
   public var signal: LinearMap { blocks.map { .blocks($0.signal) } ?? .scalar(scale) }

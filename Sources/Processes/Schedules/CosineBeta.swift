@@ -18,7 +18,7 @@ public struct CosineBeta: BetaSchedule {
     duration = end ?? last * (1 + offset) * 2 / .pi - offset
   }
 
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
 
   private func angle(_ t: Double) -> Double { (t + offset) / (1 + offset) * .pi / 2 }
 
@@ -49,7 +49,7 @@ public struct SigmoidAlphaBeta: BetaSchedule {
     duration = end ?? (temperature * log(level / (1 - level)) - start) / (stop - start)
   }
 
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
 
   private static func logistic(_ u: Double) -> Double { 1 / (1 + exp(-u)) }
   private func logistic(_ t: Double) -> Double { Self.logistic((start + t * (stop - start)) / temperature) }

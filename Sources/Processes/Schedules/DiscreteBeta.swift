@@ -39,7 +39,7 @@ public struct DiscreteBeta: BetaSchedule {
     self.integrals = integrals
     let largest = zip(integrals, integrals.dropFirst()).reduce(0) { max($0, $1.1 - $1.0) }
     // β_i above ½
-    samplingSpacing = spacing == .uniform && largest > log(2) ? .logSNR : spacing
+    samplingSpacing = spacing == .uniform && largest > log(2) ? .logSignalToNoise : spacing
   }
 
   /// β_i of DDPM's forward steps x_i = √(1 − β_i) x_{i−1} + √β_i z, i = 0 … N − 1.

@@ -7,7 +7,7 @@ import Glibc
 public struct DiscreteSigma: SigmaSchedule {
   /// σ² at t = 0, 1/N, …, 1
   private let variances: [Double]
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
   /// The lowest level's time.
   public var samplingEpsilon: Double { 1 / Double(max(2, levels)) }
   /// N

@@ -62,12 +62,12 @@ public struct LinearSigma: SigmaSchedule {
   public func varianceRate(at t: Double) -> Double { 2 * t }
 }
 
-/// ln σ̃² = −μ + b sgn(½ − t) ln((1 − 2 |t − ½| + δ)/(1 + δ)) on [0, 1]: the log signal-to-noise ratio has a Laplace law of mean μ
+/// ln σ̃² = −μ + b sgn(½ − t) ln((1 − 2 |t − ½| + δ)/(1 + δ)) on [0, 1]: 2λ = ln(m²/σ²) has a Laplace law of mean μ
 /// and scale b (Hang et al. 2024). δ keeps its ends finite, as in diffusers, and 1 + δ makes it continuous at ½, as it is not there.
 public struct LaplaceSigma: SigmaSchedule {
   /// μ, b, δ
   public let mean, scale, floor: Double
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
   public var samplingEpsilon: Double { 1e-7 }
 
   /// - Precondition: b > 0, δ > 0.
@@ -87,13 +87,13 @@ public struct LaplaceSigma: SigmaSchedule {
   }
 }
 
-/// ln σ̃² = −μ + γ tan θ, θ evenly from −atan(range/γ) to its opposite: the log signal-to-noise ratio has a Cauchy law of location μ and
+/// ln σ̃² = −μ + γ tan θ, θ evenly from −atan(range/γ) to its opposite: 2λ = ln(m²/σ²) has a Cauchy law of location μ and
 /// scale γ (Hang et al. 2024), cut at `range` from μ.
 public struct CauchySigma: SigmaSchedule {
   /// μ, γ
   public let location, scale: Double
   public let range: Double
-  public var samplingSpacing: TimeSpacing { .logSNR }
+  public var samplingSpacing: TimeSpacing { .logSignalToNoise }
 
   /// - Precondition: γ > 0, range > 0.
   public init(location: Double = 0, scale: Double = 1, range: Double = 14) {
@@ -114,7 +114,7 @@ public struct CauchySigma: SigmaSchedule {
   }
 }
 
-/// Another schedule with σ̃ times a factor: a shift of the log signal-to-noise ratio by −2 ln factor (Hoogeboom et al. 2023, for images of
+/// Another schedule with σ̃ times a factor: a shift of λ = ln(m/σ) by −ln factor (Hoogeboom et al. 2023, for images of
 /// factor times the resolution).
 public struct ShiftedSigma: SigmaSchedule {
   public let base: any SigmaSchedule

@@ -52,6 +52,9 @@ public struct Adaptive: Solver {
   public var needsBrownianPath: Bool { method.isStochastic }
 
   /// - Parameters:
+  ///   - method: one with an error estimate.
+  ///   - rtol: the relative tolerance, at least 0.
+  ///   - atol: the absolute tolerance, above 0.
   ///   - firstStep: in t/T, or in λ for methods that count in it.
   ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public init(
@@ -59,6 +62,7 @@ public struct Adaptive: Solver {
     tolerance: Tolerance = .sum, controller: Controller = Controller(), maximumSteps: Int = 100_000
   ) {
     precondition(rtol >= 0 && atol > 0 && firstStep > 0 && maximumSteps > 0)
+    precondition(method.embedded != nil, "a method with an error estimate")
     self.method = method
     self.rtol = rtol
     self.atol = atol
@@ -69,15 +73,20 @@ public struct Adaptive: Solver {
   }
 
   /// Algorithm 1 of Jolicoeur-Martineau et al. 2021, on an unbiased path and with one step size for a block of rows:
-  /// `StochasticHeun`, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
-  /// - Parameter atol: 1/256 of the data's range in the paper: 0.0078 for images in [−1, 1].
+  /// Heun's stochastic step, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
+  /// - Parameters:
+  ///   - rtol: the relative tolerance, at least 0.
+  ///   - atol: the absolute tolerance; 1/256 of the data's range in the paper, which is 0.0078 for images in [−1, 1].
+  ///   - firstStep: in t/T.
+  ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public static func jolicoeurMartineau(
     rtol: Double = 0.05, atol: Double = 0.0078, firstStep: Double = 0.01, maximumSteps: Int = 100_000
   ) -> Adaptive {
+    let method = AdditiveRungeKutta(.heun)
     // The exponent is I/k with the method's k.
-    Adaptive(
-      StochasticHeun(), rtol: rtol, atol: atol, firstStep: firstStep, tolerance: .largest,
-      controller: Controller(integral: 0.9 * StochasticHeun().errorOrder, shrink: 0, grow: .infinity),
+    return Adaptive(
+      method, rtol: rtol, atol: atol, firstStep: firstStep, tolerance: .largest,
+      controller: Controller(integral: 0.9 * method.errorOrder, shrink: 0, grow: .infinity),
       maximumSteps: maximumSteps)
   }
 
@@ -101,12 +110,12 @@ public struct Adaptive: Solver {
         throw ComputationError.stepLimit(rows: x.first..<x.first + x.count, steps: maximumSteps, time: t)
       }
       guard s < t else {
-        // Steps also shrink in front of a state that is not finite, the last one tried.
+        // Steps also shrink in front of a state that is not finite: the last one tried is in `next`.
         try context.requireFinite(step: accepted + 1, at: t, next)
-        throw ComputationError.integrator(
+        throw ComputationError.stepSize(
           rows: x.first..<x.first + x.count, time: t, reason: "the tolerance asks for steps below the last digit of t")
       }
-      let step = Step(from: t, to: s, index: accepted, count: maximumSteps)
+      let step = Step(from: t, to: s, index: accepted, count: nil)
       try stepper.attempt(x, step, into: next, lower: lower)
       let error =
         switch tolerance {
@@ -126,11 +135,11 @@ public struct Adaptive: Solver {
       } else {
         rejected += 1
       }
-      // What is not finite does not become so by ever shorter steps.
+      // Shorter steps cannot repair a state that is not finite, so stop here.
       failures = error.isNaN ? failures + 1 : 0
       if failures == 10 {
         try context.requireFinite(step: accepted + 1, at: s, next)
-        throw ComputationError.integrator(
+        throw ComputationError.stepSize(
           rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
       }
       h = min(h * controller.factor(error, lastError, order: method.errorOrder), ruler.length - position)
@@ -153,18 +162,18 @@ public struct Adaptive: Solver {
       switch clock {
       case .time:
         (kernel, logStart, length) = (nil, 0, start - end)
-      case .logSNR:
+      case .logSignalToNoise:
         let kernel = try problem.requireKernel(for: "steps of ln(m/σ)")
         self.kernel = kernel
-        logStart = -log(kernel.moments(at: start).noiseRatio)
-        length = -log(kernel.moments(at: end).noiseRatio) - logStart
+        logStart = -log(kernel.moments(at: start).noiseToSignal)
+        length = -log(kernel.moments(at: end).noiseToSignal) - logStart
         guard length.isFinite else { throw InputError("steps of ln(m/σ) need noise above 0 at ε and below ∞ at T") }
       }
     }
 
     func time(at position: Double) -> Double {
       guard let kernel else { return start - position }
-      return kernel.time(ofNoiseRatio: exp(-(logStart + position)), from: end, to: start)
+      return kernel.time(ofNoiseToSignal: exp(-(logStart + position)), from: end, to: start)
     }
   }
 }

@@ -24,7 +24,7 @@ public struct KarrasGrid: TimeGrid {
     guard let kernel else {
       throw InputError("the karras grid needs a process whose noise σ/m is known at every time")
     }
-    let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
+    let (high, low) = (kernel.moments(at: start).noiseToSignal, kernel.moments(at: end).noiseToSignal)
     guard high.isFinite, low < high else {
       throw InputError("the karras grid needs σ/m to grow from ε to a finite value at T; it is \(low) and \(high)")
     }
@@ -32,8 +32,8 @@ public struct KarrasGrid: TimeGrid {
     return (0...steps).map { i in
       if i == 0 { return start }
       if i == steps { return end }
-      let ratio = pow(first + Double(i) / Double(steps) * (last - first), rho)
-      return kernel.time(ofNoiseRatio: ratio, from: end, to: start)
+      let noiseToSignal = pow(first + Double(i) / Double(steps) * (last - first), rho)
+      return kernel.time(ofNoiseToSignal: noiseToSignal, from: end, to: start)
     }
   }
 }

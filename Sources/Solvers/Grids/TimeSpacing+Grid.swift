@@ -7,7 +7,7 @@ extension TimeSpacing {
     switch self {
     case .uniform: UniformGrid()
     case .quadratic: QuadraticGrid()
-    case .logSNR: LogSNRGrid()
+    case .logSignalToNoise: LogSignalToNoiseGrid()
     case .karras: KarrasGrid()
     }
   }

@@ -16,11 +16,12 @@ public enum Clock: Sendable {
   /// t
   case time
   /// λ = ln(m/σ)
-  case logSNR
+  case logSignalToNoise
 }
 
 extension EmbeddedPredictor {
   public var clock: Clock { .time }
+  public var embedded: (any EmbeddedPredictor)? { self }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
     try makeEmbeddedStepper(in: context)

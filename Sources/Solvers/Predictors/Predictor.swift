@@ -10,6 +10,9 @@ public protocol Predictor: Sendable {
   /// What it converges to as its steps become shorter.
   var limit: Limit { get }
 
+  /// The same method with an error estimate, for adaptive steps; nil where it has none.
+  var embedded: (any EmbeddedPredictor)? { get }
+
   /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
 }
@@ -17,6 +20,7 @@ public protocol Predictor: Sendable {
 extension Predictor {
   public var requires: Requirements { [] }
   public var limit: Limit { .flow }
+  public var embedded: (any EmbeddedPredictor)? { nil }
   /// Whether its steps add noise.
   public var isStochastic: Bool { limit != .flow }
 }
@@ -29,12 +33,18 @@ public struct Step: Sendable, Equatable {
   public let to: Double
   /// From 0.
   public let index: Int
-  /// How many steps the solve has.
-  public let count: Int
+  /// How many steps the solve has; nil where they are chosen on the way.
+  public let count: Int?
   /// Whether a method of higher order is to make this step with order 1.
   public let isFirstOrder: Bool
 
-  public init(from: Double, to: Double, index: Int, count: Int, isFirstOrder: Bool = false) {
+  /// - Parameters:
+  ///   - from: t
+  ///   - to: s < t
+  ///   - index: the number of the step, from 0.
+  ///   - count: how many steps the solve has; nil where they are chosen on the way.
+  ///   - isFirstOrder: whether a method of higher order is to make this step with order 1.
+  public init(from: Double, to: Double, index: Int, count: Int?, isFirstOrder: Bool = false) {
     self.from = from
     self.to = to
     self.index = index

@@ -25,7 +25,7 @@ public enum Weighting: String, Sendable, CaseIterable {
     switch self {
     case .uniform: return 1
     case .likelihood: return pow(diffusion(), 2) / moments.variance
-    case .edm: return 1 + pow(moments.noiseRatio / dataDeviation, 2)
+    case .edm: return 1 + pow(moments.noiseToSignal / dataDeviation, 2)
     case .flowMatching: return pow(diffusion(), 4) / (4 * moments.variance)
     }
   }

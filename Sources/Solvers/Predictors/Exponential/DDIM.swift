@@ -38,13 +38,14 @@ public struct DDIM: Predictor {
     func step(_ x: Rows, _ step: Step) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       try score.noise(x, at: from, into: noise)
-      let share = to.ratio / from.ratio
-      let added = eta * to.ratio * max(0, 1 - share * share).squareRoot()
+      let share = to.noiseToSignal / from.noiseToSignal
+      let added = eta * to.noiseToSignal * max(0, 1 - share * share).squareRoot()
       if added == 0 { return eulerStep(x, noise: noise, from: from, to: to) }
       walker.increment(from: step.from, to: step.to, step: step.index, into: normals)
-      let kept = max(0, to.ratio * to.ratio - added * added).squareRoot()
+      let kept = max(0, to.noiseToSignal * to.noiseToSignal - added * added).squareRoot()
       ck_combine3(
-        x.values, to.scale / from.scale, x.values, to.scale * (kept - from.ratio), noise.values, to.scale * added,
+        x.values, to.scale / from.scale, x.values, to.scale * (kept - from.noiseToSignal), noise.values,
+        to.scale * added,
         normals.values, x.size)
     }
   }

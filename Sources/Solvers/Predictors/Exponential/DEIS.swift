@@ -32,7 +32,7 @@ public struct DEIS: Predictor {
     private let sum: Combination
     /// ε̂ and λ, the latest first.
     private var noises: [Rows]
-    private var logSNRs: [Double]
+    private var logsSignalToNoise: [Double]
     /// Coefficients of a basis polynomial.
     private var polynomial: [Double]
     private var known = 0
@@ -42,7 +42,7 @@ public struct DEIS: Predictor {
       score = try LevelEvaluator("deis", in: context)
       sum = Combination(capacity: order + 1)
       noises = (0..<order).map { _ in context.makeRows() }
-      logSNRs = [Double](repeating: 0, count: order)
+      logsSignalToNoise = [Double](repeating: 0, count: order)
       polynomial = [Double](repeating: 0, count: order)
     }
 
@@ -50,14 +50,14 @@ public struct DEIS: Predictor {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       for k in (1..<order).reversed() {
         noises.swapAt(k, k - 1)
-        logSNRs[k] = logSNRs[k - 1]
+        logsSignalToNoise[k] = logsSignalToNoise[k - 1]
       }
-      logSNRs[0] = from.logSNR
+      logsSignalToNoise[0] = from.logSignalToNoise
       try score.noise(x, at: from, into: noises[0])
       known = min(order, known + 1)
       let terms = step.isFirstOrder ? 1 : known
       if terms == 1 { return eulerStep(x, noise: noises[0], from: from, to: to) }
-      let h = to.logSNR - from.logSNR
+      let h = to.logSignalToNoise - from.logSignalToNoise
       sum.add(to.scale / from.scale, x)
       for j in 0..<terms { sum.add(-to.deviation * integral(of: j, terms: terms, h), noises[j]) }
       sum.write(to: x)
@@ -69,7 +69,9 @@ public struct DEIS: Predictor {
       polynomial[0] = 1
       var degree = 0
       for i in 0..<terms where i != j {
-        let (node, inverse) = (logSNRs[i] - logSNRs[0], 1 / (logSNRs[j] - logSNRs[i]))
+        let (node, inverse) = (
+          logsSignalToNoise[i] - logsSignalToNoise[0], 1 / (logsSignalToNoise[j] - logsSignalToNoise[i])
+        )
         // Times (u − node)/(u_j − node).
         degree += 1
         for k in (0...degree).reversed() {

@@ -18,7 +18,7 @@ public struct DPMSolver: EmbeddedPredictor {
   public var requires: Requirements { .kernel }
   /// The embedded method is of order p − 1, so that its local error is of order p.
   public var errorOrder: Double { Double(order) }
-  public var clock: Clock { .logSNR }
+  public var clock: Clock { .logSignalToNoise }
 
   public init(order: Int) {
     precondition(order == 2 || order == 3, "order 2 or 3")
@@ -44,7 +44,7 @@ public struct DPMSolver: EmbeddedPredictor {
 
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
-      let h = to.logSNR - from.logSNR
+      let h = to.logSignalToNoise - from.logSignalToNoise
       try score.noise(x, at: from, into: noise)
       next.copy(x)
       eulerStep(next, noise: noise, from: from, to: to)
@@ -53,13 +53,13 @@ public struct DPMSolver: EmbeddedPredictor {
         return
       }
       let r1 = order == 2 ? 0.5 : 1.0 / 3
-      let first = score.level(logSNR: from.logSNR + r1 * h, from: from, to: to)
+      let first = score.level(logSignalToNoise: from.logSignalToNoise + r1 * h, from: from, to: to)
       middle.copy(x)
       eulerStep(middle, noise: noise, from: from, to: first)
       try score.noise(middle, at: first, into: slope)
       // ε̂_{r₁} − ε̂_t
       ck_combine(slope.values, 1, slope.values, -1, noise.values, x.size)
-      let full = to.scale * (to.ratio - from.ratio)
+      let full = to.scale * (to.noiseToSignal - from.noiseToSignal)
       if order == 2 {
         lower?.copy(next)
         ck_add_scaled(next.values, slope.values, full / (2 * r1), x.size)
@@ -67,7 +67,7 @@ public struct DPMSolver: EmbeddedPredictor {
       }
       if let lower { ck_combine(lower.values, 1, next.values, full / (2 * r1), slope.values, x.size) }
       let r2 = 2.0 / 3
-      let second = score.level(logSNR: from.logSNR + r2 * h, from: from, to: to)
+      let second = score.level(logSignalToNoise: from.logSignalToNoise + r2 * h, from: from, to: to)
       middle.copy(x)
       eulerStep(middle, noise: noise, from: from, to: second)
       // (e^{r₂h} − 1)/(r₂h) − 1 = r₂h φ₂(r₂h)

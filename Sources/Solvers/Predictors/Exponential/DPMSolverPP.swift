@@ -64,7 +64,7 @@ public struct DPMSolverPP: Predictor {
     func step(_ x: Rows, _ step: Step) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       try score.denoised(x, at: from, into: now)
-      let h = to.logSNR - from.logSNR
+      let h = to.logSignalToNoise - from.logSignalToNoise
       let g = (1 + method.eta) * h
       let gain = -expm1(-g)
       var (d, d1, d2) = (gain, 0.0, 0.0)

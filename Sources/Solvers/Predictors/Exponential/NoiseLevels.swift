@@ -16,9 +16,9 @@ struct NoiseLevel {
   /// σ
   var deviation: Double { moments.deviation }
   /// σ̃
-  var ratio: Double { moments.noiseRatio }
-  /// λ, half the logarithm of the signal-to-noise ratio
-  var logSNR: Double { -log(moments.noiseRatio) }
+  var noiseToSignal: Double { moments.noiseToSignal }
+  /// λ = ln(m/σ)
+  var logSignalToNoise: Double { -log(moments.noiseToSignal) }
 }
 
 /// The score as exponential integrators want it: as predicted noise ε̂ = −σ s, or as the mean D = (x + σ² s)/m of the data.
@@ -33,9 +33,9 @@ struct LevelEvaluator {
 
   func level(at t: Double) -> NoiseLevel { NoiseLevel(time: t, moments: kernel.moments(at: t)) }
 
-  /// The level with λ = `logSNR`, which lies between two others.
-  func level(logSNR: Double, from: NoiseLevel, to: NoiseLevel) -> NoiseLevel {
-    level(at: kernel.time(ofNoiseRatio: exp(-logSNR), from: to.time, to: from.time))
+  /// The level with λ = `logSignalToNoise`, which lies between two others.
+  func level(logSignalToNoise: Double, from: NoiseLevel, to: NoiseLevel) -> NoiseLevel {
+    level(at: kernel.time(ofNoiseToSignal: exp(-logSignalToNoise), from: to.time, to: from.time))
   }
 
   /// ε̂(x)
@@ -55,5 +55,5 @@ struct LevelEvaluator {
 /// x ← (m_s/m_t) x + m_s (σ̃_s − σ̃_t) ε̂: first order, and the whole of DDIM without noise. Finite for σ_s = 0.
 func eulerStep(_ x: Rows, noise: Rows, from: NoiseLevel, to: NoiseLevel) {
   ck_combine(
-    x.values, to.scale / from.scale, x.values, to.scale * (to.ratio - from.ratio), noise.values, x.size)
+    x.values, to.scale / from.scale, x.values, to.scale * (to.noiseToSignal - from.noiseToSignal), noise.values, x.size)
 }

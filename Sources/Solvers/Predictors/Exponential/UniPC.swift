@@ -54,7 +54,7 @@ public struct UniPC: Predictor {
     func step(_ x: Rows, _ step: Step) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       try score.denoised(x, at: from, into: now)
-      levels.now = from.logSNR
+      levels.now = from.logSignalToNoise
       if let startLevel { correct(x, from: startLevel, to: from) }
       let order = step.isFirstOrder ? 1 : min(method.order, known + 1)
       start.copy(x)
@@ -74,7 +74,7 @@ public struct UniPC: Predictor {
     }
 
     private func predict(_ x: Rows, from: NoiseLevel, to: NoiseLevel, order: Int) {
-      let h = to.logSNR - from.logSNR
+      let h = to.logSignalToNoise - from.logSignalToNoise
       sum.add(to.deviation / from.deviation, x)
       var d = -expm1(-h) * to.scale
       if order > 1 {
@@ -96,7 +96,7 @@ public struct UniPC: Predictor {
 
     /// Makes the last step again, now that D at its end is known: in `now`, with `last` that of its start.
     private func correct(_ x: Rows, from: NoiseLevel, to: NoiseLevel) {
-      let h = to.logSNR - from.logSNR
+      let h = to.logSignalToNoise - from.logSignalToNoise
       let (b, b1, b2, b3) = weights(h)
       let (r1, r2) = ((levels.older - levels.last) / h, (levels.oldest - levels.last) / h)
       // Of the two earlier D, and of the new one, whose r is 1.

@@ -3,11 +3,11 @@ import Core
 import Processes
 import Scores
 
-/// N steps of a predictor over a time grid, each after the corrector where there is one (Song et al. 2021, algorithm 1).
-/// Without a corrector it is the plain sampler of every method with fixed steps.
+/// A predictor takes N steps over a time grid: the plain loop of every method whose steps are chosen beforehand. With a
+/// corrector, which runs before each step, it is the predictor–corrector sampler (Song et al. 2021, algorithm 1).
 ///
 /// NFE a row: N (those of a predictor's step + those of the corrector's).
-public struct PredictorCorrector: Solver {
+public struct FixedSteps: Solver {
   public let predictor: any Predictor
   public let corrector: (any Corrector)?
   public let grid: (any TimeGrid)?
@@ -15,6 +15,7 @@ public struct PredictorCorrector: Solver {
   private let count: Int
 
   public var steps: Int? { count }
+  public var fixedSteps: FixedSteps? { self }
   public var limit: Limit { corrector == nil ? predictor.limit : .law }
   public var requires: Requirements { predictor.requires.union(corrector?.requires ?? []) }
 
@@ -28,7 +29,12 @@ public struct PredictorCorrector: Solver {
     case full
   }
 
-  /// - Parameter grid: default: the problem's.
+  /// - Parameters:
+  ///   - predictor: the method that takes the steps.
+  ///   - corrector: what runs before each step; nil for nothing.
+  ///   - steps: N, at least 1.
+  ///   - grid: where the steps begin and end; nil for the problem's grid.
+  ///   - lastStep: the order of the step that ends at ε.
   public init(
     _ predictor: any Predictor, corrector: (any Corrector)? = nil, steps: Int, grid: (any TimeGrid)? = nil,
     lastStep: LastStep = .auto
@@ -63,7 +69,7 @@ public struct PredictorCorrector: Solver {
     case .full: return false
     case .auto:
       guard count > 1, let kernel else { return false }
-      let levels = times.suffix(3).map { kernel.moments(at: $0).noiseRatio }
+      let levels = times.suffix(3).map { kernel.moments(at: $0).noiseToSignal }
       return levels[1] / levels[2] > (levels[0] / levels[1]) * (levels[0] / levels[1])
     }
   }

@@ -7,7 +7,7 @@ import Scores
 import Solvers
 import Testing
 
-@Suite("EDM's Heun sampler") struct HeunTests {
+@Suite("EDM's Heun sampler") struct EDMHeunTests {
   private static let (mean, deviation) = ([0.7, -1.2], 0.8)
 
   private func gaussian(_ family: Family) throws -> Sampler {
@@ -20,11 +20,11 @@ import Testing
     let kernel = try #require(sampler.problem.kernel)
     let (from, to) = (kernel.moments(at: 1), kernel.moments(at: sampler.problem.epsilon))
     // y − μ stretches as the deviation √(c² + σ̃²) of y = x/m does.
-    let stretch = hypot(Self.deviation, to.noiseRatio) / hypot(Self.deviation, from.noiseRatio)
+    let stretch = hypot(Self.deviation, to.noiseToSignal) / hypot(Self.deviation, from.noiseToSignal)
     let start = try sampler.prior(100)
     let errors = try [64, 128, 256, 512].map { steps in
       let end = try sampler.draw(
-        100, with: PredictorCorrector(Heun(), steps: steps, grid: KarrasGrid()), denoise: false
+        100, with: FixedSteps(EDMHeun(), steps: steps, grid: KarrasGrid()), denoise: false
       ).batch
       var worst = 0.0
       for i in 0..<100 {
@@ -48,7 +48,7 @@ import Testing
     let exact = try sampler.draw(256, with: flow, denoise: false).batch
     let errors = try [128, 256, 512].map { steps in
       let end = try sampler.draw(
-        256, with: PredictorCorrector(Heun(), steps: steps, grid: KarrasGrid()), denoise: false
+        256, with: FixedSteps(EDMHeun(), steps: steps, grid: KarrasGrid()), denoise: false
       ).batch
       return zip(end.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
     }
@@ -68,7 +68,7 @@ import Testing
     var x = Batch(rows: fixture.start)
     try x.withRows { rows in
       let context = try SolveContext(problem, rows: rows.span)
-      #expect(try PredictorCorrector(Heun(), steps: fixture.points - 1).solve(rows, in: context).accepted == 17)
+      #expect(try FixedSteps(EDMHeun(), steps: fixture.points - 1).solve(rows, in: context).accepted == 17)
       try context.denoise(rows, at: 0, step: 18)
       #expect(context.score.evaluations.allSatisfy { $0 == 35 })
     }
@@ -80,8 +80,8 @@ import Testing
   @Test("N steps cost 2 N evaluations, and one more for denoising; churn costs none", arguments: [1, 17])
   func cost(steps: Int) throws {
     let sampler = try gaussian(.vp)
-    for churn in [Heun.Churn.none, Heun.Churn(10)] {
-      let solver = PredictorCorrector(Heun(churn: churn), steps: steps, lastStep: .full)
+    for churn in [EDMHeun.Churn.none, EDMHeun.Churn(10)] {
+      let solver = FixedSteps(EDMHeun(churn: churn), steps: steps, lastStep: .full)
       for denoise in [false, true] {
         let statistics = try sampler.draw(300, with: solver, denoise: denoise).statistics
         #expect(statistics.nfeMax == 2 * steps + (denoise ? 1 : 0))
@@ -94,11 +94,11 @@ import Testing
   func churn(family: Family) throws {
     let sampler = try gaussian(family)
     let kernel = try #require(sampler.problem.kernel)
-    let (steps, churn) = (20, Heun.Churn(8, from: 0.05, to: 5, noise: 1.003))
+    let (steps, churn) = (20, EDMHeun.Churn(8, from: 0.05, to: 5, noise: 1.003))
     let samples = try sampler.draw(
-      30, with: PredictorCorrector(Heun(churn: churn), steps: steps, grid: KarrasGrid()), denoise: false)
+      30, with: FixedSteps(EDMHeun(churn: churn), steps: steps, grid: KarrasGrid()), denoise: false)
     let times = try sampler.problem.setting.times(steps: steps, grid: KarrasGrid())
-    let levels = times.map { kernel.moments(at: $0).noiseRatio }
+    let levels = times.map { kernel.moments(at: $0).noiseToSignal }
     var expected = try sampler.prior(30)
     let stream = NoiseStream(seed: sampler.problem.seed, purpose: .churn)
     let c2 = Self.deviation * Self.deviation
@@ -133,7 +133,7 @@ import Testing
     let count = 20_000
     let sampler = sampler(family, mixture, seed: 4)
     let batch = try sampler.draw(
-      count, with: PredictorCorrector(Heun(churn: .init(40)), steps: 200, grid: KarrasGrid())
+      count, with: FixedSteps(EDMHeun(churn: .init(40)), steps: 200, grid: KarrasGrid())
     ).batch
     let covariance = mixture.covariance
     for j in 0..<2 {
@@ -152,7 +152,7 @@ import Testing
     let score = try GaussianMixture.gaussian(mean: Self.mean, deviation: Self.deviation).score(under: process)
     func draw(_ epsilon: Double) throws -> Samples {
       try Sampler(process: process, score: score, dimension: 2, seed: 1, epsilon: epsilon)
-        .draw(20, with: PredictorCorrector(Heun(), steps: 40, grid: KarrasGrid()), denoise: false)
+        .draw(20, with: FixedSteps(EDMHeun(), steps: 40, grid: KarrasGrid()), denoise: false)
     }
     let (exact, near) = (try draw(0), try draw(1e-9))
     #expect(exact.statistics.nfeMax == 79 && near.statistics.nfeMax == 80)

@@ -2,18 +2,9 @@
 import Core
 import Glibc
 
-/// FNV-1a, 64 bits (Fowler, Noll and Vo): tells changed files, not forged ones.
-struct Checksum {
-  private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  mutating func add(_ bytes: some Sequence<UInt8>) {
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-  }
-
-  var text: String { String(hash, radix: 16) }
-
-  /// Of the names, the sizes and the contents of files; of more than 64 MB together, the times of their last change stand
-  /// for the contents, as reading them would take longer than a check of a config should.
+extension Checksum {
+  /// The checksum of the names, sizes and contents of files. Where they have more than 64 MB together, the times of their
+  /// last change stand for the contents, as reading them would take longer than a check of a config should.
   static func text(of files: [(name: String, path: String)]) throws -> String {
     var checksum = Checksum()
     let states = try files.map { try FileBytes.state(of: $0.path) }

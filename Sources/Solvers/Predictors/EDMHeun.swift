@@ -17,7 +17,7 @@ import Scores
 /// NFE a row: 2 a step. The grid ends at σ̃(ε) > 0; denoising there is the paper's last, Euler step to 0. So N intervals and
 /// the denoising are its sampler of N + 1 steps and 2 N + 1 evaluations. σ̂ is at most σ̃(T), where the process ends: the
 /// first step has no churn.
-public struct Heun: EmbeddedPredictor {
+public struct EDMHeun: EmbeddedPredictor {
   /// How much noise is added between steps.
   public struct Churn: Sendable, Equatable {
     /// S_churn ≥ 0
@@ -38,8 +38,8 @@ public struct Heun: EmbeddedPredictor {
     }
 
     /// γ at σ̃, in a solve of N steps.
-    func rate(at ratio: Double, steps: Int) -> Double {
-      ratio >= lowest && ratio <= highest ? min(amount / Double(steps), 2.0.squareRoot() - 1) : 0
+    func rate(at noiseToSignal: Double, steps: Int) -> Double {
+      noiseToSignal >= lowest && noiseToSignal <= highest ? min(amount / Double(steps), 2.0.squareRoot() - 1) : 0
     }
   }
 
@@ -47,8 +47,10 @@ public struct Heun: EmbeddedPredictor {
 
   public var requires: Requirements { .kernel }
   public var limit: Limit { churn.amount > 0 ? .law : .flow }
-  /// Of the Euler step that it holds.
+  /// That of the Euler step inside.
   public var errorOrder: Double { 2 }
+  /// Churn is a share of a number of steps that is known beforehand: there is no adaptive form of it.
+  public var embedded: (any EmbeddedPredictor)? { churn.amount > 0 ? nil : self }
 
   public init(churn: Churn = .none) { self.churn = churn }
 
@@ -78,12 +80,12 @@ public struct Heun: EmbeddedPredictor {
     func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws {
       let n = x.size
       var (t, from) = (step.from, kernel.moments(at: step.from))
-      let rate = churn.rate(at: from.noiseRatio, steps: step.count)
+      let rate = step.count.map { churn.rate(at: from.noiseToSignal, steps: $0) } ?? 0
       start.copy(x)
       if rate > 0 {
-        t = kernel.time(ofNoiseRatio: (1 + rate) * from.noiseRatio, from: t, to: duration)
+        t = kernel.time(ofNoiseToSignal: (1 + rate) * from.noiseToSignal, from: t, to: duration)
         let raised = kernel.moments(at: t)
-        let added = max(0, raised.noiseRatio * raised.noiseRatio - from.noiseRatio * from.noiseRatio)
+        let added = max(0, raised.noiseToSignal * raised.noiseToSignal - from.noiseToSignal * from.noiseToSignal)
         stream.normals(into: score, step: step.index)
         ck_combine(
           start.values, raised.scale / from.scale, x.values, raised.scale * churn.noise * added.squareRoot(),
@@ -92,16 +94,16 @@ public struct Heun: EmbeddedPredictor {
       }
       let to = kernel.moments(at: step.to)
       // In x_s = m_s y: the lengths of the step along the scores at its two ends.
-      let ratio = to.scale / from.scale
-      let length = to.scale * (from.noiseRatio - to.noiseRatio)
+      let growth = to.scale / from.scale
+      let length = to.scale * (from.noiseToSignal - to.noiseToSignal)
       try evaluator.evaluate(start, at: .all(t), into: score)
-      ck_combine(next.values, ratio, start.values, length * from.deviation, score.values, n)
+      ck_combine(next.values, growth, start.values, length * from.deviation, score.values, n)
       lower?.copy(next)
       // There is no score at σ = 0.
-      if step.isFirstOrder || to.noiseRatio == 0 { return }
+      if step.isFirstOrder || to.noiseToSignal == 0 { return }
       try evaluator.evaluate(next, at: .all(step.to), into: later)
       ck_combine3(
-        next.values, ratio, start.values, 0.5 * length * from.deviation, score.values, 0.5 * length * to.deviation,
+        next.values, growth, start.values, 0.5 * length * from.deviation, score.values, 0.5 * length * to.deviation,
         later.values, n)
     }
   }

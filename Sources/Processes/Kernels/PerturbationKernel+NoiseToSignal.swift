@@ -4,24 +4,24 @@ import Glibc
 extension PerturbationKernel {
   /// N + 1 times of equal steps of λ = ln(m/σ), from a later time to an earlier one.
   /// - Precondition: σ/m grows from above 0 at `end` to a finite value at `start`, and N > 0.
-  public func times(equalInLogSNRFrom start: Double, to end: Double, steps: Int) -> [Double] {
-    let (high, low) = (moments(at: start).noiseRatio, moments(at: end).noiseRatio)
+  public func times(equalInLogSignalToNoiseFrom start: Double, to end: Double, steps: Int) -> [Double] {
+    let (high, low) = (moments(at: start).noiseToSignal, moments(at: end).noiseToSignal)
     return (0...steps).map { i in
       if i == 0 { return start }
       if i == steps { return end }
-      let ratio = exp(log(high) + Double(i) / Double(steps) * log(low / high))
-      return time(ofNoiseRatio: ratio, from: end, to: start)
+      let noiseToSignal = exp(log(high) + Double(i) / Double(steps) * log(low / high))
+      return time(ofNoiseToSignal: noiseToSignal, from: end, to: start)
     }
   }
 
-  /// The time t in [start, end] at which σ̃(t) = σ/m is `ratio`, to 1e-13 of σ̃ or to the kernel's own rounding; the
+  /// The time t in [start, end] at which σ̃(t) = σ/m is `wanted`, to 1e-13 of σ̃ or to the kernel's own rounding; the
   /// nearer end where σ̃ does not reach it.
   ///
   /// For an affine process dv/dt = 2 a v + g² and d ln m/dt = a give dσ̃²/dt = d(v/m²)/dt = g²/m² ≥ 0: σ̃ grows with
   /// time under every such process, and its inverse is well defined wherever there is noise. Found on ln σ̃ by the
   /// method of Anderson and Björck (1973), regula falsi that never loses its bracket: some ten evaluations.
-  public func time(ofNoiseRatio ratio: Double, from start: Double, to end: Double) -> Double {
-    func excess(_ t: Double) -> Double { log(moments(at: t).noiseRatio / ratio) }
+  public func time(ofNoiseToSignal wanted: Double, from start: Double, to end: Double) -> Double {
+    func excess(_ t: Double) -> Double { log(moments(at: t).noiseToSignal / wanted) }
     var (a, b) = (start, end)
     var (fa, fb) = (excess(a), excess(b))
     // The ends also take ratios of 0 and ∞.

@@ -3,7 +3,7 @@ import Core
 import Processes
 
 /// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with noise at ε.
-public struct LogSNRGrid: TimeGrid {
+public struct LogSignalToNoiseGrid: TimeGrid {
   public init() {}
 
   public func times(
@@ -13,11 +13,11 @@ public struct LogSNRGrid: TimeGrid {
     guard let kernel else {
       throw InputError("the log-snr grid needs a process whose noise σ/m is known at every time")
     }
-    let (high, low) = (kernel.moments(at: start).noiseRatio, kernel.moments(at: end).noiseRatio)
+    let (high, low) = (kernel.moments(at: start).noiseToSignal, kernel.moments(at: end).noiseToSignal)
     guard high.isFinite, low > 0, low < high else {
       throw InputError(
         "the log-snr grid needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
     }
-    return kernel.times(equalInLogSNRFrom: start, to: end, steps: steps)
+    return kernel.times(equalInLogSignalToNoiseFrom: start, to: end, steps: steps)
   }
 }
