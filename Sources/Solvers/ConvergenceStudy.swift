@@ -54,7 +54,7 @@ public struct ConvergenceStudy: Sendable {
     self.threads = threads
     exact = ReferenceSolver(
       SamplingSetting(
-        process: process, epsilon: self.epsilon, grid: process.samplingSpacing.grid, traits: score.traits))
+        process, epsilon: self.epsilon, grid: process.sde.samplingSpacing.grid, traits: score.traits))
   }
 
   /// The exact ends of all rows on a grid: of the flow where `isStochastic` is false.
