@@ -79,12 +79,16 @@ let package = Package(
       path: "Experiments/Extending/Sources/MyKinds"),
     tests("ExtendingTests", on: ["ExtendingExample", "Commands", "ScoreSDE"]),
 
+    // Counts what a test's thread takes from the heap.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
     tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests("NetworksTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
     tests("ModelsTests", on: ["Models", "Networks", "Tensors", "Processes", "Core"], resources: [.copy("Fixtures")]),
-    tests("SolversTests", on: ["Solvers", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]),
+    tests(
+      "SolversTests", on: ["Solvers", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter"],
+      resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
     tests("TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),
