@@ -82,11 +82,20 @@ let package = Package(
       path: "Experiments/Extending/Sources/MyKinds"),
     tests("ExtendingTests", on: ["ExtendingExample", "Commands", "ScoreSDE"]),
 
+    // Counts what a test's thread takes from the heap.
+    .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
+    tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests(
-      "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL"], resources: [.copy("Fixtures")]
-    ),
+      "NetworksTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      resources: [.copy("Fixtures")]),
+    tests(
+      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      resources: [.copy("Fixtures")]),
+    tests(
+      "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter"],
+      resources: [.copy("Fixtures")]),
     tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
     tests(
       "TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core"]),
