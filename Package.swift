@@ -13,7 +13,10 @@ let usesOneDNN = kernels == "onednn"
 
 /// A floor of the house: `name` imports the floors listed, all of them below it.
 func floor(_ name: String, on below: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-  .target(name: name, dependencies: below, resources: resources)
+  let readme = "\(Context.packageDirectory)/Sources/\(name)/README.md"
+  return .target(
+    name: name, dependencies: below, exclude: FileManager.default.fileExists(atPath: readme) ? ["README.md"] : [],
+    resources: resources)
 }
 
 func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource]? = nil) -> Target {

@@ -84,7 +84,8 @@ import Testing
     var out = x
     ck_silu(&out, x, Int32(order), x.count)
     for i in x.indices {
-      // Absolute: factors like 1 − s and 2 + x (1 − 2 s) cancel to a float's 6e-8, times |x| where s c is not yet small.
+      // Absolute: factors like 1 − s and 2 + x (1 − 2 s) cancel to a float's 6e-8, times |x| where s c is not yet
+      // small.
       #expect(
         abs(Double(out[i]) - Self.silu(Double(x[i]), order: order)) < 1e-6 * max(1, abs(Double(out[i]))), "\(x[i])")
     }

@@ -2,7 +2,8 @@
 import Core
 import Processes
 
-/// A stochastic Runge–Kutta method of the reverse SDE for noise that does not depend on the state. A tableau says which:
+/// A stochastic Runge–Kutta method of the reverse SDE for noise that does not depend on the state. A tableau says
+/// which:
 ///
 ///     AdditiveRungeKutta(.sra1)
 ///
