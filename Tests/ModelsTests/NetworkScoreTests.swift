@@ -5,6 +5,7 @@ import Models
 import Networks
 import Processes
 import Tensors
+import TestSupport
 import Testing
 
 /// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label alone.

@@ -4,6 +4,7 @@ import Foundation
 import Models
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Safetensors") struct SafetensorsTests {
