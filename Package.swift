@@ -13,15 +13,10 @@ let usesOneDNN = kernels == "onednn"
 
 /// A floor of the house: `name` imports the floors listed, all of them below it.
 func floor(_ name: String, on below: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-<<<<<<< HEAD
   let readme = "\(Context.packageDirectory)/Sources/\(name)/README.md"
   return .target(
     name: name, dependencies: below, exclude: FileManager.default.fileExists(atPath: readme) ? ["README.md"] : [],
     resources: resources)
-=======
-  let readme = FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Sources/\(name)/README.md")
-  return .target(name: name, dependencies: below, exclude: readme ? ["README.md"] : [], resources: resources)
->>>>>>> 604eaf7 (wip2)
 }
 
 func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource]? = nil) -> Target {
