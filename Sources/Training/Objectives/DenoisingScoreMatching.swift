@@ -55,14 +55,12 @@ package struct DenoisingScoreMatching: TrainingObjective {
     private let objective: DenoisingScoreMatching
     private let seed: UInt64
     private let noise: RowStorage
-    private let indices: [Int]
     private var coefficients: [Double]
 
     init(_ objective: DenoisingScoreMatching, rows: Int, seed: UInt64) {
       self.objective = objective
       self.seed = seed
       noise = RowStorage(RowSpan(first: 0, count: rows, dimension: objective.network.network.dimension))
-      indices = Array(0..<rows)
       coefficients = Array(repeating: 0, count: 4 * rows)
     }
 
@@ -83,7 +81,7 @@ package struct DenoisingScoreMatching: TrainingObjective {
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: dimension)
       ck_perturb(
-        input.values, target.values, shard.data.baseAddress!, indices, z.values, coefficients, rows.count, dimension)
+        input.values, target.values, shard.data.baseAddress!, z.values, coefficients, rows.count, dimension)
       let output = score.network.forward(
         input, noiseLevel: noiseLevel, second: nil, condition: shard.classes, on: tape)
       return tape.weightedSquares(tape.sum(1, output, -1, target), by: weight)
