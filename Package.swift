@@ -13,7 +13,10 @@ let usesOneDNN = kernels == "onednn"
 
 /// A floor of the house: `name` imports the floors listed, all of them below it.
 func floor(_ name: String, on below: [Target.Dependency], resources: [Resource]? = nil) -> Target {
-  .target(name: name, dependencies: below, resources: resources)
+  let readme = "\(Context.packageDirectory)/Sources/\(name)/README.md"
+  return .target(
+    name: name, dependencies: below, exclude: FileManager.default.fileExists(atPath: readme) ? ["README.md"] : [],
+    resources: resources)
 }
 
 func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource]? = nil) -> Target {
@@ -84,14 +87,17 @@ let package = Package(
 
     // Counts what a test's thread takes from the heap.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    .target(name: "TestSupport", dependencies: ["Networks", "Tensors", "Core"], path: "Tests/Support"),
     tests("CoreTests", on: ["Core", "CKernels"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
-    tests("TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels"], resources: [.copy("Fixtures")]),
     tests(
-      "NetworksTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      "TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels", "TestSupport"], resources: [.copy("Fixtures")]),
+    tests(
+      "NetworksTests",
+      on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
     tests(
-      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core"],
+      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport"],
       resources: [.copy("Fixtures")]),
     tests(
       "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter"],

@@ -9,6 +9,7 @@
 #include "direct.h"
 #include "patches.h"
 #include "pointwise.h"
+#include "turn.h"
 #include "winograd.h"
 
 // MARK: Prepared weights
@@ -29,7 +30,6 @@ enum { BUCKETS = 512 };
 
 struct ck_prepared_weights {
   pthread_mutex_t lock;
-  size_t bytes;
   entry *buckets[BUCKETS];
 };
 
@@ -59,7 +59,6 @@ void ck_prepared_weights_free(ck_prepared_weights *p) {
   free(p);
 }
 
-size_t ck_prepared_weights_bytes(const ck_prepared_weights *p) { return p->bytes; }
 
 static size_t form_floats(const ck_convolution *s, int form) {
   return form <= FORM_WINOGRAD_TRANSPOSED
@@ -90,7 +89,6 @@ static const float *kept(ck_prepared_weights *p, const ck_convolution *s, const 
     pthread_mutex_init(&e->lock, NULL);
     e->next = p->buckets[bucket];
     p->buckets[bucket] = e;
-    p->bytes += e->floats * sizeof(float);
   }
   pthread_mutex_unlock(&p->lock);
   pthread_mutex_lock(&e->lock);
@@ -143,7 +141,6 @@ void ck_workspace_free(ck_workspace *w) {
   free(w);
 }
 
-size_t ck_workspace_bytes(const ck_workspace *w) { return (w->scratch_floats + w->forms_floats) * sizeof(float); }
 
 static float *grown(float **memory, size_t *have, size_t floats) {
   if (floats > *have) {

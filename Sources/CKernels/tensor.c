@@ -113,17 +113,17 @@ CK_KERNEL(double, ck_weighted_squares, (const float *x, const float *weight, siz
 }
 
 CK_KERNEL(void, ck_perturb,
-          (float *input, float *target, const float *data, const double *noise,
-           const double *coefficients, size_t rows, size_t dimension),
+          (float *input, float *target, const float *data, const double *noise, const double *coefficients,
+           size_t rows, size_t dimension),
           (input, target, data, noise, coefficients, rows, dimension)) {
   for (size_t r = 0; r < rows; r++, coefficients += 4) {
     const double a = coefficients[0], b = coefficients[1], c = coefficients[2], d = coefficients[3];
-    const float *x = data + r * dimension;
     for (size_t j = 0; j < dimension; j++) {
-      const double z = noise[j], value = (double)x[j];
+      const double z = noise[j], value = (double)data[j];
       input[j] = (float)(a * value + b * z);
       target[j] = (float)(c * value + d * z);
     }
+    data += dimension;
     noise += dimension;
     input += dimension;
     target += dimension;

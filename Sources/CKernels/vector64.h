@@ -22,12 +22,6 @@ CK_INLINE i64x8 i64_all(int64_t a) { return (i64x8){a, a, a, a, a, a, a, a}; }
 CK_INLINE f64x8 f64_load(const double *p) { return *(const f64x8_unaligned *)p; }
 CK_INLINE void f64_store(double *p, f64x8 a) { *(f64x8_unaligned *)p = a; }
 
-/// The first `n` < 8 values of p, the rest `fill`.
-CK_INLINE f64x8 f64_load_part(const double *p, size_t n, double fill) {
-  f64x8 a = f64_all(fill);
-  for (size_t i = 0; i < n; i++) a[i] = p[i];
-  return a;
-}
 CK_INLINE void f64_store_part(double *p, f64x8 a, size_t n) {
   for (size_t i = 0; i < n; i++) p[i] = a[i];
 }

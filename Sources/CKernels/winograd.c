@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "winograd.h"
 #include <string.h>
-#include "vector32.h"
+#include "turn_block.h"
 
 // Tiles are worked off in blocks whose transformed inputs (36 matrices of tiles x channels) stay in a core's second
 // cache, while weights stream by in panels of 32 outputs.
 
-enum { POINTS = 36, PANEL = 32, MOST_TILES = 96, PIECE = 16 * PANEL + 16 };
+enum { POINTS = 36, PANEL = 32, MAXIMUM_TILES = 96, PIECE = 16 * PANEL + 16 };
 
 typedef struct {
   size_t down, across, per_image, total;  // tiles
@@ -23,11 +23,11 @@ static size_t point_stride(size_t tiles, size_t channels) { return tiles * chann
 static size_t block_of(size_t tiles, size_t floats_per_tile) {
   size_t block = 400000 / (POINTS * floats_per_tile);
   block = block < 12 ? 12 : block / 12 * 12;
-  return block > MOST_TILES ? MOST_TILES : block < tiles ? block : tiles;
+  return block > MAXIMUM_TILES ? MAXIMUM_TILES : block < tiles ? block : tiles;
 }
 
 static size_t forward_block(const ck_convolution *s, size_t tiles) { return block_of(tiles, 16 * (size_t)s->in_blocks); }
-static size_t weights_block(size_t tiles) { return tiles < MOST_TILES ? tiles : MOST_TILES; }
+static size_t weights_block(size_t tiles) { return tiles < MAXIMUM_TILES ? tiles : MAXIMUM_TILES; }
 
 /// Transformed weights: panels of 32 outputs, the last of 16 where their number of blocks is odd, each of
 /// [point][input][output] with the same care for cache sets.
@@ -118,44 +118,6 @@ CK_INLINE void transform_weights(const float *w, float *prepared, size_t point, 
       for (size_t i = 0; i < 6; i++) f32_store(prepared + (6 * i + j) * point + c * row, full[i], 16);
     }
   }
-}
-
-/// Transposes a 16 x 16 block: halves, quarters, pairs and neighbours change places.
-CK_INLINE void turn_block(const float *from, float *to) {
-  f32x16 v[16], t[16];
-  for (int i = 0; i < 16; i++) v[i] = f32_load(from + 16 * i, 16);
-  for (int i = 0; i < 16; i++) {
-    const f32x16 a = v[i & ~8], b = v[i | 8];
-    t[i] = i & 8 ? __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
-                 : __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-  }
-  for (int i = 0; i < 16; i++) {
-    const f32x16 a = t[i & ~4], b = t[i | 4];
-    v[i] = i & 4 ? __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
-                 : __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-  }
-  for (int i = 0; i < 16; i++) {
-    const f32x16 a = v[i & ~2], b = v[i | 2];
-    t[i] = i & 2 ? __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-                 : __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-  }
-  for (int i = 0; i < 16; i++) {
-    const f32x16 a = t[i & ~1], b = t[i | 1];
-    f32_store(to + 16 * i,
-              i & 1 ? __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
-                    : __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-              16);
-  }
-}
-
-CK_KERNEL(void, ck_turn_weights,
-          (float *out, const float *w, size_t in_blocks, size_t out_blocks, size_t taps, int swapped),
-          (out, w, in_blocks, out_blocks, taps, swapped)) {
-  for (size_t o = 0; o < out_blocks; o++)
-    for (size_t i = 0; i < in_blocks; i++) {
-      float *to = out + (swapped ? i * out_blocks + o : o * in_blocks + i) * taps * 256;
-      for (size_t k = 0; k < taps; k++, w += 256, to += 256) turn_block(w, to);
-    }
 }
 
 CK_KERNEL(void, ck_winograd_weights,
@@ -350,7 +312,7 @@ CK_KERNEL(void, ck_winograd_forward,
   float *v = scratch, *m = scratch + POINTS * v_stride;
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
-    place places[MOST_TILES];
+    place places[MAXIMUM_TILES];
     transform_inputs(s, &t, first, count, x, places, v, v_stride);
     for (size_t o = 0; o < out_blocks; o += 2) {
       const int wide = o + 1 < out_blocks;
@@ -385,7 +347,7 @@ CK_KERNEL(void, ck_winograd_back_weights,
   if (dbias && !accumulate) memset(dbias, 0, out * sizeof(float));
   for (size_t first = 0; first < t.total; first += block) {
     const size_t count = t.total - first < block ? t.total - first : block;
-    place places[MOST_TILES];
+    place places[MAXIMUM_TILES];
     transform_inputs(s, &t, first, count, x, places, v, v_stride);
     for (size_t b = 0; b < out_blocks; b++) {
       f32x16 sum = f32_all(0);

@@ -17,6 +17,3 @@ void ck_winograd_forward(const ck_convolution *shape, size_t images, const float
                          const float *bias, float *y, float *scratch);
 void ck_winograd_back_weights(const ck_convolution *shape, size_t images, const float *x, const float *dy,
                               float *dweights, float *dbias, int accumulate, float *scratch);
-
-/// Every 16 x 16 block of weights transposed, and the order of blocks swapped on request.
-void ck_turn_weights(float *out, const float *weights, size_t in_blocks, size_t out_blocks, size_t taps, int swapped);

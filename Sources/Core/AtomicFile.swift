@@ -16,8 +16,8 @@ public struct WriteError: Error, CustomStringConvertible, Sendable, Equatable {
   public var description: String { "\(path): cannot be written (\(reason))" }
 }
 
-/// Files that are there as a whole or not at all: they are written under a temporary name beside their own, brought to the
-/// disk, and renamed.
+/// Files that are there as a whole or not at all: they are written under a temporary name beside their own, brought to
+/// the disk, and renamed.
 ///
 /// A device or a pipe is written as it is, as its name must stay.
 public enum AtomicFile {

@@ -49,7 +49,7 @@ public struct Batch: Sendable, Equatable {
     }
   }
 
-  /// Runs `body` on every shard of `size` rows, in parallel; see `Shards.forEach` for order and errors.
+  /// Runs `body` on every shard of `size` rows, in parallel. `Shards.forEach` says in which order, and what errors do.
   public mutating func forEachShard(
     of size: Int = Shards.rows, threads: Int, _ body: @Sendable (Rows) throws -> Void
   ) throws {

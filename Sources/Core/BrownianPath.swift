@@ -7,17 +7,28 @@ public protocol BrownianPath: Sendable {
 }
 
 public protocol BrownianWalker: AnyObject {
-  /// Writes the normalised increment z = (W(s) − W(t)) / √h, h = |s − t|, a standard normal for every row and coordinate,
-  /// and, where asked, the normalised area √(12/h) H between the path and its chord,
+  /// Writes the normalised increment z = (W(s) − W(t)) / √h, h = |s − t|, a standard normal for every row and
+  /// coordinate, and, where asked, the normalised area √(12/h) H between the path and its chord,
   ///
   ///     H = 1/h ∫ (W(u) − chord(u)) du  over the step,
   ///
   /// a standard normal that is independent of the increment (Foster, Lyons and Oberhauser 2020).
-  /// - Parameter step: counts the solver's steps from 0.
+  /// - Parameters:
+  ///   - t: the time at which the step begins.
+  ///   - s: the time at which it ends.
+  ///   - step: the number of the solver's step, from 0.
+  ///   - z: the increments, rows × dimension.
+  ///   - area: the areas, of the shape of z; nil where nobody asks for them.
   func increment(from t: Double, to s: Double, step: Int, into z: Rows, area: Rows?)
 }
 
 extension BrownianWalker {
+  /// Writes the normalised increment alone.
+  /// - Parameters:
+  ///   - t: the time at which the step begins.
+  ///   - s: the time at which it ends.
+  ///   - step: the number of the solver's step, from 0.
+  ///   - z: the increments, rows × dimension.
   public func increment(from t: Double, to s: Double, step: Int, into z: Rows) {
     increment(from: t, to: s, step: step, into: z, area: nil)
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What is known of a row besides x. Nothing is a value of its own: a network may be trained on rows whose condition was
-/// dropped, and guidance asks for the score without one.
+/// What is known of a row besides x. Nothing is a value of its own: a network may be trained on rows whose condition
+/// was dropped, and guidance asks for the score without one.
 public enum Condition: Sendable, Equatable {
   case nothing
   /// A class, from 0.

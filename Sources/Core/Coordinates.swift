@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// An invertible map between data x and the coordinates y that a model sees, y = φ(x): standardised, logarithms, an
-/// autoencoder's latents. Data goes through it before training and encoding, samples come back before pictures and metrics,
-/// and where the determinant is known, log p(x) = log p(y) + ln |det ∂y/∂x|.
+/// autoencoder's latents. Data goes through it before training and encoding, samples come back before pictures and
+/// metrics, and where the determinant is known, log p(x) = log p(y) + ln |det ∂y/∂x|.
 public protocol Coordinates: Sendable {
   /// How many coordinates data of `dimension` values have.
   func dimension(of dimension: Int) -> Int

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// One Brownian motion per row, the same for every solver whatever its steps: strong errors can be compared, and adaptive
-/// solvers may reject steps without a bias. A virtual tree (Jelinčič, Foster and Kidger 2024), keyed by node: nothing is
-/// stored but the nodes on the way to the last two times.
+/// One Brownian motion per row, the same for every solver whatever its steps: strong errors can be compared, and
+/// adaptive solvers may reject steps without a bias. It is a virtual tree (Jelinčič, Foster and Kidger 2024) whose
+/// numbers are keyed by node: only the nodes on the way to the last two times are stored.
 ///
 /// Every cell [a, b] of width w knows its increment W and area H. Its halves follow from two normals,
 ///
 ///     W_left = W/2 + 3/2 H + Z,  H_left, H_right = H/4 − Z/2 ± N/2,    Z ~ N(0, w/16), N ~ N(0, w/12),
 ///
-/// down to cells of width duration / 2^depth. Inside such a cell the path and its integral are drawn from their law given
-/// the cell's W and H, with one pair of normals per cell: a solver sees exact Brownian increments and areas as long as no
-/// cell holds two of its times; `depth(for:)` gives such a depth.
+/// down to cells of width duration / 2^depth. Inside such a cell the path and its integral are drawn from their law
+/// given the cell's W and H, with one pair of normals per cell: a solver sees exact Brownian increments and areas as
+/// long as no cell holds two of its times; `depth(for:)` gives such a depth.
 public struct CoupledPath: BrownianPath {
   public let stream: NoiseStream
   public let duration: Double
   public let depth: Int
 
-  /// For solvers that choose their steps as they go: exact for steps above 2⁻²⁰ of the duration.
+  /// The depth for solvers that choose their steps on the way. It is exact for steps above 2⁻²⁰ of the duration.
   public static let depthOfAnySteps = 22
 
   /// - Parameter depth: 1 to 48.
@@ -28,12 +28,13 @@ public struct CoupledPath: BrownianPath {
     self.depth = depth
   }
 
-  /// log₂ of the number of steps, rounded up, plus 2: every step spans at least three cells.
+  /// The depth for so many equal steps: log₂ of their number, rounded up, plus 2. Every step spans at least three
+  /// cells.
   public static func depth(for steps: Int) -> Int {
     max(1, Int.bitWidth - max(0, steps - 1).leadingZeroBitCount) + 2
   }
 
-  /// As above, for the times of any grid: by the shortest of their steps. At most 48.
+  /// The depth for the times of any grid, which follows from the shortest of their steps; at most 48.
   public static func depth(for times: [Double], duration: Double) -> Int {
     let shortest = zip(times, times.dropFirst()).map { abs($0 - $1) }.min() ?? duration
     return depth(for: Int(min(duration / shortest * (1 - 1e-9), 0x1p46).rounded(.up)))
@@ -135,8 +136,8 @@ public struct CoupledPath: BrownianPath {
         first.rows.values, second.rows.values, width, isLeft ? 0 : 1, first.rows.size)
     }
 
-    /// W and J at the share x of a cell, given the cell's W and H: Gaussian, with the moments of Brownian motion on [0, 1]
-    /// and its integral conditioned on both at 1, in units of the width.
+    /// Draws W and J at the share x of a cell, given the cell's W and H. They are Gaussian, with the moments of
+    /// Brownian motion on [0, 1] and its integral conditioned on both at 1, in units of the width.
     private func inside(_ cell: Cell, _ x: Double, width: Double, _ point: Point) {
       let root = width.squareRoot()
       // Cov with (W(1), J(1)), times the inverse [[4, −6], [−6, 12]] of their covariance.

@@ -28,8 +28,8 @@ public final class RowStorage {
   @inlinable
   public func view(like x: Rows) -> Rows { view(of: x.first..<x.first + x.count) }
 
-  /// Makes several rows of one shape for the length of a call. Swift may free an object after its last use, even while a
-  /// view of its memory is still in use: this keeps it.
+  /// Makes several rows of one shape for the length of a call. Swift may free an object after its last use, even while
+  /// a view of its memory is still in use: this keeps it.
   public static func with<Result>(_ span: RowSpan, count: Int, _ body: ([Rows]) throws -> Result) rethrows -> Result {
     let storages = (0..<count).map { _ in RowStorage(span) }
     return try withExtendedLifetime(storages) { try body(storages.map(\.rows)) }

@@ -2,8 +2,8 @@
 
 /// A view of consecutive rows of a batch: `count` × `dimension` doubles, row-major.
 ///
-/// It owns nothing, is made by whoever owns the memory, and stays on the thread it was made on. Parts of it come from its own
-/// methods, which check their bounds in debug builds.
+/// It owns nothing, is made by whoever owns the memory, and stays on the thread it was made on. Parts of it come from
+/// its own methods, which check their bounds in debug builds.
 public struct Rows {
   public let values: UnsafeMutablePointer<Double>
   /// The index of the first row within the whole batch. Random numbers are keyed by it.

@@ -9,7 +9,7 @@ public struct Shards: Sendable {
   /// The block size of solvers and scores.
   public static let rows = 256
 
-  /// How many threads to use when nobody says: one per processor.
+  /// The default number of threads: one per processor.
   public static let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
   public let rowCount: Int
@@ -27,7 +27,8 @@ public struct Shards: Sendable {
     shard * size..<min((shard + 1) * size, rowCount)
   }
 
-  /// Runs `body` once per shard on up to `threads` workers; each worker carries a shard from its first step to its last.
+  /// Runs `body` once per shard on up to `threads` workers; each worker carries a shard from its first step to its
+  /// last.
   ///
   /// All shards are finished before the error of the lowest failing one is thrown, so that an outcome never depends on
   /// timing.
@@ -35,8 +36,8 @@ public struct Shards: Sendable {
     try forEach(threads: threads) { shard, rows, _ in try body(shard, rows) }
   }
 
-  /// As above, and tells which of the `threads` workers is at it, for a workspace that outlives the call. What is
-  /// computed must not depend on it.
+  /// Runs `body` once per shard, and tells it which of the `threads` workers runs it, for a workspace that outlives the
+  /// call. What is computed must not depend on the worker.
   public func forEach(
     threads: Int, _ body: @Sendable (_ shard: Int, _ rows: Range<Int>, _ worker: Int) throws -> Void
   ) throws {

@@ -4,12 +4,12 @@ import Synchronization
 
 /// SIGINT, SIGTERM and SIGHUP: what people and systems stop a program with.
 ///
-/// No compute thread may take such a signal. The kernel writes a signal frame below the stack pointer of the thread that
-/// takes it, and oneDNN's generated code keeps data there: the heap is corrupted afterwards. Therefore the signals are
-/// blocked on every worker, and a program takes them on a thread that does nothing else.
+/// No compute thread may take such a signal. The kernel writes a signal frame below the stack pointer of the thread
+/// that takes it, and oneDNN's generated code keeps data there: the heap is corrupted afterwards. Therefore the signals
+/// are blocked on every worker, and a program takes them on a thread that does nothing else.
 ///
-/// The first signal asks for an orderly end where somebody listens (`Listener`), as a training does; elsewhere it ends the
-/// program at once. The second always ends it at once, without the temporary files that are being written
+/// The first signal asks for an orderly end where somebody listens (`Listener`), as a training does; elsewhere it ends
+/// the program at once. The second always ends it at once, without the temporary files that are being written
 /// (`AtomicFile`). The exit code is 128 + the signal's number.
 public enum StopSignals {
   private static let listeners = Atomic<Int>(0)
@@ -26,8 +26,8 @@ public enum StopSignals {
   /// Blocks the signals on this thread, and so on all threads that it starts from now on, and takes them on a new one.
   /// A signal that the program was started to ignore (`nohup`, a job in the background) stays ignored.
   ///
-  /// To be called once, as the first thing that a program does. A library's user who does not call it keeps the signals to
-  /// themselves, and may hand one on by `request`.
+  /// To be called once, as the first thing that a program does. A library's user who does not call it keeps the signals
+  /// to themselves, and may hand one on by `request`.
   public static func watch() {
     guard !isWatching.exchange(true, ordering: .acquiringAndReleasing) else { return }
     var signals = stopSignals(where: { number in

@@ -13,7 +13,7 @@ public struct MLP: Network {
   public let layout: ParameterLayout
   private let weights, biases: [Int]
   private let embedding: ConditionEmbedding?
-  private let beginnings: [String: LayerBuilder.Beginning]
+  private let builder: LayerBuilder
 
   public var noiseInput: NoiseLevelInput { features.noiseInput }
   public var knowsNothing: Bool { embedding != nil }
@@ -39,14 +39,14 @@ public struct MLP: Network {
     var biases: [Int] = []
     let widths = [dimension + features.count + (condition == .nothing ? 0 : features.count)] + hidden + [output]
     for i in 0..<widths.count - 1 {
-      weights.append(builder.layout.add("layers.\(i).weight", shape: [widths[i + 1], widths[i]]))
-      biases.append(builder.layout.add("layers.\(i).bias", shape: [widths[i + 1]]))
+      weights.append(builder.parameter("layers.\(i).weight", shape: [widths[i + 1], widths[i]], .zeros))
+      biases.append(builder.parameter("layers.\(i).bias", shape: [widths[i + 1]], .zeros))
     }
     var embedding = ConditionEmbedding(condition, width: features.count, &builder)
     embedding?.addNothing(&builder)
     self.embedding = embedding
     layout = builder.layout
-    beginnings = builder.beginnings
+    self.builder = builder
     self.weights = weights
     self.biases = biases
   }
@@ -55,8 +55,7 @@ public struct MLP: Network {
   /// first prediction is nearly zero. Embeddings of conditions begin as `LayerBuilder` says.
   public func initialParameters(seed: UInt64) -> [Float] {
     let stream = NoiseStream(seed: seed, purpose: .weights)
-    var values = [Float](repeating: 0, count: layout.count)
-    if embedding != nil { values = layout.initialValues(beginnings, from: stream) }
+    var values = builder.initialParameters(seed: seed)
     for (layer, index) in weights.enumerated() {
       let entry = layout.entries[index]
       let bound = sqrt(3 / Double(entry.columns)) * (layer == weights.count - 1 ? 0.01 : 1)

@@ -28,13 +28,17 @@ public struct TimeFeatures: Sendable, Equatable {
     self.kind = kind
     self.count = count
     let half = count / 2
-    switch kind {
-    case .sinusoidal:
-      frequencies = (0..<half).map { Float(exp(-log(10_000) * Double($0) / Double(half))) }
-    case .fourier:
-      let normals = NoiseStream(seed: seed, purpose: .features).normals(count: 1, dimension: half)
-      frequencies = normals.values.map { Float(2 * .pi * scale * $0) }
-    }
+    frequencies =
+      switch kind {
+      case .sinusoidal: (0..<half).map { Float(exp(-log(10_000) * Double($0) / Double(half))) }
+      case .fourier: Self.turns(half, scale: 2 * .pi * scale, seed: seed)
+      }
+  }
+
+  /// scale · normal, of Fourier features: how often they turn while u grows by 1, or with a factor 2π in the scale the
+  /// angles of that.
+  public static func turns(_ count: Int, scale: Double, seed: UInt64) -> [Float] {
+    NoiseStream(seed: seed, purpose: .features).normals(count: 1, dimension: count).values.map { Float(scale * $0) }
   }
 
   public var noiseInput: NoiseLevelInput { kind == .sinusoidal ? .time : .logNoiseToSignal }

@@ -4,11 +4,12 @@ import Glibc
 import Processes
 import Scores
 
-/// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε from the
-/// exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.
+/// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε
+/// from the exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.
 ///
-/// The exact solution is `ReferenceSolver`'s, with 16 times the largest number of steps for the SDE. An order is −slope of ln error over
-/// ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife, two-sided 95 %).
+/// The exact solution is `ReferenceSolver`'s, with 16 times the largest number of steps for the SDE. An order is −slope
+/// of ln error over ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife,
+/// two-sided 95 %).
 public struct ConvergenceStudy: Sendable {
   public struct Measurement: Sendable {
     public let steps: [Int]

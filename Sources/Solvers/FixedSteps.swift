@@ -22,10 +22,10 @@ public struct FixedSteps: Solver {
   /// The order of the step that ends at ε, of methods of higher order. Near σ = 0 a long step of high order is less
   /// accurate than one of order 1.
   public enum LastStep: String, Sendable, CaseIterable {
-    /// Of first order where it is more than twice as long in ln(σ/m) as the one before.
+    /// First order where it is more than twice as long in ln(σ/m) as the step before.
     case auto
     case first
-    /// As all others.
+    /// The order of all others.
     case full
   }
 

@@ -5,8 +5,8 @@ import Scores
 
 /// What errors on a path are measured against: a solver far more exact than those it judges.
 ///
-/// It solves the flow by GSL's rk8pd at 1e-12, and the reverse SDE by many steps of ShARK, or of Euler–Maruyama where noise
-/// depends on the state. A learned score is known to single precision: there the flow takes rkf45 at 1e-6.
+/// It solves the flow by GSL's rk8pd at 1e-12, and the reverse SDE by many steps of ShARK, or of Euler–Maruyama where
+/// noise depends on the state. A learned score is known to single precision: there the flow takes rkf45 at 1e-6.
 public struct ReferenceSolver: Sendable {
   /// Errors below it are the reference's own: its tolerance, and rounding.
   public let floor: Double

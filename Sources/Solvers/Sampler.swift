@@ -17,14 +17,14 @@ public struct Sampler: Sendable {
   }
 
   /// - Parameters:
-  ///   - process: with its kernel and prior, made once.
-  ///   - score: of its states.
-  ///   - dimension: the data's.
-  ///   - seed: of prior draws and noise.
-  ///   - epsilon: where to stop; default: the process's own.
-  ///   - path: where noise comes from; default: independent.
-  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
-  ///   - threads: samples do not depend on it.
+  ///   - process: the process whose reverse SDE or flow is solved, with its kernel and prior made once.
+  ///   - score: the score of its law at every time.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: for the prior's draws and all other noise.
+  ///   - epsilon: ε, where solvers stop; nil for the process's own.
+  ///   - path: where the noise of steps comes from; nil for independent noise at every step.
+  ///   - grid: the grid of fixed steps, for solvers that have none of their own; nil for the process's.
+  ///   - threads: how many shards are solved at once.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
@@ -57,7 +57,12 @@ public struct Sampler: Sendable {
   ///
   /// With fixed steps row i depends on nothing but the seed and i. The last block of rows is filled up with rows that
   /// are thrown away, so that a shared step size does not depend on `count` either.
-  /// - Parameter denoise: end with Tweedie's mean at ε (one more evaluation).
+  /// - Parameters:
+  ///   - count: how many rows.
+  ///   - solver: what carries them from T to ε.
+  ///   - denoise: whether to end with Tweedie's mean at ε, which takes one more evaluation.
+  ///   - progress: who is told of every step.
+  ///   - observer: who sees the rows after every step.
   public func draw(
     _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil,
     observer: (any StepObserver)? = nil
@@ -99,6 +104,11 @@ public struct Sampler: Sendable {
   }
 
   /// Carries given states along the probability flow from one time to another: ε to T encodes, T to ε decodes.
+  /// - Parameters:
+  ///   - points: the states, rows × dimension of a state.
+  ///   - start: the time at which they stand.
+  ///   - end: the time to carry them to.
+  ///   - flow: the flow, with its integrator.
   public func transport(
     _ points: Batch, from start: Double, to end: Double, with flow: ProbabilityFlow
   ) throws -> Samples {
@@ -133,7 +143,7 @@ public struct Sampler: Sendable {
 
 struct ShardResult: Sendable {
   let steps: StepCount
-  /// Of each row.
+  /// How many evaluations each row took.
   let evaluations: [Int]
 }
 

@@ -8,7 +8,7 @@ import Scores
 public struct SamplingProblem: Sendable {
   public let setting: SamplingSetting
   public let score: any Score
-  /// Of the data.
+  /// How many values a row of the data has.
   public let dimension: Int
   public let seed: UInt64
   public let path: any BrownianPath
@@ -21,17 +21,17 @@ public struct SamplingProblem: Sendable {
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
   public var grid: any TimeGrid { setting.grid }
-  /// Of a state, which may be wider than the data.
+  /// How many values a state has, which may be wider than the data.
   public var stateDimension: Int { process.stateDimension(of: dimension) }
 
   /// - Parameters:
-  ///   - process: with its kernel and prior, made once.
-  ///   - score: of its states.
-  ///   - dimension: the data's.
-  ///   - seed: of prior draws and noise.
-  ///   - epsilon: default: the process's own.
-  ///   - path: default: independent noise for every step.
-  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's.
+  ///   - process: the process whose reverse SDE or flow is solved, with its kernel and prior made once.
+  ///   - score: the score of its law at every time.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: for the prior's draws and all other noise.
+  ///   - epsilon: ε, the time at which solvers stop, 0 ≤ ε < T; nil for the process's own.
+  ///   - path: where the noise of steps comes from; nil for independent noise at every step.
+  ///   - grid: the grid of fixed steps, for solvers that have none of their own; nil for the process's.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
@@ -56,8 +56,8 @@ public struct SamplingProblem: Sendable {
       grid: grid)
   }
 
-  /// A path that is the same whatever steps are taken, for solvers that choose them as they go: as fine as a step of 2⁻²⁰ T
-  /// asks for. The problem's own, if it is such a one.
+  /// A path that is the same whatever steps are taken, for solvers that choose them as they go: as fine as a step of
+  /// 2⁻²⁰ T asks for. The problem's own, if it is such a one.
   var brownianPath: any BrownianPath {
     let depth = CoupledPath.depthOfAnySteps
     if let path = path as? CoupledPath, path.depth >= depth { return path }
@@ -86,6 +86,12 @@ public final class SolveContext {
   /// The data of a state that is wider, for the observer.
   private let seen: RowStorage?
 
+  /// - Parameters:
+  ///   - problem: what is solved.
+  ///   - span: which rows this shard has, with the dimension of a state.
+  ///   - path: where noise comes from; nil for the problem's path.
+  ///   - progress: who is told of every step.
+  ///   - observer: who sees the rows after every step.
   public init(
     _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil,
     progress: (any ProgressObserver)? = nil,

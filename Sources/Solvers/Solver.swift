@@ -20,7 +20,8 @@ public protocol Solver: Sendable {
   /// What it converges to as its steps become shorter.
   var limit: Limit { get }
 
-  /// Whether it chooses its steps as it goes, so that its noise must come from a Brownian path that does not depend on them.
+  /// Whether it chooses its steps as it goes, so that its noise must come from a Brownian path that does not depend on
+  /// them.
   var needsBrownianPath: Bool { get }
 
   /// Solves in place. Throws with row and time where the state stops being finite.

@@ -9,7 +9,7 @@ public struct ParameterLayout: Sendable, Equatable {
   /// A tensor of a checkpoint.
   public struct Part: Sendable, Equatable {
     public let name: String
-    /// [out, in] or [out, in, height, width] for weights, [n] for a bias.
+    /// [out, in] or [out, in, the kernel's axes] for weights, [n] for a bias.
     public let shape: [Int]
 
     public init(name: String, shape: [Int]) {
@@ -28,8 +28,9 @@ public struct ParameterLayout: Sendable, Equatable {
     case vector(ChannelPlaces)
     /// A matrix whose rows are placed so.
     case rows(ChannelPlaces)
-    /// [out / 16][in / 16][row][column][in % 16][out % 16]. Parts follow each other along `out`.
-    case convolution(in: ChannelPlaces, out: ChannelPlaces, kernel: Int)
+    /// [out / 16][in / 16][tap][in % 16][out % 16], where taps run over the kernel's axes, the last one fastest. Parts
+    /// follow each other along `out`.
+    case convolution(in: ChannelPlaces, out: ChannelPlaces, taps: Int)
   }
 
   public struct Entry: Sendable, Equatable {
@@ -49,8 +50,8 @@ public struct ParameterLayout: Sendable, Equatable {
       case .plain: parts[0].shape.dropFirst(parts[0].shape.count > 1 ? 1 : 0).reduce(1, *)
       case .rows: parts[0].shape[1]
       case .vector(let places): parts.count * places.padded
-      case .convolution(let input, let output, let kernel):
-        parts.count * input.padded * output.padded * kernel * kernel
+      case .convolution(let input, let output, let taps):
+        parts.count * input.padded * output.padded * taps
       }
     }
     public var count: Int { rows * columns }
@@ -61,8 +62,7 @@ public struct ParameterLayout: Sendable, Equatable {
       case .plain: return Array(0..<parts[0].count)
       case .vector(let places): return places.places.map { part * places.padded + $0 }
       case .rows(let places): return places.places.flatMap { row in (0..<columns).map { row * columns + $0 } }
-      case .convolution(let input, let output, let kernel):
-        let taps = kernel * kernel
+      case .convolution(let input, let output, let taps):
         let inputs = input.places
         var places: [Int] = []
         places.reserveCapacity(output.count * input.count * taps)

@@ -25,8 +25,8 @@ import Testing
     }
   }
 
-  // Odd numbers of blocks end in a narrow panel; tiles and pixels that are no multiples of the register blocks; more than
-  // one block of 96 tiles; borders of all kinds.
+  // Odd numbers of blocks end in a narrow panel; tiles and pixels that are no multiples of the register blocks; more
+  // than one block of 96 tiles; borders of all kinds.
   static let shapes = [
     Shape(1, 1, 2, 7, 9), Shape(2, 2, 3, 8, 8), Shape(9, 2, 1, 4, 4), Shape(3, 3, 2, 5, 6), Shape(1, 2, 2, 44, 40),
     Shape(7, 2, 2, 16, 12), Shape(2, 1, 1, 6, 6), Shape(2, 2, 3, 7, 5, kernel: 1, before: 0, after: 0),

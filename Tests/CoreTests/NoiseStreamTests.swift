@@ -7,8 +7,8 @@ import Testing
   @Test(arguments: [2, 3]) func normalsHaveTheMomentsOfTheNormalLaw(_ dimension: Int) {
     let z = NoiseStream(seed: 1, purpose: .prior).normals(count: 1_000_000 / dimension, dimension: dimension).values
     let n = Double(z.count)
-    // E z^k and E z^2k for k = 1...6; a mean of z^k has the standard error √((E z^2k − (E z^k)²)/n). 5 of them: 12 checks
-    // pass together but for a chance of 1e-5.
+    // E z^k and E z^2k for k = 1...6; a mean of z^k has the standard error √((E z^2k − (E z^k)²)/n). 5 of them: 12
+    // checks pass together but for a chance of 1e-5.
     let moments: [Double] = [0, 1, 0, 3, 0, 15, 0, 105, 0, 945, 0, 10395]
     for k in 1...6 {
       let mean = z.reduce(0) { $0 + pow($1, Double(k)) } / n

@@ -22,8 +22,8 @@ import Testing
         let value =
           Double(old.0[i]) * (1 - Double(decay)) - 0.01 * first / (second.squareRoot() * 1.5 + 1e-8)
         let average = 0.8 * Double(old.3[i]) + 0.2 * value
-        // 1 − β is rounded to a float: 6e-8/0.01 = 6e-6 of the new part of v. Elsewhere a few roundings of 6e-8; the step
-        // has v's error over 2.
+        // 1 − β is rounded to a float: 6e-8/0.01 = 6e-6 of the new part of v. Elsewhere a few roundings of 6e-8; the
+        // step has v's error over 2.
         #expect(TensorKernelTests.close(m[i], first))
         #expect(abs(Double(v[i]) - second) < 1e-5 * second + 1e-9)
         #expect(abs(Double(p[i]) - value) < 1e-6 * (1 + abs(value - Double(old.0[i])) * 10))

@@ -4,6 +4,7 @@ import Foundation
 import Models
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 /// diffusers' own outputs and gradients, computed in double by Fixtures/make_unets.py.
@@ -13,15 +14,6 @@ import Testing
   static func folder(_ name: String) throws -> String {
     try #require(Bundle.module.url(forResource: "UNets/\(name)", withExtension: nil, subdirectory: "Fixtures")).path
   }
-
-  /// [n, c, h, w] as rows of height × width × channel.
-  static func rows(_ entry: Safetensors.Entry) -> [Float] {
-    let (n, c, p) = (entry.shape[0], entry.shape[1], entry.shape[2] * entry.shape[3])
-    return (0..<n * p * c).map { i in entry.values[(i / (p * c) * c + i % c) * p + i % (p * c) / c] }
-  }
-
-  static func largest(_ values: some Sequence<Float>) -> Float { values.reduce(0) { max($0, abs($1)) } }
-  static func difference(_ a: [Float], _ b: [Float]) -> Float { largest(zip(a, b).map { $0 - $1 }) }
 
   /// Output and gradients against diffusers', to 1e-4 of each tensor's range: floats against doubles through about 30
   /// layers.
@@ -38,7 +30,7 @@ import Testing
       return tensor
     }
     func images(_ key: String) throws -> Tensor {
-      let values = Self.rows(try #require(io.tensors[key]))
+      let values = try #require(io.tensors[key]).rows
       let tensor = tape.constant(rows: 2, columns: values.count / 2)
       for (i, value) in values.enumerated() { tensor.values[i] = value }
       return tensor
@@ -51,17 +43,17 @@ import Testing
       let label = column(network.noiseInput == .logNoiseToSignal ? times.map { log($0) } : times)
       let classes = io.tensors["labels"].map { column($0.values) }
       let output = network.forward(x, noiseLevel: label, second: nil, condition: classes, on: tape)
-      let expected = Self.rows(try #require(io.tensors["output"]))
+      let expected = try #require(io.tensors["output"]).rows
       let found = (0..<output.count).map { output.values[$0] }
-      #expect(Self.difference(found, expected) < 1e-4 * Self.largest(expected))
+      #expect(difference(found, expected) < 1e-4 * largest(expected))
 
       try gradients.withUnsafeMutableBufferPointer {
         tape.backward(from: output, adjoint: try images("adjoint"), gradients: $0.baseAddress!)
       }
       let slope = try #require(tape.gradient(of: x))
-      let expectedSlope = Self.rows(try #require(io.tensors["grad.input"]))
+      let expectedSlope = try #require(io.tensors["grad.input"]).rows
       #expect(
-        Self.difference((0..<slope.count).map { slope.values[$0] }, expectedSlope) < 1e-4 * Self.largest(expectedSlope))
+        difference((0..<slope.count).map { slope.values[$0] }, expectedSlope) < 1e-4 * largest(expectedSlope))
 
       // The same without recording, which reuses memory.
       tape.begin(parameters: parameters.baseAddress!, recording: false)
@@ -69,16 +61,56 @@ import Testing
         try images("input"),
         noiseLevel: column(network.noiseInput == .logNoiseToSignal ? times.map { log($0) } : times),
         second: nil, condition: io.tensors["labels"].map { column($0.values) }, on: tape)
-      #expect((0..<inference.count).allSatisfy { abs(inference.values[$0] - found[$0]) <= 1e-5 * Self.largest(found) })
+      #expect((0..<inference.count).allSatisfy { abs(inference.values[$0] - found[$0]) <= 1e-5 * largest(found) })
     }
     var checked = 0
     try network.layout.forEachTensor(of: gradients) { part, values in
       let expected = try #require(io.tensors["grad." + part.name])
       #expect(expected.shape == part.shape)
       #expect(
-        Self.difference(values, expected.values) < 1e-4 * max(1e-2, Self.largest(expected.values)), "\(part.name)")
+        difference(values, expected.values) < 1e-4 * max(1e-2, largest(expected.values)), "\(part.name)")
       checked += 1
     }
     #expect(checked > 50)
+  }
+
+  /// The gradient of a U-Net's output is itself differentiated, both ways, on a composing tape.
+  @Test("second derivatives of a U-Net equal differences of first ones") func secondDerivatives() throws {
+    let network = try DiffusersFolder(try Self.folder("scale-shift")).network
+    let parameters = network.initialParameters(seed: 1)
+    let dimension = network.dimension
+    let (x, direction, adjoint) = (values(dimension, seed: 1), values(dimension, seed: 2), values(dimension, seed: 3))
+    let tape = network.makeTape()
+    func gradient(_ x: [Float], _ then: (Tensor, Tensor) -> Void) -> [Float] {
+      parameters.withUnsafeBufferPointer { p in
+        tape.begin(parameters: p.baseAddress!, recording: true, composing: true)
+        let input = tape.variable(tape.filled(1, dimension, x))
+        let output = network.forward(
+          input, noiseLevel: tape.filled(1, 1, [250]), second: nil, condition: tape.filled(1, 1, [3]), on: tape)
+        tape.backward(from: output, adjoint: tape.filled(1, dimension, adjoint), taped: true)
+        let g = tape.gradient(of: input)!
+        let result = g.array
+        then(g, input)
+        return result
+      }
+    }
+    var backward: [Float] = []
+    var forward: [Float] = []
+    _ = gradient(x) { g, input in
+      forward = tape.tangent(of: g, along: [(input, tape.filled(1, dimension, direction))])?.array ?? []
+      tape.backward(from: g, adjoint: tape.filled(1, dimension, direction))
+      backward = tape.gradient(of: input)?.array ?? []
+    }
+    // A step of 1/64 along a direction of unit components moves every value by some hundredths: truncation and the
+    // rounding of floats each cost below a hundredth of the largest value.
+    let up = gradient(zip(x, direction).map { $0 + h * $1 }) { _, _ in }
+    let down = gradient(zip(x, direction).map { $0 - h * $1 }) { _, _ in }
+    let differences = zip(up, down).map { ($0 - $1) / (2 * h) }
+    let size = largest(differences)
+    #expect(size > 0.1 && backward.count == dimension)
+    #expect(difference(backward, differences) < 0.01 * size)
+    #expect(difference(forward, differences) < 0.01 * size)
+    // Both ways are the same product, without differences.
+    #expect(difference(forward, backward) < 1e-3 * size)
   }
 }

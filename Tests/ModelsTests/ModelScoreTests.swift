@@ -6,6 +6,7 @@ import Networks
 import Processes
 import Scores
 import Tensors
+import TestSupport
 import Testing
 
 /// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label alone.

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @Suite("Safetensors") struct SafetensorsTests {

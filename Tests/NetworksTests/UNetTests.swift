@@ -6,17 +6,8 @@ import Networks
 import Processes
 import Scores
 import Tensors
+import TestSupport
 import Testing
-
-/// A tiny U-Net whose channels do not fill blocks of 16.
-func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> UNet {
-  var a = UNetArchitecture(
-    height: 8, width: 4, channels: 2, widths: [8, 20], blocks: 1, attention: [4], resampling: .convolution)
-  a.groups = 4
-  a.middleAttentionGroups = 4
-  change(&a)
-  return try UNet(a)
-}
 
 @Suite("U-Net") struct UNetTests {
   enum Variant: String, CaseIterable {
@@ -244,17 +235,40 @@ func tinyUNet(_ change: (inout UNetArchitecture) -> Void = { _ in }) throws -> U
     #expect(Array(halves(run(training: true, firstRow: 1)).0) == Array(halves(noisy).1))
     #expect(run(training: false) == calm)
   }
-}
 
-/// f′(0) by central differences of steps 1/8 and 1/16, extrapolated: an error of h⁴/480 · f⁽⁵⁾, 5e-7 of f⁽⁵⁾.
-private func slope(_ f: (Float) -> [Float]) -> [Double] {
-  func difference(_ h: Float) -> [Double] {
-    let (up, down) = (f(h), f(-h))
-    return zip(up, down).map { (Double($0) - Double($1)) / Double(2 * h) }
+  @Test("a U-Net begins as the zero function, and its flat buffer holds every value once") func beginning() throws {
+    let network = try UNet(
+      UNetArchitecture(
+        height: 4, width: 8, channels: 3, widths: [8, 20], blocks: 1, attention: [2], resampling: .residual
+      ).with(groups: 4))
+    let parameters = network.initialParameters(seed: 1)
+    let tape = network.makeTape()
+    parameters.withUnsafeBufferPointer {
+      tape.begin(parameters: $0.baseAddress!, recording: false)
+      let output = network.forward(
+        tape.filled(2, network.dimension, values(2 * network.dimension, seed: 1)), noiseLevel: tape.filled(1, 1, [5]),
+        on: tape)
+      #expect(output.array.allSatisfy { $0 == 0 })
+    }
+    var count: Float = 0
+    let numbered = network.layout.buffer { part in
+      (0..<part.count).map { _ in
+        count += 1; return count
+      }
+    }
+    #expect(Int(count) == network.layout.parameterCount)
+    #expect(numbered.filter { $0 != 0 }.sorted() == (1...network.layout.parameterCount).map { Float($0) })
+    var read: [Float] = []
+    network.layout.forEachTensor(of: numbered) { read += $1 }
+    #expect(read == (1...network.layout.parameterCount).map { Float($0) })
   }
-  return zip(difference(1 / 16), difference(1 / 8)).map { (4 * $0 - $1) / 3 }
 }
 
-private func dot(_ a: [some BinaryFloatingPoint], _ b: [some BinaryFloatingPoint]) -> Double {
-  zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+extension UNetArchitecture {
+  fileprivate func with(groups: Int) -> UNetArchitecture {
+    var other = self
+    other.groups = groups
+    other.middleAttentionGroups = groups
+    return other
+  }
 }

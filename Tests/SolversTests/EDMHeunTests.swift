@@ -138,8 +138,8 @@ import Testing
     let covariance = mixture.covariance
     for j in 0..<2 {
       let values = batch.column(j)
-      // 4 standard errors, where a squared deviation's variance is at most 2 V² (these mixtures have thin tails), and 1 %
-      // for the step error and for the prior's distance from p_T.
+      // 4 standard errors, where a squared deviation's variance is at most 2 V² (these mixtures have thin tails), and 1
+      // % for the step error and for the prior's distance from p_T.
       let variance = covariance[j][j]
       #expect(abs(values.mean - mixture.mean[j]) < 4 * (variance / Double(count)).squareRoot() + 0.01)
       #expect(abs(values.variance / variance - 1) < 4 * (2 / Double(count)).squareRoot() + 0.01)

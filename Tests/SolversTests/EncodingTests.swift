@@ -20,8 +20,8 @@ import Testing
       for pair in 0..<4 {
         let found = Batch(values: Array(way.row(7 * pair) + way.row(7 * pair + 6)), dimension: 2)
         let expected = Batch(values: Array(points.row(pair) + points.row(pair + 1)), dimension: 2)
-        // There and back, some hundred steps, each of which may err by 1e-9; the way back from a code stretches errors at
-        // VE by up to σ_max/σ_min of the data's 0.4: 25.
+        // There and back, some hundred steps, each of which may err by 1e-9; the way back from a code stretches errors
+        // at VE by up to σ_max/σ_min of the data's 0.4: 25.
         #expect(largestError(found, expected) < 1e-6)
       }
     }

@@ -32,8 +32,9 @@ import Testing
   func closedForm(family: Family, method: GSLIntegrator.Method) throws {
     let sampler = sampler(family, try .gaussian(mean: Self.mean, deviation: Self.deviation))
     let kernel = try #require(sampler.problem.kernel)
-    // Third order at 1e-11 takes some 10⁴ steps, each of which may err by 1e-11; the others take some hundred. Of the implicit
-    // ones, those of order 1, 2 and 4 get what 10⁴ steps can do, and the variable orders of bsimp and msbdf more.
+    // Third order at 1e-11 takes some 10⁴ steps, each of which may err by 1e-11; the others take some hundred. Of the
+    // implicit ones, those of order 1, 2 and 4 get what 10⁴ steps can do, and the variable orders of bsimp and msbdf
+    // more.
     let (tolerance, allowed) =
       switch method {
       case .rk1imp: (1e-7, 1e-3)

@@ -8,8 +8,8 @@ import Solvers
 import Testing
 
 @Suite("GSL's steps") struct GSLOrderTests {
-  /// Orders of what is passed on: rk2, rkf45 and rkck pass on the better of their two results, so that they have one order
-  /// more than the one that their error estimate stands for.
+  /// Orders of what is passed on: rk2, rkf45 and rkck pass on the better of their two results, so that they have one
+  /// order more than the one that their error estimate stands for.
   static let orders: [(method: GSLIntegrator.Method, order: Double, steps: [Int])] = [
     (.rk2, 3, [16, 32, 64]), (.rk4, 4, [16, 32, 64]), (.rkf45, 5, [16, 32, 64]), (.rkck, 5, [16, 32, 64]),
     (.rk8pd, 8, [6, 9, 12]), (.rk1imp, 1, [64, 128, 256]), (.rk2imp, 2, [32, 64, 128]), (.rk4imp, 4, [16, 32, 64]),

@@ -225,7 +225,8 @@ private struct FlowFixture: Decodable {
     let mixture = try GaussianMixture(
       weights: fixture.weights, means: fixture.means, covariances: fixture.covariances)
     let sampler = sampler(.vp, mixture)
-    // Orders 1 and 2 get what some 10⁴ steps can do; SciPy's own methods agree to 1e-7, Radau at 1e-9 being the coarsest.
+    // Orders 1 and 2 get what some 10⁴ steps can do; SciPy's own methods agree to 1e-7, Radau at 1e-9 being the
+    // coarsest.
     let (tolerance, allowed) =
       switch method {
       case .rk1imp: (1e-8, 1e-3)

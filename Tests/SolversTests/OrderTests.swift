@@ -111,7 +111,8 @@ import Testing
       let (heun, heunErrors) = try order(AdditiveRungeKutta(.heun))
       for method in [AdditiveRungeKutta(.sra1), AdditiveRungeKutta(.shark)] as [any Predictor] {
         let (interval, errors) = try order(method)
-        // A row near the border between components has most of the error: the intervals are wide, and must hold 1.5 or more.
+        // A row near the border between components has most of the error: the intervals are wide, and must hold 1.5 or
+        // more.
         #expect(interval.upperBound > 1.5 && interval.lowerBound > 1.1, "\(family), \(method): \(interval), \(errors)")
         #expect(errors.last! < 0.2 * heunErrors.last!)
       }
@@ -127,8 +128,8 @@ import Testing
         256, with: FixedSteps(DPMSolverPP(order: 2), steps: 20, grid: grid, lastStep: last), denoise: false
       ).batch
     }
-    // Equal steps of λ: auto leaves the last one as it is. Equal steps of t: from 0.051 to 0.001 λ grows by more than twice
-    // the step before.
+    // Equal steps of λ: auto leaves the last one as it is. Equal steps of t: from 0.051 to 0.001 λ grows by more than
+    // twice the step before.
     #expect(try end(.auto, LogSignalToNoiseGrid()) == end(.full, LogSignalToNoiseGrid()))
     #expect(try end(.auto, UniformGrid()) == end(.first, UniformGrid()))
     #expect(try end(.first, UniformGrid()) != end(.full, UniformGrid()))

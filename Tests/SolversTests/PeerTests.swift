@@ -7,9 +7,9 @@ import Solvers
 import Testing
 
 @Suite("Solvers against the code of their peers") struct PeerTests {
-  /// Peers and we compute in double precision, so that only rounding differs. Twelve steps leave 1e-13 of it, among peers as
-  /// between them and us; our times between those of a grid come from an inversion that may be wrong by as much. The
-  /// smallest difference between two methods of the fixture is 2e-5.
+  /// Peers and we compute in double precision, so that only rounding differs. Twelve steps leave 1e-13 of it, among
+  /// peers as between them and us; our times between those of a grid come from an inversion that may be wrong by as
+  /// much. The smallest difference between two methods of the fixture is 2e-5.
   private static let tolerance = 1e-10
 
   @Test("the same end from the same start, times and noise", arguments: PeerRun.all)

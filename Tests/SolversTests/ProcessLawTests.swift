@@ -68,8 +68,8 @@ import Testing
   }
 
   private static let rows = 16_384
-  /// 4 standard errors of a variance (its largest moment: kurtosis below 3), and the weak error of some hundred steps; GBM's prior
-  /// is not what its data becomes to 3 % of a variance.
+  /// 4 standard errors of a variance (its largest moment: kurtosis below 3), and the weak error of some hundred steps;
+  /// GBM's prior is not what its data becomes to 3 % of a variance.
   private static func tolerance(_ name: String) -> Double {
     4 * (2 / Double(rows)).squareRoot() + (name == "gbm" ? 0.06 : 0.03)
   }
@@ -132,9 +132,9 @@ import Testing
       sampler.problem.process.auxiliaryLogDensity(x, into: &auxiliary)
       return zip(density, auxiliary).map { $0 - $1 }
     }
-    // A hundred steps of 1e-9 of a log density up to 30; differences for GBM's derivative, 1e-9 each time unit. The discrete
-    // schedule and the table have kinks, which GSL's step control meets to its tolerance; at the singular end of a rectified flow the
-    // field is known to 5e-8.
+    // A hundred steps of 1e-9 of a log density up to 30; differences for GBM's derivative, 1e-9 each time unit. The
+    // discrete schedule and the table have kinks, which GSL's step control meets to its tolerance; at the singular end
+    // of a rectified flow the field is known to 5e-8.
     let tolerance = ["iddpm", "table", "rectified-flow to 1"].contains(name) ? 1e-5 : 1e-6
     for (a, b) in zip(result.values, exact) { #expect(abs(a - b) < tolerance * (1 + abs(b))) }
   }

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 /// PyTorch's layers and their gradients in double: Fixtures/layers.safetensors, by make_layers.py (torch 2.15.0).
@@ -22,14 +23,14 @@ import Testing
   private func expect(_ found: [Float], _ name: String) throws {
     let expected = try entry(name).values
     #expect(found.count == expected.count)
-    let largest = DiffusersTests.largest(expected)
-    #expect(largest > 0 && DiffusersTests.difference(found, expected) < 1e-5 * max(1, largest), "\(name)")
+    let size = largest(expected)
+    #expect(size > 0 && difference(found, expected) < 1e-5 * max(1, size), "\(name)")
   }
 
   /// [n, c, h, w] as a variable of blocked images, and back.
   private func images(_ name: String) throws -> (tensor: Tensor, shape: FeatureShape) {
     let entry = try entry(name)
-    let rows = DiffusersTests.rows(entry)
+    let rows = entry.rows
     let shape = FeatureShape(ChannelPlaces(entry.shape[1]), height: entry.shape[2], width: entry.shape[3])
     return (
       tape.variable(tape.blocked(tape.filled(entry.shape[0], rows.count / entry.shape[0], rows), shape)), shape
@@ -38,7 +39,7 @@ import Testing
 
   private func planes(_ tensor: Tensor, _ shape: FeatureShape) -> [Float] {
     let rows = tape.unblocked(tensor, shape).array
-    let (c, p) = (shape.channels.count, shape.pixels)
+    let (c, p) = (shape.channels.count, shape.positions)
     return (0..<tensor.rows * c * p).map { i in rows[(i / (c * p) * p + i % p) * c + i / p % c] }
   }
 
@@ -73,7 +74,7 @@ import Testing
     let convolution = ConvolutionShape(
       from: shape, to: places, kernel: weights.shape[2], stride: stride, padding: (before, after))
     let (w, weightLayout) = parameter(
-      weights.values, weights.shape, .convolution(in: shape.channels, out: places, kernel: weights.shape[2]))
+      weights.values, weights.shape, .convolution(in: shape.channels, out: places, taps: convolution.taps))
     let (b, biasLayout) = parameter(try entry(name + ".bias").values, [places.count], .vector(places))
     let y = tape.convolution(x, w, bias: b, convolution)
     try expect(planes(y, convolution.output), name + ".output")
@@ -103,14 +104,14 @@ import Testing
     tape.begin(parameters: [0], recording: true)
     let (x, large) = try images("avg-pool.input")
     let half = FeatureShape(large.channels, height: large.height / 2, width: large.width / 2)
-    let y = tape.sumPixels(x, half, factor: 0.25)
+    let y = tape.sumPool(x, half, factor: 0.25)
     try expect(planes(y, half), "avg-pool.output")
     tape.backward(from: y, adjoint: try images("avg-pool.adjoint").tensor)
     try expect(planes(try #require(tape.gradient(of: x)), large), "avg-pool.grad.input")
 
     let (u, shape) = try images("upsample.input")
     let doubled = FeatureShape(shape.channels, height: 2 * shape.height, width: 2 * shape.width)
-    let v = tape.repeatPixels(u, shape)
+    let v = tape.upsampleNearest(u, shape)
     try expect(planes(v, doubled), "upsample.output")
     tape.backward(from: v, adjoint: try images("upsample.adjoint").tensor)
     try expect(planes(try #require(tape.gradient(of: u)), shape), "upsample.grad.input")
@@ -129,7 +130,7 @@ import Testing
     }
     let x = tape.variable(tape.blocked(tape.filled(2, rows.count / 2, rows), all))
     let one = FeatureShape(ChannelPlaces(channels), height: 1, width: positions)
-    let y = tape.attention(x, AttentionShape(channels: one.channels, pixels: positions, heads: heads))
+    let y = tape.attention(x, AttentionShape(channels: one.channels, positions: positions, heads: heads))
     try expect(tape.unblocked(y, one).array, name + ".output")
     let adjoint = try entry(name + ".adjoint").values
     tape.backward(from: y, adjoint: tape.blocked(tape.filled(2, adjoint.count / 2, adjoint), one))

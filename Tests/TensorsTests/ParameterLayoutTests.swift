@@ -2,6 +2,7 @@
 import Core
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 @Suite struct ParameterLayoutTests {
@@ -13,9 +14,9 @@ import Testing
       names.map { .init(name: $0, shape: shape) }
     }
     _ = layout.add("plain", shape: [3, 4])
-    _ = layout.add(parts(["q", "k", "v"], [18, 25]), .convolution(in: input, out: output, kernel: 1))
+    _ = layout.add(parts(["q", "k", "v"], [18, 25]), .convolution(in: input, out: output, taps: 1))
     _ = layout.add(parts(["q.bias", "k.bias", "v.bias"], [18]), .vector(output))
-    _ = layout.add(parts(["conv"], [18, 25, 3, 3]), .convolution(in: input, out: output, kernel: 3))
+    _ = layout.add(parts(["conv"], [18, 25, 3, 3]), .convolution(in: input, out: output, taps: 9))
     _ = layout.add(parts(["time"], [25, 7]), .rows(input))
     _ = layout.add("last", shape: [6])
     return layout

@@ -2,6 +2,7 @@
 import Core
 import Networks
 import Tensors
+import TestSupport
 import Testing
 
 /// One operation as a function of its inputs.
@@ -16,30 +17,6 @@ struct Case: Sendable, CustomTestStringConvertible {
     self.shapes = shapes.map { (rows: $0.0, columns: $0.1) }
     self.apply = apply
   }
-}
-
-/// Normals as floats.
-func values(_ count: Int, seed: UInt64) -> [Float] {
-  NoiseStream(seed: seed, purpose: .data).normals(count: count, dimension: 1).values.map { Float($0) }
-}
-
-extension Tape {
-  func filled(_ rows: Int, _ columns: Int, _ values: [Float]) -> Tensor {
-    let tensor = constant(rows: rows, columns: columns)
-    tensor.values.update(from: values, count: rows * columns)
-    return tensor
-  }
-}
-
-extension Tensor {
-  var array: [Float] { (0..<rows).flatMap { i in (0..<columns).map { self[i, $0] } } }
-}
-
-// Central differences with h = 1/64: truncation h²/6 · f''' is below 1e-4 for these functions, rounding of floats is
-// 6e-8/h = 4e-6 times the size of the output; sums over up to 100 terms lose another factor of a few.
-let h: Float = 1 / 64
-func isClose(_ value: Double, _ expected: Double, scale: Double = 1) -> Bool {
-  abs(value - expected) <= 2e-3 * max(scale, abs(expected))
 }
 
 @Suite("Tape") struct TapeTests {

@@ -12,3 +12,4 @@
 #include "ck_distances.h"
 #include "ck_convolution.h"
 #include "ck_image.h"
+#include "ck_volume.h"

@@ -23,14 +23,12 @@ enum ck_convolution_method { CK_WINOGRAD = 0, CK_POINTWISE = 1, CK_DIRECT = 2, C
 typedef struct ck_prepared_weights ck_prepared_weights;
 ck_prepared_weights *ck_prepared_weights_make(void);
 void ck_prepared_weights_free(ck_prepared_weights *prepared);
-size_t ck_prepared_weights_bytes(const ck_prepared_weights *prepared);
 
 /// One worker's scratch memory and compiled convolutions; not to be shared between threads. Where `prepared` is null,
 /// weights are prepared in each call.
 typedef struct ck_workspace ck_workspace;
 ck_workspace *ck_workspace_make(ck_prepared_weights *prepared, int winograd);
 void ck_workspace_free(ck_workspace *workspace);
-size_t ck_workspace_bytes(const ck_workspace *workspace);
 
 /// The method of a direction, which follows from its shape alone.
 int ck_convolution_choice(ck_workspace *workspace, const ck_convolution *shape, int direction, int images);

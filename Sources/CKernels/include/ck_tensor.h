@@ -25,10 +25,10 @@ void ck_row_sums(float *out, const float *x, size_t rows, size_t columns);
 /// sum over i of weight[i] * sum_j x[i, j]^2, in double.
 double ck_weighted_squares(const float *x, const float *weight, size_t rows, size_t columns);
 
-/// A perturbed batch and its regression target: input = a x + b z and target = c x + d z, with x the rows
-/// of data, z the noise, and (a, b, c, d) = coefficients[4 i ...]. Formed in double.
-void ck_perturb(float *input, float *target, const float *data, const double *noise,
-                const double *coefficients, size_t rows, size_t dimension);
+/// A perturbed batch and its regression target: input = a x + b z and target = c x + d z, with x a row of
+/// data, z one of noise, and (a, b, c, d) = coefficients[4 i ...] of row i. Formed in double.
+void ck_perturb(float *input, float *target, const float *data, const double *noise, const double *coefficients,
+                size_t rows, size_t dimension);
 
 /// out[i, k] = d^order/dt^order sin(t_i w_k), out[i, half + k] the same of cos; leading dimension ld. The angle is
 /// formed and reduced in double.

@@ -122,8 +122,8 @@ extension Catalogue {
       a.scaleShift = scaleShift
       a.middleAttentionGroups = scaleShift ? nil : a.groups
       if time == .fourier {
-        let features = TimeFeatures(.fourier, count: 2 * widths[0], scale: scale, seed: seed)
-        a.time = .fourier(frequencies: features.frequencies.map { $0 / (2 * .pi) }, dividesOutput: outputScale)
+        a.time = .fourier(
+          frequencies: TimeFeatures.turns(widths[0], scale: scale, seed: seed), dividesOutput: outputScale)
       }
       a.dropout = dropout
       a.condition = condition

@@ -22,18 +22,18 @@ struct ResidualBlock: Sendable {
     _ name: String, from input: FeatureShape, to channels: Int, _ a: UNetArchitecture, resampling: Resampling = .none,
     factor: Double = 1, _ builder: inout LayerBuilder
   ) {
-    var inner = input
-    switch resampling {
-    case .none: break
-    case .up: (inner.height, inner.width) = (2 * input.height, 2 * input.width)
-    case .down: (inner.height, inner.width) = (input.height / 2, input.width / 2)
-    }
+    let inner =
+      switch resampling {
+      case .none: input
+      case .up: input.doubled
+      case .down: input.halved
+      }
     let places = ChannelPlaces(channels)
     norm1 = builder.norm("\(name).norm1", input, groups: a.groups, epsilon: a.epsilon)
     conv1 = builder.convolution(["\(name).conv1"], from: inner, to: places, kernel: 3)
     time = builder.linear(
       "\(name).time_emb_proj", from: a.embeddingWidth,
-      to: a.scaleShift ? places.followed(by: places) : places, a.scaleShift ? 2 * channels : channels)
+      to: a.scaleShift ? places.followed(by: places) : places)
     norm2 = builder.norm("\(name).norm2", conv1.shape.output, groups: a.groups, epsilon: a.epsilon)
     conv2 = builder.convolution(["\(name).conv2"], from: conv1.shape.output, to: places, kernel: 3, zero: true)
     shortcut =
@@ -72,11 +72,14 @@ struct ResidualBlock: Sendable {
     return out
   }
 
+  /// One over how many positions are averaged.
+  private var average: Float { 1 / Float(1 << norm1.shape.axes.count) }
+
   private func resampled(_ x: Tensor, on tape: Tape) -> Tensor {
     switch resampling {
     case .none: x
-    case .up: tape.repeatPixels(x, norm1.shape)
-    case .down: tape.sumPixels(x, conv1.shape.input.with(norm1.shape.channels), factor: 0.25)
+    case .up: tape.upsampleNearest(x, norm1.shape)
+    case .down: tape.sumPool(x, conv1.shape.input.with(norm1.shape.channels), factor: average)
     }
   }
 }

@@ -16,7 +16,7 @@ public struct UNet: Network {
   }
 
   /// The name of the embedding of nothing, which diffusers does not know.
-  package static let nothingName = "nothing_embedding.weight"
+  package static let nothingName = ConditionEmbedding.nothingName
 
   public let architecture: UNetArchitecture
   public let layout: ParameterLayout
@@ -26,15 +26,17 @@ public struct UNet: Network {
   public let levels: Int
   /// Initial weights; nil means random.
   private let pretrained: [Float]?
-  private let beginnings: [String: LayerBuilder.Beginning]
+  private let builder: LayerBuilder
 
-  private let input, output: ConvolutionLayer
-  private let time1, time2: LinearLayer
-  private let condition: ConditionEmbedding?
-  private let down: [Stage]
-  private let middle: (ResidualBlock, SelfAttention?, ResidualBlock)?
-  private let up: [Stage]
-  private let norm: NormLayer
+  let input, output: ConvolutionLayer
+  /// w of the sines and cosines of the noise level, with the factor 2π where there is one.
+  let frequencies: [Float]
+  let time1, time2: LinearLayer
+  let condition: ConditionEmbedding?
+  let down: [Stage]
+  let middle: (ResidualBlock, SelfAttention?, ResidualBlock)?
+  let up: [Stage]
+  let norm: NormLayer
 
   /// - Throws: `InputError` for an architecture that cannot be built.
   public init(_ a: UNetArchitecture, winograd: Bool = true, levels: Int = 1000) throws {
@@ -44,6 +46,7 @@ public struct UNet: Network {
   private init(_ a: UNetArchitecture, winograd: Bool, levels: Int, pretrained: [Float]?) throws {
     try a.check()
     architecture = a
+    frequencies = Self.frequencies(a)
     usesWinograd = winograd
     self.levels = levels
     self.pretrained = pretrained
@@ -51,9 +54,15 @@ public struct UNet: Network {
     var shape = FeatureShape(ChannelPlaces(a.inputChannels), height: a.height, width: a.width)
     input = builder.convolution(["conv_in"], from: shape, to: ChannelPlaces(a.down[0].channels), kernel: 3)
     shape = input.shape.output
-    time1 = builder.linear("time_embedding.linear_1", from: a.timeFeatures, to: nil, a.embeddingWidth)
-    time2 = builder.linear("time_embedding.linear_2", from: a.embeddingWidth, to: nil, a.embeddingWidth)
+    time1 = builder.linear("time_embedding.linear_1", from: a.timeFeatures, to: a.embeddingWidth)
+    time2 = builder.linear("time_embedding.linear_2", from: a.embeddingWidth, to: a.embeddingWidth)
     var condition = ConditionEmbedding(a.condition, width: a.embeddingWidth, &builder)
+
+    func attention(_ name: String, _ shape: FeatureShape, groups: Int?, factor: Double = 1) -> SelfAttention {
+      builder.selfAttention(
+        name, shape, heads: a.headChannels.map { shape.channels.count / $0 } ?? 1, groups: groups, epsilon: a.epsilon,
+        dividedBy: factor)
+    }
 
     var skips = [shape]
     var down: [Stage] = []
@@ -65,7 +74,7 @@ public struct UNet: Network {
           ResidualBlock("\(name).resnets.\(block)", from: shape, to: stage.channels, a, &builder))
         shape = made.blocks[block].output
         if stage.attention {
-          made.attentions.append(SelfAttention("\(name).attentions.\(block)", shape, a, groups: a.groups, &builder))
+          made.attentions.append(attention("\(name).attentions.\(block)", shape, groups: a.groups))
         }
         skips.append(shape)
       }
@@ -94,9 +103,7 @@ public struct UNet: Network {
       let first = ResidualBlock("mid_block.resnets.0", from: shape, to: channels, a, factor: a.middleScale, &builder)
       let attention =
         a.middleAttention
-        ? SelfAttention(
-          "mid_block.attentions.0", shape, a, groups: a.middleAttentionGroups, factor: a.middleScale, &builder)
-        : nil
+        ? attention("mid_block.attentions.0", shape, groups: a.middleAttentionGroups, factor: a.middleScale) : nil
       let second = ResidualBlock("mid_block.resnets.1", from: shape, to: channels, a, factor: a.middleScale, &builder)
       middle = (first, attention, second)
     } else {
@@ -113,11 +120,11 @@ public struct UNet: Network {
           ResidualBlock("\(name).resnets.\(block)", from: joined, to: stage.channels, a, &builder))
         shape = made.blocks[block].output
         if stage.attention {
-          made.attentions.append(SelfAttention("\(name).attentions.\(block)", shape, a, groups: a.groups, &builder))
+          made.attentions.append(attention("\(name).attentions.\(block)", shape, groups: a.groups))
         }
       }
       if level + 1 < a.up.count {
-        let large = FeatureShape(shape.channels, height: 2 * shape.height, width: 2 * shape.width)
+        let large = shape.doubled
         switch stage.resampling {
         case .convolution:
           made.convolution = builder.convolution(
@@ -140,13 +147,23 @@ public struct UNet: Network {
       throw InputError("a network of \(builder.layout.parameterCount) parameters; allowed: fewer than 2147483648")
     }
     layout = builder.layout
-    beginnings = builder.beginnings
+    self.builder = builder
   }
 
   /// The same network with weights to begin with, in the layout's order.
   package func beginning(with pretrained: [Float]) throws -> UNet {
     precondition(pretrained.count == layout.count)
     return try UNet(architecture, winograd: usesWinograd, levels: levels, pretrained: pretrained)
+  }
+
+  private static func frequencies(_ a: UNetArchitecture) -> [Float] {
+    switch a.time {
+    case .positional(_, let shift):
+      let half = a.timeFeatures / 2
+      return (0..<half).map { Float(exp(-log(10_000) * Double($0) / (Double(half) - Double(shift)))) }
+    case .fourier(let frequencies, _):
+      return frequencies.map { 2 * .pi * $0 }
+    }
   }
 
   // MARK: Network
@@ -171,111 +188,6 @@ public struct UNet: Network {
   /// attention and of the network, so that it begins as the zero function.
   public func initialParameters(seed: UInt64) -> [Float] {
     if let pretrained { return pretrained }
-    return layout.initialValues(beginnings, from: NoiseStream(seed: seed, purpose: .weights))
-  }
-
-  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    precondition(second == nil, "a network of one noise level")
-    let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
-    var skips: [Tensor] = []
-    skips.reserveCapacity(64)
-    let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
-    var h = input(image, on: tape)
-    tape.recycle(image)
-    skips.append(h)
-    for stage in down {
-      for (index, block) in stage.blocks.enumerated() {
-        h = block(h, embedding: embedding, on: tape)
-        if !stage.attentions.isEmpty { h = replaced(h, by: stage.attentions[index], on: tape) }
-        skips.append(h)
-      }
-      if let layer = stage.convolution { h = layer(h, on: tape) }
-      if let block = stage.residual { h = block(h, embedding: embedding, on: tape) }
-      if stage.convolution != nil || stage.residual != nil { skips.append(h) }
-    }
-    // The last skip connection is still to be read; everything after it is nobody else's.
-    var owned = false
-    func next(_ value: Tensor) {
-      if owned { tape.recycle(h) }
-      h = value
-      owned = true
-    }
-    if let (first, attention, second) = middle {
-      next(first(h, embedding: embedding, on: tape))
-      if let attention { next(attention(h, on: tape)) }
-      next(second(h, embedding: embedding, on: tape))
-    }
-    for stage in up {
-      for (index, block) in stage.blocks.enumerated() {
-        let skip = skips.removeLast()
-        next(tape.concatenate(h, skip))
-        tape.recycle(skip)
-        next(block(h, embedding: embedding, on: tape))
-        if !stage.attentions.isEmpty { next(stage.attentions[index](h, on: tape)) }
-      }
-      if let layer = stage.convolution {
-        let small = layer.shape.input
-        next(
-          tape.repeatPixels(
-            h, FeatureShape(small.channels, height: small.height / 2, width: small.width / 2)))
-        next(layer(h, on: tape))
-      }
-      if let block = stage.residual { next(block(h, embedding: embedding, on: tape)) }
-    }
-    next(norm(h, silu: true, on: tape))
-    next(output(h, on: tape))
-    let rows = tape.unblocked(h, output.shape.output)
-    tape.recycle(h)
-    return divided(rows, by: noiseLevel, on: tape)
-  }
-
-  private func replaced(_ h: Tensor, by attention: SelfAttention, on tape: Tape) -> Tensor {
-    let out = attention(h, on: tape)
-    tape.recycle(h)
-    return out
-  }
-
-  private func centred(_ x: Tensor, on tape: Tape) -> Tensor {
-    let ones = tape.constant(rows: 1, columns: x.columns)
-    ones.values.update(repeating: -1, count: ones.count)
-    return tape.addBias(tape.scale(x, by: 2), ones)
-  }
-
-  /// The output divided by σ/m, where the architecture says so.
-  private func divided(_ x: Tensor, by noiseLevel: Tensor, on tape: Tape) -> Tensor {
-    guard case .fourier(_, true) = architecture.time else { return x }
-    let inverse = tape.constant(rows: x.rows, columns: 1)
-    for i in 0..<x.rows { inverse.values[i] = exp(-noiseLevel.values[noiseLevel.rows == 1 ? 0 : i]) }
-    return tape.scaleRows(x, by: inverse)
-  }
-
-  /// The embedding of the noise level and of the condition: one row for all images where both are shared.
-  private func embed(_ noiseLevel: Tensor, _ told: Tensor?, rows: Int, on tape: Tape) -> Tensor {
-    let features = timeFeatures(noiseLevel, on: tape)
-    let embedded = time2(tape.silu(time1(features, on: tape)), on: tape)
-    guard let condition else { return embedded }
-    let known = condition(told, on: tape)
-    return tape.sum(1, embedded.rows == rows ? embedded : tape.repeatRow(embedded, rows: rows), 1, known)
-  }
-
-  private func timeFeatures(_ noiseLevel: Tensor, on tape: Tape) -> Tensor {
-    func row(_ values: [Float]) -> Tensor {
-      let row = tape.constant(rows: 1, columns: values.count)
-      values.withUnsafeBufferPointer { row.values.update(from: $0.baseAddress!, count: $0.count) }
-      return row
-    }
-    switch architecture.time {
-    case .positional(let flipped, let shift):
-      let half = architecture.timeFeatures / 2
-      let waves = tape.sinusoids(
-        noiseLevel,
-        frequencies: row(
-          (0..<half).map { Float(exp(-log(10_000) * Double($0) / (Double(half) - Double(shift)))) }))
-      guard flipped else { return waves }
-      return tape.concatenate(
-        tape.slice(waves, first: half, count: half), tape.slice(waves, first: 0, count: half))
-    case .fourier(let frequencies, _):
-      return tape.sinusoids(noiseLevel, frequencies: row(frequencies.map { 2 * .pi * $0 }))
-    }
+    return builder.initialParameters(seed: seed)
   }
 }

@@ -4,15 +4,16 @@ import Core
 import Glibc
 import Processes
 
-/// Any method with an embedded error estimate under a step-size controller. A step is accepted where in every row the root
-/// mean square of (error/tolerance) is at most 1; all rows of a block share the steps. Noise comes from a Brownian path that
-/// does not depend on the steps, so that a rejected step is tried again on the same path and leaves no bias.
+/// Any method with an embedded error estimate under a step-size controller. A step is accepted where in every row the
+/// root mean square of (error/tolerance) is at most 1; all rows of a block share the steps. Noise comes from a Brownian
+/// path that does not depend on the steps, so that a rejected step is tried again on the same path and leaves no bias.
 public struct Adaptive: Solver {
   /// What an error is measured by.
   public enum Tolerance: String, Sendable, CaseIterable {
     /// atol + rtol max(|x_t|, |x_s|), as in ODE codes
     case sum
-    /// max(atol, rtol max(|x′_s|, |x′_t|)) of the lesser method's states (Jolicoeur-Martineau et al. 2021)
+    /// max(atol, rtol max(|x′_s|, |x′_t|)) with the states x′ of the less accurate method (Jolicoeur-Martineau et al.
+    /// 2021)
     case largest
   }
 
@@ -20,6 +21,12 @@ public struct Adaptive: Solver {
   public struct Controller: Sendable, Equatable {
     public let integral, proportional, safety, shrink, grow: Double
 
+    /// - Parameters:
+    ///   - integral: I
+    ///   - proportional: P
+    ///   - safety: the share of the step that would just do.
+    ///   - shrink: the least factor.
+    ///   - grow: the largest factor.
     /// - Precondition: I > 0, P ≥ 0, 0 < safety ≤ 1, 0 ≤ shrink < 1 < grow.
     public init(
       integral: Double = 1, proportional: Double = 0, safety: Double = 0.9, shrink: Double = 0.2, grow: Double = 10
@@ -73,7 +80,7 @@ public struct Adaptive: Solver {
   }
 
   /// Algorithm 1 of Jolicoeur-Martineau et al. 2021, on an unbiased path and with one step size for a block of rows:
-  /// Heun's stochastic step, safety 0.9, exponent r = 0.9, the tolerance of the lesser method's states.
+  /// Heun's stochastic step, safety 0.9, exponent r = 0.9, the tolerance of the less accurate method's states.
   /// - Parameters:
   ///   - rtol: the relative tolerance, at least 0.
   ///   - atol: the absolute tolerance; 1/256 of the data's range in the paper, which is 0.0078 for images in [−1, 1].

@@ -11,10 +11,10 @@ import Scores
 public struct Langevin: Corrector {
   /// How the step size ε is chosen.
   public enum Rule: String, Sendable, CaseIterable {
-    /// ε = 2 (snr · σ_t)²: by time alone, so that a row never depends on its neighbours.
+    /// ε = 2 (snr · σ_t)². It depends on the time alone, so that a row never depends on its neighbours.
     case time
-    /// ε = 2 r² (snr · mean‖z‖ / mean‖s‖)² with means over the block of 256 rows and the transition's r: the literature's
-    /// rule (there over the whole batch).
+    /// ε = 2 r² (snr · mean‖z‖ / mean‖s‖)² with means over the block of 256 rows and the transition's r: the
+    /// literature's rule (there over the whole batch).
     case batchMean = "batch-mean"
   }
 

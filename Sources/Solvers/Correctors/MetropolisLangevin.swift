@@ -5,9 +5,9 @@ import Glibc
 import Processes
 import Scores
 
-/// The Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996): a step x′ = x + ε s(x) + √(2ε) z is accepted, row by
-/// row, with probability min(1, p(x′) q(x | x′)/(p(x) q(x′ | x))), where q(x′ | x) = N(x + ε s(x), 2ε). It leaves pₜ exactly
-/// unchanged. ε = 2 (snr · σ_t)². Needs a score that knows its log density.
+/// The Metropolis-adjusted Langevin algorithm (Roberts and Tweedie 1996): a step x′ = x + ε s(x) + √(2ε) z is accepted,
+/// row by row, with probability min(1, p(x′) q(x | x′)/(p(x) q(x′ | x))), where q(x′ | x) = N(x + ε s(x), 2ε). It
+/// leaves pₜ exactly unchanged. ε = 2 (snr · σ_t)². Needs a score that knows its log density.
 ///
 /// NFE a row: 1 + steps for each step of the predictor.
 public struct MetropolisLangevin: Corrector {

@@ -4,8 +4,8 @@ import CKernels
 import Core
 import Glibc
 
-/// GSL's odeiv2 steppers under adaptive control. All rows of a shard share the steps of an explicit method; an implicit one
-/// solves D equations at a time and gives each row steps of its own.
+/// GSL's odeiv2 steppers under adaptive control. All rows of a shard share the steps of an explicit method; an implicit
+/// one solves D equations at a time and gives each row steps of its own.
 public struct GSLIntegrator: Integrator {
   public enum Method: String, Sendable, CaseIterable {
     /// Runge–Kutta (2, 3)
@@ -56,7 +56,7 @@ public struct GSLIntegrator: Integrator {
     }
   }
 
-  /// What a component's error estimate may be, with h the step's length.
+  /// The largest error estimate that a component may have, with h the step's length.
   public enum Control: Sendable, Equatable {
     /// atol + rtol |x|
     case y
@@ -68,8 +68,8 @@ public struct GSLIntegrator: Integrator {
     case scaled(ay: Double, adydt: Double, scale: Double)
   }
 
-  /// Up to here Jacobians are dense matrices that one likes to factor.
-  private static let largestImplicit = 64
+  /// The largest dimension of implicit methods, which factor dense Jacobians.
+  private static let maximumImplicitDimension = 64
 
   public let method: Method
   public let rtol, atol: Double
@@ -80,7 +80,10 @@ public struct GSLIntegrator: Integrator {
   public var requires: Requirements { method.isImplicit ? .jacobian : [] }
 
   /// - Parameters:
-  ///   - rtol: relative tolerance, at least 0; `atol` absolute tolerance, above 0.
+  ///   - method: GSL's stepper.
+  ///   - rtol: the relative tolerance, at least 0.
+  ///   - atol: the absolute tolerance, above 0.
+  ///   - control: what the error of a component is measured by.
   ///   - firstStep: the length of the first step tried, above 0.
   ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public init(
@@ -109,10 +112,10 @@ public struct GSLIntegrator: Integrator {
       let solve = try Solve(self, x, field, from: start, to: end, dense)
       return try solve.run(x, dense, onStep)
     }
-    guard x.dimension <= Self.largestImplicit else {
+    guard x.dimension <= Self.maximumImplicitDimension else {
       throw InputError(
         "\(method.rawValue) factors Jacobians of \(x.dimension) × \(x.dimension); allowed: up to "
-          + "\(Self.largestImplicit) dimensions")
+          + "\(Self.maximumImplicitDimension) dimensions")
     }
     let solve = try Solve(self, x.row(0), field, from: start, to: end, dense)
     var sum = StepCount(accepted: 0)
@@ -151,7 +154,7 @@ public struct GSLIntegrator: Integrator {
           jacobian: { t, y, dfdy, dfdt, parameters in
             Unmanaged<FieldCall>.fromOpaque(parameters!).takeUnretainedValue().jacobian(t, y!, dfdy!, dfdt!)
           }, dimension: x.size, params: Unmanaged.passUnretained(call).toOpaque()))
-      // Dense output takes the field from there; all step types of GSL 2 do both.
+      // Dense output reads the field at both ends from the stepper; all step types of GSL 2 keep it.
       let type = integrator.method.type
       precondition(type.pointee.can_use_dydt_in != 0 && type.pointee.gives_exact_dydt_out != 0)
       let (atol, rtol, h) = (integrator.atol, integrator.rtol, end > start ? 1.0 : -1.0)
@@ -170,7 +173,8 @@ public struct GSLIntegrator: Integrator {
         throw ComputationError.integrator(
           rows: x.first..<x.first + x.count, time: start, reason: "GSL could not make its driver")
       }
-      // A driver, because multistep and implicit methods look into it; its parts are run below to see every step.
+      // Multistep and implicit methods look into the driver, so there is one; its parts are run below to see every
+      // step.
       driver = made
     }
 
@@ -191,7 +195,7 @@ public struct GSLIntegrator: Integrator {
       var accepted = 0
       var output = 0
       if let dense { writeDense(x, dense, &output) { $0 == start } }
-      // What is left may be rounding, of times up to the first: Newton's iterations find no step for it, and GSL none back.
+      // What is left may be rounding alone: Newton's iterations find no step for it, and GSL cannot step back.
       while abs(end - t) > 4 * max(abs(start), abs(end)).ulp {
         let before = t
         let status = gsl_odeiv2_evolve_apply(evolve, control, step, system, &t, end, &h, x.values)
@@ -213,8 +217,8 @@ public struct GSLIntegrator: Integrator {
       return StepCount(accepted: Double(accepted), rejected: Double(evolve.pointee.failed_steps))
     }
 
-    /// The wanted times of a step: y(u) by cubic Hermite interpolation, u = (time − from)/(to − from), between the states and
-    /// fields that GSL keeps of its two ends.
+    /// The wanted times of a step: y(u) by cubic Hermite interpolation, u = (time − from)/(to − from), between the
+    /// states and fields that GSL keeps of its two ends.
     private func writeDense(_ x: Rows, from: Double, to: Double, _ dense: DenseOutput, _ output: inout Int) {
       let evolve = driver.pointee.e.pointee
       let between = between!.view(like: x)

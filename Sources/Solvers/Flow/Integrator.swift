@@ -8,9 +8,13 @@ public protocol Integrator: Sendable {
 
   /// Carries x from one time to another, in either direction, in place.
   /// - Parameters:
+  ///   - x: the states, rows × dimension.
+  ///   - start: the time at which they stand.
+  ///   - end: the time to carry them to, before or after `start`.
+  ///   - field: the right-hand side.
   ///   - dense: where the solution is wanted in between; the steps do not depend on it.
-  ///   - onStep: called after each accepted step with its number from 1, the time reached, and the rows that reached it: all
-  ///     of them, or those that share their steps.
+  ///   - onStep: called after each accepted step with its number from 1, the time reached, and the rows that reached
+  ///     it: all of them, or those that share their steps.
   func integrate(
     _ x: Rows, from start: Double, to end: Double, field: any VectorField, dense: DenseOutput?,
     onStep: (_ step: Int, _ time: Double, _ x: Rows) throws -> Void
@@ -20,8 +24,13 @@ public protocol Integrator: Sendable {
 extension Integrator {
   public var requires: Requirements { [] }
 
-  /// As above, for a field without a Jacobian.
-  /// - Parameter field: writes dx/dt at (t, x) into its last argument.
+  /// Carries x from one time to another along a field that is a function, without a Jacobian.
+  /// - Parameters:
+  ///   - x: the states, rows × dimension.
+  ///   - start: the time at which they stand.
+  ///   - end: the time to carry them to, before or after `start`.
+  ///   - field: writes dx/dt at (t, x) into its last argument.
+  ///   - onStep: called after each accepted step with its number, from 1, and the time reached.
   public func integrate(
     _ x: Rows, from start: Double, to end: Double,
     field: (_ t: Double, _ x: Rows, _ derivative: Rows) throws -> Void,
@@ -41,7 +50,12 @@ public protocol VectorField: AnyObject {
   /// Writes dx/dt at (t, x), for any number of the shard's rows.
   func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws
 
-  /// Writes ∂f_i/∂x_j at [i D + j], and ∂f_i/∂t, for a single row.
+  /// Writes the field's derivatives for a single row.
+  /// - Parameters:
+  ///   - t: the time.
+  ///   - x: one row of D values.
+  ///   - dfdx: ∂f_i/∂x_j at [i D + j].
+  ///   - dfdt: ∂f_i/∂t at [i].
   func jacobian(
     _ t: Double, _ x: Rows, into dfdx: UnsafeMutablePointer<Double>, _ dfdt: UnsafeMutablePointer<Double>) throws
 }
@@ -60,8 +74,8 @@ private final class ClosureField: VectorField {
   func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws { try field(t, x, derivative) }
 }
 
-/// Where a solution is wanted between steps: there it is the cubic Hermite polynomial through the two ends of the step and
-/// the field at both, whose error falls with h⁴.
+/// Where a solution is wanted between steps: there it is the cubic Hermite polynomial through the two ends of the step
+/// and the field at both, whose error falls with h⁴.
 public struct DenseOutput {
   /// In the order of the integration.
   public let times: [Double]

@@ -29,6 +29,11 @@ public struct ProbabilityFlow: Solver {
   }
 
   /// Carries rows along the flow between any two times, in place: ε to T encodes, T to ε decodes.
+  /// - Parameters:
+  ///   - x: the states, rows × dimension.
+  ///   - start: the time at which they stand.
+  ///   - end: the time to carry them to, before or after `start`.
+  ///   - context: that of the shard.
   public func transport(_ x: Rows, from start: Double, to end: Double, in context: SolveContext) throws -> StepCount {
     let field = FlowField(context, rows: x)
     var output: DenseOutput?
@@ -102,7 +107,7 @@ final class FlowField: VectorField {
       unit[0, j] = 0
       for i in 0..<d { dfdx[i * d + j] = result[0, i] }
     }
-    // By differences: only bsimp reads it, whose extrapolation bears its error of 1e-9 as one of the step's start.
+    // ∂f/∂t is taken by differences, with an error of 1e-9: only bsimp reads it, and its extrapolation bears that.
     let (early, late) = (max(0, t - 1e-5 * process.duration), min(process.duration, t + 1e-5 * process.duration))
     try evaluate(late, x, into: result)
     try evaluate(early, x, into: column)

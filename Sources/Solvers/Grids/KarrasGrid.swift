@@ -3,11 +3,11 @@ import Core
 import Glibc
 import Processes
 
-/// σ̃_i = (σ̃(T)^{1/ρ} + i/N (σ̃(ε)^{1/ρ} − σ̃(T)^{1/ρ}))^ρ with σ̃ = σ/m (Karras et al. 2022, eq. 5): the larger ρ, the
-/// more steps at low noise. The times follow from σ̃ by inversion, for every process with a scalar kernel.
+/// σ̃_i = (σ̃(T)^{1/ρ} + i/N (σ̃(ε)^{1/ρ} − σ̃(T)^{1/ρ}))^ρ with σ̃ = σ/m (Karras et al. 2022, eq. 5): the larger ρ,
+/// the more steps at low noise. The times follow from σ̃ by inversion, for every process with a scalar kernel.
 ///
-/// The paper's N points, which end in a step to 0, are our N − 1 intervals and the denoising at the end. The range is that
-/// of the process between ε and T, because the prior is the law at T and Tweedie's mean is taken at ε.
+/// The paper's N points, which end in a step to 0, are our N − 1 intervals and the denoising at the end. The range is
+/// that of the process between ε and T, because the prior is the law at T and Tweedie's mean is taken at ε.
 public struct KarrasGrid: TimeGrid {
   public let rho: Double
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Processes
 
-/// t_i = (√T + i/N (√ε − √T))²: steps that shrink towards ε (Song, Meng and Ermon 2021, section D.2), for every process.
+/// t_i = (√T + i/N (√ε − √T))²: steps that shrink towards ε (Song, Meng and Ermon 2021, section D.2), for every
+/// process.
 public struct QuadraticGrid: TimeGrid {
   public init() {}
 

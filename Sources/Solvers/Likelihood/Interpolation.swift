@@ -4,8 +4,8 @@ import Glibc
 
 /// A way from one latent to another.
 public enum Interpolation: String, Sendable, CaseIterable {
-  /// (sin((1 − u) Ω) a + sin(u Ω) b) / sin Ω with the angle Ω between a and b (Shoemake 1985), which keeps the norm that
-  /// latents of a Gaussian prior have (White 2016). Linear where a and b are parallel.
+  /// (sin((1 − u) Ω) a + sin(u Ω) b) / sin Ω with the angle Ω between a and b (Shoemake 1985), which keeps the norm
+  /// that latents of a Gaussian prior have (White 2016). Linear where a and b are parallel.
   case spherical
   /// (1 − u) a + u b
   case linear
@@ -38,8 +38,13 @@ public enum Interpolation: String, Sendable, CaseIterable {
 
 extension Sampler {
   /// Points on the way between each two consecutive rows: their codes at T, interpolated and carried back to ε.
-  /// - Parameter frames: of each pair, both ends included; at least 2. The ends are the points themselves to the
-  ///   integrator's tolerance.
+  /// - Parameters:
+  ///   - points: data, rows × dimension.
+  ///   - frames: how many points each pair gives, both ends included; at least 2. The ends are the points themselves to
+  ///     the integrator's tolerance.
+  ///   - interpolation: the way from one code to the next.
+  ///   - epsilon: ε, the time of data.
+  ///   - flow: the flow, with its integrator.
   public func interpolate(
     _ points: Batch, frames: Int, by interpolation: Interpolation = .spherical, epsilon: Double,
     with flow: ProbabilityFlow

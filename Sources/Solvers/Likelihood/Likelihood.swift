@@ -9,7 +9,7 @@ import Processes
 /// (Chen et al. 2018, eq. 8; Song et al. 2021, eq. 39). State and divergence are integrated together, so that the
 /// integrator controls the error of both.
 public struct Likelihood: Sendable {
-  /// Which density the flow ends in.
+  /// The density that the flow ends in.
   public enum Terminal: String, Sendable, CaseIterable {
     /// The process's prior, as in the literature. Differs from pₜ at T by what the data has not yet forgotten there.
     case prior
@@ -45,7 +45,11 @@ public struct Likelihood: Sendable {
   public let terminal: Terminal
   public let divergence: Divergence
 
-  /// - Parameter epsilon: 0 ≤ ε < T; the score must be finite there.
+  /// - Parameters:
+  ///   - integrator: an explicit method for the flow.
+  ///   - epsilon: where the flow begins, 0 ≤ ε < T; the score must be finite there.
+  ///   - terminal: the density at T.
+  ///   - divergence: how the divergence is taken.
   public init(
     _ integrator: any Integrator = GSLIntegrator(.rkf45), epsilon: Double = 1e-5, terminal: Terminal = .prior,
     divergence: Divergence

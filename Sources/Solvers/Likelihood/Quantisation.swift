@@ -18,8 +18,9 @@ public struct Quantisation: Sendable, Equatable {
   /// The distance between neighbouring levels.
   public var spacing: Double { (high - low) / Double(levels - 1) }
 
-  /// Bits a dimension: −log p / (D ln 2) − log₂ spacing, for a log density in nats. Of points with uniform noise one spacing
-  /// wide its mean is an upper bound of what a lossless code by the model takes (Theis et al. 2016, section 3.1).
+  /// Bits a dimension: −log p / (D ln 2) − log₂ spacing, for a log density in nats. Of points with uniform noise one
+  /// spacing wide its mean is an upper bound of what a lossless code by the model takes (Theis et al. 2016, section
+  /// 3.1).
   public func bitsPerDimension(logDensity: Double, dimension: Int) -> Double {
     -logDensity / (Double(dimension) * log(2)) - log2(spacing)
   }

@@ -6,25 +6,25 @@ import Processes
 public struct LogDensities: Sendable {
   /// log p_ε(x) of each row, in nats.
   public let values: [Double]
-  /// Of each value, from the spread of its probes: their sample deviation / √probes. nil where the divergence is exact, and
-  /// for a single probe. Knows nothing of the integrator's error.
+  /// The standard error of each value from the spread of its probes: their sample deviation / √probes. It is nil where
+  /// the divergence is exact, and for a single probe. The integrator's error is not in it.
   public let standardErrors: [Double]?
   /// Where the flow took each row: its code at T.
   public let latents: Batch
-  /// Evaluations are scores and Jacobian products together.
+  /// What it cost. Evaluations are scores and Jacobian products together.
   public let statistics: Statistics
 }
 
 extension Sampler {
-  /// The log density of given points under the model that the problem's score defines. Where a state is wider than the data its
-  /// rest is drawn, log p(x, v) − log p(v): the logarithm of an unbiased estimate, and so in the mean a lower bound, which is exact
-  /// for a model in which x and v are independent at ε. Of the problem's ε nothing is used:
-  /// the likelihood has its own.
+  /// The log density of given points under the model that the problem's score defines. Where a state is wider than the
+  /// data its rest v is drawn, and the result is log p(x, v) − log p(v): the logarithm of an unbiased estimate, and so
+  /// in the mean a lower bound, which is exact for a model in which x and v are independent at ε. The likelihood has an
+  /// ε of its own; that of the problem is not used.
   ///
   /// Probes are keyed by (seed, row). Rows of a shard share their steps, so that a row depends on its shard to the
-  /// integrator's tolerance; on the number of threads nothing depends.
-  /// - Throws: `InputError` where process or score lack what is needed, or where the dimension is too large for the exact
-  ///   divergence; `ComputationError` with row and time where a state stops being finite.
+  /// integrator's tolerance. Nothing depends on the number of threads.
+  /// - Throws: `InputError` where process or score lack what is needed, or where the dimension is too large for the
+  ///   exact divergence; `ComputationError` with row and time where a state stops being finite.
   public func logDensities(
     of points: Batch, with likelihood: Likelihood, progress: (any ProgressObserver)? = nil
   ) throws -> LogDensities {
@@ -41,7 +41,7 @@ extension Sampler {
       let memory = SharedMemory(table.values)
       return try run(&latents, problem.path, progress, nil) { x, context in
         let flow = AugmentedFlow(likelihood, in: context)
-        // Of what the state has beside the data: log p(x) = log p(x, v) − log p(v) where v is drawn apart from x.
+        // What the state has beside the data, v, is drawn apart from x: log p(x) = log p(x, v) − log p(v).
         let auxiliary = RowStorage(x.span.with(dimension: 1))
         problem.process.auxiliaryLogDensity(x, into: auxiliary.rows.values)
         let steps = try flow.encode(x)

@@ -2,9 +2,9 @@
 import Core
 import Processes
 
-/// x_s = (x_t + q s(x_t, t)) / r + √variance z for the forward transition x_t = r x_s + √q z': ancestral sampling, with the
-/// exact mean of x_s given x_t where the data is a point (Ho et al. 2020; Song et al. 2021, appendix F, eq. 47). For every
-/// process with a scalar kernel.
+/// x_s = (x_t + q s(x_t, t)) / r + √variance z for the forward transition x_t = r x_s + √q z': ancestral sampling, with
+/// the exact mean of x_s given x_t where the data is a point (Ho et al. 2020; Song et al. 2021, appendix F, eq. 47).
+/// For every process with a scalar kernel.
 public struct Ancestral: Predictor {
   public enum Variance: String, Sendable, CaseIterable {
     /// v(s) q / v(t): the variance of x_s given x_t and x_0. DDPM's "fixed small"; score_sde's VE.

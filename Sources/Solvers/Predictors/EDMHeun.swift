@@ -5,18 +5,18 @@ import Glibc
 import Processes
 import Scores
 
-/// EDM's step (Karras et al. 2022, algorithms 1 and 2) for every process with a scalar kernel. In y = x/m and σ̃ = σ/m the
-/// probability flow is the same for all of them,
+/// EDM's step (Karras et al. 2022, algorithms 1 and 2) for every process with a scalar kernel. In y = x/m and σ̃ = σ/m
+/// the probability flow is the same for all of them,
 ///
 ///     dy/dσ̃ = d = (y − D(y; σ̃))/σ̃ = −σ s(x, t),
 ///
-/// with D Tweedie's mean of x_0. A step raises the noise level from σ̃_i to σ̂ = (1 + γ) σ̃_i, ŷ = y + √(σ̂² − σ̃_i²) S_noise z,
-/// with γ = min(S_churn/N, √2 − 1) where S_min ≤ σ̃_i ≤ S_max, else 0; then it follows the flow from σ̂ to σ̃_{i+1} by the
-/// trapezoidal rule, y ← ŷ + ½ (σ̃_{i+1} − σ̂)(d̂ + d′). Second order, and deterministic without churn.
+/// with D Tweedie's mean of x_0. A step raises the noise level from σ̃_i to σ̂ = (1 + γ) σ̃_i, ŷ = y + √(σ̂² − σ̃_i²)
+/// S_noise z, with γ = min(S_churn/N, √2 − 1) where S_min ≤ σ̃_i ≤ S_max, else 0; then it follows the flow from σ̂ to
+/// σ̃_{i+1} by the trapezoidal rule, y ← ŷ + ½ (σ̃_{i+1} − σ̂)(d̂ + d′). Second order, and deterministic without churn.
 ///
-/// NFE a row: 2 a step. The grid ends at σ̃(ε) > 0; denoising there is the paper's last, Euler step to 0. So N intervals and
-/// the denoising are its sampler of N + 1 steps and 2 N + 1 evaluations. σ̂ is at most σ̃(T), where the process ends: the
-/// first step has no churn.
+/// NFE a row: 2 a step. The grid ends at σ̃(ε) > 0; denoising there is the paper's last, Euler step to 0. So N
+/// intervals and the denoising are its sampler of N + 1 steps and 2 N + 1 evaluations. σ̂ is at most σ̃(T), where the
+/// process ends: the first step has no churn.
 public struct EDMHeun: EmbeddedPredictor {
   /// How much noise is added between steps.
   public struct Churn: Sendable, Equatable {
@@ -29,6 +29,11 @@ public struct EDMHeun: EmbeddedPredictor {
 
     public static let none = Churn(0)
 
+    /// - Parameters:
+    ///   - amount: S_churn, at least 0.
+    ///   - lowest: S_min, at least 0.
+    ///   - highest: S_max, at least S_min.
+    ///   - noise: S_noise, above 0.
     public init(_ amount: Double, from lowest: Double = 0, to highest: Double = .infinity, noise: Double = 1) {
       precondition(amount >= 0 && lowest >= 0 && highest >= lowest && noise > 0)
       self.amount = amount

@@ -32,8 +32,13 @@ public protocol EmbeddedStepper: PredictorStepper {
   /// Rows of its own for the state that a fixed step makes.
   var next: Rows { get }
 
-  /// Writes the states at `step.to` by the method and by the lesser one inside it, and leaves x and its own memory such that
-  /// it may be called again with a shorter step.
+  /// Writes the states at `step.to` by the method and by the less accurate one inside it. It leaves x and its own
+  /// memory such that it may be called again with a shorter step.
+  /// - Parameters:
+  ///   - x: the states at `step.from`, rows × dimension.
+  ///   - step: the step to try.
+  ///   - next: the states at `step.to`, of the shape of x.
+  ///   - lower: those of the method inside; nil where nobody asks for them.
   func attempt(_ x: Rows, _ step: Step, into next: Rows, lower: Rows?) throws
 }
 

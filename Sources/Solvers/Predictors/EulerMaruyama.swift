@@ -3,8 +3,8 @@ import Core
 import Processes
 import Scores
 
-/// x_s = x_t − h (f − ∇·(G Gᵀ) − G Gᵀ s)(x_t, t) + G(x_t, t) √h z with h = t − s: the Euler–Maruyama step of the reverse
-/// SDE, for every process. Strong order 1 where G does not depend on x, weak order 1.
+/// x_s = x_t − h (f − ∇·(G Gᵀ) − G Gᵀ s)(x_t, t) + G(x_t, t) √h z with h = t − s: the Euler–Maruyama step of the
+/// reverse SDE, for every process. Strong order 1 where G does not depend on x, weak order 1.
 ///
 /// The step is the actual spacing of the grid.
 public struct EulerMaruyama: Predictor {

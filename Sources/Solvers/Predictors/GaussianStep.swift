@@ -4,8 +4,8 @@ import Core
 import Processes
 import Scores
 
-/// A step x_s = a x + b score + c z with scalars from the kernel's transition x_t = r x_s + √q z': the shape that reverse
-/// diffusion and ancestral sampling share.
+/// A step x_s = a x + b score + c z with scalars from the kernel's transition x_t = r x_s + √q z': the shape that
+/// reverse diffusion and ancestral sampling share.
 final class GaussianStep: PredictorStepper {
   typealias Coefficients = (x: Double, score: Double, noise: Double)
 

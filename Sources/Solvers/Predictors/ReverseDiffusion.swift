@@ -2,9 +2,9 @@
 import Core
 import Processes
 
-/// x_s = (2 − r) x_t + q s(x_t, t) + √q z for the forward transition x_t = r x_s + √q z': the reverse-time SDE discretised
-/// as the forward one is (Song et al. 2021, appendix E, eq. 46). VP: r = √(1 − β_i), q = β_i; VE: r = 1,
-/// q = σ_i² − σ_{i−1}². For every process with a scalar kernel.
+/// x_s = (2 − r) x_t + q s(x_t, t) + √q z for the forward transition x_t = r x_s + √q z': the reverse-time SDE
+/// discretised as the forward one is (Song et al. 2021, appendix E, eq. 46). VP: r = √(1 − β_i), q = β_i; VE: r = 1, q
+/// = σ_i² − σ_{i−1}². For every process with a scalar kernel.
 public struct ReverseDiffusion: Predictor {
   public init() {}
 

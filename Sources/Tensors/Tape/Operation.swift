@@ -1,78 +1,159 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a tape can do. Each has a forward rule (Tape+Forward), a backward rule (Tape+Backward) and a tangent rule
-/// (Tape+Tangent); the last two are written in these same operations, so that derivatives can be differentiated.
+/// What a tape can do. Each operation has a file of its own in `Operations`, which holds its forward function, its backward
+/// rule and its tangent rule; the two switches below hand over to it, and the compiler lists them for an operation that
+/// they lack.
 enum Operation {
   /// A tensor from outside whose derivative is wanted.
   case variable
   /// A parameter of the network, by its index in the layout.
   case parameter(Int)
-  /// op(a) op(b), where op transposes on request.
-  case matrixProduct(Tensor, Tensor, transposeA: Bool, transposeB: Bool)
-  /// x + b, a row added to every row.
-  case addBias(Tensor, Tensor)
-  /// silu^(order)(x)
-  case silu(Tensor, order: Int)
-  /// g ⊙ silu^(order)(x)
-  case siluProduct(Tensor, Tensor, order: Int)
-  /// a x + b y
-  case sum(Float, Tensor, Float, Tensor)
-  /// x ⊙ y
-  case product(Tensor, Tensor)
-  /// x_ij s_i for constants s
-  case scaleRows(Tensor, by: Tensor)
-  /// Σ_i x_ij, a row
-  case columnSums(Tensor)
-  /// Σ_j x_ij, a column
-  case rowSums(Tensor)
-  /// A row repeated.
-  case repeatRow(Tensor)
-  /// A column repeated.
-  case repeatColumn(Tensor)
-  /// x and y side by side.
-  case concatenate(Tensor, Tensor)
-  /// The columns from `first` on, as many as the output has.
-  case columns(Tensor, first: Int)
-  /// x as columns from `first` on, zeros elsewhere.
-  case pad(Tensor, first: Int)
-  /// [dᵖ/dtᵖ sin(t w), dᵖ/dtᵖ cos(t w)] for a column t and constant frequencies w
-  case sinusoids(Tensor, Tensor, order: Int)
-  /// Σ_i s_i Σ_j x_ij² for constants s, a scalar
-  case weightedSquares(Tensor, by: Tensor)
 
-  // Of images; shapes say how rows are to be read.
+  case matrixProduct(MatrixProduct)
+  case addBias(AddBias)
+  case silu(SiLU)
+  case siluProduct(SiLUProduct)
+  case sum(Sum)
+  case product(Product)
+  case scaleRows(ScaleRows)
+  case columnSums(ColumnSums)
+  case rowSums(RowSums)
+  case repeatRow(RepeatRow)
+  case repeatColumn(RepeatColumn)
+  case concatenate(Concatenate)
+  case columns(Columns)
+  case pad(Pad)
+  case sinusoids(Sinusoids)
+  case weightedSquares(WeightedSquares)
+  case softmax(Softmax)
+  case power(Power)
+  case reshape(Reshape)
+  case batchedProduct(BatchedProduct)
+  case gatherRows(GatherRows)
+  case scatterRows(ScatterRows)
 
-  /// Rows of height × width × channel, blocked, and back.
-  case blocked(Tensor, FeatureShape)
-  case unblocked(Tensor, FeatureShape)
-  /// conv(x, w) + b
-  case convolution(Tensor, Tensor, bias: Tensor?, ConvolutionShape)
-  /// conv(·, w)ᵀ g
-  case convolutionAdjoint(Tensor, Tensor, ConvolutionShape)
-  /// conv(x, ·)ᵀ g
-  case convolutionWeights(Tensor, Tensor, ConvolutionShape)
-  /// Fused; a composing tape writes it in other operations.
-  case groupNorm(Tensor, GroupNormalisation)
-  /// Fused; a composing tape writes it in other operations. `weights` are the softmax's.
-  case attention(Tensor, AttentionShape, weights: Tensor)
-  /// Nearest upsampling by 2 and its adjoint; the shape is that of the smaller image.
-  case repeatPixels(Tensor, FeatureShape, factor: Float)
-  case sumPixels(Tensor, FeatureShape, factor: Float)
-  /// Σ over pixels and its adjoint.
-  case channelSums(Tensor, FeatureShape)
-  case spreadChannels(Tensor, FeatureShape)
-  /// Some channels as matrices, and the adjoint.
-  case pixelsMatrix(Tensor, PixelColumns)
-  case matrixPixels(Tensor, PixelColumns)
-  /// A matrix product in every row.
-  case batchedProduct(Tensor, Tensor, transposeA: Bool, transposeB: Bool, BatchedShape)
-  /// softmax(scale · x) along rows
-  case softmax(Tensor, scale: Float)
-  /// xᵖ
-  case power(Tensor, Float)
-  /// The same numbers in rows of another length.
-  case reshape(Tensor)
-  /// Rows of a table by constant indices, and the adjoint.
-  case gatherRows(Tensor, Tensor)
-  case scatterRows(Tensor, Tensor)
+  // The following read blocked features; their shapes say how.
+  case blocked(Blocked)
+  case unblocked(Unblocked)
+  case convolution(Convolution)
+  case convolutionAdjoint(ConvolutionAdjoint)
+  case convolutionWeights(ConvolutionWeights)
+  case groupNorm(GroupNorm)
+  case attention(Attention)
+  case upsampleNearest(UpsampleNearest)
+  case sumPool(SumPool)
+  case channelSums(ChannelSums)
+  case spreadChannels(SpreadChannels)
+  case featureMatrix(FeatureMatrix)
+  case matrixFeatures(MatrixFeatures)
+}
+
+/// The rules of an operation. Both are written in taped operations, so that derivatives can be differentiated.
+protocol TapeOperation {
+  /// Adds to the adjoints of the inputs what they gain from that of the output.
+  func backward(_ g: OutputGradient, on tape: Tape)
+
+  /// The tangent of the output from those of the inputs; nil where no input moves.
+  /// - Parameters:
+  ///   - d: the tangent of an input; nil where it does not move.
+  ///   - output: what the operation gave.
+  ///   - tape: records the operations of the rule.
+  func tangent(_ d: (Tensor) -> Tensor?, _ output: Tensor, on tape: Tape) -> Tensor?
+}
+
+/// The derivative of the result by an operation's output, on its way to the operation's inputs.
+struct OutputGradient {
+  let adjoint: Tape.Adjoint
+  /// The operation's place on the tape.
+  let node: Int
+  /// What the operation gave.
+  let output: Tensor
+
+  var tensor: Tensor { adjoint.tensor }
+  /// Whether nobody else reads the memory of `tensor`.
+  var isOwned: Bool { adjoint.owned }
+}
+
+extension Operation {
+  func backward(_ g: OutputGradient, on tape: Tape) {
+    switch self {
+    case .variable, .parameter: return
+    case .matrixProduct(let operation): operation.backward(g, on: tape)
+    case .addBias(let operation): operation.backward(g, on: tape)
+    case .silu(let operation): operation.backward(g, on: tape)
+    case .siluProduct(let operation): operation.backward(g, on: tape)
+    case .sum(let operation): operation.backward(g, on: tape)
+    case .product(let operation): operation.backward(g, on: tape)
+    case .scaleRows(let operation): operation.backward(g, on: tape)
+    case .columnSums(let operation): operation.backward(g, on: tape)
+    case .rowSums(let operation): operation.backward(g, on: tape)
+    case .repeatRow(let operation): operation.backward(g, on: tape)
+    case .repeatColumn(let operation): operation.backward(g, on: tape)
+    case .concatenate(let operation): operation.backward(g, on: tape)
+    case .columns(let operation): operation.backward(g, on: tape)
+    case .pad(let operation): operation.backward(g, on: tape)
+    case .sinusoids(let operation): operation.backward(g, on: tape)
+    case .weightedSquares(let operation): operation.backward(g, on: tape)
+    case .softmax(let operation): operation.backward(g, on: tape)
+    case .power(let operation): operation.backward(g, on: tape)
+    case .reshape(let operation): operation.backward(g, on: tape)
+    case .batchedProduct(let operation): operation.backward(g, on: tape)
+    case .gatherRows(let operation): operation.backward(g, on: tape)
+    case .scatterRows(let operation): operation.backward(g, on: tape)
+    case .blocked(let operation): operation.backward(g, on: tape)
+    case .unblocked(let operation): operation.backward(g, on: tape)
+    case .convolution(let operation): operation.backward(g, on: tape)
+    case .convolutionAdjoint(let operation): operation.backward(g, on: tape)
+    case .convolutionWeights(let operation): operation.backward(g, on: tape)
+    case .groupNorm(let operation): operation.backward(g, on: tape)
+    case .attention(let operation): operation.backward(g, on: tape)
+    case .upsampleNearest(let operation): operation.backward(g, on: tape)
+    case .sumPool(let operation): operation.backward(g, on: tape)
+    case .channelSums(let operation): operation.backward(g, on: tape)
+    case .spreadChannels(let operation): operation.backward(g, on: tape)
+    case .featureMatrix(let operation): operation.backward(g, on: tape)
+    case .matrixFeatures(let operation): operation.backward(g, on: tape)
+    }
+  }
+
+  func tangent(_ d: (Tensor) -> Tensor?, _ output: Tensor, on tape: Tape) -> Tensor? {
+    switch self {
+    case .variable, .parameter: nil
+    case .matrixProduct(let operation): operation.tangent(d, output, on: tape)
+    case .addBias(let operation): operation.tangent(d, output, on: tape)
+    case .silu(let operation): operation.tangent(d, output, on: tape)
+    case .siluProduct(let operation): operation.tangent(d, output, on: tape)
+    case .sum(let operation): operation.tangent(d, output, on: tape)
+    case .product(let operation): operation.tangent(d, output, on: tape)
+    case .scaleRows(let operation): operation.tangent(d, output, on: tape)
+    case .columnSums(let operation): operation.tangent(d, output, on: tape)
+    case .rowSums(let operation): operation.tangent(d, output, on: tape)
+    case .repeatRow(let operation): operation.tangent(d, output, on: tape)
+    case .repeatColumn(let operation): operation.tangent(d, output, on: tape)
+    case .concatenate(let operation): operation.tangent(d, output, on: tape)
+    case .columns(let operation): operation.tangent(d, output, on: tape)
+    case .pad(let operation): operation.tangent(d, output, on: tape)
+    case .sinusoids(let operation): operation.tangent(d, output, on: tape)
+    case .weightedSquares(let operation): operation.tangent(d, output, on: tape)
+    case .softmax(let operation): operation.tangent(d, output, on: tape)
+    case .power(let operation): operation.tangent(d, output, on: tape)
+    case .reshape(let operation): operation.tangent(d, output, on: tape)
+    case .batchedProduct(let operation): operation.tangent(d, output, on: tape)
+    case .gatherRows(let operation): operation.tangent(d, output, on: tape)
+    case .scatterRows(let operation): operation.tangent(d, output, on: tape)
+    case .blocked(let operation): operation.tangent(d, output, on: tape)
+    case .unblocked(let operation): operation.tangent(d, output, on: tape)
+    case .convolution(let operation): operation.tangent(d, output, on: tape)
+    case .convolutionAdjoint(let operation): operation.tangent(d, output, on: tape)
+    case .convolutionWeights(let operation): operation.tangent(d, output, on: tape)
+    case .groupNorm(let operation): operation.tangent(d, output, on: tape)
+    case .attention(let operation): operation.tangent(d, output, on: tape)
+    case .upsampleNearest(let operation): operation.tangent(d, output, on: tape)
+    case .sumPool(let operation): operation.tangent(d, output, on: tape)
+    case .channelSums(let operation): operation.tangent(d, output, on: tape)
+    case .spreadChannels(let operation): operation.tangent(d, output, on: tape)
+    case .featureMatrix(let operation): operation.tangent(d, output, on: tape)
+    case .matrixFeatures(let operation): operation.tangent(d, output, on: tape)
+    }
+  }
 }

@@ -4,6 +4,7 @@ import CKernels
 extension Tape {
   /// Reverse-mode differentiation of `output`.
   /// - Parameters:
+  ///   - output: what is differentiated.
   ///   - adjoint: ∂(what is wanted)/∂output, of its shape; default: ones.
   ///   - gradients: the flat buffer that receives the gradient of every parameter (all of it is written); nil where only
   ///     variables matter.
@@ -27,8 +28,8 @@ extension Tape {
     if let gradients { gradientBuffer = gradients }
     defer { gradientBuffer = nil }
     for index in stride(from: last, through: 0, by: -1) {
-      guard let g = adjoints[index] else { continue }
-      propagate(nodes[index], g, index)
+      guard let adjoint = adjoints[index] else { continue }
+      propagate(adjoint, index)
     }
     if let gradients, !accumulate { zeroUnused(gradients) }
   }
@@ -48,78 +49,15 @@ extension Tape {
     return tensor
   }
 
-  // The rule of each operation: what its inputs' adjoints gain from that of its output.
-  private func propagate(_ node: Node, _ adjoint: Adjoint, _ index: Int) {
-    let g = adjoint.tensor
-    let inPlace = adjoint.owned && !recording
+  /// Takes an adjoint to the inputs of its operation.
+  private func propagate(_ adjoint: Adjoint, _ index: Int) {
+    let node = nodes[index]
     switch node.operation {
-    case .variable, .parameter:
-      return
-    case .matrixProduct(let a, let b, let transposeA, let transposeB):
-      // C = A B: dA = dC Bᵀ, dB = Aᵀ dC, and the transposes of these.
-      if transposeA {
-        contribute(product: b, g, transposeB, true, to: a)
-      } else {
-        contribute(product: g, b, false, !transposeB, to: a)
-      }
-      if transposeB {
-        contribute(product: g, a, true, transposeA, to: b)
-      } else {
-        contribute(product: a, g, !transposeA, false, to: b)
-      }
-    case .addBias(let x, let b):
-      if !b.isConstant { contributeColumnSums(g, to: b) }
-      move(adjoint, from: index, to: x)
-    case .silu(let x, let order):
-      if x.isConstant { return }
-      let value = siluProduct(g, x, order: order + 1, inPlace: inPlace)
-      move(Adjoint(tensor: value, owned: true), from: index, to: x)
-    case .siluProduct(let f, let x, let order):
-      contribute(to: f) { siluProduct(g, x, order: order) }
-      contribute(to: x) { siluProduct(product(g, f), x, order: order + 1) }
-    case .sum(let a, let x, let b, let y):
-      contribute(b, g, to: y)
-      if a == 1 && inPlace { move(adjoint, from: index, to: x) } else { contribute(a, g, to: x) }
-    case .product(let x, let y):
-      contribute(to: x) { product(g, y) }
-      contribute(to: y) { product(g, x) }
-    case .scaleRows(let x, let s):
-      contribute(to: x) { scaleRows(g, by: s) }
-    case .columnSums(let x):
-      contribute(to: x) { repeatRow(g, rows: x.rows) }
-    case .rowSums(let x):
-      contribute(to: x) { repeatColumn(g, columns: x.columns) }
-    case .repeatRow(let x):
-      contribute(to: x) { columnSums(g) }
-    case .repeatColumn(let x):
-      contribute(to: x) { rowSums(g) }
-    case .concatenate(let x, let y):
-      contribute(to: x) { copiedColumns(g, first: 0, count: x.columns) }
-      contribute(to: y) { copiedColumns(g, first: x.columns, count: y.columns) }
-    case .columns(let x, let first):
-      contribute(to: x) { pad(g, first: first, total: x.columns) }
-    case .pad(let x, let first):
-      contribute(to: x) { copiedColumns(g, first: first, count: x.columns) }
-    case .sinusoids(let t, let frequencies, let order):
-      contribute(to: t) { rowSums(product(g, sinusoids(t, frequencies: frequencies, order: order + 1))) }
-    case .weightedSquares(let x, let s):
-      contribute(to: x) {
-        product(
-          scale(scaleRows(x, by: s), by: 2), repeatColumn(repeatRow(g, rows: x.rows), columns: x.columns))
-      }
-    default:
-      propagateImages(node, adjoint, index)
+    case .variable, .parameter: return
+    case let operation:
+      operation.backward(OutputGradient(adjoint: adjoint, node: index, output: node.output), on: self)
     }
     if !recording { release(index) }
-  }
-
-  /// Columns in memory of their own, recorded or not.
-  private func copiedColumns(_ x: Tensor, first: Int, count: Int) -> Tensor {
-    let view = columns(x, first: first, count: count)
-    if recording { return view }
-    let out = result(x.rows, count)
-    for i in 0..<x.rows { (out.values + i * count).update(from: view.values + i * view.stride, count: count) }
-    return out
   }
 
   /// Adds a freshly made tensor to an input's adjoint.
@@ -138,10 +76,26 @@ extension Tape {
     }
   }
 
-  /// Hands an adjoint on to an input that has the same one.
-  func move(_ adjoint: Adjoint, from index: Int, to input: Tensor) {
+  /// Adds memory that nobody else reads to an input's adjoint.
+  func contributeOwned(_ g: Tensor, to input: Tensor) {
+    if input.isConstant { return arena.recycle(g.values, g.count) }
+    accumulate(Adjoint(tensor: g, owned: true), to: input)
+  }
+
+  /// Adds a row for each row of the input, or their sum where one row serves all.
+  func contributeRows(_ rows: Tensor, to input: Tensor) {
     if input.isConstant { return }
-    adjoints[index]?.owned = false
+    if input.rows == 1 && rows.rows > 1 {
+      contributeColumnSums(rows, to: input)
+    } else {
+      accumulate(Adjoint(tensor: rows, owned: true), to: input)
+    }
+  }
+
+  /// Hands on the adjoint of an output: `adjoint` is the same one, or was made in its memory.
+  func pass(_ g: OutputGradient, on adjoint: Adjoint, to input: Tensor) {
+    if input.isConstant { return }
+    if adjoint.tensor.values == g.tensor.values { adjoints[g.node]?.owned = false }
     accumulate(adjoint, to: input)
   }
 
@@ -163,7 +117,7 @@ extension Tape {
   }
 
   /// Adds op(a) op(b) to an input's adjoint, by the product itself where the memory is there.
-  private func contribute(product a: Tensor, _ b: Tensor, _ transposeA: Bool, _ transposeB: Bool, to input: Tensor) {
+  func contribute(product a: Tensor, _ b: Tensor, _ transposeA: Bool, _ transposeB: Bool, to input: Tensor) {
     if input.isConstant { return }
     if recording {
       accumulate(

@@ -37,12 +37,16 @@ public final class Tape {
   /// The tape's convolutions by parameters; by other tensors.
   private let parameterWorkspace: OpaquePointer?
   let workspace: OpaquePointer
+  private var stack: ContiguousArray<Tensor> = []
   /// Where dropout takes its noise from; nil outside training.
   var dropout: DropoutNoise?
+  /// The parameters that are read in place of the tape's own, inside `with`.
+  var frozen: ParameterSet?
   /// The node of each parameter that was used.
   private var parameterNodes: [Int]
 
   /// - Parameters:
+  ///   - layout: where each parameter lies in the buffer that `begin` takes.
   ///   - prepared: convolution weights as kernels want them, shared by tapes whose parameters are the same and stay.
   ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
   public init(_ layout: ParameterLayout, prepared: PreparedWeights? = nil, winograd: Bool = true) {
@@ -59,9 +63,12 @@ public final class Tape {
   }
 
   /// Starts a pass: forgets everything recorded, and takes parameter values from a flat buffer that must stay valid.
-  /// - Parameter composing: record only operations whose derivatives can be differentiated; for `tangent` and for a
-  ///   taped `backward`.
-  /// - Parameter constants: no derivatives by parameters are wanted.
+  /// - Parameters:
+  ///   - parameters: a flat buffer in the layout's order.
+  ///   - recording: whether operations are written down, for derivatives.
+  ///   - composing: record only operations whose derivatives can be differentiated; for `tangent` and for a taped
+  ///     `backward`.
+  ///   - constants: no derivatives by parameters are wanted.
   public func begin(
     parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false, constants: Bool = false
   ) {
@@ -69,6 +76,8 @@ public final class Tape {
     self.composing = composing
     dropout = nil
     arena.reset()
+    stack.removeAll(keepingCapacity: true)
+    frozen = nil
     nodes.removeAll(keepingCapacity: true)
     adjoints.removeAll(keepingCapacity: true)
     for i in parameterNodes.indices { parameterNodes[i] = -1 }
@@ -76,8 +85,9 @@ public final class Tape {
     self.recording = recording
   }
 
-  /// The parameter with the given index in the layout.
+  /// The parameter with the given index in the layout: of the tape's own parameters, or of the set that `with` names.
   public func parameter(_ index: Int) -> Tensor {
+    if let frozen { return frozen.parameter(index) }
     let entry = layout.entries[index]
     guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
     // Parameters are never written through a tensor.
@@ -102,6 +112,11 @@ public final class Tape {
     record(.variable, tensor)
   }
 
+  /// Puts a tensor aside until `pop`, as skip connections do, without a new array in each pass.
+  public func push(_ tensor: Tensor) { stack.append(tensor) }
+  /// The tensor that was put aside last.
+  public func pop() -> Tensor { stack.removeLast() }
+
   /// Gives the memory of an intermediate result back, where nothing was recorded.
   public func recycle(_ tensor: Tensor) {
     if !recording { arena.recycle(tensor.values, tensor.count) }
@@ -123,6 +138,7 @@ public final class Tape {
 
   /// The workspace for convolutions by the given weights: prepared forms are kept of parameters only.
   func workspace(for weights: Tensor) -> OpaquePointer {
+    if let frozen, frozen.contains(weights) { return frozen.workspace ?? workspace }
     guard let parameterWorkspace, let base = parameterValues else { return workspace }
     let values = UnsafePointer(weights.values)
     return base <= values && values < base + layout.count ? parameterWorkspace : workspace
@@ -133,14 +149,4 @@ public final class Tape {
     let node = parameterNodes[index]
     return node < 0 || node >= adjoints.count ? nil : adjoints[node]?.tensor
   }
-}
-
-/// Convolution weights in the forms that the kernels want, made on first use and shared by all workers: of parameters
-/// that stay where and what they are.
-public final class PreparedWeights: @unchecked Sendable {
-  // Guarded by the C side's own locks.
-  let handle: OpaquePointer
-
-  public init() { handle = ck_prepared_weights_make() }
-  deinit { ck_prepared_weights_free(handle) }
 }

@@ -10,12 +10,12 @@ import Scores
 ///
 ///     x_s = (σ_s/σ_t) e^{−ηh} x_t + m_s [(1 − e^{−g}) D + corrections from earlier D] + σ_s √(1 − e^{−2ηh}) z
 ///
-/// `exact` corrections are the integrals of the linear or quadratic interpolation of D over λ: g φ₂(−g) Δ + 2 g φ₃(−g) Δ², with
-/// Δ and Δ² the first derivative and half the second at the step's start, in units of h. The `published` 2M has (1 − e^{−g})/2
-/// in place of g φ₂(−g), which is of second order too and often more accurate; the published 3M has g φ₃(−g) Δ², half of what
-/// the integral is, so that its order is 2 (measured; the factor is missing in the authors' code, in diffusers and in
-/// k-diffusion alike). η = 0 follows the probability flow, η = 1 is the reverse SDE. The first step is of order 1, the second of
-/// 3M that of 2M `exact`.
+/// `exact` corrections are the integrals of the linear or quadratic interpolation of D over λ: g φ₂(−g) Δ + 2 g φ₃(−g)
+/// Δ², with Δ and Δ² the first derivative and half the second at the step's start, in units of h. The `published` 2M
+/// has (1 − e^{−g})/2 in place of g φ₂(−g), which is of second order too and often more accurate; the published 3M has
+/// g φ₃(−g) Δ², half of what the integral is, so that its order is 2 (measured; the factor is missing in the authors'
+/// code, in diffusers and in k-diffusion alike). η = 0 follows the probability flow, η = 1 is the reverse SDE. The
+/// first step is of order 1, the second of 3M that of 2M `exact`.
 ///
 /// NFE a row: 1 a step.
 public struct DPMSolverPP: Predictor {

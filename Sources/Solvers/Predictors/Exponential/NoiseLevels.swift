@@ -21,7 +21,8 @@ struct NoiseLevel {
   var logSignalToNoise: Double { -log(moments.noiseToSignal) }
 }
 
-/// The score as exponential integrators want it: as predicted noise ε̂ = −σ s, or as the mean D = (x + σ² s)/m of the data.
+/// The score as exponential integrators want it: as predicted noise ε̂ = −σ s, or as the mean D = (x + σ² s)/m of the
+/// data.
 struct LevelEvaluator {
   let kernel: any PerturbationKernel
   let evaluator: CountingEvaluator

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// φ_k(z) = ∫₀¹ e^{(1−u) z} u^{k−1}/(k−1)! du for k ≥ 1, φ_0 = e^z: the weights of exponential integrators (Hochbruck and
-/// Ostermann 2010, eq. 2.10). By its series Σ zʲ/(j + k)! where |z| < 2, else by φ_k = (φ_{k−1} − 1/(k−1)!)/z.
+/// φ_k(z) = ∫₀¹ e^{(1−u) z} u^{k−1}/(k−1)! du for k ≥ 1, φ_0 = e^z: the weights of exponential integrators (Hochbruck
+/// and Ostermann 2010, eq. 2.10). By its series Σ zʲ/(j + k)! where |z| < 2, else by φ_k = (φ_{k−1} − 1/(k−1)!)/z.
 public func phi(_ k: Int, _ z: Double) -> Double {
   if abs(z) < 2 {
     var factorial = 1.0

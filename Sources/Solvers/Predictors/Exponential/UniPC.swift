@@ -4,13 +4,14 @@ import Core
 import Glibc
 import Processes
 
-/// UniPC of order 2 or 3 in its multistep, data-predicting form (Zhao et al. 2023, algorithms 1, 2 and 5 to 8): a predictor
-/// through earlier D, and a corrector that uses the D of the predicted state, which the next step needs anyway. With
-/// h = λ_s − λ_t, z = −h and B = z (bh1) or e^z − 1 (bh2):
+/// UniPC of order 2 or 3 in its multistep, data-predicting form (Zhao et al. 2023, algorithms 1, 2 and 5 to 8): a
+/// predictor through earlier D, and a corrector that uses the D of the predicted state, which the next step needs
+/// anyway. With h = λ_s − λ_t, z = −h and B = z (bh1) or e^z − 1 (bh2):
 ///
 ///     x_s = (σ_s/σ_t) x_t − m_s (e^z − 1) D − m_s B Σ_k ρ_k (D_k − D)/r_k,
 ///
-/// where Σ_k ρ_k r_k^{i−1} = i! z φ_{i+1}(z)/B. Of order 2, ρ = ½ as in the authors' code. The first steps are of lower order.
+/// where Σ_k ρ_k r_k^{i−1} = i! z φ_{i+1}(z)/B. Of order 2, ρ = ½ as in the authors' code. The first steps are of lower
+/// order.
 ///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {
@@ -99,7 +100,7 @@ public struct UniPC: Predictor {
       let h = to.logSignalToNoise - from.logSignalToNoise
       let (b, b1, b2, b3) = weights(h)
       let (r1, r2) = ((levels.older - levels.last) / h, (levels.oldest - levels.last) / h)
-      // Of the two earlier D, and of the new one, whose r is 1.
+      // The weights of the two earlier D, and of the new one, whose r is 1.
       var (rho1, rho2, rho) = (0.0, 0.0, 0.5)
       if lastOrder == 2 {
         rho = (b2 - r1 * b1) / (1 - r1)

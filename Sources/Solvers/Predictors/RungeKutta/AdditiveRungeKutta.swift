@@ -3,7 +3,8 @@ import Core
 import Processes
 import Scores
 
-/// A stochastic Runge–Kutta method of the reverse SDE for noise that does not depend on the state. A tableau says which:
+/// A stochastic Runge–Kutta method of the reverse SDE for noise that does not depend on the state. A tableau says
+/// which:
 ///
 ///     AdditiveRungeKutta(.sra1)
 ///

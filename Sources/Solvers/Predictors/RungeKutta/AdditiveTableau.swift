@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// The numbers of an explicit stochastic Runge–Kutta method for dx = F(x, τ) dτ + g(τ) dB, whose noise does not depend on the
-/// state (Rößler 2010; Foster, dos Reis and Strange 2024). With ΔB the increment over a step and H = 1/h ∫ (B − B_τ) dτ − ½ ΔB
-/// the area between path and chord:
+/// The numbers of an explicit stochastic Runge–Kutta method for dx = F(x, τ) dτ + g(τ) dB, whose noise does not depend
+/// on the state (Rößler 2010; Foster, dos Reis and Strange 2024). With ΔB the increment over a step and H = 1/h ∫ (B −
+/// B_τ) dτ − ½ ΔB the area between path and chord:
 ///
 ///     x̃ = x + shift,   H_i = x̃ + h Σ_j a_ij F_j + noise_i,   F_i = F(H_i, τ + c_i h),   c_i = Σ_j a_ij,
 ///     x ← x + h Σ_i b_i F_i + noise,
@@ -31,7 +31,8 @@ public struct AdditiveTableau: Sendable, Equatable {
 
   /// The less accurate method inside, which tells how long a step may be. A step of first order is its.
   public enum Inner: Sendable, Equatable {
-    /// The weights b̂_i of its drifts less b_i, which sum to 0. A step of first order has all drifts at the first stage.
+    /// The weights b̂_i of its drifts less b_i, which sum to 0. A step of first order has all drifts at the first
+    /// stage.
     case difference([Double])
     /// It ends where this stage stands, counted from 0.
     case stage(Int)
@@ -77,26 +78,26 @@ public struct AdditiveTableau: Sendable, Equatable {
 }
 
 extension AdditiveTableau {
-  /// Heun's method: x̃ = x + h F(x) + g ΔB is the embedded Euler–Maruyama step, then drift and noise are means of both ends.
-  /// Strong order 1, weak order 2 in its deterministic part (Kloeden and Platen 1992, section 15.1). Jolicoeur-Martineau et
-  /// al. 2021 take it adaptively (their algorithm 1); for noise that depends on the state it would solve the Stratonovich
-  /// equation, which is another one.
+  /// Heun's method: x̃ = x + h F(x) + g ΔB is the embedded Euler–Maruyama step, then drift and noise are means of both
+  /// ends. Strong order 1, weak order 2 in its deterministic part (Kloeden and Platen 1992, section 15.1).
+  /// Jolicoeur-Martineau et al. 2021 take it adaptively (their algorithm 1); for noise that depends on the state it
+  /// would solve the Stratonovich equation, which is another one.
   public static let heun = AdditiveTableau(
     stages: [Stage(), Stage(drift: [1], noise: [Noise(at: 0, increment: 1)])],
     weights: [0.5, 0.5],
     noise: [Noise(at: 0, increment: 0.5), Noise(at: 1, increment: 0.5)],
     inner: .stage(1))
 
-  /// SRA1 of strong order 1.5 (Rößler 2010, table 6.3), written with χ = 1/h ∫ (B − B_τ) dτ = ½ ΔB + H. The method inside has
-  /// both drifts at x, and order 1.
+  /// SRA1 of strong order 1.5 (Rößler 2010, table 6.3), written with χ = 1/h ∫ (B − B_τ) dτ = ½ ΔB + H. The method
+  /// inside has both drifts at x, and order 1.
   public static let sra1 = AdditiveTableau(
     stages: [Stage(), Stage(drift: [0.75], noise: [Noise(at: 1, increment: 0.75, area: 1.5)])],
     weights: [1.0 / 3, 2.0 / 3],
     noise: [Noise(at: 1, increment: 0.5, area: -1), Noise(at: 0, increment: 0.5, area: 1)],
     inner: .difference([2.0 / 3, -2.0 / 3]))
 
-  /// The shifted method ShARK of strong order 1.5 (Foster, dos Reis and Strange 2024, eq. 6.1). Its noise is ∫ g dB for a g that
-  /// is linear in time; the method inside has both drifts at x̃, and order 1.
+  /// The shifted method ShARK of strong order 1.5 (Foster, dos Reis and Strange 2024, eq. 6.1). Its noise is ∫ g dB for
+  /// a g that is linear in time; the method inside has both drifts at x̃, and order 1.
   public static let shark = AdditiveTableau(
     shift: [Noise(at: 0, area: 1)],
     stages: [Stage(), Stage(drift: [5.0 / 6], noise: [Noise(at: 0, increment: 5.0 / 6)])],

@@ -4,8 +4,8 @@
 ///
 ///     k_i = F(x + h Σ_j a_ij k_j, τ + c_i h),   x ← x + h Σ_i b_i k_i,   c_i = Σ_j a_ij.
 ///
-/// A pair has a less accurate method inside it, with weights b̂ of the same stages: the difference of the two results tells
-/// how long a step may be.
+/// A pair has a less accurate method inside it, with weights b̂ of the same stages: the difference of the two results
+/// tells how long a step may be.
 public struct ButcherTableau: Sendable, Equatable {
   /// a_ij: the numbers of stage i, one for each stage before it.
   public let stages: [[Double]]

@@ -14,6 +14,8 @@ struct ConditionEmbedding: Sendable {
     case numbers(LinearLayer, count: Int)
   }
 
+  static let nothingName = "nothing_embedding.weight"
+
   private let kind: Kind
   private let width: Int
   /// The place of the row for nothing.
@@ -30,14 +32,16 @@ struct ConditionEmbedding: Sendable {
     case .classes(let count):
       kind = .classes(builder.embedding("class_embedding", count: count, width: width), count: count)
     case .numbers(let count):
-      kind = .numbers(builder.linear("condition_embedding", from: count, to: nil, width), count: count)
+      kind = .numbers(builder.linear("condition_embedding", from: count, to: width), count: count)
     case .text: preconditionFailure("a text is turned into numbers before it reaches a network")
     }
     self.width = width
   }
 
   /// Adds the row for nothing, which begins as zeros; called after all other parameters were added.
-  mutating func addNothing(_ builder: inout LayerBuilder) { nothing = builder.zeros("nothing_embedding", width: width) }
+  mutating func addNothing(_ builder: inout LayerBuilder) {
+    nothing = builder.parameter(Self.nothingName, shape: [1, width], .zeros)
+  }
 
   /// - Parameters:
   ///   - condition: rows × 1 indices, or rows × (numbers + 1); see `Network.forward`.
@@ -60,7 +64,7 @@ struct ConditionEmbedding: Sendable {
         present.values[row] = condition[row, count]
       }
       let known = tape.silu(layer(numbers, on: tape))
-      let isAbsent = { (row: Int) in condition[row, count] == 0 }
+      func isAbsent(_ row: Int) -> Bool { condition[row, count] == 0 }
       if (0..<condition.rows).contains(where: isAbsent) {
         return withNothing(tape.scaleRows(known, by: present), tape, isAbsent)
       }

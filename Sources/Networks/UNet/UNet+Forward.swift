@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Glibc
+import Tensors
+
+extension UNet {
+  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    precondition(second == nil, "a network of one noise level")
+    let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
+    let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
+    var h = Path(image, on: tape)
+
+    h.step { input($0, on: tape) }
+    tape.push(h.kept())
+    for stage in down {
+      for (index, block) in stage.blocks.enumerated() {
+        h.step { block($0, embedding: embedding, on: tape) }
+        if !stage.attentions.isEmpty { h.step { stage.attentions[index]($0, on: tape) } }
+        tape.push(h.kept())
+      }
+      if let layer = stage.convolution { h.step { layer($0, on: tape) } }
+      if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }
+      if stage.convolution != nil || stage.residual != nil { tape.push(h.kept()) }
+    }
+    if let (first, attention, second) = middle {
+      h.step { first($0, embedding: embedding, on: tape) }
+      if let attention { h.step { attention($0, on: tape) } }
+      h.step { second($0, embedding: embedding, on: tape) }
+    }
+    for stage in up {
+      for (index, block) in stage.blocks.enumerated() {
+        let skip = tape.pop()
+        h.step { tape.concatenate($0, skip) }
+        tape.recycle(skip)
+        h.step { block($0, embedding: embedding, on: tape) }
+        if !stage.attentions.isEmpty { h.step { stage.attentions[index]($0, on: tape) } }
+      }
+      if let layer = stage.convolution {
+        h.step { tape.upsampleNearest($0, layer.shape.input.halved) }
+        h.step { layer($0, on: tape) }
+      }
+      if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }
+    }
+    h.step { norm($0, silu: true, on: tape) }
+    h.step { output($0, on: tape) }
+    h.step { tape.unblocked($0, output.shape.output) }
+    return divided(h.value, by: noiseLevel, on: tape)
+  }
+
+  private func centred(_ x: Tensor, on tape: Tape) -> Tensor {
+    let ones = tape.constant(rows: 1, columns: x.columns)
+    ones.values.update(repeating: -1, count: ones.count)
+    return tape.addBias(tape.scale(x, by: 2), ones)
+  }
+
+  /// The output divided by σ/m, where the architecture says so.
+  private func divided(_ x: Tensor, by noiseLevel: Tensor, on tape: Tape) -> Tensor {
+    guard case .fourier(_, true) = architecture.time else { return x }
+    let inverse = tape.constant(rows: x.rows, columns: 1)
+    for i in 0..<x.rows { inverse.values[i] = exp(-noiseLevel.values[noiseLevel.rows == 1 ? 0 : i]) }
+    return tape.scaleRows(x, by: inverse)
+  }
+
+  /// The embedding of the noise level and of the condition: one row for all images where both are shared.
+  private func embed(_ noiseLevel: Tensor, _ told: Tensor?, rows: Int, on tape: Tape) -> Tensor {
+    let features = timeFeatures(noiseLevel, on: tape)
+    let embedded = time2(tape.silu(time1(features, on: tape)), on: tape)
+    guard let condition else { return embedded }
+    let known = condition(told, on: tape)
+    return tape.sum(1, embedded.rows == rows ? embedded : tape.repeatRow(embedded, rows: rows), 1, known)
+  }
+
+  /// Sines and cosines of the noise level: rows × the architecture's `timeFeatures`.
+  private func timeFeatures(_ noiseLevel: Tensor, on tape: Tape) -> Tensor {
+    let row = tape.constant(rows: 1, columns: frequencies.count)
+    frequencies.withUnsafeBufferPointer { row.values.update(from: $0.baseAddress!, count: $0.count) }
+    let waves = tape.sinusoids(noiseLevel, frequencies: row)
+    guard case .positional(flipped: true, shift: _) = architecture.time else { return waves }
+    let half = frequencies.count
+    return tape.concatenate(tape.slice(waves, first: half, count: half), tape.slice(waves, first: 0, count: half))
+  }
+}
