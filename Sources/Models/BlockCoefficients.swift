@@ -2,15 +2,16 @@
 import Core
 import Processes
 
-/// How score and network belong together where a kernel has matrices, x_t = Φ E x_0 + L z with C = L Lᵀ. The network sees
-/// the whole state, each block scaled to about unit variance, and predicts the noise z of the blocks that noise acts on:
+/// How score and network belong together where a kernel has matrices, x_t = Φ E x_0 + L z with C = L Lᵀ. The network
+/// sees the whole state, each block scaled to about unit variance, and predicts the noise z of the blocks that noise
+/// acts on:
 ///
 ///     s_tail = −L_tt⁻ᵀ ẑ_tail,   ẑ_tail = F(S x, noise level),
 ///
 /// with L lower triangular and tt its last blocks (for a velocity this is the hybrid score matching of Dockhorn et al.
-/// 2022). With `edm` prediction ẑ_tail = K x + R F, where K x is the best guess for data N(0, σ_d² I) and R Rᵀ the covariance
-/// of what it misses: K = L_{·t}ᵀ Q⁻¹ with Q = σ_d² Φ E (Φ E)ᵀ + C, R Rᵀ = I − K L_{·t}. The network's target then has unit
-/// variance at every noise level, as EDM's preconditioning gives for scalars.
+/// 2022). With `edm` prediction ẑ_tail = K x + R F, where K x is the best guess for data N(0, σ_d² I) and R Rᵀ the
+/// covariance of what it misses: K = L_{·t}ᵀ Q⁻¹ with Q = σ_d² Φ E (Φ E)ᵀ + C, R Rᵀ = I − K L_{·t}. The network's
+/// target then has unit variance at every noise level, as EDM's preconditioning gives for scalars.
 public struct BlockCoefficients: Sendable {
   /// S: a factor for each block.
   public let input: [Double]

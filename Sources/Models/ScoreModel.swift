@@ -6,8 +6,8 @@ import Processes
 import Scores
 import Tensors
 
-/// A network with its conventions and parameters: what training makes of a network under a process. Bound to conditions it
-/// is a score, `model.score(given: conditions)`; solvers and likelihoods never hear of conditions.
+/// A network with its conventions and parameters: what training makes of a network under a process. Bound to conditions
+/// it is a score, `model.score(given: conditions)`; solvers and likelihoods never hear of conditions.
 ///
 /// With x_t ~ N(α x_0, L Lᵀ) the score of the values that noise acts on, the tail, is affine in the network's output F,
 ///

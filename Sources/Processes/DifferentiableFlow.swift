@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// A process that knows the derivatives of its probability flow's field. Others are differentiated by central differences.
+/// A process that knows the derivatives of its probability flow's field. Others are differentiated by central
+/// differences.
 public protocol DifferentiableFlow: SDE {
   /// Adds a directional derivative of the probability flow's field, out += times · (∂F/∂x) v.
   /// - Parameters:

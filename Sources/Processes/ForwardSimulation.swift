@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// How the forward SDE carries data to a time, without a kernel: what it begins with, and steps that are good for any process.
+/// How the forward SDE carries data to a time, without a kernel: what it begins with, and steps that are good for any
+/// process.
 public struct ForwardSimulation: Sendable {
   public let process: any SDE
   /// What a kernel has at t = 0, as σ_min of a variance-exploding process; nil where data begin as they are.
@@ -9,8 +10,8 @@ public struct ForwardSimulation: Sendable {
   /// Rising times from 0 to T.
   public let times: [Double]
 
-  /// Times where steps are safe: equal in ln(m/σ) from the process's own ε on where it asks for that, else as T sin²(πk/2N), dense at
-  /// both ends.
+  /// Times where steps are safe: equal in ln(m/σ) from the process's own ε on where it asks for that, else as T
+  /// sin²(πk/2N), dense at both ends.
   /// - Precondition: steps > 0.
   public init(of prepared: PreparedProcess, steps: Int) {
     precondition(steps > 0, "N > 0")
@@ -64,7 +65,8 @@ public struct ForwardSimulation: Sendable {
       advance(x, from: simulation.times[k - 1], to: simulation.times[k], stream: stream, step: k)
     }
 
-    /// A step of h from t: Heun's for the drift and Euler's for the noise (in the sense of Itô), with f and G of its middle,
+    /// A step of h from t: Heun's for the drift and Euler's for the noise (in the sense of Itô), with f and G of its
+    /// middle,
     ///
     ///     y = x + h f(x) + √h G(x) z,   x ← x + ½ h (f(x) + f(y)) + √h G(x) z.
     ///

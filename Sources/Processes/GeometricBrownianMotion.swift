@@ -2,12 +2,12 @@
 import Core
 import Glibc
 
-/// dx = ½ ς² x dt + ς x dw (Itô), coordinate by coordinate, on positive data: noise that is proportional to the state. ln x is a
-/// Brownian motion without drift, so medians stay.
+/// dx = ½ ς² x dt + ς x dw (Itô), coordinate by coordinate, on positive data: noise that is proportional to the state.
+/// ln x is a Brownian motion without drift, so medians stay.
 ///
-/// G Gᵀ = diag(ς² x²), ∇·(G Gᵀ) = 2 ς² x. Kernel: ln x_t ~ N(ln x_0, ς² t). Prior: ln x ~ N(0, priorDeviation²). Its solvers must
-/// be defined for noise that depends on the state, and a step of Euler–Maruyama must be short (ς √h well below ¼), as a longer one
-/// may leave the positive numbers.
+/// G Gᵀ = diag(ς² x²), ∇·(G Gᵀ) = 2 ς² x. Kernel: ln x_t ~ N(ln x_0, ς² t). Prior: ln x ~ N(0, priorDeviation²). Its
+/// solvers must be defined for noise that depends on the state, and a step of Euler–Maruyama must be short (ς √h well
+/// below ¼), as a longer one may leave the positive numbers.
 public struct GeometricBrownianMotion: TransformedSDE {
   /// ς
   public let volatility: Double

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// A process with what is made of it once: its kernel, which may have taken an integration, and its prior. Samplers, models,
-/// objectives and exact scores take it, so that nobody integrates again.
+/// A process with what is made of it once: its kernel, which may have taken an integration, and its prior. Samplers,
+/// models, objectives and exact scores take it, so that nobody integrates again.
 public struct PreparedProcess: Sendable {
   public let sde: any SDE
   /// The law of x_t given x_0; nil where the process does not know it.

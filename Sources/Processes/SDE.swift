@@ -3,15 +3,15 @@ import Core
 
 /// A forward SDE  dx = f(x, t) dt + G(x, t) dw  on 0 ≤ t ≤ duration, which destroys data into a prior.
 ///
-/// It knows no network, no solver and no data. Every operation *adds* `times` · term to `out`, row by row, so that a solver
-/// builds its update without temporaries; `out` never overlaps the other arguments. `t` holds for all rows.
+/// It knows no network, no solver and no data. Every operation *adds* `times` · term to `out`, row by row, so that a
+/// solver builds its update without temporaries; `out` never overlaps the other arguments. `t` holds for all rows.
 ///
-/// Duration, drift, score drift, noise and prior are all that every process has, beside two hints to samplers with defaults.
-/// What only some processes know is a protocol of its own beside this one, and whoever wants it asks for it: a perturbation
-/// kernel (`KernelSDE`), states wider than the data (`AugmentedSDE`), derivatives of the flow (`DifferentiableFlow`),
-/// coordinates in which it is linear (`TransformedSDE`). A process whose f and G are a(t) x and g(t) conforms to `AffineSDE`
-/// and gets all of it; one with matrices A(t) and G(t) to `LinearSDE`. Noise that depends on the state (in the sense of Itô)
-/// conforms here.
+/// Duration, drift, score drift, noise and prior are all that every process has, beside two hints to samplers with
+/// defaults. What only some processes know is a protocol of its own beside this one, and whoever wants it asks for it:
+/// a perturbation kernel (`KernelSDE`), states wider than the data (`AugmentedSDE`), derivatives of the flow
+/// (`DifferentiableFlow`), coordinates in which it is linear (`TransformedSDE`). A process whose f and G are a(t) x and
+/// g(t) conforms to `AffineSDE` and gets all of it; one with matrices A(t) and G(t) to `LinearSDE`. Noise that depends
+/// on the state (in the sense of Itô) conforms here.
 public protocol SDE: Sendable {
   /// T: the time at which the prior is reached.
   var duration: Double { get }
@@ -49,8 +49,8 @@ extension SDE {
   public var samplingEpsilon: Double { safeEpsilon(1e-3, duration) }
   public var samplingSpacing: TimeSpacing { .uniform }
 
-  /// Adds the drift of the reverse-time SDE (Anderson 1982), out += times · (f − ∇·(G Gᵀ) − G Gᵀ s). Its noise is that of
-  /// the forward SDE.
+  /// Adds the drift of the reverse-time SDE (Anderson 1982), out += times · (f − ∇·(G Gᵀ) − G Gᵀ s). Its noise is that
+  /// of the forward SDE.
   /// - Parameters:
   ///   - x, s: states and their score, rows × dimension.
   ///   - times: a factor.

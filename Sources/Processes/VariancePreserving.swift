@@ -3,7 +3,8 @@ import Glibc
 
 /// dx = −½ β(t) x dt + √β(t) dw: a process that keeps unit variance (Song et al. 2021, eq. 11; the limit of DDPM).
 ///
-/// Kernel: m = e^{−B(t)/2}, v = 1 − e^{−B(t)} with B = ∫β, from B(0) where the schedule begins with noise. Prior N(0, I).
+/// Kernel: m = e^{−B(t)/2}, v = 1 − e^{−B(t)} with B = ∫β, from B(0) where the schedule begins with noise. Prior N(0,
+/// I).
 public protocol VariancePreserving: AffineSDE {
   var schedule: any BetaSchedule { get }
 }

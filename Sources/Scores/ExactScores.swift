@@ -8,8 +8,8 @@ public protocol KnowsExactScores: SDE {
 }
 
 extension PreparedProcess {
-  /// The exact score of data of a known law: through the kernel, or through coordinates in which the process has one. nil
-  /// where it is not known.
+  /// The exact score of data of a known law: through the kernel, or through coordinates in which the process has one.
+  /// nil where it is not known.
   public func exactScore(of law: DataLaw) -> (any Score)? {
     if let known = sde as? any KnowsExactScores { return known.exactScore(of: law) }
     if let kernel { return law.isExponential ? nil : MixtureScore(law.mixture, kernel: kernel) }

@@ -3,8 +3,8 @@ import Core
 
 /// p(x) = Σ_k w_k N(x; μ_k, Σ_k): data whose score is known exactly under every affine process.
 ///
-/// Perturbed by x_t = m x_0 + √v z it stays a mixture, with means m μ_k and covariances m² Σ_k + v I. The covariances are
-/// kept as eigenvalues and eigenvectors, so that this is a sum of scalars.
+/// Perturbed by x_t = m x_0 + √v z it stays a mixture, with means m μ_k and covariances m² Σ_k + v I. The covariances
+/// are kept as eigenvalues and eigenvectors, so that this is a sum of scalars.
 public struct GaussianMixture: Sendable {
   enum Shape: Sendable {
     /// A variance per component.

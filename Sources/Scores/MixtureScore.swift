@@ -8,9 +8,9 @@ import Processes
 /// mixture of points, the empirical score). With x_t ~ N(α x_0, C), p_t is the mixture with means α μ_k and covariances
 /// α Σ_k αᵀ + C.
 ///
-/// Where α and C are scalars each component keeps its own structure. Where they are matrices and all Σ_k are one multiple
-/// of I (the training set, say), all components share one small covariance L Lᵀ and states are evaluated as x′ = L⁻¹ x, a
-/// mixture of unit variances; else each component has a dense precision.
+/// Where α and C are scalars each component keeps its own structure. Where they are matrices and all Σ_k are one
+/// multiple of I (the training set, say), all components share one small covariance L Lᵀ and states are evaluated as x′
+/// = L⁻¹ x, a mixture of unit variances; else each component has a dense precision.
 public struct MixtureScore: Score {
   public let mixture: GaussianMixture
   public let kernel: any PerturbationKernel
@@ -60,8 +60,8 @@ public struct MixtureScore: Score {
     private let table: Table
     private let scratch: UnsafeMutablePointer<Double>
     private var tableTime = Double.nan
-    /// Where states are evaluated as x′ = L⁻¹ x: the variance that all components share, L⁻¹, its transpose, and rows for
-    /// states, directions and results.
+    /// Where states are evaluated as x′ = L⁻¹ x: the variance that all components share, L⁻¹, its transpose, and rows
+    /// for states, directions and results.
     private let commonVariance: Double?
     private var inverse = Matrix.identity(1)
     private var adjoint = Matrix.identity(1)

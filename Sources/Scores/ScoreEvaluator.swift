@@ -3,9 +3,10 @@ import Core
 
 /// A score with the memory that it works in, owned by one worker.
 ///
-/// Products with the Jacobian come in two parts, as they may depend on the score itself: `linearise` gives s(x), and then
-/// `pullback` gives (∂s/∂x)ᵀ v at that x for any number of v. An evaluator remembers one linearisation, the last one, until its
-/// next call of `linearise`, `evaluate` or `logDensity`; the caller leaves x and the times as they are for as long.
+/// Products with the Jacobian come in two parts, as they may depend on the score itself: `linearise` gives s(x), and
+/// then `pullback` gives (∂s/∂x)ᵀ v at that x for any number of v. An evaluator remembers one linearisation, the last
+/// one, until its next call of `linearise`, `evaluate` or `logDensity`; the caller leaves x and the times as they are
+/// for as long.
 public protocol ScoreEvaluator: AnyObject {
   /// Writes the score of every row.
   /// - Parameters:

@@ -4,21 +4,22 @@ import Processes
 import Scores
 import Synchronization
 
-/// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail where the kernel has matrices, in each of several bins
-/// of t: where a score is good, and, against held-out data, where it has learned by heart. It works for every score; the
-/// exact one gives the floor.
+/// The mean of ‖σ s + z‖² / D, or of ‖L_ttᵀ s_tail + z_tail‖² / D_tail where the kernel has matrices, in each of
+/// several bins of t: where a score is good, and, against held-out data, where it has learned by heart. It works for
+/// every score; the exact one gives the floor.
 public struct LossByTime: Sendable, Equatable {
   public struct Bin: Sendable, Equatable {
     public let low, high: Double
     public let loss: Double
-    /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible one.
+    /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible
+    /// one.
     public let excess: Double?
   }
 
   public let bins: [Bin]
 
-  /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do not
-  /// follow the data's order.
+  /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do
+  /// not follow the data's order.
   public static func dataRow(_ i: Int, of count: Int) -> Int { i * (count % 7919 == 0 ? 7907 : 7919) % count }
 
   /// - Parameters:

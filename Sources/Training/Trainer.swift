@@ -68,7 +68,8 @@ public struct Trainer: Sendable {
     let count = objective.network.layout.count
     let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, objective.network.shardRows))
     let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
-    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size) }
+    let frozen = FrozenValues(objective.frozen, trained: count)
+    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size, frozen) }
     let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
     let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
     defer {
@@ -78,6 +79,7 @@ public struct Trainer: Sendable {
     let pool = WorkerPool(workers: workers, gradients: SharedMemory(gradients), losses: SharedMemory(losses))
     while state.step < plan.steps {
       let step = state.step
+      frozen.update(average: state.averages)
       try state.parameters.withUnsafeMutableBufferPointer { parameters in
         let parameters = SharedMemory(parameters.baseAddress!)
         try lanes.forEach(threads: workers.count) { lane, _, worker in
@@ -100,8 +102,8 @@ public struct Trainer: Sendable {
   /// How many gradient buffers there are at most, and so how many threads can be of use.
   static let lanes = 8
 
-  /// Half of the batch within the network's range: large products are the fastest, and a shard's activations are to stay
-  /// near the processor.
+  /// Half of the batch within the network's range: large products are the fastest, and a shard's activations are to
+  /// stay near the processor.
   static func shardSize(batch: Int, _ range: ClosedRange<Int>) -> Int {
     min(range.upperBound, max(range.lowerBound, (batch + 1) / 2))
   }
@@ -156,13 +158,15 @@ public struct Trainer: Sendable {
     private let trainer: Trainer
     private let tape: Tape
     private let worker: any ObjectiveWorker
+    private let frozen: [String: ParameterSet]
     private let uniforms, variations, dropouts, offset: RowStorage
     /// The data's rows, and the time of each.
     private var rowsOfData: [Float]
     private var times: [Double]
 
-    init(_ trainer: Trainer, shardSize: Int) {
+    init(_ trainer: Trainer, shardSize: Int, _ values: FrozenValues) {
       self.trainer = trainer
+      frozen = values.makeSets()
       tape = trainer.objective.network.makeTape()
       worker = trainer.objective.makeWorker(rows: shardSize, seed: trainer.seed)
       uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
@@ -215,8 +219,8 @@ public struct Trainer: Sendable {
         return times.withUnsafeBufferPointer { times in
           worker.loss(
             of: TrainingShard(
-              rows: rows, data: buffer, times: times.baseAddress!, condition: condition, step: step,
-              batch: plan.batch),
+              rows: rows, data: buffer, times: times.baseAddress!, condition: condition, frozen: frozen,
+              step: step, batch: plan.batch),
             on: tape)
         }
       }

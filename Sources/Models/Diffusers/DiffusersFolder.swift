@@ -260,8 +260,8 @@ public struct DiffusersFolder: Sendable {
     return (try encoded(config), try scheduler.map(encoded))
   }
 
-  /// The tensors of a network, for diffusers to load. The embedding of nothing is left out, for which `UNet2DModel` has no
-  /// place: what diffusers loads knows its classes and no more.
+  /// The tensors of a network, for diffusers to load. The embedding of nothing is left out, for which `UNet2DModel` has
+  /// no place: what diffusers loads knows its classes and no more.
   public static func weights(of network: UNet, parameters: [Float]) -> SafetensorsWriter {
     var file = SafetensorsWriter(metadata: ["format": "pt"])
     file.add(parameters, layout: network.layout) { $0.name != UNet.nothingName }

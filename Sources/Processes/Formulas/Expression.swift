@@ -4,8 +4,8 @@ import Glibc
 
 /// A formula in t, as `-0.5*(b0 + t*(b1 - b0))`, read once and evaluated together with its derivative.
 ///
-/// Numbers, t, named parameters, pi; + − * / ^ and parentheses; the functions in `functions`. As usual ^ binds before a minus sign
-/// before it and groups from the right: −2^2 is −4, 2^3^2 is 2^9.
+/// Numbers, t, named parameters, pi; + − * / ^ and parentheses; the functions in `functions`. As usual ^ binds before a
+/// minus sign before it and groups from the right: −2^2 is −4, 2^3^2 is 2^9.
 public struct Expression: Sendable, CustomStringConvertible {
   public let description: String
   private let program: [Instruction]

@@ -15,8 +15,8 @@ public struct FormulaSDE: AffineSDE {
   ///   - initialVariance: v(0).
   ///   - priorVariance: default: v(T).
   ///   - tolerance, nodes: of `IntegratedKernel`.
-  /// - Throws: `InputError` where a formula is not finite, g is negative, no noise is added at all, or the kernel's error is above
-  ///   1e-3.
+  /// - Throws: `InputError` where a formula is not finite, g is negative, no noise is added at all, or the kernel's
+  ///   error is above 1e-3.
   public init(
     driftRate: Expression, diffusion: Expression, duration: Double = 1, initialVariance: Double = 0,
     priorVariance: Double? = nil, tolerance: Double = 1e-11, nodes: Int = 32_768

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// A process given by its path x_t = α(t) x_0 + σ(t) z (Albergo and Vanden-Eijnden 2023; Kingma et al. 2021): a = α̇/α and
-/// g² = 2 σ σ̇ − 2 a σ². A new one needs `signal` and `noise`. Kernel: m = α, v = σ². Prior N(0, σ(T)²).
+/// A process given by its path x_t = α(t) x_0 + σ(t) z (Albergo and Vanden-Eijnden 2023; Kingma et al. 2021): a = α̇/α
+/// and g² = 2 σ σ̇ − 2 a σ². A new one needs `signal` and `noise`. Kernel: m = α, v = σ². Prior N(0, σ(T)²).
 ///
-/// The velocity of the probability flow is α̇ D + σ̇ ε̂, with D and ε̂ the means of data and noise given x. It is finite where α is
-/// 0 and a infinite; in double precision the score still holds D at α = 2⁻²⁶ σ to 1e-8, so a path that ends in α(1) = 0 has its T at
-/// 1 − 2⁻²⁶ at the latest, and nothing else needs to know.
+/// The velocity of the probability flow is α̇ D + σ̇ ε̂, with D and ε̂ the means of data and noise given x. It is
+/// finite where α is 0 and a infinite; in double precision the score still holds D at α = 2⁻²⁶ σ to 1e-8, so a path
+/// that ends in α(1) = 0 has its T at 1 − 2⁻²⁶ at the latest, and nothing else needs to know.
 public protocol Interpolant: AffineSDE {
   /// α(t) > 0 and dα/dt, 0 ≤ t ≤ T
   func signal(at t: Double) -> (value: Double, rate: Double)
@@ -45,8 +45,8 @@ extension Interpolant {
 public struct RectifiedFlow: Interpolant {
   public let duration: Double
 
-  /// - Parameter end: T, above 0; at most 1, which stands for 1 − 2⁻²⁶. At the default the prior differs from pₜ by 1e-3 of the
-  ///   data, and all stochastic solvers have finite rates.
+  /// - Parameter end: T, above 0; at most 1, which stands for 1 − 2⁻²⁶. At the default the prior differs from pₜ by
+  ///   1e-3 of the data, and all stochastic solvers have finite rates.
   public init(end: Double = 0.999) {
     precondition(end > 0 && end <= 1, "0 < end ≤ 1")
     duration = min(end, latestEnd)

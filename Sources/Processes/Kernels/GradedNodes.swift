@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// Nodes t_k = T sin²(πk/2N), denser towards 0, where variances grow from nothing and their relative accuracy counts, and
-/// towards T, where rates may be large.
+/// Nodes t_k = T sin²(πk/2N), denser towards 0, where variances grow from nothing and their relative accuracy counts,
+/// and towards T, where rates may be large.
 struct GradedNodes {
   let duration: Double
   /// N

@@ -4,13 +4,13 @@
 ///
 ///     d ln m/dt = a(t), dv/dt = 2 a(t) v + g(t)²,    or    dΦ/dt = A Φ, dC/dt = A C + C Aᵀ + G Gᵀ.
 ///
-/// Between the nodes t_k = T sin²(πk/2N) the moments are cubic Hermite polynomials with exact derivatives, whose error falls
-/// as N⁻⁴. The nodes are doubled until the largest error that is found is below a tolerance, or a maximum of nodes is
-/// reached: `errorBound` is what was reached. Where a rate is not finite the moments are NaN from there on.
+/// Between the nodes t_k = T sin²(πk/2N) the moments are cubic Hermite polynomials with exact derivatives, whose error
+/// falls as N⁻⁴. The nodes are doubled until the largest error that is found is below a tolerance, or a maximum of
+/// nodes is reached: `errorBound` is what was reached. Where a rate is not finite the moments are NaN from there on.
 public struct IntegratedKernel: PerturbationKernel {
   public let blocks: StateBlocks
-  /// The largest error that was found. For scalars, that of ln m, and of v relative to v or to 1e-10 of its largest value;
-  /// for matrices, relative to the largest element of Φ or C.
+  /// The largest error that was found. For scalars, that of ln m, and of v relative to v or to 1e-10 of its largest
+  /// value; for matrices, relative to the largest element of Φ or C.
   public let errorBound: Double
   /// N
   public let nodes: Int

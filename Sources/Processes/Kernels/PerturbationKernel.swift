@@ -115,8 +115,8 @@ public final class BlockMoments: Sendable, Equatable {
   }
 }
 
-/// The perturbation kernel of a process, the law of x_t given x_0 at every time. It is made once for a process and handed to
-/// whoever needs it (`PreparedProcess`); all workers share it.
+/// The perturbation kernel of a process, the law of x_t given x_0 at every time. It is made once for a process and
+/// handed to whoever needs it (`PreparedProcess`); all workers share it.
 public protocol PerturbationKernel: Sendable {
   func moments(at t: Double) -> Moments
   /// How states are cut; default: whole, so that moments are scalars.

@@ -31,7 +31,8 @@ struct GaussLegendre: Sendable {
   }
 }
 
-/// GSL's adaptive quadrature QAG: for functions with kinks, jumps or poles nearby, where a fixed rule is not to be trusted.
+/// GSL's adaptive quadrature QAG: for functions with kinks, jumps or poles nearby, where a fixed rule is not to be
+/// trusted.
 package final class AdaptiveQuadrature {
   /// Halvings allowed.
   private static let most = 100_000

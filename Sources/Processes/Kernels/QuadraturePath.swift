@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// ln m and v/t^q of an affine process at nodes, by quadrature from node to node, with the power q by which v grows from 0.
-/// Before the first node both are integrated.
+/// ln m and v/t^q of an affine process at nodes, by quadrature from node to node, with the power q by which v grows
+/// from 0. Before the first node both are integrated.
 struct QuadraturePath: MomentPath {
   private let knots: Knots
   private let logScaleSlope: [Double]
@@ -13,14 +13,15 @@ struct QuadraturePath: MomentPath {
 
   var nodes: Int { knots.variance.count - 1 }
 
-  /// Doubles the nodes until the largest difference is below the tolerance: at the middle of cells from interpolation, and
-  /// at nodes from quadrature in cells twice as long.
+  /// Doubles the nodes until the largest difference is below the tolerance: at the middle of cells from interpolation,
+  /// and at nodes from quadrature in cells twice as long.
   static func refined(
     _ process: some AffineSDE, tolerance: Double, maximum: Int
   ) -> (path: QuadraturePath, bound: Double) {
     var cells = min(256, maximum)
     var coarse = Knots(process, cells: cells)
-    // The quadrature's largest difference so far, halved with the cells: across a jump it falls with them, but not steadily.
+    // The quadrature's largest difference so far, halved with the cells: across a jump it falls with them, but not
+    // steadily.
     var quadrature = 0.0
     while true {
       let fine = Knots(process, cells: 2 * cells)

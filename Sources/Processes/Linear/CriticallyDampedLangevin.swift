@@ -8,8 +8,8 @@ import Glibc
 ///
 ///     dx = β M⁻¹ v dt,   dv = −β (x + Γ M⁻¹ v) dt + √(2 Γ β) dw,   Γ² = 4 M.
 ///
-/// A state is x and then v, v₀ ~ N(0, γ M I) apart from the data (their hybrid score matching). Prior N(0, I) × N(0, M I). Only the
-/// score ∇_v is ever asked for. Noise that a schedule has at t = 0 is left out.
+/// A state is x and then v, v₀ ~ N(0, γ M I) apart from the data (their hybrid score matching). Prior N(0, I) × N(0, M
+/// I). Only the score ∇_v is ever asked for. Noise that a schedule has at t = 0 is left out.
 ///
 /// Kernel with B = ∫β and ω = Γ/2M: Φ = e^{−ωB}(I + B N), N = [[ω, M⁻¹], [−1, −ω]]; the covariance is a sum of positive
 /// integrals ∫ uᵏ e^{−2ωu} du, which GSL's incomplete gamma function gives without cancellation.

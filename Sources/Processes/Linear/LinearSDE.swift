@@ -3,11 +3,12 @@ import CKernels
 import Core
 import Glibc
 
-/// A process  dx = A(t) x dt + G(t) dw  with matrices. They are n × n and act on a state that is cut into n equal blocks.
+/// A process  dx = A(t) x dt + G(t) dw  with matrices. They are n × n and act on a state that is cut into n equal
+/// blocks.
 ///
-/// The state may be wider than the data: data fill its first `dataBlocks` blocks at t = 0, and the others (a velocity, say)
-/// start from N(0, `initialCovariance`). A new one needs `blocks`, `driftMatrix`, `diffusionMatrix` and `priorCovariance`: its
-/// kernel is then integrated numerically.
+/// The state may be wider than the data: data fill its first `dataBlocks` blocks at t = 0, and the others (a velocity,
+/// say) start from N(0, `initialCovariance`). A new one needs `blocks`, `driftMatrix`, `diffusionMatrix` and
+/// `priorCovariance`: its kernel is then integrated numerically.
 public protocol LinearSDE: KernelSDE, AugmentedSDE, DifferentiableFlow {
   /// n
   var blocks: Int { get }

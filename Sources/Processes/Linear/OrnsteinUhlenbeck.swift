@@ -2,9 +2,9 @@
 import Core
 import Glibc
 
-/// dx = −½ β(t) Θ x dt + √β(t) Σ^½ dw with a symmetric positive definite Θ and noise of full covariance Σ: directions forget at
-/// rates of their own, and noise is not isotropic. Θ = Σ = I is the variance-preserving process of a schedule that begins without
-/// noise; what another has at t = 0 is left out.
+/// dx = −½ β(t) Θ x dt + √β(t) Σ^½ dw with a symmetric positive definite Θ and noise of full covariance Σ: directions
+/// forget at rates of their own, and noise is not isotropic. Θ = Σ = I is the variance-preserving process of a schedule
+/// that begins without noise; what another has at t = 0 is left out.
 ///
 /// Kernel, in the eigenvectors of Θ with eigenvalues θ_i and B = ∫β: Φ_ii = e^{−θ_i B/2},
 /// C_ij = −2 Σ_ij expm1(−(θ_i + θ_j) B/2)/(θ_i + θ_j). Prior N(0, P) with the stationary P_ij = 2 Σ_ij/(θ_i + θ_j).

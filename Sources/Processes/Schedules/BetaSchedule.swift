@@ -30,7 +30,8 @@ public struct LinearBeta: BetaSchedule {
   public func integral(to t: Double) -> Double { t * (minimum + 0.5 * t * (maximum - minimum)) }
 }
 
-/// √β(t) = √β_min + t (√β_max − √β_min) on [0, 1] (Rombach et al. 2022, whose 1,000 steps from 0.00085 to 0.012 are the default).
+/// √β(t) = √β_min + t (√β_max − √β_min) on [0, 1] (Rombach et al. 2022, whose 1,000 steps from 0.00085 to 0.012 are the
+/// default).
 public struct ScaledLinearBeta: BetaSchedule {
   public let minimum, maximum: Double
 
@@ -53,7 +54,8 @@ public struct ScaledLinearBeta: BetaSchedule {
   }
 }
 
-/// β(t) = β_min + (β_max − β_min) S(12 t − 6) with the logistic S, on [0, 1] (Xu et al. 2022, GeoDiff; diffusers' "sigmoid").
+/// β(t) = β_min + (β_max − β_min) S(12 t − 6) with the logistic S, on [0, 1] (Xu et al. 2022, GeoDiff; diffusers'
+/// "sigmoid").
 public struct SigmoidBeta: BetaSchedule {
   public let minimum, maximum: Double
 

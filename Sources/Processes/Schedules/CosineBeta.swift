@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// ᾱ(t) = f(t)/f(0), f(t) = cos²((t + s)/(1 + s) · π/2): the cosine schedule (Nichol and Dhariwal 2021, eq. 17). β grows without bound
-/// towards t = 1, so it ends before.
+/// ᾱ(t) = f(t)/f(0), f(t) = cos²((t + s)/(1 + s) · π/2): the cosine schedule (Nichol and Dhariwal 2021, eq. 17). β
+/// grows without bound towards t = 1, so it ends before.
 public struct CosineBeta: BetaSchedule {
   /// s
   public let offset: Double
   public let duration: Double
 
-  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, to which DPM-Solver cuts it (Lu et al. 2022), 0.9961.
+  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, to which DPM-Solver cuts it (Lu et al. 2022),
+  ///   0.9961.
   public init(offset: Double = 0.008, end: Double? = nil) {
     precondition(offset > 0 && (end ?? 0.5) > 0 && (end ?? 0.5) < 1, "s > 0, 0 < T < 1")
     self.offset = offset
@@ -32,8 +33,8 @@ public struct CosineBeta: BetaSchedule {
   }
 }
 
-/// ᾱ(t) = (S(b) − S(a + t (b − a)))/(S(b) − S(a)) with S(u) the logistic of u/τ: the sigmoid schedule (Jabri et al. 2022, and Chen
-/// 2023). ᾱ is 0 at t = 1, so it ends before.
+/// ᾱ(t) = (S(b) − S(a + t (b − a)))/(S(b) − S(a)) with S(u) the logistic of u/τ: the sigmoid schedule (Jabri et al.
+/// 2022, and Chen 2023). ᾱ is 0 at t = 1, so it ends before.
 public struct SigmoidAlphaBeta: BetaSchedule {
   /// a, b, τ
   public let start, stop, temperature: Double

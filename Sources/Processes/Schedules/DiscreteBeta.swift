@@ -24,8 +24,8 @@ public struct DiscreteBeta: BetaSchedule {
     self.init(integrals: integrals)
   }
 
-  /// N levels of any schedule, at equal steps of its time, which becomes [0, 1]: 1 − β_i = ᾱ((i + 1) T/N)/ᾱ(i T/N), so that ᾱ of every
-  /// level is the schedule's own. Noise that is there at t = 0 belongs to β_0.
+  /// N levels of any schedule, at equal steps of its time, which becomes [0, 1]: 1 − β_i = ᾱ((i + 1) T/N)/ᾱ(i T/N), so
+  /// that ᾱ of every level is the schedule's own. Noise that is there at t = 0 belongs to β_0.
   /// - Precondition: levels > 0.
   public init(of schedule: any BetaSchedule, levels: Int) {
     precondition(levels > 0, "N > 0")

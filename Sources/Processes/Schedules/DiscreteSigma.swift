@@ -2,8 +2,9 @@
 import Core
 import Glibc
 
-/// The noise levels of a discrete model, σ_0 < … < σ_{N−1}, at t = (i + 1)/N; between them, and from σ(0) = 0, σ² is linear. The step from
-/// one level to the next adds N(0, σ_i² − σ_{i−1}²), as NCSN's forward chain does (Song et al. 2021, eq. 20).
+/// The noise levels of a discrete model, σ_0 < … < σ_{N−1}, at t = (i + 1)/N; between them, and from σ(0) = 0, σ² is
+/// linear. The step from one level to the next adds N(0, σ_i² − σ_{i−1}²), as NCSN's forward chain does (Song et al.
+/// 2021, eq. 20).
 public struct DiscreteSigma: SigmaSchedule {
   /// σ² at t = 0, 1/N, …, 1
   private let variances: [Double]

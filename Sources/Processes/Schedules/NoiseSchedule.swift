@@ -5,7 +5,8 @@ import Glibc
 ///
 ///     σ̃² = σ²/m² = e^B − 1,   B = ln(1 + σ̃²),   B = −ln ᾱ the integral of β,
 ///
-/// so that a variance-preserving and a variance-exploding process of one schedule have equal signal-to-noise ratios at every t.
+/// so that a variance-preserving and a variance-exploding process of one schedule have equal signal-to-noise ratios at
+/// every t.
 public protocol NoiseSchedule: Sendable {
   /// T; default: 1.
   var duration: Double { get }

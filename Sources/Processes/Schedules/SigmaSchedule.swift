@@ -62,8 +62,9 @@ public struct LinearSigma: SigmaSchedule {
   public func varianceRate(at t: Double) -> Double { 2 * t }
 }
 
-/// ln σ̃² = −μ + b sgn(½ − t) ln((1 − 2 |t − ½| + δ)/(1 + δ)) on [0, 1]: 2λ = ln(m²/σ²) has a Laplace law of mean μ
-/// and scale b (Hang et al. 2024). δ keeps its ends finite, as in diffusers, and 1 + δ makes it continuous at ½, as it is not there.
+/// ln σ̃² = −μ + b sgn(½ − t) ln((1 − 2 |t − ½| + δ)/(1 + δ)) on [0, 1]: 2λ = ln(m²/σ²) has a Laplace law of mean μ and
+/// scale b (Hang et al. 2024). δ keeps its ends finite, as in diffusers, and 1 + δ makes it continuous at ½, as it is
+/// not there.
 public struct LaplaceSigma: SigmaSchedule {
   /// μ, b, δ
   public let mean, scale, floor: Double
@@ -87,8 +88,8 @@ public struct LaplaceSigma: SigmaSchedule {
   }
 }
 
-/// ln σ̃² = −μ + γ tan θ, θ evenly from −atan(range/γ) to its opposite: 2λ = ln(m²/σ²) has a Cauchy law of location μ and
-/// scale γ (Hang et al. 2024), cut at `range` from μ.
+/// ln σ̃² = −μ + γ tan θ, θ evenly from −atan(range/γ) to its opposite: 2λ = ln(m²/σ²) has a Cauchy law of location μ
+/// and scale γ (Hang et al. 2024), cut at `range` from μ.
 public struct CauchySigma: SigmaSchedule {
   /// μ, γ
   public let location, scale: Double

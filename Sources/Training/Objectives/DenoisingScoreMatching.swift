@@ -7,17 +7,17 @@ import Processes
 import Scores
 import Tensors
 
-/// Continuous-time denoising score matching (Vincent 2011; Song et al. 2021, eq. 7): with x_t = α x_0 + L z and t drawn from
-/// [ε, T], the mean over rows of w(t) ‖L_ttᵀ s_tail(x_t, t) + z_tail‖²/D_tail, where the tail is what noise acts on: for a
-/// scalar kernel w(t) ‖σ s + z‖²/D.
+/// Continuous-time denoising score matching (Vincent 2011; Song et al. 2021, eq. 7): with x_t = α x_0 + L z and t drawn
+/// from [ε, T], the mean over rows of w(t) ‖L_ttᵀ s_tail(x_t, t) + z_tail‖²/D_tail, where the tail is what noise acts
+/// on: for a scalar kernel w(t) ‖σ s + z‖²/D.
 ///
 /// With the denoised D = (x + v s)/m it is σ s + z = (D − x_0)/σ̃, σ̃ = σ/m. EDM's λ = (σ̃² + σ_d²)/(σ̃ σ_d)² on
 /// ‖D − x_0‖² is therefore w = λ σ̃² = 1 + σ̃²/σ_d², and what a network of `edm` prediction is wrong by counts 1 at
 /// every noise level: c_out² λ = 1.
 ///
-/// As s_tail = skip · x_t + out · F, this is a weighted regression of the network F on −(σ out)⁻¹ (z + σ skip x_t), with
-/// weight w (σ out)². Where the kernel has matrices, what is drawn at t = 0 apart from the data, as velocities are, is part
-/// of z: hybrid score matching (Dockhorn et al. 2022).
+/// As s_tail = skip · x_t + out · F, this is a weighted regression of the network F on −(σ out)⁻¹ (z + σ skip x_t),
+/// with weight w (σ out)². Where the kernel has matrices, what is drawn at t = 0 apart from the data, as velocities
+/// are, is part of z: hybrid score matching (Dockhorn et al. 2022).
 public struct DenoisingScoreMatching: Objective {
   public let model: ScoreModel
   public let process: PreparedProcess

@@ -4,8 +4,8 @@ import Networks
 import Processes
 import Scores
 
-/// Implicit score matching (Hyvärinen 2005) with the exact trace, D derivatives of the network, on simulated paths: for any
-/// process on few dimensions. `SimulatedScoreMatching` has the loss.
+/// Implicit score matching (Hyvärinen 2005) with the exact trace, D derivatives of the network, on simulated paths: for
+/// any process on few dimensions. `SimulatedScoreMatching` has the loss.
 public struct ImplicitScoreMatching: Objective {
   private let base: SimulatedScoreMatching
   public let times: TrainingTimes

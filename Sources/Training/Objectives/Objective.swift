@@ -33,8 +33,8 @@ extension Objective {
 
 /// A worker's side of an objective.
 public protocol ObjectiveWorker: AnyObject {
-  /// The part of the loss that some rows of a step's batch have, as a tensor of one value: a mean over the whole batch, so
-  /// that the parts of all shards add up to the step's loss.
+  /// The part of the loss that some rows of a step's batch have, as a tensor of one value: a mean over the whole batch,
+  /// so that the parts of all shards add up to the step's loss.
   func loss(of shard: TrainingShard, on tape: Tape) -> Tensor
 }
 
@@ -72,6 +72,8 @@ public struct TrainingShard {
   public let times: UnsafePointer<Double>
   /// What the network is told of each row, as `Network.forward` has it; nil for a network that is told nothing.
   public let condition: Tensor?
+  /// The objective's frozen parameter sets, by name: `tape.with(set) { … }` evaluates a network under one.
+  public let frozen: [String: ParameterSet]
   /// The optimiser's step, from 0.
   public let step: Int
   /// How many rows the batch has.
@@ -82,13 +84,15 @@ public struct TrainingShard {
   ///   - data: rows × data dimension.
   ///   - times: a time for each row.
   ///   - condition: what the network is told; nil for one that is told nothing.
+  ///   - frozen: the objective's frozen parameter sets, by name.
   ///   - step: the optimiser's step, from 0.
   ///   - batch: how many rows the batch has.
   public init(
     rows: Range<Int>, data: UnsafeMutableBufferPointer<Float>, times: UnsafePointer<Double>, condition: Tensor? = nil,
-    step: Int, batch: Int
+    frozen: [String: ParameterSet] = [:], step: Int, batch: Int
   ) {
     (self.rows, self.data, self.times) = (rows, data, times)
-    (self.condition, self.step, self.batch) = (condition, step, batch)
+    (self.condition, self.frozen) = (condition, frozen)
+    (self.step, self.batch) = (step, batch)
   }
 }

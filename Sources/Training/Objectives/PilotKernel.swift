@@ -2,8 +2,9 @@
 import Core
 import Processes
 
-/// The affine kernel nearest to a process that has none: m(t) and v(t) of the least-squares fit x_t ≈ m x_0 + √v z to simulated paths. It
-/// only sets scales, of a network's input and output and of the loss; the score that is learned does not depend on it.
+/// The affine kernel nearest to a process that has none: m(t) and v(t) of the least-squares fit x_t ≈ m x_0 + √v z to
+/// simulated paths. It only sets scales, of a network's input and output and of the loss; the score that is learned
+/// does not depend on it.
 public struct PilotKernel: PerturbationKernel {
   /// Rising from 0 to T.
   private let times: [Double]

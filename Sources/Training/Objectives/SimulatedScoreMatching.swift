@@ -4,13 +4,14 @@ import Models
 import Processes
 import Tensors
 
-/// What sliced and implicit score matching share. Paths of the forward SDE are simulated from the data, and of their states
-/// at time t
+/// What sliced and implicit score matching share. Paths of the forward SDE are simulated from the data, and of their
+/// states at time t
 ///
 ///     w(t) (σ² (‖s‖² + 2 Σ_k vₖᵀ (∂s/∂x) vₖ)/D + 1)
 ///
-/// is the loss (Hyvärinen 2005), with directions v whose products sum to the trace, exactly or in the mean. In the mean it is
-/// that of denoising score matching, w ‖σ s + z‖²/D, where x_t has a kernel of deviation σ; else σ is `PilotKernel`'s.
+/// is the loss (Hyvärinen 2005), with directions v whose products sum to the trace, exactly or in the mean. In the mean
+/// it is that of denoising score matching, w ‖σ s + z‖²/D, where x_t has a kernel of deviation σ; else σ is
+/// `PilotKernel`'s.
 struct SimulatedScoreMatching: Sendable {
   /// Directions of the trace.
   enum Directions: Sendable, Equatable {

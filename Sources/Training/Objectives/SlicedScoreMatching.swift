@@ -4,9 +4,9 @@ import Networks
 import Processes
 import Scores
 
-/// Sliced score matching with reduced variance (Song et al. 2019, eq. 8) on simulated paths: for any process, with or without
-/// a kernel. The trace of ∂s/∂x is the mean of vᵀ (∂s/∂x) v over a few v of random signs; `SimulatedScoreMatching` has the
-/// loss.
+/// Sliced score matching with reduced variance (Song et al. 2019, eq. 8) on simulated paths: for any process, with or
+/// without a kernel. The trace of ∂s/∂x is the mean of vᵀ (∂s/∂x) v over a few v of random signs;
+/// `SimulatedScoreMatching` has the loss.
 public struct SlicedScoreMatching: Objective {
   private let base: SimulatedScoreMatching
   public let times: TrainingTimes
