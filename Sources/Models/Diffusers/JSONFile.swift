@@ -38,7 +38,7 @@ struct JSONFile {
   }
 
   func integer(_ key: String, default fallback: Int) throws -> Int {
-    let value = try number(key, default fallback: Double(fallback))
+    let value = try number(key, default: Double(fallback))
     guard value == value.rounded(), abs(value) < 1e9 else { throw wrong(key, "is \(value), not a whole number") }
     return Int(value)
   }
