@@ -71,7 +71,7 @@ CK_KERNEL(void, ck_group_norm_forward,
   for (size_t n = 0; n < images; n++, x += channels * k.pixels, y += channels * k.pixels, statistics += 2 * k.groups) {
     const float *shift = k.shift ? k.shift + n * k.shift_stride : NULL;
     const float *scale = k.scale + n * k.affine_stride, *offset = k.offset + n * k.affine_stride;
-    // Of each channel the mean, and the sum of squared distances from it: sums about the first pixel, which lies
+    // Each channel's mean, and the sum of squared distances from it: sums about the first pixel, which lies
     // within the data, so that nothing cancels.
     for (size_t i = 0; i < k.blocks; i++) {
       const float *p = x + i * plane;
@@ -260,11 +260,11 @@ CK_KERNEL(void, ck_softmax, (float *y, const float *x, float scale, size_t rows,
         for (size_t l = columns - i; l < 16; l++) v[l] = -__builtin_inff();
       top = __builtin_elementwise_max(top, v);
     }
-    float most = top[0];
-    for (size_t l = 1; l < 16; l++) most = top[l] > most ? top[l] : most;
+    float largest = top[0];
+    for (size_t l = 1; l < 16; l++) largest = top[l] > largest ? top[l] : largest;
     f32x16 sum = f32_all(0);
     for (size_t i = 0; i < columns; i += 16) {
-      f32x16 v = f32_exp(scale * f32_load(x + i, columns - i) - most);
+      f32x16 v = f32_exp(scale * f32_load(x + i, columns - i) - largest);
       if (columns - i < 16)
         for (size_t l = columns - i; l < 16; l++) v[l] = 0;
       sum += v;

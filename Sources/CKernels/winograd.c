@@ -45,7 +45,8 @@ size_t ck_winograd_scratch(const ck_convolution *s, int direction, int images) {
   const size_t in = 16 * (size_t)s->in_blocks, out = 16 * (size_t)s->out_blocks;
   if (direction == CK_BACKWARD_WEIGHTS) {
     const size_t block = weights_block(t.total);
-    return POINTS * (point_stride(block, in) + point_stride(block, out) + (t.total <= block ? (size_t)PIECE : panel_stride(in, out)));
+    return POINTS * (point_stride(block, in) + point_stride(block, out) +
+                     (t.total <= block ? (size_t)PIECE : panel_stride(in, out)));
   }
   const size_t block = forward_block(s, t.total);
   return POINTS * (point_stride(block, in) + point_stride(block, PANEL));
@@ -130,7 +131,7 @@ CK_KERNEL(void, ck_winograd_weights,
       const size_t width = (o | 1) < outputs ? 32 : 16;
       const float *w = weights + (transpose ? i * in_blocks + o : o * in_blocks + i) * (9 * 256);
       if (transpose) {
-        // Of backward by data the kernel is turned by 180 degrees, and inputs and outputs change places.
+        // Backward by data turns the kernel by 180 degrees and lets inputs and outputs change places.
         for (size_t k = 0; k < 9; k++) turn_block(w + k * 256, turned + (8 - k) * 256);
         w = turned;
       }
@@ -381,6 +382,7 @@ CK_KERNEL(void, ck_winograd_back_weights,
   if (!single)
     for (size_t o = 0; o < out_blocks; o++)
       for (size_t i = 0; i < in_blocks; i++)
-        transform_weights_adjoint(u + 16 * i * out + 16 * o, panel_stride(in, out), out, dweights + (o * in_blocks + i) * (9 * 256),
+        transform_weights_adjoint(u + 16 * i * out + 16 * o, panel_stride(in, out), out,
+                                  dweights + (o * in_blocks + i) * (9 * 256),
                                   accumulate);
 }

@@ -12,7 +12,8 @@ void ck_winograd_weights(float *prepared, const float *weights, size_t in_blocks
 /// Scratch floats that a direction wants.
 size_t ck_winograd_scratch(const ck_convolution *shape, int direction, int images);
 
-/// y = conv(x) + bias with prepared weights. Of backward by data, x is dy and the shape is that of the adjoint.
+/// y = conv(x) + bias with prepared weights. Backward by data passes dy as x, and the
+/// shape of the adjoint.
 void ck_winograd_forward(const ck_convolution *shape, size_t images, const float *x, const float *prepared,
                          const float *bias, float *y, float *scratch);
 void ck_winograd_back_weights(const ck_convolution *shape, size_t images, const float *x, const float *dy,

@@ -3,7 +3,8 @@ import Core
 import Glibc
 import Tensors
 
-/// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its layers.
+/// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its
+/// layers.
 public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int

@@ -33,7 +33,8 @@ public protocol Network: Sendable {
   /// - Parameters:
   ///   - x: rows × `dimension`.
   ///   - noiseLevel: what `noiseInput` says, rows × 1, or 1 × 1 where all rows share it.
-  ///   - second: a second noise level of the same shapes, for networks that map between two (flow maps); nil for others.
+  ///   - second: a second noise level of the same shapes, for networks that map between two (flow maps); nil for
+  ///     others.
   ///   - condition: what each row is told. For `.classes(n)` rows × 1 indices from 0, where n means nothing; for
   ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; nil only for `.nothing`.
   ///   - tape: records the operations.

@@ -3,8 +3,8 @@
 /// Where each parameter of a network lies in ONE flat buffer of floats. Gradients, moments and averages have the same
 /// layout, so that an optimiser, an average or a checkpoint is one loop.
 ///
-/// A checkpoint holds tensors under their names in the order that everyone uses; the flat buffer holds them as the kernels
-/// read them, with zeros in places where no channel is (their gradients are zero, so they stay).
+/// A checkpoint holds tensors under their names in the order that everyone uses; the flat buffer holds them as the
+/// kernels read them, with zeros in places where no channel is (their gradients are zero, so they stay).
 public struct ParameterLayout: Sendable, Equatable {
   /// A tensor of a checkpoint.
   public struct Part: Sendable, Equatable {

@@ -7,9 +7,9 @@ import TestSupport
 import Testing
 
 /// How often a worker takes memory from the heap once it is warm: calls of malloc, calloc, realloc and their aligned
-/// relatives on the worker's thread, by Swift and by our kernels, between the beginning of a pass and its last gradient.
-/// What oneDNN asks for inside its own calls is not counted, and neither is what a trainer does around a pass (threads,
-/// the optimiser).
+/// relatives on the worker's thread, by Swift and by our kernels, between the beginning of a pass and its last
+/// gradient. What oneDNN asks for inside its own calls is not counted, and neither is what a trainer does around a pass
+/// (threads, the optimiser).
 @Suite("Allocations") struct AllocationTests {
   enum Kind: String, CaseIterable {
     case mlp, told, unet, residual

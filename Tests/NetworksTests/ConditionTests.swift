@@ -115,7 +115,7 @@ import Testing
     var names: [String] = []
     plain.layout.forEachTensor(of: plain.initialParameters(seed: 7)) { part, values in
       names.append(part.name)
-      // The first layer of a multilayer perceptron is wider. Of a U-Net, tensors after the table are drawn one later.
+      // The first layer of a multilayer perceptron is wider. A U-Net draws tensors after its table one later.
       if kind == .mlp && part.name != "layers.0.weight" { #expect(begun[part.name] == values) }
     }
     #expect(Set(names).isSubset(of: begun.keys) && begun.count == names.count + 2)

@@ -73,7 +73,8 @@ import Testing
     let tolerance = 3e-4 * Double(loss(network, student, teacher, x, on: tape)[0])
     #expect(abs(moved) > 10 * tolerance && abs(dot(byParameters, direction) - moved) < tolerance)
     #expect(abs(movedInput) > 10 * tolerance && abs(dot(byInput, inputDirection) - movedInput) < tolerance)
-    // The loss depends on the teacher, whose parameters nobody differentiates by: with itself as teacher, the gradient is 0.
+    // The loss depends on the teacher, whose parameters nobody differentiates by: with itself as teacher, the gradient
+    // is 0.
     _ = loss(network, student, student, x, on: tape) { loss, _ in
       tape.backward(from: loss, gradients: &byParameters)
     }

@@ -6,8 +6,8 @@ import Tensors
 import TestSupport
 import Testing
 
-/// PyTorch's layers along 0, 1 and 3 axes, and attention across, with gradients, in double: Fixtures/axes.safetensors, by
-/// make_axes.py (torch 2.15.0).
+/// PyTorch's layers along 0, 1 and 3 axes, and attention across, with gradients, in double: Fixtures/axes.safetensors,
+/// by make_axes.py (torch 2.15.0).
 @Suite("Axes") struct AxesTests {
   private let file: Safetensors
   private let tape = Tape(ParameterLayout())

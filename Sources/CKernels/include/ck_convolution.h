@@ -15,8 +15,8 @@ typedef struct {
 
 enum ck_convolution_direction { CK_FORWARD = 0, CK_BACKWARD_DATA = 1, CK_BACKWARD_WEIGHTS = 2 };
 
-/// How a direction is computed: by Winograd's minimal filtering, as a product at every pixel, by oneDNN's direct kernels,
-/// or by patches and a matrix product.
+/// How a direction is computed: by Winograd's minimal filtering, as a product at every pixel, by oneDNN's direct
+/// kernels, or by patches and a matrix product.
 enum ck_convolution_method { CK_WINOGRAD = 0, CK_POINTWISE = 1, CK_DIRECT = 2, CK_PATCHES = 3 };
 
 /// Weights in the forms that the methods want, made on first use and shared by all workers: for weights that stay.

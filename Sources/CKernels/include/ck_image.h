@@ -12,8 +12,8 @@ void ck_from_blocked(float *out, const float *x, size_t images, size_t pixels, s
                      size_t blocks);
 
 /// Group normalisation, a shift before it, an affine map and SiLU after it:
-/// y = silu(scale * (x + shift - mean) / sqrt(variance + epsilon) + offset), silu on request; mean and variance over the
-/// pixels and channels of a group.
+/// y = silu(scale * (x + shift - mean) / sqrt(variance + epsilon) + offset), silu on request; mean and variance over
+/// the pixels and channels of a group.
 typedef struct {
   size_t blocks, pixels, groups;
   const int32_t *group;              // of each of 16 * blocks channels; -1 for one that does not exist

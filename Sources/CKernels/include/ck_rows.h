@@ -8,11 +8,12 @@ void ck_add_scaled(double *out, const double *x, double a, size_t n);
 /// out = a x + b y, over n values. out may be x or y.
 void ck_combine(double *out, double a, const double *x, double b, const double *y, size_t n);
 /// out = a x + b y + c z, over n values. out may be any of them.
-void ck_combine3(double *out, double a, const double *x, double b, const double *y, double c, const double *z, size_t n);
+void ck_combine3(double *out, double a, const double *x, double b, const double *y, double c, const double *z,
+    size_t n);
 /// out = sum over k of coefficients[k] x[k], over n values; at least one term. out may be any of x.
 void ck_combine_all(double *out, const double *coefficients, const double *const *x, size_t terms, size_t n);
-/// out += times (M (x) I) x, row by row: M is `to` x `from`, row-major, and acts on a row cut into blocks of `width` values:
-/// `from` blocks of x, `to` blocks of out. The rows of x and out do not overlap.
+/// out += times (M (x) I) x, row by row: M is `to` x `from`, row-major, and acts on a row cut into blocks of `width`
+/// values: `from` blocks of x, `to` blocks of out. The rows of x and out do not overlap.
 void ck_add_blocks(double *restrict out, const double *matrix, size_t to, size_t from, size_t width, double times,
                    const double *restrict x, size_t rows);
 /// The largest over rows of the root mean square of (high - low) / tolerance, with tolerance = max(atol, rtol m), or

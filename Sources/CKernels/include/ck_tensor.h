@@ -46,6 +46,7 @@ typedef struct {
   float average;                     // EMA: average = average * a + (1 - a) * parameter
 } ck_adam_step;
 
-/// One Adam or AdamW step (Kingma and Ba 2015; Loshchilov and Hutter 2019) over n parameters, with their moving average.
+/// One Adam or AdamW step (Kingma and Ba 2015; Loshchilov and Hutter 2019) over n parameters, with their moving
+/// average.
 void ck_adam(const ck_adam_step *step, float *parameters, const float *gradients, float *first, float *second,
              float *averages, size_t n);

@@ -26,7 +26,7 @@ void ck_volume_back_data(const ck_volume *shape, size_t images, const float *dy,
 void ck_volume_back_weights(const ck_volume *shape, size_t images, const float *x, const float *dy, float *dweights,
                             float *dbias, int accumulate, float *scratch);
 
-/// y(i, j, k) = factor x(i / times[0], j / times[1], k / times[2]), and its adjoint, the sum over the positions that share
-/// one, times the factor. Planes are channel blocks of `size` positions of x (of y for the sums).
+/// y(i, j, k) = factor x(i / times[0], j / times[1], k / times[2]), and its adjoint, the sum over the positions that
+/// share one, times the factor. Planes are channel blocks of `size` positions of x (of y for the sums).
 void ck_volume_upsample(float *y, const float *x, float factor, size_t planes, const int size[3], const int times[3]);
 void ck_volume_pool(float *y, const float *x, float factor, size_t planes, const int size[3], const int times[3]);

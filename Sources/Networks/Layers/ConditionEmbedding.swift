@@ -5,8 +5,8 @@ import Tensors
 /// A row of `width` numbers for each row's condition: of a class e_c from a table, of numbers c silu(W c + b), and of
 /// nothing a trained row of its own.
 ///
-/// The row for nothing is the last parameter of a network, so that all others begin with the same random numbers whether
-/// the network has it or not.
+/// The row for nothing is the last parameter of a network, so that all others begin with the same random numbers
+/// whether the network has it or not.
 struct ConditionEmbedding: Sendable {
   private enum Kind: Sendable {
     /// The table's place in the layout.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
-/// x + out(attention(norm(x), context)): every position of x asks all positions of a context, such as the tokens of a text.
+/// x + out(attention(norm(x), context)): every position of x asks all positions of a context, such as the tokens of a
+/// text.
 public struct CrossAttention: Sendable {
   let norm: NormLayer?
   let queries: ConvolutionLayer

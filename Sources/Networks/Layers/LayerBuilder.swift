@@ -2,8 +2,8 @@
 import Core
 import Tensors
 
-/// Collects the parameters of a network's layers, and how each begins. A layer keeps the places that the builder returns, and
-/// reads its parameters from the tape: `tape.parameter(weight)`.
+/// Collects the parameters of a network's layers, and how each begins. A layer keeps the places that the builder
+/// returns, and reads its parameters from the tape: `tape.parameter(weight)`.
 ///
 ///     var builder = LayerBuilder()
 ///     let (first, second) = (builder.linear("first", from: 2, to: 64), builder.linear("second", from: 64, to: 2))
@@ -47,7 +47,8 @@ public struct LayerBuilder: Sendable {
     parameter(name + ".weight", shape: [count, width], .normal)
   }
 
-  /// Initial values of all parameters in the layout's order. A tensor's depend on the seed and its place among all tensors.
+  /// Initial values of all parameters in the layout's order. A tensor's depend on the seed and its place among all
+  /// tensors.
   public func initialParameters(seed: UInt64) -> [Float] {
     let stream = NoiseStream(seed: seed, purpose: .weights)
     var step = 0

@@ -5,7 +5,7 @@ import Tensors
 public struct NormLayer: Sendable {
   let scale, offset: Int
   let groups: ChannelGroups
-  /// Of input and output.
+  /// The shape of input and output.
   public let shape: FeatureShape
 
   /// norm(x + shift), then SiLU on request.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
-/// A tensor on its way through a network's layers. A step replaces it, and gives the memory of the one before back unless
-/// somebody else keeps it.
+/// A tensor on its way through a network's layers. A step replaces it, and gives the memory of the one before back
+/// unless somebody else keeps it.
 struct Path {
   private let tape: Tape
   private(set) var value: Tensor

@@ -3,8 +3,8 @@ import Foundation
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Tensors
 
-/// The safetensors format: an 8-byte little-endian header length, a JSON header of names, types, shapes and offsets, then
-/// the bytes of all tensors without gaps. Written in 32-bit floats; 16-bit and 64-bit ones are read, too.
+/// The safetensors format: an 8-byte little-endian header length, a JSON header of names, types, shapes and offsets,
+/// then the bytes of all tensors without gaps. Written in 32-bit floats; 16-bit and 64-bit ones are read, too.
 public struct Safetensors: Sendable {
   public struct Entry: Sendable, Equatable {
     public let shape: [Int]
@@ -99,7 +99,7 @@ public struct Safetensors: Sendable {
     }
   }
 
-  /// Of the format's own reader.
+  /// The limit of the format's own reader.
   private static let longestHeader = 100_000_000
 
   /// The types that are read, as floats.

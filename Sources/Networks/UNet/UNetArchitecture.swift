@@ -136,8 +136,8 @@ public struct UNetArchitecture: Sendable, Equatable {
     let halvings = 1 << (down.count - 1)
     guard height % halvings == 0, width % halvings == 0 else {
       throw InputError(
-        "\(down.count) stages halve \(height) × \(width) pixels \(down.count - 1) times; allowed: multiples of \(halvings)"
-      )
+        "\(down.count) stages halve \(height) × \(width) pixels \(down.count - 1) times; "
+          + "allowed: multiples of \(halvings)")
     }
     guard down[0].channels % 2 == 0 else {
       throw InputError("the first stage has \(down[0].channels) channels; allowed: an even number")

@@ -17,7 +17,8 @@ extension Tape {
     dropout = DropoutNoise(seed: seed, step: step, firstRow: firstRow)
   }
 
-  /// Each value is 0 with the given probability, or else divided by 1 − rate (Srivastava et al. 2014); in training only.
+  /// Each value is 0 with the given probability, or else divided by 1 − rate (Srivastava et al. 2014); in training
+  /// only.
   public func dropout(_ x: Tensor, rate: Double) -> Tensor {
     guard rate > 0, let noise = dropout else { return x }
     let mask = constant(rows: x.rows, columns: x.columns)

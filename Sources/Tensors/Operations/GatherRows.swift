@@ -14,8 +14,8 @@ struct GatherRows: TapeOperation {
 }
 
 extension Tape {
-  /// The rows of a table with the given indices: an embedding. The index that follows the last row stands for no row and
-  /// gives zeros.
+  /// The rows of a table with the given indices: an embedding. The index that follows the last row stands for no row
+  /// and gives zeros.
   /// - Parameters:
   ///   - table: n × width.
   ///   - indices: a column of whole numbers from 0 to n.

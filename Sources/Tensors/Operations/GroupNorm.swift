@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// x ↦ silu(scale ⊙ (x + shift − mean)/√(variance + ε) + offset), fused; a composing tape writes it in other operations.
+/// x ↦ silu(scale ⊙ (x + shift − mean)/√(variance + ε) + offset), fused; a composing tape writes it in other
+/// operations.
 struct GroupNorm: TapeOperation {
   let x: Tensor
   let groups: ChannelGroups
@@ -53,8 +54,8 @@ struct GroupNorm: TapeOperation {
 }
 
 extension Tape {
-  /// scale ⊙ (x + shift − mean)/√(variance + ε) + offset, then SiLU on request; mean and variance over the positions and
-  /// channels of a group of a row (Wu and He 2018).
+  /// scale ⊙ (x + shift − mean)/√(variance + ε) + offset, then SiLU on request; mean and variance over the positions
+  /// and channels of a group of a row (Wu and He 2018).
   /// - Parameters:
   ///   - x: rows × `shape.count`, blocked.
   ///   - shape: of x.

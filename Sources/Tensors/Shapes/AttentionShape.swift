@@ -2,7 +2,7 @@
 
 /// How many positions attend to how many others, in how many heads.
 public struct AttentionShape: Sendable, Equatable {
-  /// Of queries, of keys, and of values alike.
+  /// The channels of queries, which are as many as those of keys and of values.
   public let channels: ChannelPlaces
   /// How many positions ask.
   public let queries: Int

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A whole number for each of 0 to 3 spatial axes, slowest first: (depth, height, width) of a volume, (height, width) of an
-/// image, (length) of a sequence. It lies in place, so that making one allocates nothing.
+/// A whole number for each of 0 to 3 spatial axes, slowest first: (depth, height, width) of a volume, (height, width)
+/// of an image, (length) of a sequence. It lies in place, so that making one allocates nothing.
 public struct Axes: Sendable, Equatable, RandomAccessCollection, ExpressibleByArrayLiteral {
   private var values = SIMD4<Int>(repeating: 0)
   public private(set) var count = 0

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Where channels lie in blocked memory, which holds them in blocks of 16: several runs of channels (as skip connections
-/// make them), each beginning a new block; the places between are zeros.
+/// Where channels lie in blocked memory, which holds them in blocks of 16: several runs of channels (as skip
+/// connections make them), each beginning a new block; the places between are zeros.
 public struct ChannelPlaces: Sendable, Equatable {
   /// What follows from the runs, computed once.
   private final class Facts: Sendable {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// What a tape can do. Each operation has a file of its own in `Operations`, which holds its forward function, its backward
-/// rule and its tangent rule; the two switches below hand over to it, and the compiler lists them for an operation that
-/// they lack.
+/// What a tape can do. Each operation has a file of its own in `Operations`, which holds its forward function, its
+/// backward rule and its tangent rule; the two switches below hand over to it, and the compiler lists them for an
+/// operation that they lack.
 enum Operation {
   /// A tensor from outside whose derivative is wanted.
   case variable

@@ -45,8 +45,8 @@ public final class ParameterSet {
 }
 
 extension Tape {
-  /// Evaluates a network under other, frozen parameters: within `body`, `parameter` gives constants of this set. Sets may be
-  /// nested; the inner one counts.
+  /// Evaluates a network under other, frozen parameters: within `body`, `parameter` gives constants of this set. Sets
+  /// may be nested; the inner one counts.
   public func with<Result>(_ set: ParameterSet, _ body: () throws -> Result) rethrows -> Result {
     let outer = frozen
     frozen = set

@@ -6,8 +6,8 @@ extension Tape {
   /// - Parameters:
   ///   - output: what is differentiated.
   ///   - adjoint: ∂(what is wanted)/∂output, of its shape; default: ones.
-  ///   - gradients: the flat buffer that receives the gradient of every parameter (all of it is written); nil where only
-  ///     variables matter.
+  ///   - gradients: the flat buffer that receives the gradient of every parameter (all of it is written); nil where
+  ///     only variables matter.
   ///   - accumulate: add to `gradients` instead.
   ///   - taped: record the backward pass too, so that its results can be differentiated again; then parameter gradients
   ///     are tensors of the tape and `gradients` must be nil.
@@ -39,8 +39,8 @@ extension Tape {
     tensor.node >= 0 && tensor.node < adjoints.count ? adjoints[tensor.node]?.tensor : nil
   }
 
-  /// Gives the memory of a variable's gradient back after its last use, so that the same pass can be differentiated once
-  /// more without taking new memory.
+  /// Gives the memory of a variable's gradient back after its last use, so that the same pass can be differentiated
+  /// once more without taking new memory.
   package func releaseGradient(of variable: Tensor) { release(variable.node) }
 
   private func ones(_ rows: Int, _ columns: Int) -> Tensor {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// `rows` × `columns` floats, row-major, in a tape's arena or in a parameter buffer: a plain value that owns nothing and
-/// is valid until the tape is reset.
+/// `rows` × `columns` floats, row-major, in a tape's arena or in a parameter buffer: a plain value that owns nothing
+/// and is valid until the tape is reset.
 public struct Tensor {
   public let values: UnsafeMutablePointer<Float>
   public let rows: Int
