@@ -68,7 +68,7 @@ import Testing
     var priorCovariance: Matrix { base.priorCovariance }
     func driftMatrix(at t: Double) -> Matrix { base.driftMatrix(at: t) }
     func diffusionMatrix(at t: Double) -> Matrix { base.diffusionMatrix(at: t) }
-    func makeLinearKernel() -> any LinearKernel { other.makeKernel() }
+    func makeKernel() -> any PerturbationKernel { other.makeKernel() }
 
     init(noise: [[Double]] = [[1, 0.5], [0.5, 1]], relaxation: [[Double]]? = nil) {
       other = try! OrnsteinUhlenbeck(noise: noise, relaxation: relaxation)
@@ -125,7 +125,7 @@ import Testing
       let spread = try found("proposed sigma_max")
       #expect(spread > 12 && spread < 18)
       // σ(t) = 0.01 · 4000^t less its beginning is 0.05 of the deviation.
-      let kernel = try plan(text).process.makeKernel()
+      let kernel = try #require(try plan(text).prepared.kernel)
       let time = try found("proposed epsilon")
       #expect(abs(kernel.moments(at: time).deviation - 0.05 * 2) < 0.01)
     }

@@ -2,6 +2,7 @@
 import AllocationCounter
 import Core
 import Processes
+import Scores
 import Solvers
 import Testing
 

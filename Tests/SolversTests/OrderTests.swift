@@ -90,7 +90,8 @@ import Testing
     for family in [Family.vp, .ve] {
       let process = family.process
       let study = ConvergenceStudy(
-        process: PreparedProcess(process), score: try GaussianMixture.gaussian(mean: [0.5, -1], deviation: 0.7).score(under: process),
+        process: PreparedProcess(process),
+        score: try GaussianMixture.gaussian(mean: [0.5, -1], deviation: 0.7).score(under: process),
         dimension: 2, seed: 7, epsilon: family == .ve ? 0.3 : 0.02, steps: [32, 64, 128, 256])
       let reference = try study.reference(isStochastic: true, grid: LogSignalToNoiseGrid())
       let result = try study.measure(method, grid: LogSignalToNoiseGrid(), against: reference)
