@@ -25,7 +25,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions clean $(experiments)
+  interruptions same-bytes clean $(experiments)
 
 default: vp-digits
 
@@ -42,10 +42,12 @@ help:
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
+	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
+	@echo 'Trained networks are kept in Results/.models, or in SCORE_SDE_MODELS=FOLDER'
 
 # What apt does not know to be installed, with the one command that mends it.
 setup:
@@ -135,6 +137,9 @@ extending: setup
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
+
+same-bytes: build
+	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

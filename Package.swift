@@ -81,7 +81,7 @@ let package = Package(
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
     .target(
-      name: "ExtendingExample", dependencies: ["ScoreSDE"] + floors.map { .byName(name: $0) },
+      name: "ExtendingExample", dependencies: ["ScoreSDE", "Commands"] + floors.map { .byName(name: $0) },
       path: "Experiments/Extending/Sources/MyKinds"),
     tests("ExtendingTests", on: ["ExtendingExample", "Commands", "ScoreSDE"]),
 

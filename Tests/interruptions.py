@@ -2,6 +2,7 @@
 """Stops trainings by SIGINT and lets them go on, many times: every one must end with 130 and come to the bytes of an
 undisturbed training. `make interruptions` runs it; Tests/CommandsTests has the short form."""
 import argparse
+import os
 import pathlib
 import random
 import shutil
@@ -32,7 +33,8 @@ def main():
             return subprocess.Popen(
                 [options.program, "train", "Experiments/vp-moons.yaml", "--output", str(work / folder), "--quiet",
                  "--threads", str(threads), "--set", f"training.steps={steps}", *extra],
-                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                env=dict(os.environ, SCORE_SDE_MODELS=str(work / folder / "models")))
 
         begin = time.monotonic()
         if train("whole").wait() != 0:

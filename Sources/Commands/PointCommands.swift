@@ -3,7 +3,7 @@ import ArgumentParser
 import Experiments
 import Solvers
 
-/// What commands that read and write tables of points share. `--output` is a file here, so this is not `ConfigArguments`.
+/// What commands that read and write tables of points share.
 struct PointArguments: ParsableArguments {
   @Argument(help: "The experiment's YAML file.")
   var config: String
@@ -11,13 +11,16 @@ struct PointArguments: ParsableArguments {
   @Option(help: "A CSV file of points, a row each. (default: the data's held-out rows)")
   var input: String?
 
-  @Option(help: "The CSV file to write.")
-  var output: String
+  @Option(name: .customLong("to"), help: "The CSV file to write.")
+  var target: String?
 
   @Option(help: "How many rows to take, from the first. (default: all)")
   var count: Int?
 
-  @Option(help: "The results folder that holds the checkpoint. (default: Results/NAME)")
+  @Option(help: "The results folder. (default: Results/NAME) Without --to: the old name of --to.")
+  var output: String?
+
+  @Option(help: ArgumentHelp("The old name of --output.", visibility: .hidden))
   var results: String?
 
   @Option(name: .customLong("set"), help: "Overrides one key: --set likelihood.probes=32 (repeatable).")
@@ -30,17 +33,32 @@ struct PointArguments: ParsableArguments {
   var quiet = false
 
   func validate() throws {
-    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+    try ConfigArguments.check(threads: threads)
     if let count, count < 1 { throw ValidationError("--count takes 1 or more") }
+    guard target != nil || output != nil else { throw ValidationError("Missing expected argument '--to <to>'") }
+    if target != nil && output != nil && results != nil {
+      throw ValidationError("--results is the old name of --output, which is there too")
+    }
+  }
+
+  /// The file to write and the results folder, by their old names too.
+  private var places: (file: String, folder: String?) {
+    if let target { return (target, output ?? results) }
+    return (output ?? "", results)
   }
 
   /// Runs a command's body on the experiment and its files, and prints what it returns.
   func run(_ body: (Experiment, PointFiles) throws -> String?) throws {
     try reportingErrors {
-      let plan = try ExperimentPlan(ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
+      if target == nil { report("score-sde: warning: --output is a folder; write --to for the file") }
+      if results != nil {
+        report("score-sde: warning: --results is an old name; write --output, with --to for the file")
+      }
+      let (file, folder) = places
       let experiment = Experiment(
-        plan, catalogue: CommandTool.catalogue, folder: results, threads: threads, quiet: quiet)
-      let summary = try body(experiment, PointFiles(input: input, output: output, count: count))
+        try ConfigArguments.plan(config, overrides, quiet: quiet), catalogue: CommandTool.catalogue, folder: folder,
+        threads: threads, quiet: quiet)
+      let summary = try body(experiment, PointFiles(input: input, output: file, count: count))
       if let summary, !quiet { print(summary) }
     }
   }

@@ -51,7 +51,7 @@ public enum AtomicFile {
   }
 
   /// Ends the program at once, without the temporary files that are being written. Nobody begins another one meanwhile.
-  static func endProgram(code: Int32) -> Never {
+  package static func endProgram(code: Int32) -> Never {
     unfinished.withLock { names -> Never in
       for name in names { unlink(name) }
       _exit(code)

@@ -61,6 +61,8 @@ public protocol DataSource: Sendable {
   var law: DataLaw? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
+  /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
+  var conditionColumns: ConditionColumns { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
   var fingerprint: String { get }
   func load(seed: UInt64) throws -> Dataset

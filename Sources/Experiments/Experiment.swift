@@ -41,6 +41,8 @@ public struct Experiment: Sendable {
     // Everything that can be refused is refused before the folder is touched.
     let dataset = try plan.data.load(seed: plan.seed)
     let origin = try ScoreOrigin(self, dataset)
+    // With initial weights where there are no others yet.
+    _ = try plan.sampling.score(origin.source)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
@@ -66,14 +68,14 @@ public struct Experiment: Sendable {
         try timed(.train) {
           switch origin {
           case .ready(let ready): source = ready
-          case .trained(let training):
+          case .trained(let training, _):
             let (weights, isReused) = try training.run(into: results)
             manifest.trainingReused = isReused
             if needsScore { source = try score(dataset, learned: training.network.source(weights)) }
           }
         }
       }
-      let bound = needsScore ? try source.map { try $0.score(given: plan.sampling.condition.conditions(for: $0)) } : nil
+      let bound = needsScore ? try source.map { try plan.sampling.score($0) } : nil
       if samples, let bound {
         let (sampled, failures) = try timed(.sample) { try sampling(bound, dataset).run(into: results) }
         table = sampled

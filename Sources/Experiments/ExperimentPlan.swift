@@ -15,6 +15,8 @@ public struct ExperimentPlan: Sendable {
   public let evaluation: EvaluationPlan
   /// The config with every default written out.
   public let resolved: String
+  /// Old names that the config uses, a line each.
+  public let warnings: [String]
 
   public var seed: UInt64 { model.seed }
   public var data: any DataSource { model.data }
@@ -40,13 +42,15 @@ public struct ExperimentPlan: Sendable {
     try sampling.finish()
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
-      likelihood, process: process, dimension: data.dimension, score: score, isAsked: options.has("likelihood"))
+      likelihood, process: process, dimension: data.dimension, score: score, isAsked: options.has("likelihood"),
+      catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(evaluation, catalogue)
     try evaluation.finish()
     try options.finish()
     resolved = options.resolvedYAML()
+    warnings = source.warnings.all
   }
 }
 

@@ -8,8 +8,10 @@ private let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLas
 private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
-private func start(_ arguments: [String]) throws -> Process {
+/// - Parameter models: where trained networks are kept.
+func start(_ arguments: [String], models: String) throws -> Process {
   let process = Process()
+  process.environment = ProcessInfo.processInfo.environment.merging(["SCORE_SDE_MODELS": models]) { $1 }
   process.executableURL = program
   process.arguments = arguments
   process.currentDirectoryURL = repository
@@ -28,10 +30,11 @@ private func start(_ arguments: [String]) throws -> Process {
     let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
     defer { try? FileManager.default.removeItem(atPath: folder) }
     func train(_ name: String) throws -> Process {
-      try start([
-        "train", "Experiments/vp-moons.yaml", "--output", "\(folder)/\(name)", "--quiet", "--threads", "\(threads)",
-        "--set", "training.steps=1500",
-      ])
+      try start(
+        [
+          "train", "Experiments/vp-moons.yaml", "--output", "\(folder)/\(name)", "--quiet", "--threads", "\(threads)",
+          "--set", "training.steps=1500",
+        ], models: "\(folder)/\(name)-models")
     }
     let whole = try train("whole")
     whole.waitUntilExit()
@@ -62,9 +65,10 @@ private func start(_ arguments: [String]) throws -> Process {
   @Test("a signal ends what nobody keeps, at once") func endsAtOnce() throws {
     let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
     defer { try? FileManager.default.removeItem(atPath: folder) }
-    let process = try start([
-      "run", "Experiments/vp-mixture-exact.yaml", "--output", folder, "--quiet", "--set", "sampling.count=10000000",
-    ])
+    let process = try start(
+      [
+        "run", "Experiments/vp-mixture-exact.yaml", "--output", folder, "--quiet", "--set", "sampling.count=10000000",
+      ], models: folder + "-models")
     usleep(500_000)
     kill(process.processIdentifier, SIGTERM)
     process.waitUntilExit()

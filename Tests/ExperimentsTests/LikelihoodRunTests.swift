@@ -152,9 +152,16 @@ import Testing
       _ = try experiment.encode(PointFiles(input: nil, output: folder + "/z.csv", count: 2))
       let files = PointFiles(input: folder + "/z.csv", output: folder + "/x.csv")
       let error = #expect(throws: InputError.self) { try experiment.decode(files) }
-      #expect(error?.description.contains("sampling.class") == true)
-      let given = try plan(text, overrides: ["sampling.class=3"])
+      #expect(error?.description.contains("sampling.condition") == true)
+      // The score at the points asks, too, and a file may have a column of classes.
+      #expect(throws: InputError.self) { try experiment.scorePoints(at: 0.5, files, quantity: .score) }
+      let lines = contents(folder + "/z.csv").split(separator: "\n")
+      try ([lines[0] + ",label"] + lines.dropFirst().map { $0 + ",3" }).joined(separator: "\n").write(
+        toFile: folder + "/labelled.csv", atomically: true, encoding: .utf8)
+      _ = try experiment.decode(PointFiles(input: folder + "/labelled.csv", output: folder + "/labelled-x.csv"))
+      let given = try plan(text, overrides: ["sampling.condition={class: 3}"])
       _ = try makeExperiment(given, folder: folder, quiet: true).decode(files)
+      #expect(contents(folder + "/x.csv") == contents(folder + "/labelled-x.csv"))
       _ = try makeExperiment(given, folder: folder, quiet: true)
         .logDensities(of: PointFiles(input: nil, output: folder + "/l.csv", count: 2))
       #expect(table(folder + "/l.csv").header == ["log_density", "standard_error"])

@@ -89,7 +89,12 @@ import Testing
       ], ["training", "scalar diffusion"]
     ),
     (["process={kind: rectified-flow, end: 1}", "score.prediction=noise"], ["score", "signal at T", "velocity"]),
-    (["training.projections=0"], ["training.projections", "1 or more, at most 64"]),
+    (
+      ["training.objective={kind: sliced, projections: 0}"],
+      ["training.objective.projections", "1 or more, at most 64"]
+    ),
+    (["training.objective=implicit", "training.projections=2"], ["training.objective.projections", "unknown key"]),
+    (["training.condition_dropout=0.1"], ["training", "condition_dropout", "told nothing"]),
     (["training.objective=slicd"], ["training.objective", "sliced"]),
     (
       [
@@ -102,6 +107,19 @@ import Testing
       ["training.epsilon", "below 0.0005"]
     ),
   ]
+
+  @Test("options of an objective stand with it; in their old place they are read, and warned of") func movedOptions()
+    throws
+  {
+    let new = try plan(tiny, overrides: ["training.objective={kind: sliced, projections: 2}"])
+    let old = try plan(tiny, overrides: ["training.objective=sliced", "training.projections=2"])
+    #expect(old.warnings.count == 1 && old.warnings[0].contains("training.projections") && new.warnings.isEmpty)
+    #expect(old.trainingIdentity == new.trainingIdentity)
+    #expect(new.trainingIdentity.contains("projections: 2") && new.trainingIdentity.contains("simulation_steps: 100"))
+    // What programs before wrote out for every objective.
+    let written = try plan(tiny, overrides: ["training.projections=1", "training.simulation_steps=100"])
+    #expect(try written.warnings.isEmpty && written.trainingIdentity == plan(tiny).trainingIdentity)
+  }
 
   @Test("what cannot be learned is refused before anything is computed", arguments: untrainable.indices)
   func refusedTraining(index: Int) throws {

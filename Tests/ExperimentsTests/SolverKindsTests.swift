@@ -36,6 +36,15 @@ import Testing
     }
   }
 
+  /// How far 60 steps may end from the exact path, for data of deviation 1: about twice the worst of the three processes. A
+  /// method of strong order 1 has an error of some 0.15, one of order 1.5 a tenth of it; Euler's in t is 0.1 where σ
+  /// explodes. All others follow the flow to 0.01.
+  private static let pathErrors = [
+    "euler-maruyama": 0.35, "reverse-diffusion": 0.35, "ancestral": 0.25, "stochastic-heun": 0.2,
+    "dpm-solver++-2m-sde": 0.2, "dpm-solver++-3m-sde": 0.2, "sra1": 0.04, "shark": 0.04, "jm": 0.04, "adaptive": 0.1,
+    "ddim": 0.1, "euler": 0.2,
+  ]
+
   @Test("every kind samples from every process, and says what it costs", arguments: ["vp", "sub-vp", "ve"])
   func all(process: String) throws {
     let loops = Catalogue.standard.predictors.names
@@ -64,7 +73,7 @@ import Testing
       if ["pc", "mala", "al", "sscs"].contains(name) {
         #expect(error == nil, "\(name)")
       } else {
-        #expect(try #require(error) < 1, "\(name)")
+        #expect(try #require(error) < Self.pathErrors[name] ?? 0.01, "\(name): \(error ?? .nan)")
       }
     }
     // One evaluation more to denoise.

@@ -16,6 +16,7 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     let path = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: path) }
+    setenv("SCORE_SDE_MODELS", path + "/models", 1)
     try body(path)
   }
 
@@ -47,7 +48,7 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         #expect(try #require(Double(row["mean_distance"] ?? "")) < 0.094, "\(row)")
       }
       let densities = path + "/densities.csv"
-      let arguments = ["likelihood", config, "--results", results, "--output", densities, "--count", "200", "--quiet"]
+      let arguments = ["likelihood", config, "--output", results, "--to", densities, "--count", "200", "--quiet"]
       #expect(CommandTool.run(arguments, .mine) == 0)
       let values = try table(densities).compactMap { Double($0["log_density"] ?? "") }
       #expect(values.count == 200)
@@ -58,7 +59,7 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       let codes = path + "/codes.csv"
       #expect(
         CommandTool.run(
-          ["encode", config, "--results", results, "--output", codes, "--count", "50", "--quiet"], .mine) == 0)
+          ["encode", config, "--output", results, "--to", codes, "--count", "50", "--quiet"], .mine) == 0)
       #expect(try table(codes).count == 50)
     }
   }
@@ -110,5 +111,23 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     // The toolkit alone does not know them.
     #expect(CommandTool.run(["validate", config], .standard) == 2)
     #expect(CommandTool.run(["nonsense"], .mine) == 64)
+  }
+
+  /// The command runs on a config, is checked as the others are, and is no part of the toolkit's own program.
+  @Test func itsCommandRuns() throws {
+    let exact = [
+      "--set", "score={kind: empirical}", "--set", "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 50}]",
+    ]
+    let text = try String(contentsOfFile: config, encoding: .utf8)
+    try withFolder { path in
+      // Without its training.
+      let own = path + "/own.yaml"
+      try text.split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n").write(
+        toFile: own, atomically: true, encoding: .utf8)
+      #expect(CommandTool.run(["spread", own, "--count", "100"] + exact, .mine, commands: [Spread.self]) == 0)
+    }
+    #expect(CommandTool.run(["spread", config, "--count", "1"], .mine, commands: [Spread.self]) == 64)
+    #expect(CommandTool.run(["spread", "nowhere.yaml"], .mine, commands: [Spread.self]) == 2)
+    #expect(CommandTool.run(["spread", config], .mine) == 64)
   }
 }

@@ -5,6 +5,7 @@ import Core
 public struct CSVData: DataSource {
   public let imageShape: ImageShape?
   public let conditionShape: ConditionShape
+  public let conditionColumns: ConditionColumns
   public let fingerprint: String
   private let rows: Batch
   private let conditions: Conditions
@@ -17,6 +18,7 @@ public struct CSVData: DataSource {
   /// - Throws: `InputError` at file and line for a file that is no such table, or has fewer than 6 rows.
   public init(path: String, shape: ImageShape? = nil, conditions columns: ConditionColumns = .nothing) throws {
     (rows, conditions, conditionShape, fingerprint) = try columns.read(path)
+    conditionColumns = columns
     imageShape = shape
     if let shape, shape.count != rows.dimension {
       throw InputError(

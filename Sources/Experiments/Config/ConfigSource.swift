@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Synchronization
 import Yams
 
 /// A config file as Yams' nodes, with `--set` overrides applied; knows where every key stands.
 public struct ConfigSource {
   public let path: String
+  /// What a reader of the config should know, though it is right: old names of options.
+  public let warnings = ConfigWarnings()
   let root: Node
   private let overrides: [String]
 
@@ -93,6 +96,15 @@ public struct ConfigSource {
   func resolve(_ file: String) -> String {
     file.hasPrefix("/") ? file : (path as NSString).deletingLastPathComponent.appendingPathSegment(file)
   }
+}
+
+/// One line for each warning, in the order in which the options were read.
+public final class ConfigWarnings: Sendable {
+  private let lines = Mutex<[String]>([])
+
+  public var all: [String] { lines.withLock { $0 } }
+
+  func add(_ line: String) { lines.withLock { if !$0.contains(line) { $0.append(line) } } }
 }
 
 extension String {

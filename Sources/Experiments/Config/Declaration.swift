@@ -6,7 +6,7 @@ public struct Declaration: Sendable, Equatable {
   /// "number", "integer", "text", "one of …", "list of …", "section".
   public let type: String
   /// As it is written in a config; nil where the option must be given.
-  public let standard: String?
+  public let defaultText: String?
   public let allowed: String
   public let about: String
 }

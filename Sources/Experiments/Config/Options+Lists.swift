@@ -5,13 +5,13 @@ import Yams
 /// Lists, tables and named numbers.
 extension Options {
   public func integers(
-    _ key: String, default standard: [Int]? = nil, atLeast low: Int, _ about: String
+    _ key: String, default defaultValue: [Int]? = nil, atLeast low: Int, _ about: String
   ) throws -> [Int] {
     let allowed = "whole numbers of \(low) or more"
     declare(
-      key, "list of integers", standard.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
+      key, "list of integers", defaultValue.map { "[\($0.map(String.init).joined(separator: ", "))]" }, allowed, about)
     let values: [Int]
-    if let node = try child(key, required: standard == nil) {
+    if let node = try child(key, required: defaultValue == nil) {
       guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
       values = try sequence.map { element in
         guard let text = element.scalar?.string, let value = Self.integer(text), value >= low, value <= 1_000_000 else {
@@ -20,7 +20,7 @@ extension Options {
         return value
       }
     } else {
-      values = standard ?? [low]
+      values = defaultValue ?? [low]
     }
     resolved.append((key, .scalar("[\(values.map(String.init).joined(separator: ", "))]")))
     return values

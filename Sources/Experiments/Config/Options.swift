@@ -19,6 +19,8 @@ public final class Options {
   let node: Node?
   public private(set) var declarations: [Declaration] = []
   var resolved: [(key: String, value: Resolved)] = []
+  /// Old names that are still read.
+  private var oldNames: [String] = []
 
   init(_ node: Node?, path: String, source: ConfigSource?) {
     self.node = node
@@ -34,14 +36,15 @@ public final class Options {
   // MARK: Scalars
 
   public func number(
-    _ key: String, default standard: Double? = nil, example: Double = 1, in range: NumberRange = .any, _ about: String
+    _ key: String, default defaultValue: Double? = nil, example: Double = 1, in range: NumberRange = .any,
+    _ about: String
   ) throws -> Double {
-    declare(key, "number", standard.map(written), range.text, about)
-    guard let text = try scalar(key, "a number", required: standard == nil) else {
-      if let standard, !isDescribing, !range.contains(standard) {
-        throw wrong(key, "is \(written(standard)) by default; allowed: \(range.text)")
+    declare(key, "number", defaultValue.map(written), range.text, about)
+    guard let text = try scalar(key, "a number", required: defaultValue == nil) else {
+      if let defaultValue, !isDescribing, !range.contains(defaultValue) {
+        throw wrong(key, "is \(written(defaultValue)) by default; allowed: \(range.text)")
       }
-      return keep(key, standard ?? example)
+      return keep(key, defaultValue ?? example)
     }
     guard let value = Self.number(text) else {
       throw wrong(key, "'\(text)' is not a finite number; allowed: \(range.text)")
@@ -66,13 +69,13 @@ public final class Options {
   }
 
   public func integer(
-    _ key: String, default standard: Int? = nil, example: Int = 1, atLeast low: Int, atMost high: Int? = nil,
+    _ key: String, default defaultValue: Int? = nil, example: Int = 1, atLeast low: Int, atMost high: Int? = nil,
     _ about: String
   ) throws -> Int {
     let allowed = "a whole number of \(low) or more" + (high.map { ", at most \($0)" } ?? "")
-    declare(key, "integer", standard.map(String.init), allowed, about)
-    guard let text = try scalar(key, "a whole number", required: standard == nil) else {
-      return keep(key, standard ?? example)
+    declare(key, "integer", defaultValue.map(String.init), allowed, about)
+    guard let text = try scalar(key, "a whole number", required: defaultValue == nil) else {
+      return keep(key, defaultValue ?? example)
     }
     guard let value = Self.integer(text) else {
       throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)")
@@ -83,19 +86,19 @@ public final class Options {
     return keep(key, value)
   }
 
-  public func flag(_ key: String, default standard: Bool, _ about: String) throws -> Bool {
-    declare(key, "true or false", String(standard), "true, false", about)
-    let text = try scalar(key, "true or false", required: false) ?? String(standard)
+  public func flag(_ key: String, default defaultValue: Bool, _ about: String) throws -> Bool {
+    declare(key, "true or false", String(defaultValue), "true, false", about)
+    let text = try scalar(key, "true or false", required: false) ?? String(defaultValue)
     guard let value = Bool(text) else { throw wrong(key, "'\(text)' is neither true nor false") }
     resolved.append((key, .scalar(text)))
     return value
   }
 
   public func text(
-    _ key: String, default standard: String? = nil, example: String = "", allowed: String = "text", _ about: String
+    _ key: String, default defaultValue: String? = nil, example: String = "", allowed: String = "text", _ about: String
   ) throws -> String {
-    declare(key, "text", standard, allowed, about)
-    let value = try scalar(key, "text", required: standard == nil, plainOnly: false) ?? standard ?? example
+    declare(key, "text", defaultValue, allowed, about)
+    let value = try scalar(key, "text", required: defaultValue == nil, plainOnly: false) ?? defaultValue ?? example
     resolved.append((key, .scalar(quoted(value))))
     return value
   }
@@ -128,14 +131,46 @@ public final class Options {
   }
 
   public func choice<Value: RawRepresentable & CaseIterable>(
-    _ key: String, default standard: Value, _ about: String
+    _ key: String, default defaultValue: Value, _ about: String
   ) throws -> Value where Value.RawValue == String {
     let names = Value.allCases.map(\.rawValue)
-    declare(key, "one of \(names.joined(separator: ", "))", standard.rawValue, names.joined(separator: ", "), about)
-    let text = try scalar(key, "a name", required: false, plainOnly: false) ?? standard.rawValue
+    declare(key, "one of \(names.joined(separator: ", "))", defaultValue.rawValue, names.joined(separator: ", "), about)
+    let text = try scalar(key, "a name", required: false, plainOnly: false) ?? defaultValue.rawValue
     guard let value = Value(rawValue: text) else { throw unknownName(key, text, names) }
     resolved.append((key, .scalar(text)))
     return value
+  }
+
+  /// One of a few whole numbers.
+  public func choice(_ key: String, default defaultValue: Int, among values: [Int], _ about: String) throws -> Int {
+    let names = values.map(String.init)
+    declare(
+      key, "one of \(names.joined(separator: ", "))", String(defaultValue), names.joined(separator: ", "), about)
+    let text = try scalar(key, "a number", required: false, plainOnly: false) ?? String(defaultValue)
+    guard let value = Int(text), values.contains(value) else { throw unknownName(key, text, names) }
+    resolved.append((key, .scalar(text)))
+    return value
+  }
+
+  // MARK: Old names
+
+  /// Says that an option had another name, which is still read for one release.
+  /// - Parameter replacement: what to write instead, for the warning.
+  /// - Returns: whether the config has the old name, and then not the new one.
+  public func isRenamed(_ old: String, to key: String, write replacement: String? = nil) throws -> Bool {
+    oldNames.append(old)
+    guard has(old) else { return false }
+    if has(key) { throw wrong(old, "is the old name of \(key), which is there too; allowed: \(key)") }
+    source?.warnings.add("\(location(old, node?.mapping?[Node(old)])): is an old name; write \(replacement ?? key)")
+    return true
+  }
+
+  /// Writes the option that was read last as one of a section, where it has its place now.
+  func moveLast(under key: String) {
+    guard let last = resolved.popLast() else { return }
+    let section = Options(node, path: join(key), source: source)
+    section.resolved = [last]
+    resolved.append((key, .section(section)))
   }
 
   // MARK: Sections
@@ -151,6 +186,28 @@ public final class Options {
       isDescribing ? nil : found ?? Node.mapping(Node.Mapping([])), path: join(key), source: source)
     resolved.append((key, .section(options)))
     return options
+  }
+
+  /// A nested mapping, or one of some words in its place.
+  /// - Parameters:
+  ///   - words: the first stands for a missing option.
+  ///   - allowed: what may be written, for people.
+  /// - Returns: the word, or the mapping.
+  public func section(
+    _ key: String, orOneOf words: [String], allowed: String, _ about: String
+  ) throws -> (word: String?, section: Options?) {
+    declare(key, "section", words.first, allowed, about)
+    let found = try child(key, required: false)
+    if let mapping = found, mapping.mapping != nil {
+      let options = Options(mapping, path: join(key), source: source)
+      resolved.append((key, .section(options)))
+      return (nil, options)
+    }
+    guard let word = found == nil ? words.first : found?.scalar?.string, words.contains(word) else {
+      throw wrong(key, "is '\(found?.scalar?.string ?? "a list")'; allowed: \(allowed)")
+    }
+    resolved.append((key, .scalar(word)))
+    return (word, nil)
   }
 
   /// A list of mappings.
@@ -170,12 +227,12 @@ public final class Options {
   }
 
   /// A list of names.
-  public func names(_ key: String, default standard: [String], among names: [String], _ about: String) throws
+  public func names(_ key: String, default defaultValue: [String], among names: [String], _ about: String) throws
     -> [String]
   {
     declare(
-      key, "list of names", "[\(standard.joined(separator: ", "))]", names.joined(separator: ", "), about)
-    var values = standard
+      key, "list of names", "[\(defaultValue.joined(separator: ", "))]", names.joined(separator: ", "), about)
+    var values = defaultValue
     if let found = try child(key, required: false) {
       guard let sequence = found.sequence else { throw wrong(key, "is not a list of names") }
       values = try sequence.map { element in
@@ -201,10 +258,31 @@ public final class Options {
 
   /// An option that is itself of a kind: a mapping with `kind`, or the bare name of one without options.
   public func kind<Value>(
-    _ key: String, of kinds: Kinds<Value>, default standard: String, in catalogue: Catalogue, _ about: String
+    _ key: String, of kinds: Kinds<Value>, default defaultValue: String, in catalogue: Catalogue, _ about: String
   ) throws -> Value {
-    declare(key, "one of \(kinds.names.joined(separator: ", "))", standard, kinds.names.joined(separator: ", "), about)
-    return try kind(key, try child(key, required: false), of: kinds, standard, in: catalogue)
+    declare(
+      key, "one of \(kinds.names.joined(separator: ", "))", defaultValue, kinds.names.joined(separator: ", "), about)
+    return try kind(key, try child(key, required: false), of: kinds, defaultValue, in: catalogue)
+  }
+
+  /// As above, for a kind whose options once stood beside it.
+  /// - Parameter moved: the names of these options, with the defaults that older programs wrote out for every kind.
+  public func kind<Value>(
+    _ key: String, of kinds: Kinds<Value>, default defaultValue: String, in catalogue: Catalogue,
+    moved: [(name: String, default: String)], _ about: String
+  ) throws -> Value {
+    let names = kinds.names.joined(separator: ", ")
+    declare(key, "one of \(names)", defaultValue, names, about)
+    oldNames += moved.map(\.name)
+    let found = try child(key, required: false)
+    var mapping = found?.mapping ?? Node.Mapping([(Node("kind"), found ?? Node(defaultValue))])
+    for (name, usual) in moved {
+      guard let value = node?.mapping?[Node(name)], value.scalar?.string != usual else { continue }
+      if mapping[Node(name)] != nil { throw wrong(name, "is the old place of \(key).\(name), which is there too") }
+      mapping[Node(name)] = value
+      source?.warnings.add("\(location(name, value)): has moved; write \(key): {kind: …, \(name): …}")
+    }
+    return try kind(key, .mapping(mapping), of: kinds, defaultValue, in: catalogue)
   }
 
   /// As above, or by default a word that says where it comes from instead: nil.
@@ -221,12 +299,12 @@ public final class Options {
   }
 
   private func kind<Value>(
-    _ key: String, _ found: Node?, of kinds: Kinds<Value>, _ standard: String, in catalogue: Catalogue
+    _ key: String, _ found: Node?, of kinds: Kinds<Value>, _ defaultValue: String, in catalogue: Catalogue
   ) throws -> Value {
-    let found = found ?? Node(standard)
+    let found = found ?? Node(defaultValue)
     let mapping = found.mapping == nil ? Node.mapping(Node.Mapping([(Node("kind"), found)])) : found
     let options = Options(
-      isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(standard))])) : mapping, path: join(key),
+      isDescribing ? Node.mapping(Node.Mapping([(Node("kind"), Node(defaultValue))])) : mapping, path: join(key),
       source: source)
     resolved.append((key, .section(options)))
     let value = try options.kind(of: kinds, in: catalogue)
@@ -265,7 +343,7 @@ public final class Options {
     let names = declarations.map(\.key) + known
     for (key, _) in mapping {
       let text = key.scalar?.string ?? "?"
-      if !names.contains(text) {
+      if !names.contains(text) && !oldNames.contains(text) {
         let hint = nearest(to: text, among: names).map { "did you mean '\($0)'? " } ?? ""
         throw InputError(
           "unknown key; \(hint)allowed: \(names.joined(separator: ", "))", at: location(text, key))
@@ -293,8 +371,8 @@ public final class Options {
     source?.location(of: join(key), node) ?? join(key)
   }
 
-  func declare(_ key: String, _ type: String, _ standard: String?, _ allowed: String, _ about: String) {
-    declarations.append(Declaration(key: key, type: type, standard: standard, allowed: allowed, about: about))
+  func declare(_ key: String, _ type: String, _ defaultText: String?, _ allowed: String, _ about: String) {
+    declarations.append(Declaration(key: key, type: type, defaultText: defaultText, allowed: allowed, about: about))
   }
 
   func child(_ key: String, required: Bool) throws -> Node? {

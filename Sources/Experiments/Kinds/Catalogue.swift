@@ -17,6 +17,9 @@ public struct Catalogue: Sendable {
   public var schedules: Kinds<any NoiseSchedule>
   public var scores: Kinds<any ScoreRecipe>
   public var networks: Kinds<NetworkRecipe>
+  public var objectives: Kinds<ObjectiveRecipe>
+  public var guidances: Kinds<any Guidance>
+  public var integrators: Kinds<IntegratorRecipe>
   public var solvers: Kinds<any Solver>
   public var predictors: Kinds<any Predictor>
   public var correctors: Kinds<any Corrector>
@@ -26,8 +29,9 @@ public struct Catalogue: Sendable {
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
     data: standardData, processes: standardProcesses, schedules: standardSchedules, scores: standardScores,
-    networks: standardNetworks,
-    solvers: standardSolvers, predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
+    networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]), integrators: standardIntegrators,
+    solvers: standardSolvers,
+    predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
     metrics: standardMetrics)
 
   /// What `sampling.solvers` may name: every predictor in a loop of steps, and the solvers that are more than that.

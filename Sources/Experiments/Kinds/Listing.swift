@@ -19,12 +19,14 @@ public struct Listing {
       try? read(options)
       return options.declarations
     }
-    func group<Value>(_ title: String, _ kinds: Kinds<Value>) -> Group {
+    func group<Value>(
+      _ title: String, _ kinds: Kinds<Value>, requires: (Value) -> Requirements = { _ in [] }
+    ) -> Group {
       Group(
         title: title,
         kinds: kinds.declarations(in: catalogue).map { kind in
-          let requires = (kind.value as? any Solver)?.requires ?? (kind.value as? any Corrector)?.requires ?? []
-          let needs = requires.phrases.isEmpty ? "" : "; needs " + requires.phrases.joined(separator: ", and ")
+          let phrases = kind.value.map(requires)?.phrases ?? []
+          let needs = phrases.isEmpty ? "" : "; needs " + phrases.joined(separator: ", and ")
           return (kind.name, kind.about + needs, kind.options)
         })
     }
@@ -46,7 +48,8 @@ public struct Listing {
         "likelihood",
         declared {
           _ = try LikelihoodPlan(
-            $0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false)
+            $0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false,
+            catalogue)
         }
       ),
       ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),
@@ -54,8 +57,10 @@ public struct Listing {
     groups = [
       group("data", catalogue.data), group("process", catalogue.processes),
       group("process.schedule", catalogue.schedules), group("score", catalogue.scores),
-      group("score.network", catalogue.networks), group("sampling.solvers", catalogue.allSolvers),
-      group("corrector", catalogue.correctors),
+      group("score.network", catalogue.networks), group("training.objective", catalogue.objectives),
+      group("sampling.guidance", catalogue.guidances),
+      group("integrator", catalogue.integrators), group("sampling.solvers", catalogue.allSolvers) { $0.requires },
+      group("corrector", catalogue.correctors) { $0.requires },
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
     ]
   }
@@ -64,12 +69,12 @@ public struct Listing {
   public func text() -> String {
     func lines(_ options: [Declaration], _ indent: String) -> [String] {
       options.map { option in
-        let standard = option.standard.map { " = \($0)" } ?? " (required)"
-        return "\(indent)\(option.key)\(standard)  \(option.about) [\(option.allowed)]"
+        let value = option.defaultText.map { " = \($0)" } ?? " (required)"
+        return "\(indent)\(option.key)\(value)  \(option.about) [\(option.allowed)]"
       }
     }
     var text: [String] = []
-    for group in groups {
+    for group in groups where !group.kinds.isEmpty {
       text.append("\(group.title): kind")
       for kind in group.kinds {
         text.append("  \(kind.name)  \(kind.about)")
@@ -88,12 +93,12 @@ public struct Listing {
     func table(_ options: [Declaration]) -> String {
       if options.isEmpty { return "" }
       let rows = options.map { option in
-        "| `\(option.key)` | \(option.standard.map { "`\($0)`" } ?? "required") | \(option.allowed) | \(option.about) |"
+        "| `\(option.key)` | \(option.defaultText.map { "`\($0)`" } ?? "required") | \(option.allowed) | \(option.about) |"
       }
       return "| key | default | allowed | meaning |\n|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n\n"
     }
     var text = ""
-    for group in groups {
+    for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
         text += "**`\(kind.name)`**: \(kind.about)\n\n" + table(kind.options)

@@ -52,7 +52,7 @@ extension Catalogue {
       let path = try options.file("path", allowed: "a folder", "the folder, relative to the config")
       let size = try options.integer(
         "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels")
-      let channels = try options.choice("channels", default: Channels.rgb, "3: RGB, or 1: gray")
+      let channels = try options.choice("channels", default: 3, among: [1, 3], "3: RGB, or 1: gray")
       let flip = try options.flag("flip", default: true, flipping)
       let crops = try options.integer(
         "crops", default: 2000, atLeast: 1, atMost: 10_000_000,
@@ -60,7 +60,7 @@ extension Catalogue {
       let heldOut = try options.integer(
         "held_out", default: 1000, atLeast: 2, atMost: 10_000_000, "rows of the held-out images, likewise")
       return try ImageFolder(
-        path: path, size: size, channels: channels == .rgb ? 3 : 1, flip: flip, crops: crops, heldOut: heldOut)
+        path: path, size: size, channels: channels, flip: flip, crops: crops, heldOut: heldOut)
     },
     Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped; image i is held out when i mod 6 = 5") {
       options, _ in
@@ -84,11 +84,6 @@ extension Catalogue {
       let (count, heldOut) = try counts(options)
       return PlaneData(shape, noise: noise, count: count, heldOut: heldOut)
     }
-  }
-
-  private enum Channels: String, CaseIterable {
-    case gray = "1"
-    case rgb = "3"
   }
 
   private static let flipping = "mirror half of the training rows left to right"

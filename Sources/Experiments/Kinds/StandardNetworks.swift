@@ -77,6 +77,9 @@ extension Catalogue {
       guard data.conditionShape != .nothing else {
         throw InputError("conditional needs data that knows something of each row; this knows nothing")
       }
+      guard data.conditionShape != .text else {
+        throw InputError("conditional needs classes or numbers; this data knows texts")
+      }
       return data.conditionShape
     }
   }

@@ -51,27 +51,15 @@ extension Catalogue {
       DPMSolverPP(order: 3, eta: try noise(options), correction: try correction(options))
     },
     Kind("unipc", "UniPC for the probability flow, multistep, predicting data") { options, _ in
-      let order = try options.choice("order", default: UniPCOrder.three, "of the predictor")
+      let order = try options.choice("order", default: 3, among: [2, 3], "of the predictor")
       let variant = try options.choice("variant", default: UniPC.Variant.bh2, "B(h): h, or e^h − 1")
-      return UniPC(order: order == .two ? 2 : 3, variant: variant)
+      return UniPC(order: order, variant: variant)
     },
     Kind("deis", "exponential Adams–Bashforth for the probability flow") { options, _ in
-      let order = try options.choice("order", default: DEISOrder.three, "of the polynomial, plus 1")
-      return DEIS(order: Int(order.rawValue) ?? 3)
+      let order = try options.choice("order", default: 3, among: [1, 2, 3, 4], "of the polynomial, plus 1")
+      return DEIS(order: order)
     },
   ])
-
-  private enum UniPCOrder: String, CaseIterable {
-    case two = "2"
-    case three = "3"
-  }
-
-  private enum DEISOrder: String, CaseIterable {
-    case one = "1"
-    case two = "2"
-    case three = "3"
-    case four = "4"
-  }
 
   private static func correction(_ options: Options) throws -> DPMSolverPP.Correction {
     try options.choice(
@@ -92,21 +80,22 @@ extension Catalogue {
         "corrector", of: catalogue.correctors, default: "langevin", in: catalogue, "the corrector")
       return try stepping(predictor, corrector: corrector, options, catalogue)
     },
-    Kind("probability-flow", "the probability-flow ODE through GSL's adaptive steppers") { options, _ in
-      let method = try options.choice(
-        "integrator", default: GSLIntegrator.Method.rkf45,
-        "GSL's stepper; rk1imp, rk2imp, rk4imp, bsimp and msbdf need an exact or empirical score")
+    Kind("probability-flow", "the probability-flow ODE through GSL's adaptive steppers") { options, catalogue in
+      let integrator = try options.kind(
+        "integrator", of: catalogue.integrators, default: "rkf45", in: catalogue,
+        "the stepper; rk1imp, rk2imp, rk4imp, bsimp and msbdf need an exact or empirical score")
       let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
       let atol = try options.number("atol", default: 1e-5, in: .positive, "absolute tolerance")
       let first = try options.number("first_step", default: 0.01, in: .positive, "the first step tried")
-      let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
+      let maximumSteps = try options.integer(
+        "max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
       let control = try control(options)
       let dense = try options.integer(
         "dense", default: 0, atLeast: 0, atMost: 1_000_000,
         "trajectories at this many equal intervals, by interpolation; 0: at the accepted steps")
-      return ProbabilityFlow(
-        GSLIntegrator(method, rtol: rtol, atol: atol, control: control, firstStep: first, maximumSteps: most),
-        dense: dense)
+      let setting = IntegratorSetting(
+        rtol: rtol, atol: atol, firstStep: first, maximumSteps: maximumSteps, control: control)
+      return ProbabilityFlow(integrator.make(setting), dense: dense)
     },
     Kind("adaptive", "a method with an error estimate under a step-size controller; its noise is a Brownian path") {
       options, catalogue in
@@ -116,7 +105,7 @@ extension Catalogue {
       guard let method = predictor.embedded else {
         throw options.wrong("method", "gives no error estimate with churn; allowed: s_churn: 0")
       }
-      let (rtol, atol, first, most) = try tolerances(options, rtol: 0.01, atol: 0.01)
+      let (rtol, atol, first, maximumSteps) = try tolerances(options, rtol: 0.01, atol: 0.01)
       let integral = try options.number("i_coefficient", default: 1, in: .positive, "of the controller: E^{−I/k}")
       let proportional = try options.number(
         "p_coefficient", default: 0, in: .nonNegative, "of the controller: (E_last/E)^{P/k}")
@@ -125,12 +114,12 @@ extension Catalogue {
       return Adaptive(
         method, rtol: rtol, atol: atol, firstStep: first,
         controller: Adaptive.Controller(integral: integral, proportional: proportional, safety: safety),
-        maximumSteps: most)
+        maximumSteps: maximumSteps)
     },
     Kind("jolicoeur-martineau", "the adaptive SDE solver of Jolicoeur-Martineau et al. 2021, on a Brownian path") {
       options, _ in
-      let (rtol, atol, first, most) = try tolerances(options, rtol: 0.05, atol: 0.0078)
-      return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: most)
+      let (rtol, atol, first, maximumSteps) = try tolerances(options, rtol: 0.05, atol: 0.0078)
+      return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: maximumSteps)
     },
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
       let levels = try options.integer("steps", example: 10, atLeast: 1, atMost: 10_000_000, "noise levels from T to ε")

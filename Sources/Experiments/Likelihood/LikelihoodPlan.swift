@@ -19,7 +19,10 @@ public struct LikelihoodPlan: Sendable {
   /// - Parameters:
   ///   - process, dimension, score: what densities are asked of.
   ///   - isAsked: whether the config has this section, so that it must be possible.
-  init(_ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, isAsked: Bool) throws {
+  init(
+    _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, isAsked: Bool,
+    _ catalogue: Catalogue
+  ) throws {
     let epsilon = try options.number(
       "epsilon", default: safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
@@ -31,11 +34,12 @@ public struct LikelihoodPlan: Sendable {
     let probe = try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal")
     let probes = try options.integer(
       "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error")
-    let integrator = try options.choice(
-      "integrator", default: GSLIntegrator.Method.rkf45, "GSL's stepper, an explicit one")
+    let integrator = try options.kind(
+      "integrator", of: catalogue.integrators, default: "rkf45", in: catalogue, "the stepper, an explicit one")
     let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
     let atol = try options.number("atol", default: 1e-5, in: .positive, "absolute tolerance")
-    let most = try options.integer("max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
+    let maximumSteps = try options.integer(
+      "max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
     let levels = try options.number(
       "levels", or: "none", in: .atLeast(2), "how many values the data can have, for bits per dimension")
     let low = try options.number("low", default: -1, "the smallest of them")
@@ -50,7 +54,8 @@ public struct LikelihoodPlan: Sendable {
 
     let isExact = kind == .exact || kind == .auto && dimension <= 16
     likelihood = Likelihood(
-      GSLIntegrator(integrator, rtol: rtol, atol: atol, maximumSteps: most), epsilon: epsilon, terminal: terminal,
+      integrator.make(IntegratorSetting(rtol: rtol, atol: atol, maximumSteps: maximumSteps)), epsilon: epsilon,
+      terminal: terminal,
       divergence: isExact ? .exact : .hutchinson(probes: probes, probe))
     if isAsked { try check(options, process, dimension, score) }
   }

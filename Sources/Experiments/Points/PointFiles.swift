@@ -48,30 +48,39 @@ extension Experiment {
     }
     let dataset = try plan.data.load(seed: plan.seed)
     let source = try score(ScoreOrigin(self, dataset), dataset)
-    let points = given ?? dataset.heldOut
+    let (points, own) = given ?? (dataset.heldOut, dataset.heldOutConditions)
     return (
       points.prefix(files.count ?? points.count),
-      try source.score(given: conditions(of: files, dataset, source))
+      try source.score(given: conditions(of: points.count, own, at: files.input ?? "the held-out rows", source))
     )
   }
 
-  private func readPoints(_ path: String, _ dimension: Int) throws -> Batch {
-    let points = try NumericTable(reading: path).values
+  /// Points, and their conditions where the file has columns for them as the data's file has.
+  private func readPoints(_ path: String, _ dimension: Int) throws -> (Batch, Conditions) {
+    let (points, conditions) = try plan.data.readRows(path, dimension: dimension)
     guard points.dimension == dimension else {
       let whose = dimension == plan.data.dimension ? "the data has" : "a state of the process has"
       throw InputError("rows of \(points.dimension) values; \(whose) \(dimension)", at: path)
     }
-    return points
+    return (points, conditions)
   }
 
-  /// What is known of given rows: what the config says of all, or what the data knows of its held-out ones.
+  /// What is known of given rows: what the config says of all, or what comes with the rows.
   /// - Throws: `InputError` where a score asks for conditions, and nobody says those of the rows.
-  private func conditions(of files: PointFiles, _ dataset: Dataset, _ source: ScoreSource) throws -> Conditions {
-    let condition = plan.sampling.condition
-    if source.conditionShape == .nothing || condition.isConstant { return try condition.conditions(for: source) }
-    if files.input == nil, dataset.heldOutConditions != .nothing { return dataset.heldOutConditions }
-    throw InputError(
-      "is in-turn, which says nothing of given points; give their class, as --set sampling.class=0",
-      at: "sampling.class")
+  private func conditions(
+    of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource
+  ) throws -> Conditions {
+    let (condition, shape) = (plan.sampling.condition, source.conditionShape)
+    if shape == .nothing || condition.isConstant { return try condition.conditions(for: source, count: count) }
+    guard own != .nothing else {
+      if condition == .auto && shape.classCount == 0 && source.knowsNothing { return .nothing }
+      throw InputError(
+        "says nothing of given points; give their condition, as --set 'sampling.condition={class: 0}', or columns for it "
+          + "named as the data's", at: "sampling.condition")
+    }
+    if let row = (0..<count).first(where: { !shape.contains(own[$0]) }) {
+      throw InputError("row \(row + 1) has a condition that the network does not know: \(shape.text)", at: place)
+    }
+    return own
   }
 }

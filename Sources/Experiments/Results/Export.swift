@@ -11,19 +11,19 @@ extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a folder that diffusers' `UNet2DModel` loads; with the
   /// scheduler's file beside it where the process is variance preserving.
   public func exportNetwork(to path: String) throws {
-    guard let recipe = plan.score.network, let network = plan.network as? UNet else {
+    guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
     let weights = try trainedWeights()
     // The scheduler's levels are those of a discrete, variance-preserving model.
     let schedule = network.noiseInput == .logNoiseToSignal ? nil : (plan.process as? any VariancePreserving)?.schedule
-    let configs = try DiffusersFolder.configs(of: network, schedule: schedule, prediction: recipe.prediction)
+    let configs = try network.diffusersConfigs(schedule: schedule, prediction: recipe.prediction)
     do {
       try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     } catch {
       throw InputError("this folder cannot be made", at: path)
     }
-    try DiffusersFolder.weights(of: network, parameters: weights).write(
+    try network.diffusersWeights(weights).write(
       to: "\(path)/diffusion_pytorch_model.safetensors")
     if let scheduler = configs.scheduler {
       try AtomicFile.write(scheduler, to: "\(path)/scheduler_config.json")

@@ -1,40 +1,139 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 
-/// What a config says of the conditions of samples.
-public struct ConditionPlan: Sendable {
-  /// nil: in turn where the score knows classes.
-  private let label: Int?
+/// What a config says of the conditions of its samples: `sampling.condition`.
+public enum ConditionPlan: Sendable, Equatable {
+  /// Classes in turn where the score knows classes, and nothing where it knows nothing.
+  case auto
+  /// Row i has class i mod the number of classes.
+  case inTurn
+  /// All rows have this one.
+  case constant(Condition)
+  /// A CSV file with the condition of a row in each line.
+  case file(String)
 
-  /// Reads `sampling.class`.
+  private static let allowed =
+    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {text: …}, {csv: FILE} with a line for each row, nothing, or auto"
+
+  /// Reads `sampling.condition`, and its old name `class`.
   /// - Parameter shape: what the score can be told; nil where that is not known yet.
   init(_ options: Options, shape: ConditionShape?) throws {
-    let label = try options.number(
-      "class", or: "in-turn", in: .nonNegative,
-      "of every sample, for a class-conditional network; or row i mod their number")
-    if let label, let classes = shape?.classCount, !options.isDescribing {
-      guard classes > 0 else { throw options.wrong("class", "is \(written(label)); the network knows no classes") }
-      guard label == label.rounded(), label < Double(classes) else {
-        throw options.wrong("class", "is \(written(label)); allowed: whole numbers below \(classes), or in-turn")
+    let isOld = try options.isRenamed("class", to: "condition", write: "condition: {class: …}")
+    if isOld {
+      self = try Self.classes(options)
+      options.moveLast(under: "condition")
+    } else {
+      let (word, section) = try options.section(
+        "condition", orOneOf: ["auto", "nothing"], allowed: Self.allowed,
+        "what a conditional network is told of each sample; auto: classes in turn, else nothing")
+      if let section {
+        self = try Self.read(section)
+        try section.finish()
+      } else {
+        self = word == "nothing" ? .constant(.nothing) : .auto
       }
     }
-    self.label = label.map { Int($0) }
+    if let shape, !options.isDescribing { try check(shape, options, key: isOld ? "class" : "condition") }
   }
 
-  /// The conditions of samples, for a score that can be told so much.
-  /// - Throws: `InputError` for a condition that the score does not know.
-  func conditions(for source: ScoreSource) throws -> Conditions {
-    guard let label else {
-      if case .classes(let count) = source.conditionShape { return .inTurn(classes: count) }
+  private static func read(_ section: Options) throws -> ConditionPlan {
+    let keys = ["class", "numbers", "text", "csv"]
+    let given = keys.filter { section.has($0) }
+    guard given.count == 1 else {
+      for key in keys { section.declare(key, "", nil, "", "") }
+      try section.finish()
+      throw section.wrong(
+        given.last ?? "",
+        given.isEmpty ? "says nothing; allowed: \(allowed)" : "stands beside \(given[0]); allowed: one")
+    }
+    switch given[0] {
+    case "class": return try classes(section)
+    case "numbers": return .constant(.numbers(try section.numbers("numbers", "known of every sample")))
+    case "text": return .constant(.text(try section.text("text", "known of every sample")))
+    default: return .file(try section.file("csv", "the condition of a sample in each line, relative to the config"))
+    }
+  }
+
+  /// `class: 7`, or `class: in-turn`.
+  private static func classes(_ options: Options) throws -> ConditionPlan {
+    guard
+      let label = try options.number(
+        "class", or: "in-turn", in: .nonNegative, "of every sample; or row i mod their number")
+    else { return .inTurn }
+    guard label == label.rounded() else {
+      throw options.wrong("class", "is \(written(label)); allowed: whole numbers, or in-turn")
+    }
+    return .constant(.label(Int(label)))
+  }
+
+  private func check(_ shape: ConditionShape, _ options: Options, key: String) throws {
+    if let complaint = complaint(shape) { throw options.wrong(key, complaint) }
+  }
+
+  /// What is wrong with it for a score that can be told so much; nil: nothing.
+  private func complaint(_ shape: ConditionShape) -> String? {
+    switch self {
+    case .auto: return nil
+    case .inTurn: return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
+    case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
+    case .constant(let condition):
+      if shape.contains(condition) { return nil }
+      switch (condition, shape) {
+      case (.label(let label), .classes(let count)):
+        return "is class \(label); allowed: whole numbers below \(count), or in-turn"
+      case (.label(let label), _): return "is class \(label); the network knows no classes"
+      case (.numbers(let values), .numbers(let count)):
+        return "has \(values.count) numbers; the network knows \(count)"
+      default: return "is not what the network knows: \(shape.text)"
+      }
+    }
+  }
+
+  /// The conditions of samples.
+  /// - Parameters:
+  ///   - source: the score that is told them.
+  ///   - count: how many samples there are.
+  /// - Throws: `InputError` for conditions that the score does not know, and where it asks for one and none is said.
+  func conditions(for source: ScoreSource, count: Int) throws -> Conditions {
+    if let complaint = complaint(source.conditionShape) { throw InputError(complaint, at: "sampling.condition") }
+    func nothing() throws -> Conditions {
+      guard source.knowsNothing else {
+        throw InputError(
+          "is nothing; the network wants \(source.conditionShape.text), or is to be trained with condition_dropout",
+          at: "sampling.condition")
+      }
       return .nothing
     }
-    guard label < source.conditionShape.classCount else {
-      throw InputError(
-        "is \(label); the network knows \(source.conditionShape.classCount) classes", at: "sampling.class")
+    switch self {
+    case .auto, .inTurn:
+      if case .classes(let classes) = source.conditionShape { return .inTurn(classes: classes) }
+      return try nothing()
+    case .constant(.nothing): return try nothing()
+    case .constant(let condition): return .all(condition)
+    case .file(let path):
+      let conditions = try Conditions(reading: path, as: source.conditionShape)
+      if let lines = conditions.count, lines < count {
+        throw InputError("\(lines) conditions for \(count) samples", at: path)
+      }
+      // The last shard is drawn as a whole: the rows that are left out of the samples have a condition, too.
+      let size = try source.score(given: conditions).shardRows
+      return conditions.only((0..<(count + size - 1) / size * size).map { min($0, count - 1) })
     }
-    return .all(.label(label))
   }
 
   /// Whether it says the same of every row, and so also of rows that are given.
-  var isConstant: Bool { label != nil }
+  var isConstant: Bool { if case .constant = self { true } else { false } }
+}
+
+extension ConditionShape {
+  /// For people.
+  var text: String {
+    switch self {
+    case .nothing: "nothing"
+    case .classes(let count): "a class of \(count)"
+    case .numbers(let count): "\(count) numbers"
+    case .text: "a text"
+    }
+  }
 }

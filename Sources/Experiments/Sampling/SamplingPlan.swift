@@ -9,6 +9,8 @@ public struct SamplingPlan: Sendable {
   public let count: Int
   /// What a score is told of each sample.
   public let condition: ConditionPlan
+  /// nil: the score as it is.
+  public let guidance: (any Guidance)?
   /// ε: where solvers stop.
   public let epsilon: Double
   public let path: PathKind
@@ -38,6 +40,8 @@ public struct SamplingPlan: Sendable {
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape)
+    guidance = try options.kind(
+      "guidance", of: catalogue.guidances, or: "none", in: catalogue, "how the score is guided by its conditions")
     epsilon = try options.number(
       "epsilon", default: process.sde.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
@@ -49,7 +53,8 @@ public struct SamplingPlan: Sendable {
       "noise: fresh for every step, or one Brownian path per row for all solvers")
     format = try options.choice(
       "format", default: Format.csv, "of sample files; always npy above 256 columns")
-    let setting = SamplingSetting(process, epsilon: epsilon, grid: grid, traits: traits)
+    let setting = SamplingSetting(
+      process, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
     if options.has("trajectories") || options.isDescribing {
       let section = try options.section("trajectories", "rows to follow: trajectories.csv, film strips, animations")
       trajectories = try TrajectoryPlan(section, count: max(1, count))

@@ -36,6 +36,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     // Of the same process: how it was trained matters where there is no kernel.
     let training = try root.section("training", "")
     let objective = try ObjectiveRecipe(training, setting.catalogue)
+    let dropout = try training.number("condition_dropout", default: 0, "")
     let problem = LearningProblem(setting.process, objective: objective, seed: setting.seed)
     guard problem.hasKernel else {
       throw InputError("its network was trained without a perturbation kernel, and cannot be taken over", at: path)
@@ -65,6 +66,6 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     return problem.source(
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
-        data: setting.dataset.training))
+        data: setting.dataset.training), dropsConditions: dropout > 0)
   }
 }

@@ -13,12 +13,14 @@ struct LearnedNetwork {
   let problem: LearningProblem
   /// The model with initial weights, or those that the network came with.
   let initial: ScoreModel
+  private let dropsConditions: Bool
 
   /// - Parameters:
   ///   - plan: of a score that has a network.
   ///   - network: that of the plan.
   init(_ plan: ModelPlan, _ network: any Network, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
     problem = LearningProblem(plan.prepared, objective: plan.objective, seed: plan.seed)
+    dropsConditions = plan.training?.conditionDropout ?? 0 > 0
     let data = try problem.encoded(dataset.training)
     initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,
@@ -43,5 +45,7 @@ struct LearnedNetwork {
   func model(_ parameters: [Float]?) -> ScoreModel { parameters.map { initial.with(parameters: $0) } ?? initial }
 
   /// Its score, as the experiment's process and its conditions want it.
-  func source(_ parameters: [Float]?) -> ScoreSource { problem.source(model(parameters)) }
+  func source(_ parameters: [Float]?) -> ScoreSource {
+    problem.source(model(parameters), dropsConditions: dropsConditions)
+  }
 }

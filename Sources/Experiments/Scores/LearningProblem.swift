@@ -137,8 +137,11 @@ struct LearningProblem {
   }
 
   /// A model as a score of the experiment's own process, once the conditions of rows are known.
-  func source(_ model: ScoreModel) -> ScoreSource {
-    ScoreSource(conditionShape: model.network.conditionShape, knowsNothing: model.knowsNothing) { conditions in
+  /// - Parameter dropsConditions: whether it was trained on rows that had lost their condition.
+  func source(_ model: ScoreModel, dropsConditions: Bool) -> ScoreSource {
+    let shape = model.network.conditionShape
+    let knowsNothing = shape == .nothing || dropsConditions && model.knowsNothing
+    return ScoreSource(conditionShape: shape, knowsNothing: knowsNothing) { conditions in
       try model.check(conditions)
       let bound = model.score(given: conditions)
       return coordinates.map { TransformedScore(bound, $0) } ?? bound

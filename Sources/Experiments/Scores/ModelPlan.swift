@@ -65,11 +65,7 @@ public struct ModelPlan: Sendable {
         network = try options.located("score", prefix: "network: ") {
           try recipe.recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
         }
-        if let network, training != nil, network.conditionShape.classCount > 0, data.conditionShape.classCount == 0 {
-          throw options.wrong(
-            "score",
-            "network: is conditioned on \(network.conditionShape.classCount) classes; the data to train on has none")
-        }
+        if let network, let training { try Self.check(network, training, data, options) }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
@@ -85,6 +81,28 @@ public struct ModelPlan: Sendable {
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))
     let path = options.source?.path ?? ""
     reread = { Self.identity(rereading: $0, path: path, catalogue) }
+  }
+
+  /// Refuses conditions that the data does not have, and dropout of none.
+  private static func check(
+    _ network: any Network, _ training: TrainingPlan, _ data: any DataSource, _ options: Options
+  ) throws {
+    let (wanted, known) = (network.conditionShape, data.conditionShape)
+    let fits =
+      switch (wanted, known) {
+      case (.nothing, _): true
+      case (.classes(let wanted), .classes(let known)): known <= wanted
+      default: wanted == known
+      }
+    guard fits else {
+      throw options.wrong("score", "network: is told \(wanted.text); the data to train on has \(known.text)")
+    }
+    guard training.conditionDropout == 0 || wanted != .nothing && network.knowsNothing else {
+      throw options.wrong(
+        "training",
+        "condition_dropout is \(written(training.conditionDropout)); the network is told nothing that could be "
+          + "dropped")
+    }
   }
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {

@@ -9,8 +9,15 @@ import Scores
 enum ScoreOrigin {
   /// It is at hand: exact, empirical, borrowed, or that of a network which came with its weights.
   case ready(ScoreSource)
-  /// That of a network which this experiment trains.
-  case trained(TrainingStage)
+  /// That of a network which this experiment trains. `source` has its initial weights.
+  case trained(TrainingStage, source: ScoreSource)
+
+  /// The score as far as it is known before a training.
+  var source: ScoreSource {
+    switch self {
+    case .ready(let source), .trained(_, let source): source
+    }
+  }
 
   /// - Throws: `InputError` for whatever can be known to be wrong before anything is computed.
   init(_ experiment: Experiment, _ dataset: Dataset) throws {
@@ -26,7 +33,7 @@ enum ScoreOrigin {
       self = .ready(initial)
       return
     }
-    self = .trained(try TrainingStage(experiment, learned, training, dataset))
+    self = .trained(try TrainingStage(experiment, learned, training, dataset), source: initial)
   }
 }
 
@@ -46,15 +53,22 @@ extension Experiment {
   func score(_ origin: ScoreOrigin, _ dataset: Dataset) throws -> ScoreSource {
     switch origin {
     case .ready(let source): source
-    case .trained(let training): try score(dataset, learned: training.network.source(training.requireTrained()))
+    case .trained(let training, _): try score(dataset, learned: training.network.source(training.requireTrained()))
     }
+  }
+
+  /// The data, and the score that samples are drawn with: for commands of a package's own.
+  /// - Throws: `InputError` where the score has a network that nobody has trained yet.
+  public func open() throws -> (dataset: Dataset, score: any Score) {
+    let dataset = try plan.data.load(seed: plan.seed)
+    return (dataset, try plan.sampling.score(score(ScoreOrigin(self, dataset), dataset)))
   }
 
   /// The weights of the experiment's network.
   /// - Throws: `InputError` where it has none, or where nobody has trained it.
   func trainedWeights() throws -> [Float] {
     switch try ScoreOrigin(self, plan.data.load(seed: plan.seed)) {
-    case .trained(let training): return try training.requireTrained()
+    case .trained(let training, _): return try training.requireTrained()
     case .ready:
       guard let network = plan.network else { throw InputError("the score is not a network", at: "score") }
       return network.initialParameters(seed: plan.seed)

@@ -48,10 +48,8 @@ extension Experiment {
   ///   - output: the CSV file to write.
   /// - Returns: a table for the terminal.
   public func measureOrders(steps: [Int], rows: Int, output: String) throws -> String {
-    let dataset = try plan.data.load(seed: plan.seed)
-    let source = try score(ScoreOrigin(self, dataset), dataset)
     let study = ConvergenceStudy(
-      process: plan.prepared, score: try source.score(given: plan.sampling.condition.conditions(for: source)),
+      process: plan.prepared, score: try open().score,
       dimension: plan.data.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
       threads: threads)
     var references: [String: Batch] = [:]

@@ -79,26 +79,10 @@ public struct ObjectiveSetting: Sendable {
 }
 
 extension ObjectiveRecipe {
-  private enum Name: String, CaseIterable { case denoising, sliced, implicit }
-
-  /// Reads `training.objective` and its options.
+  /// Reads `training.objective`. Its options stood in `training` once.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    let name = try options.choice(
-      "objective", default: Name.denoising,
-      "denoising score matching; sliced or implicit score matching on simulated paths, for any process")
-    let projections = try options.integer(
-      "projections", default: 1, atLeast: 1, atMost: 64, "random directions, of sliced")
-    let steps = try options.integer(
-      "simulation_steps", default: 100, atLeast: 1, atMost: 100_000,
-      "steps of simulation from 0 to T, of sliced and implicit")
-    if name != .sliced && projections != 1 { throw options.wrong("projections", "needs objective: sliced") }
-    if name == .denoising && steps != 100 {
-      throw options.wrong("simulation_steps", "needs objective: sliced or implicit")
-    }
-    switch name {
-    case .denoising: self = .denoising
-    case .sliced: self = .sliced(projections: projections, steps: steps)
-    case .implicit: self = .implicit(steps: steps)
-    }
+    self = try options.kind(
+      "objective", of: catalogue.objectives, default: "denoising", in: catalogue,
+      moved: [("projections", "1"), ("simulation_steps", "100")], "what is minimised")
   }
 }

@@ -22,6 +22,9 @@ extension TrainingPlan {
     beta2 = try options.number("beta2", default: 0.999, in: .from(0, below: 1), "decay of the second moment")
     clip = try options.number("clip", default: 1, in: .nonNegative, "largest norm of the gradient; 0 leaves it")
     ema = try options.number("ema", default: 0.999, in: .from(0, below: 1), "decay of the averaged weights that sample")
+    conditionDropout = try options.number(
+      "condition_dropout", default: 0, in: .from(0, below: 1),
+      "share of rows that lose their condition, so that the network also knows the score without one")
     weighting = try options.choice(
       "weighting", default: Weighting.uniform, "of ‖σ s + z‖²: 1, g²/σ², 1 + σ̃²/σ_d² with σ̃ = σ/m, or g⁴/4σ²")
     noiseLevels = try options.choice(

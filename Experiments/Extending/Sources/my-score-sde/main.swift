@@ -2,5 +2,5 @@
 import Commands
 import MyKinds
 
-// The whole command line, with kinds of one's own.
-CommandTool.main(.mine)
+// The whole command line, with kinds and a command of one's own.
+CommandTool.main(.mine, commands: [Spread.self])

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+@_exported import ArgumentParser
+import Core
+import Experiments
+import Synchronization
+
+/// The command line over any catalogue: a package that adds kinds or commands of its own has this as its whole main file.
+///
+///     var catalogue = Catalogue.standard
+///     catalogue.processes.add(Kind("mine", "my SDE") { options, _ in MySDE() })
+///     CommandTool.main(catalogue, commands: [MyCommand.self])
+///
+/// A command is a `ParsableCommand`. It takes its config by an option group of type `ConfigArguments`, and runs its body
+/// within `reportingErrors`.
+public enum CommandTool {
+  private struct State: Sendable {
+    var catalogue = Catalogue.standard
+    var commands: [any ParsableCommand.Type] = []
+  }
+
+  private static let state = Mutex(State())
+
+  /// The catalogue that commands decode configs with.
+  public static var catalogue: Catalogue { state.withLock { $0.catalogue } }
+
+  /// The commands that a package added.
+  static var commands: [any ParsableCommand.Type] { state.withLock { $0.commands } }
+
+  /// Runs the command line of this process and exits with its code.
+  /// - Parameters:
+  ///   - catalogue: the kinds that configs may name.
+  ///   - commands: further subcommands.
+  public static func main(_ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []) {
+    StopSignals.watch()
+    state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
+    ScoreSDECommand.main()
+  }
+
+  /// Runs one command within this process.
+  /// - Parameters:
+  ///   - arguments: what would follow the program's name.
+  ///   - catalogue: the kinds that configs may name.
+  ///   - commands: further subcommands.
+  /// - Returns: the exit code.
+  public static func run(
+    _ arguments: [String], _ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []
+  ) -> Int32 {
+    state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
+    do {
+      var command = try ScoreSDECommand.parseAsRoot(arguments)
+      try command.run()
+      return 0
+    } catch {
+      let (message, code) = (ScoreSDECommand.fullMessage(for: error), ScoreSDECommand.exitCode(for: error).rawValue)
+      if !message.isEmpty { code == 0 ? print(message) : report(message) }
+      return code
+    }
+  }
+}
+
+struct ScoreSDECommand: ParsableCommand {
+  private static let own: [any ParsableCommand.Type] = [
+    Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
+    Interpolate.self, Converge.self, Check.self, Export.self, Validate.self, List.self,
+  ]
+
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "score-sde",
+      abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
+      version: Experiments.version, subcommands: own + CommandTool.commands)
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Core
+import Experiments
+
+/// A config, and where its results go: what almost every command begins with.
+public struct ConfigArguments: ParsableArguments {
+  @Argument(help: "The experiment's YAML file.")
+  var config: String
+
+  @Option(name: .customLong("set"), help: "Overrides one key: --set training.steps=100 (repeatable).")
+  var overrides: [String] = []
+
+  @Option(help: "The results folder. (default: Results/NAME)")
+  var output: String?
+
+  @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
+  var threads: Int?
+
+  @Flag(help: "No progress bars and no summary.")
+  public var quiet = false
+
+  public init() {}
+
+  public func validate() throws { try Self.check(threads: threads) }
+
+  static func check(threads: Int?) throws {
+    if let threads, !(1...1024).contains(threads) { throw ValidationError("--threads takes 1 to 1024") }
+  }
+
+  /// The config, decoded with the catalogue of the command line; its warnings go to standard error.
+  public func plan() throws -> ExperimentPlan { try Self.plan(config, overrides, quiet: quiet) }
+
+  /// The experiment of the config.
+  public func experiment() throws -> Experiment {
+    Experiment(try plan(), catalogue: CommandTool.catalogue, folder: output, threads: threads, quiet: quiet)
+  }
+
+  static func plan(_ config: String, _ overrides: [String], quiet: Bool) throws -> ExperimentPlan {
+    let plan = try ExperimentPlan(
+      ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
+    if !quiet { for warning in plan.warnings { report("score-sde: warning: \(warning)") } }
+    return plan
+  }
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import Experiments
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Saves a trained U-Net (its averaged weights) as a folder that diffusers loads.")
+  @OptionGroup var arguments: ConfigArguments
+  @Option(name: .customLong("to"), help: "The folder to write.")
+  var target: String
+
+  func run() throws {
+    try reportingErrors {
+      try arguments.experiment().exportNetwork(to: target)
+      if !arguments.quiet { print(target) }
+    }
+  }
+}
+
+struct Validate: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Checks a config and says nothing if it is right.")
+  @Argument(help: "The experiment's YAML file.")
+  var config: String
+  @Option(name: .customLong("set"), help: "Overrides one key (repeatable).")
+  var overrides: [String] = []
+  @Flag(help: "Prints the config with every default written out.")
+  var resolved = false
+
+  func run() throws {
+    try reportingErrors {
+      let plan = try ConfigArguments.plan(config, overrides, quiet: false)
+      if resolved { print(plan.resolved, terminator: "") }
+    }
+  }
+}
+
+struct List: ParsableCommand {
+  static let configuration = CommandConfiguration(abstract: "Prints every kind with its options and defaults.")
+  @Flag(help: "As tables for the docs.")
+  var markdown = false
+
+  func run() throws {
+    let listing = Listing(CommandTool.catalogue)
+    print(markdown ? listing.markdown() : listing.text())
+  }
+}
