@@ -64,6 +64,33 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
+  /// Samples under the score of the training set are its points: rings again, once they have come back from coordinates in
+  /// which no ring is one.
+  @Test func itsCoordinatesLeadThereAndBack() throws {
+    try withFolder { path in
+      let text = """
+        name: signed
+        data: {kind: rings, radii: [1, 2], noise: 0.01}
+        coordinates: [{kind: signed-logarithm, scale: 0.5}]
+        process: {kind: vp}
+        score: {kind: empirical}
+        sampling: {count: 100, solvers: [{name: ode, kind: probability-flow, rtol: 1.0e-3, atol: 1.0e-3}]}
+        evaluation: {metrics: [mean-distance]}
+        """
+      try text.write(toFile: path + "/signed.yaml", atomically: true, encoding: .utf8)
+      let arguments = ["run", path + "/signed.yaml", "--output", path + "/results", "--quiet"]
+      #expect(CommandTool.run(arguments, .mine) == 0)
+      let rows = try table(path + "/results/samples/ode.csv")
+      #expect(rows.count == 100)
+      for row in rows {
+        let (x, y) = (try #require(Double(row["x0"] ?? "")), try #require(Double(row["x1"] ?? "")))
+        let radius = (x * x + y * y).squareRoot()
+        // The rings are 0.01 wide; a sample ends at a mean of points that are nearer than the noise at ε.
+        #expect(min(abs(radius - 1), abs(radius - 2)) < 0.1)
+      }
+    }
+  }
+
   /// `score-sde check` agrees with the process, under the exact score of a mixture.
   @Test func itsProcessIsSound() throws {
     try withFolder { path in

@@ -28,6 +28,11 @@ extension Catalogue {
           "noise", default: 0.05, in: .nonNegative, "deviation of the noise on every point")
         return Rings(radii: radii, noise: noise)
       })
+    catalogue.coordinates.add(
+      Kind("signed-logarithm", "arsinh(x/c), a logarithm for data of both signs") { options, _ in
+        FixedCoordinates(
+          SignedLogarithm(scale: try options.number("scale", default: 1, in: .positive, "c, where it begins to bend")))
+      })
     catalogue.metrics.add(Kind("mean-distance", "‖mean of samples − mean of held-out data‖") { _, _ in MeanDistance() })
     return catalogue
   }
