@@ -28,13 +28,6 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     return lines.dropFirst().map { Dictionary(uniqueKeysWithValues: zip(lines[0], $0)) }
   }
 
-  @Test func theProcessIsFifteenLines() throws {
-    let text = try String(
-      contentsOf: folder.appendingPathComponent("Sources/MyKinds/WarmingSDE.swift"), encoding: .utf8)
-    let lines = text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }
-    #expect(lines.filter { !$0.isEmpty && !$0.hasPrefix("//") }.count <= 15)
-  }
-
   /// Training, five solvers, metrics, likelihood and codes by the command line.
   @Test func everythingWorksWithIt() throws {
     try withFolder { path in
@@ -107,14 +100,15 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
-  /// Order 2 of the midpoint rule.
-  @Test func itsSolverHasItsOrder() throws {
+  /// The midpoint rule has order 2, and Kutta's method order 3.
+  @Test(arguments: [("midpoint", 2.0), ("kutta3", 3.0)]) func itsPredictorsHaveTheirOrder(name: String, order: Double)
+    throws
+  {
     let mixture = try GaussianMixture(weights: [1], means: [[0.5, -1]], deviations: [0.7])
     let process = VPSDE()
     let score = try #require(process.score(of: DataLaw(mixture)))
-    let options = Options.describing()
-    let kind = try #require(Catalogue.mine.predictors["midpoint"])
-    let midpoint = try kind.decode(options, .mine)
+    let kind = try #require(Catalogue.mine.predictors[name])
+    let predictor = try kind.decode(.describing(), .mine)
     func ends(_ solver: any Solver) throws -> Batch {
       try Sampler(process: process, score: score, dimension: 2, seed: 1, epsilon: 0.05).draw(
         64, with: solver, denoise: false
@@ -122,15 +116,102 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
     let exact = try ends(ProbabilityFlow(.rk8pd, rtol: 1e-12, atol: 1e-12))
     let errors = try [40, 80].map { steps in
-      let values = try ends(FixedSteps(midpoint, steps: steps, lastStep: .full)).values
+      let values = try ends(FixedSteps(predictor, steps: steps, grid: LogSignalToNoiseGrid(), lastStep: .full)).values
       return zip(values, exact.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
     }
-    #expect(log2(errors[0] / errors[1]) > 1.8, "\(errors)")
+    // The next term of the error is a share of 1/N.
+    #expect(abs(log2(errors[0] / errors[1]) - order) < 0.2, "\(errors)")
+  }
+
+  /// s = (1 − w) s_without + w s_with, and so are products with its Jacobian.
+  @Test func guidanceCombinesTwoScores() throws {
+    let process = VPSDE()
+    let scores = try [[1.0, 0], [-0.5, 2]].map { mean in
+      try #require(process.score(of: DataLaw(GaussianMixture(weights: [1], means: [mean], deviations: [0.7]))))
+    }
+    let span = RowSpan(first: 0, count: 5, dimension: 2)
+    func found(_ score: any Score) throws -> [[Double]] {
+      try RowStorage.with(span, count: 4) { rows in
+        let (x, v, s, p) = (rows[0], rows[1], rows[2], rows[3])
+        NoiseStream(seed: 1, purpose: .data).normals(into: x, step: 0)
+        NoiseStream(seed: 1, purpose: .data).normals(into: v, step: 1)
+        let evaluator = try score.makeEvaluator(for: span)
+        try evaluator.linearise(x, at: .all(0.3), into: s)
+        try evaluator.pullback(v, into: p)
+        return [s, p].map { rows in (0..<rows.size).map { rows.values[$0] } }
+      }
+    }
+    let (a, b, both) = (
+      try found(scores[0]), try found(scores[1]), try found(GuidedScore(without: scores[0], with: scores[1], weight: 2.5))
+    )
+    for k in 0..<2 {
+      for i in 0..<both[k].count {
+        #expect(abs(both[k][i] - (-1.5 * a[k][i] + 2.5 * b[k][i])) < 1e-13 * (1 + abs(both[k][i])))
+      }
+    }
+  }
+
+  /// With w = 1 the guided score is the conditional one: equal bytes from equal training. With more it pulls further.
+  @Test func guidanceWorksByTheCommandLine() throws {
+    try withFolder { path in
+      let network = "{kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], class_conditional: true}}"
+      func run(_ name: String, _ score: String) throws -> String {
+        let arguments = [
+          "run", config, "--output", path + "/" + name, "--quiet", "--set", "score=\(score)", "--set",
+          "training.steps=300", "--set", "sampling.count=64", "--set", "sampling.class=1", "--set",
+          "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 20}]",
+        ]
+        #expect(CommandTool.run(arguments, .mine) == 0)
+        return try String(contentsOfFile: path + "/" + name + "/samples/em.csv", encoding: .utf8)
+      }
+      let plain = try run("plain", network)
+      #expect(try run("guided-1", "{kind: guided, weight: 1, of: \(network)}") == plain)
+      #expect(try run("guided-3", "{kind: guided, weight: 3, of: \(network)}") != plain)
+      // A score that knows no condition cannot be guided by one, but by nothing.
+      #expect(
+        CommandTool.run(["validate", config, "--set", "score={kind: guided, weight: -1}"], .mine) == 2)
+    }
+  }
+
+  /// The gated layer's gradient against central differences.
+  @Test func itsLayerHasDerivatives() throws {
+    var layout = ParameterLayout()
+    let layer = GatedLayer("layer", width: 3, &layout)
+    let parameters = NoiseStream(seed: 1, purpose: .weights).normals(count: 1, dimension: layout.count).values.map {
+      Float($0)
+    }
+    let point: [Float] = [0.3, -0.7, 1.1]
+    let weights: [Float] = [1, -2, 0.5]
+    func loss(_ point: [Float]) -> (value: Double, gradient: [Float]) {
+      parameters.withUnsafeBufferPointer { buffer in
+        let tape = Tape(layout)
+        tape.begin(parameters: buffer.baseAddress!, recording: true)
+        let (x, adjoint) = (tape.constant(rows: 1, columns: 3), tape.constant(rows: 1, columns: 3))
+        for i in 0..<3 { (x.values[i], adjoint.values[i]) = (point[i], weights[i]) }
+        let variable = tape.variable(x)
+        let output = layer(variable, on: tape)
+        tape.backward(from: output, adjoint: adjoint)
+        let gradient = tape.gradient(of: variable).map { g in (0..<3).map { g.values[$0] } } ?? []
+        return ((0..<3).reduce(0) { $0 + Double(weights[$1] * output.values[$1]) }, gradient)
+      }
+    }
+    let gradient = loss(point).gradient
+    #expect(gradient.count == 3)
+    for i in gradient.indices {
+      var (up, down) = (point, point)
+      up[i] += 1 / 64
+      down[i] -= 1 / 64
+      // Truncation is of order h² = 2e-4 of third derivatives of order 1, rounding 1e-7/h.
+      #expect(abs(Double(gradient[i]) - 32 * (loss(up).value - loss(down).value)) < 2e-3)
+    }
   }
 
   @Test func itsOptionsAreListedAndChecked() {
     let text = Listing(.mine).text()
-    for part in ["warming  dx", "relaxation = 3", "tamed-langevin", "midpoint", "rings", "residual", "mean-distance"] {
+    for part in [
+      "warming  dx", "relaxation = 3", "tamed-langevin", "midpoint", "kutta3", "rings", "residual", "mean-distance",
+      "guided",
+    ] {
       #expect(text.contains(part), "\(part)")
     }
     #expect(CommandTool.run(["validate", config, "--set", "process.relaxation=-1"], .mine) == 2)

@@ -15,3 +15,8 @@ struct MeanDistance: Metric {
     return squares.reduce(0, +).squareRoot()
   }
 }
+
+extension Kind<any Metric> {
+  static let meanDistance = Kind("mean-distance", "‖mean of samples − mean of held-out data‖") { _, _ in MeanDistance()
+  }
+}

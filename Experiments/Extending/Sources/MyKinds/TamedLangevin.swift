@@ -39,3 +39,9 @@ struct TamedLangevin: Corrector {
     }
   }
 }
+
+extension Kind<any Corrector> {
+  static let tamedLangevin = Kind("tamed-langevin", "Langevin steps whose drift is at most 1") { options, _ in
+    TamedLangevin(size: try options.number("size", default: 0.1, in: .between(0, 1), "of a step, over σ²"))
+  }
+}
