@@ -142,7 +142,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       }
     }
     let (a, b, both) = (
-      try found(scores[0]), try found(scores[1]), try found(GuidedScore(without: scores[0], with: scores[1], weight: 2.5))
+      try found(scores[0]), try found(scores[1]),
+      try found(GuidedScore(without: scores[0], with: scores[1], weight: 2.5))
     )
     for k in 0..<2 {
       for i in 0..<both[k].count {
@@ -151,32 +152,11 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
-  /// With w = 1 the guided score is the conditional one: equal bytes from equal training. With more it pulls further.
-  @Test func guidanceWorksByTheCommandLine() throws {
-    try withFolder { path in
-      let network = "{kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], class_conditional: true}}"
-      func run(_ name: String, _ score: String) throws -> String {
-        let arguments = [
-          "run", config, "--output", path + "/" + name, "--quiet", "--set", "score=\(score)", "--set",
-          "training.steps=300", "--set", "sampling.count=64", "--set", "sampling.class=1", "--set",
-          "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 20}]",
-        ]
-        #expect(CommandTool.run(arguments, .mine) == 0)
-        return try String(contentsOfFile: path + "/" + name + "/samples/em.csv", encoding: .utf8)
-      }
-      let plain = try run("plain", network)
-      #expect(try run("guided-1", "{kind: guided, weight: 1, of: \(network)}") == plain)
-      #expect(try run("guided-3", "{kind: guided, weight: 3, of: \(network)}") != plain)
-      // A score that knows no condition cannot be guided by one, but by nothing.
-      #expect(
-        CommandTool.run(["validate", config, "--set", "score={kind: guided, weight: -1}"], .mine) == 2)
-    }
-  }
-
   /// The gated layer's gradient against central differences.
   @Test func itsLayerHasDerivatives() throws {
-    var layout = ParameterLayout()
-    let layer = GatedLayer("layer", width: 3, &layout)
+    var builder = LayerBuilder()
+    let layer = GatedLayer("layer", width: 3, &builder)
+    let layout = builder.layout
     let parameters = NoiseStream(seed: 1, purpose: .weights).normals(count: 1, dimension: layout.count).values.map {
       Float($0)
     }
