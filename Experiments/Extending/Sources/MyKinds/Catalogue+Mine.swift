@@ -14,6 +14,7 @@ extension Catalogue {
     catalogue.data.add(.rings)
     catalogue.metrics.add(.meanDistance)
     catalogue.networks.add(.residual)
+    catalogue.networks.add(.gated)
     catalogue.scores.add(.guided)
     return catalogue
   }

@@ -50,3 +50,14 @@ struct ResidualNetwork: Network {
     return tape.addBias(product, tape.parameter(layers[index].bias))
   }
 }
+
+extension Kind<NetworkRecipe> {
+  static let residual = Kind("residual", "residual layers on [x, features of the noise level]") { options, _ in
+    let width = try options.integer("width", default: 64, atLeast: 1, "of a layer")
+    let layers = try options.integer("layers", default: 3, atLeast: 1, "how many")
+    return NetworkRecipe { data, seed in
+      ResidualNetwork(
+        dimension: data.dimension, output: data.outputDimension, width: width, layers: layers, seed: seed)
+    }
+  }
+}
