@@ -152,6 +152,50 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
+  /// A run of some training steps, and a file of its results.
+  private func results(_ path: String, _ name: String, _ settings: [String], _ file: String) throws -> String {
+    let arguments = [
+      "run", config, "--output", path + "/" + name, "--quiet", "--set", "training.steps=200", "--set",
+      "sampling.count=64", "--set", "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 20}]",
+    ]
+    #expect(CommandTool.run(arguments + settings.flatMap { ["--set", $0] }, .mine) == 0)
+    return try String(contentsOfFile: path + "/" + name + "/" + file, encoding: .utf8)
+  }
+
+  /// With w = 1 the guided score is that of the condition, to the last byte; with more it is another.
+  @Test func guidanceWorksByTheCommandLine() throws {
+    try withFolder { path in
+      func samples(_ name: String, _ settings: [String]) throws -> String {
+        let network = "score.network={kind: mlp, hidden: [32, 32], class_conditional: true}"
+        return try results(
+          path, name, [network, "training.condition_dropout=0.2", "sampling.condition={class: 1}"] + settings,
+          "samples/em.csv")
+      }
+      let plain = try samples("plain", [])
+      #expect(try samples("one", ["sampling.guidance={kind: beyond, weight: 1}"]) == plain)
+      #expect(try samples("three", ["sampling.guidance={kind: beyond, weight: 3}"]) != plain)
+    }
+  }
+
+  /// The first step's average is the network itself, which the objective's own noise cannot tell apart: the loss of both
+  /// objectives begins alike, and their networks part.
+  @Test func itsObjectiveReadsTheAverage() throws {
+    try withFolder { path in
+      func losses(_ name: String, _ settings: [String]) throws -> [Double] {
+        let text = try results(path, name, ["training.ema=0.9"] + settings, "training.csv")
+        return text.split(separator: "\n").dropFirst().compactMap { Double($0.split(separator: ",")[1]) }
+      }
+      let plain = try losses("plain", [])
+      let none = try losses("none", ["training.objective={kind: mean-teacher, pull: 0}"])
+      let pulled = try losses("pulled", ["training.objective={kind: mean-teacher, pull: 1}"])
+      #expect(!plain.isEmpty && plain == none)
+      #expect(pulled.count == plain.count && pulled != plain)
+      // The distance from an average over some ten steps is small beside the loss.
+      let (last, other) = (try #require(plain.last), try #require(pulled.last))
+      #expect(abs(other - last) < 0.5 * last)
+    }
+  }
+
   /// The network of gated layers learns: fewer steps leave a larger loss.
   @Test func itsNetworkLearns() throws {
     try withFolder { path in

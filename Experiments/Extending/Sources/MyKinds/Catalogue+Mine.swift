@@ -15,7 +15,8 @@ extension Catalogue {
     catalogue.metrics.add(.meanDistance)
     catalogue.networks.add(.residual)
     catalogue.networks.add(.gated)
-    catalogue.scores.add(.guided)
+    catalogue.guidances.add(.beyond)
+    catalogue.objectives.add(.meanTeacher)
     return catalogue
   }
 }

@@ -55,28 +55,22 @@ public struct GuidedScore: Score {
   }
 }
 
-/// `score: {kind: guided, weight: 2, of: {kind: network, …}}`: the score given a class against that given nothing.
-struct GuidedRecipe: ScoreRecipe {
+/// `sampling.guidance: {kind: beyond, weight: 2}`: the score given each sample's condition against that given nothing.
+struct Beyond: Guidance {
   let weight: Double
-  let inner: any ScoreRecipe
 
-  var network: NetworkScoreRecipe? { inner.network }
-  var conditionShape: ConditionShape? { inner.conditionShape }
+  func traits(of traits: ScoreTraits) -> ScoreTraits { traits.intersection(.jacobian) }
 
-  func resolve(in setting: ScoreSetting) throws -> ScoreSource {
-    let source = try inner.resolve(in: setting)
-    guard source.knowsNothing else { throw InputError("guided needs a score that is known without a condition") }
-    return ScoreSource(conditionShape: source.conditionShape, knowsNothing: true) { conditions in
-      GuidedScore(
-        without: try source.score(given: .nothing), with: try source.score(given: conditions), weight: weight)
-    }
+  func guide(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
+    guard source.knowsNothing else { throw InputError("beyond needs a score that is known without a condition") }
+    return GuidedScore(
+      without: try source.score(given: .nothing), with: try source.score(given: conditions), weight: weight)
   }
 }
 
-extension Kind<any ScoreRecipe> {
-  static let guided = Kind("guided", "the score given a condition against that given nothing") { options, catalogue in
-    GuidedRecipe(
-      weight: try options.number("weight", default: 2, in: .nonNegative, "w: 0 nothing, 1 the condition, above 1 more"),
-      inner: try options.kind("of", of: catalogue.scores, default: "network", in: catalogue, "the score to guide"))
+extension Kind<any Guidance> {
+  static let beyond = Kind("beyond", "(1 − w) times the score given nothing + w times that given the condition") {
+    options, _ in
+    Beyond(weight: try options.number("weight", default: 2, in: .nonNegative, "w: 1 is the condition, above 1 more"))
   }
 }

@@ -57,3 +57,16 @@ public struct MeanTeacher: Objective {
     }
   }
 }
+
+extension Kind<ObjectiveRecipe> {
+  static let meanTeacher = Kind("mean-teacher", "denoising, and near the answers of the moving average") { options, _ in
+    let pull = try options.number(
+      "pull", default: 0.1, in: .nonNegative, "λ, the weight of the distance from the average")
+    return ObjectiveRecipe("mean-teacher", usesKernel: true) { setting in
+      guard setting.model.kernel.isScalar else { throw InputError("mean-teacher needs a kernel m x₀ + σ z") }
+      return MeanTeacher(
+        DenoisingScoreMatching(
+          setting.model, process: setting.process, weighting: setting.plan.weighting, times: setting.times), pull: pull)
+    }
+  }
+}
