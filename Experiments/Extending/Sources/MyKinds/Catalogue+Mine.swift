@@ -12,6 +12,7 @@ extension Catalogue {
     catalogue.predictors.add(.midpoint)
     catalogue.correctors.add(.tamedLangevin)
     catalogue.data.add(.rings)
+    catalogue.coordinates.add(.signedLogarithm)
     catalogue.metrics.add(.meanDistance)
     catalogue.networks.add(.residual)
     catalogue.networks.add(.gated)

@@ -34,3 +34,11 @@ struct SignedLogarithm: ElementwiseCoordinates {
     }
   }
 }
+
+extension Kind<any CoordinatesRecipe> {
+  static let signedLogarithm = Kind("signed-logarithm", "arsinh(x/c), a logarithm for data of both signs") {
+    options, _ in
+    FixedCoordinates(
+      SignedLogarithm(scale: try options.number("scale", default: 1, in: .positive, "c, where it begins to bend")))
+  }
+}
