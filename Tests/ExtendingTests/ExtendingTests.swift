@@ -45,8 +45,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
       #expect(CommandTool.run(arguments, .mine) == 0)
       let values = try table(densities).compactMap { Double($0["log_density"] ?? "") }
       #expect(values.count == 200)
-      // A ring of radius r and noise s has E log p = −ln(4π r s √(2π)) − ½, as one of two: −1.65 and −2.34 here, −2.0 in the
-      // mean; no model has more but by chance, 0.05 of 200 points. A run gave −2.07.
+      // A ring of radius r and noise s has E log p = −ln(4π r s √(2π)) − ½, as one of two: −1.65 and −2.34 here, −2.0
+      // in the mean; no model has more but by chance, 0.05 of 200 points. A run gave −2.07.
       let mean = values.reduce(0, +) / 200
       #expect(mean < -1.85 && mean > -2.25, "\(mean)")
       let codes = path + "/codes.csv"
@@ -57,8 +57,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
-  /// Samples under the score of the training set are its points: rings again, once they have come back from coordinates in
-  /// which no ring is one.
+  /// Samples under the score of the training set are its points: rings again, once they have come back from coordinates
+  /// in which no ring is one.
   @Test func itsCoordinatesLeadThereAndBack() throws {
     try withFolder { path in
       let text = """
@@ -177,8 +177,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     }
   }
 
-  /// The first step's average is the network itself, which the objective's own noise cannot tell apart: the loss of both
-  /// objectives begins alike, and their networks part.
+  /// The first step's average is the network itself, which the objective's own noise cannot tell apart: the loss of
+  /// both objectives begins alike, and their networks part.
   @Test func itsObjectiveReadsTheAverage() throws {
     try withFolder { path in
       func losses(_ name: String, _ settings: [String]) throws -> [Double] {

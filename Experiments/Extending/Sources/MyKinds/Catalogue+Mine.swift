@@ -2,9 +2,9 @@
 import ScoreSDE
 
 extension Catalogue {
-  /// Everything that comes with the toolkit, and what is new: a line for each. A config names a kind; its options are read
-  /// where it is made, and each appears with its default and range in `my-score-sde list`, in `config.yaml` and in error
-  /// messages.
+  /// Everything that comes with the toolkit, and what is new: a line for each. A config names a kind; its options are
+  /// read where it is made, and each appears with its default and range in `my-score-sde list`, in `config.yaml` and in
+  /// error messages.
   public static var mine: Catalogue {
     var catalogue = Catalogue.standard
     catalogue.processes.add(.warming)

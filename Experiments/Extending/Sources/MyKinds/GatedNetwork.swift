@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A network made of layers: the toolkit's linear ones with gated layers of one's own between them, on [x, features of the
-/// noise level].
+/// A network made of layers: the toolkit's linear ones with gated layers of one's own between them, on [x, features of
+/// the noise level].
 struct GatedNetwork: Network {
   let dimension, outputDimension: Int
   private let features: TimeFeatures

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A guidance is a score that wraps two: s = (1 − w) s_without + w s_with, which for w > 1 goes beyond the second score, away
-/// from the first (Ho and Salimans 2022). Every solver takes it as it takes any other score.
+/// A guidance is a score that wraps two: s = (1 − w) s_without + w s_with, which for w > 1 goes beyond the second
+/// score, away from the first (Ho and Salimans 2022). Every solver takes it as it takes any other score.
 public struct GuidedScore: Score {
   let without, with: any Score
   let weight: Double

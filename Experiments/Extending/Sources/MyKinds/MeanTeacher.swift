@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// An objective with a second, frozen parameter set: denoising score matching, and λ times how far the network's answers are
-/// from those of its own moving average, at other noise (mean teachers, Tarvainen and Valpola 2017). No gradient reaches the
-/// average. For processes with a scalar kernel.
+/// An objective with a second, frozen parameter set: denoising score matching, and λ times how far the network's
+/// answers are from those of its own moving average, at other noise (mean teachers, Tarvainen and Valpola 2017). No
+/// gradient reaches the average. For processes with a scalar kernel.
 public struct MeanTeacher: Objective {
   let base: DenoisingScoreMatching
   let pull: Double

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A network: h ← h + silu(W h + b) some times, between two linear layers. Derivatives follow from the tape's operations, and
-/// training, checkpoints and sampling from the layout.
+/// A network: h ← h + silu(W h + b) some times, between two linear layers. Derivatives follow from the tape's
+/// operations, and training, checkpoints and sampling from the layout.
 struct ResidualNetwork: Network {
   let dimension, outputDimension: Int
   let layout: ParameterLayout

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A corrector: x ← x + h s/(1 + √h ‖s‖) + √(2h) z with h = size · σ², Langevin steps whose drift no score can make long (after
-/// Hutzenthaler, Jentzen and Kloeden 2012).
+/// A corrector: x ← x + h s/(1 + √h ‖s‖) + √(2h) z with h = size · σ², Langevin steps whose drift no score can make
+/// long (after Hutzenthaler, Jentzen and Kloeden 2012).
 struct TamedLangevin: Corrector {
   let size: Double
   var requires: Requirements { .kernel }
