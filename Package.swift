@@ -102,7 +102,7 @@ let package = Package(
     tests(
       "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter"],
       resources: [.copy("Fixtures")]),
-    tests("DatasetsTests", on: ["Datasets", "Core", "CPNG", "CZlib"]),
+    tests("DatasetsTests", on: ["Datasets", "Scores", "Processes", "Core", "CPNG", "CZlib"]),
     tests(
       "TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core"]),
     tests("EvaluationTests", on: ["Evaluation", "Core"]),

@@ -2,8 +2,16 @@
 
 /// Where a solver's noise comes from: for every row a standard Brownian motion W on [0, duration].
 public protocol BrownianPath: Sendable {
+  /// Whether increments are those of one path whatever steps are taken, down to 2⁻²⁰ of the duration, so that a solver
+  /// may choose its steps on the way.
+  var allowsAnySteps: Bool { get }
+
   /// A walker along the paths of the given rows, owned by one worker.
   func makeWalker(for rows: RowSpan) -> any BrownianWalker
+}
+
+extension BrownianPath {
+  public var allowsAnySteps: Bool { false }
 }
 
 public protocol BrownianWalker: AnyObject {

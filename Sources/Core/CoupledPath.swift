@@ -40,6 +40,8 @@ public struct CoupledPath: BrownianPath {
     return depth(for: Int(min(duration / shortest * (1 - 1e-9), 0x1p46).rounded(.up)))
   }
 
+  public var allowsAnySteps: Bool { depth >= Self.depthOfAnySteps }
+
   public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(path: self, rows: rows) }
 
   final class Walker: BrownianWalker {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// A linear map of rows: a factor, or a matrix M that stands for M ⊗ I on rows that are cut into equal blocks of values.
+/// A linear map of rows: a factor, or a matrix M that stands for M ⊗ I on rows that are cut into equal blocks of
+/// values.
 public enum LinearMap: Sendable, Equatable {
   case scalar(Double)
   case blocks(Matrix)

@@ -5,7 +5,7 @@ import Glibc
 public struct Logarithm: ElementwiseCoordinates {
   public init() {}
 
-  public func encode(_ x: Rows, into y: Rows, from stream: NoiseStream) throws {
+  public func encode(_ x: Rows, into y: Rows, from stream: NoiseStream?, step: Int) throws {
     for i in 0..<x.size {
       guard x.values[i] > 0 else {
         throw InputError(

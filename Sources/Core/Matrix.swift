@@ -2,8 +2,8 @@
 import CGSL
 import CKernels
 
-/// A small dense matrix. M stands for M ⊗ I on rows that are cut into equal blocks of values: 1 × 1 is a scalar, 2 × 2 acts
-/// on a position and a velocity of any dimension, n × n on n single values.
+/// A small dense matrix. M stands for M ⊗ I on rows that are cut into equal blocks of values: 1 × 1 is a scalar, 2 × 2
+/// acts on a position and a velocity of any dimension, n × n on n single values.
 public struct Matrix: Sendable, Equatable {
   public let rows, columns: Int
   /// Row-major.
@@ -130,8 +130,8 @@ public struct Matrix: Sendable, Equatable {
     return isDefinite ? result : nil
   }
 
-  /// A root R with R Rᵀ = M of a matrix that is positive definite, or only semidefinite up to rounding: `lowerCholesky` where there is
-  /// one, else Cholesky's with the largest pivot first, as far as pivots are above 0.
+  /// A root R with R Rᵀ = M of a matrix that is positive definite, or only semidefinite up to rounding: `lowerCholesky`
+  /// where there is one, else Cholesky's with the largest pivot first, as far as pivots are above 0.
   public var semidefiniteRoot: Matrix {
     if let root = lowerCholesky { return root }
     var (rest, root) = (self, Matrix(rows: rows, columns: rows))

@@ -27,6 +27,7 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let divergence = Purpose(rawValue: 20)
   public static let dequantisation = Purpose(rawValue: 21)
   public static let conditionDropout = Purpose(rawValue: 22)
+  public static let trainingDequantisation = Purpose(rawValue: 23)
   public static let auxiliary = Purpose(rawValue: 30)
   public static let forward = Purpose(rawValue: 31)
 }

@@ -63,6 +63,8 @@ public protocol DataSource: Sendable {
   var conditionShape: ConditionShape { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
+  /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
+  var levels: Quantisation? { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
   var fingerprint: String { get }
   func load(seed: UInt64) throws -> Dataset
@@ -72,5 +74,6 @@ extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
+  public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
 }

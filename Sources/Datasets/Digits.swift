@@ -9,6 +9,7 @@ public struct Digits: DataSource {
 
   public var dimension: Int { 64 }
   public var imageShape: ImageShape? { ImageShape(height: 8, width: 8, channels: 1) }
+  public var levels: Quantisation? { Quantisation(levels: 17, low: -1, high: 1) }
   public var conditionShape: ConditionShape { .classes(10) }
 
   public func load(seed: UInt64) throws -> Dataset {

@@ -3,18 +3,24 @@ import Core
 
 /// The rows of a batch, rounded to floats once.
 public struct RowSource: TrainingSource {
-  public let count: Int
-  public let dimension: Int
-  private let values: [Float]
+  private let rows: Batch
+  private let floats: [Float]
 
   public init(_ rows: Batch) {
-    count = rows.count
-    dimension = rows.dimension
-    values = rows.values.map { Float($0) }
+    self.rows = rows
+    floats = rows.values.map { Float($0) }
   }
 
-  public func copy(_ index: Int, variation: SIMD3<Double>, into row: UnsafeMutablePointer<Float>) {
+  public var count: Int { rows.count }
+  public var dimension: Int { rows.dimension }
+
+  public func copy(_ index: Int, variation: Variation, into row: UnsafeMutablePointer<Float>) {
     precondition(index >= 0 && index < count, "no such row")
-    values.withUnsafeBufferPointer { row.update(from: $0.baseAddress! + index * dimension, count: dimension) }
+    floats.withUnsafeBufferPointer { row.update(from: $0.baseAddress! + index * dimension, count: dimension) }
+  }
+
+  public func copy(_ index: Int, variation: Variation, into row: UnsafeMutablePointer<Double>) {
+    precondition(index >= 0 && index < count, "no such row")
+    rows.values.withUnsafeBufferPointer { row.update(from: $0.baseAddress! + index * dimension, count: dimension) }
   }
 }

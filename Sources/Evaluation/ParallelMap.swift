@@ -11,12 +11,3 @@ func parallelMap(_ count: Int, threads: Int, _ body: @Sendable (Int) throws -> D
   }
   return values.withLock { $0 }
 }
-
-func requireRows(_ samples: Batch, _ heldOut: Batch, atLeast least: Int) throws {
-  guard samples.dimension == heldOut.dimension else {
-    throw InputError("samples of \(samples.dimension) values against data of \(heldOut.dimension)")
-  }
-  guard samples.count >= least, heldOut.count >= least else {
-    throw InputError("\(samples.count) samples and \(heldOut.count) held-out rows; allowed: \(least) or more of each")
-  }
-}

@@ -39,15 +39,15 @@ public struct Experiment: Sendable {
   /// - Throws: `InputError` before anything is written; `ExperimentFailure` after whatever could be finished was.
   public func run(_ stages: [Stage] = Stage.allCases) throws -> String {
     // Everything that can be refused is refused before the folder is touched.
-    let dataset = try plan.data.load(seed: plan.seed)
-    let origin = try ScoreOrigin(self, dataset)
+    let data = try loadData()
+    let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
     _ = try plan.sampling.score(origin.source)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
     let needsScore = samples || evaluates && plan.evaluation.pathError
-    var source = needsScore && !trains ? try score(origin, dataset) : nil
+    var source = needsScore && !trains ? try score(origin, data) : nil
     var table: SolverTable?
     if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
@@ -71,18 +71,23 @@ public struct Experiment: Sendable {
           case .trained(let training, _):
             let (weights, isReused) = try training.run(into: results)
             manifest.trainingReused = isReused
-            if needsScore { source = try score(dataset, learned: training.network.source(weights)) }
+            if needsScore { source = try score(data, learned: training.network.source(weights)) }
           }
         }
       }
       let bound = needsScore ? try source.map { try plan.sampling.score($0) } : nil
+      let conditions =
+        needsScore
+        ? try source.map { try plan.sampling.condition.conditions(for: $0, count: plan.sampling.count) } : nil
       if samples, let bound {
-        let (sampled, failures) = try timed(.sample) { try sampling(bound, dataset).run(into: results) }
+        let (sampled, failures) = try timed(.sample) { try sampling(bound, data).run(into: results) }
         table = sampled
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures) = try timed(.evaluate) { try evaluation(bound, dataset).run(sampled, in: results) }
+        let (judged, failures) = try timed(.evaluate) {
+          try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
+        }
         table = judged
         manifest.failures += failures
       }
@@ -97,24 +102,34 @@ public struct Experiment: Sendable {
     return summary
   }
 
-  private func sampling(_ score: any Score, _ dataset: Dataset) -> SamplingStage {
+  /// The data, and what a model sees of them.
+  func loadData() throws -> DataInCoordinates {
+    let fitted = try plan.model.coordinates.isEmpty ? nil : plan.score.fittedCoordinates()
+    return try DataInCoordinates(plan.data, recipes: plan.model.coordinates, fitted: fitted, seed: plan.seed)
+  }
+
+  private func sampling(_ score: any Score, _ data: DataInCoordinates) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
-      dimension: plan.data.dimension,
-      pictures: PictureStage(shape: plan.data.imageShape, heldOut: dataset.heldOut), seed: plan.seed, threads: threads,
+      data: data,
+      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOut), seed: plan.seed,
+      threads: threads,
       quiet: quiet)
   }
 
-  private func evaluation(_ score: (any Score)?, _ dataset: Dataset) -> EvaluationStage {
+  private func evaluation(
+    _ score: (any Score)?, _ conditions: Conditions, _ data: DataInCoordinates
+  ) -> EvaluationStage {
     let pathErrors =
       plan.evaluation.pathError
       ? score.map {
         PathErrors(
-          process: plan.prepared, score: $0, dimension: plan.data.dimension, sampling: plan.sampling, seed: plan.seed,
+          process: plan.prepared, score: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
     return EvaluationStage(
-      plan: plan.evaluation, solvers: plan.sampling.solvers, heldOut: dataset.heldOut, pathErrors: pathErrors,
+      plan: plan.evaluation, solvers: plan.sampling.solvers, shape: plan.data.imageShape,
+      heldOut: data.dataset.heldOut, conditions: (conditions, data.dataset.heldOutConditions), pathErrors: pathErrors,
       seed: plan.seed, threads: threads)
   }
 

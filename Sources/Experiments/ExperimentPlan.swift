@@ -34,7 +34,7 @@ public struct ExperimentPlan: Sendable {
     name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
     guard isFileName(name) else { throw options.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
     model = try ModelPlan(options, catalogue)
-    let (process, data, score) = (model.prepared, model.data, model.score)
+    let (process, data, score) = (model.prepared, model.seen, model.score)
 
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(

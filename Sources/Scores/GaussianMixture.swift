@@ -92,6 +92,14 @@ public struct GaussianMixture: Sendable {
     shape = .isotropic([Double](repeating: 0, count: points.count))
   }
 
+  /// A mixture of components that are known to be valid.
+  init(weights: [Double], means: Batch, shape: Shape) {
+    self.weights = weights
+    self.means = means
+    self.shape = shape
+    dimension = means.dimension
+  }
+
   private init(_ kept: [Int], _ weights: [Double], _ means: [[Double]], shape: Shape) {
     let sum = kept.reduce(0) { $0 + weights[$1] }
     self.weights = kept.map { weights[$0] / sum }

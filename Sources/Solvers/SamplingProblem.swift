@@ -59,9 +59,7 @@ public struct SamplingProblem: Sendable {
   /// A path that is the same whatever steps are taken, for solvers that choose them as they go: as fine as a step of
   /// 2⁻²⁰ T asks for. The problem's own, if it is such a one.
   var brownianPath: any BrownianPath {
-    let depth = CoupledPath.depthOfAnySteps
-    if let path = path as? CoupledPath, path.depth >= depth { return path }
-    return CoupledPath(seed: seed, duration: process.duration, depth: depth)
+    path.allowsAnySteps ? path : CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps)
   }
 
   /// The kernel, for a solver that cannot do without.

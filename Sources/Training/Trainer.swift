@@ -208,7 +208,10 @@ public struct Trainer: Sendable {
         for i in 0..<rows.count {
           let item = min(Int(span.values[i] * Double(trainer.data.count)), trainer.data.count - 1)
           trainer.data.copy(
-            item, variation: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]),
+            item,
+            variation: Variation(
+              uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,
+              row: rows.lowerBound + i),
             into: buffer.baseAddress! + i * dimension)
           if let condition {
             ScoreModel.write(

@@ -29,8 +29,17 @@ public struct Checkpoint: Sendable {
   public var config: String
   /// σ_d of the network's score, which its config may leave to the data.
   public var dataDeviation: Double
+  /// The numbers of the coordinates in which it was trained, as `FittedNumbers` writes them; nil: it has none.
+  public var coordinates: String?
 
-  public init(state: TrainingState, config: String, dataDeviation: Double = 1) {
+  /// A checkpoint to be written.
+  /// - Parameters:
+  ///   - state: the training as far as it is.
+  ///   - config: what it is a training of.
+  ///   - dataDeviation: σ_d of the network's score.
+  ///   - coordinates: the numbers of its coordinates, as a text.
+  public init(state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil) {
+    self.coordinates = coordinates
     self.state = state
     self.config = config
     self.dataDeviation = dataDeviation
@@ -39,9 +48,11 @@ public struct Checkpoint: Sendable {
   private static let format = "score-sde checkpoint 1"
 
   public func writer(layout: ParameterLayout) -> SafetensorsWriter {
-    var file = SafetensorsWriter(metadata: [
+    var metadata = [
       "format": Self.format, "step": String(state.step), "config": config, "sigma_data": String(dataDeviation),
-    ])
+    ]
+    metadata["coordinates"] = coordinates
+    var file = SafetensorsWriter(metadata: metadata)
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
     file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
@@ -66,6 +77,7 @@ public struct Checkpoint: Sendable {
 
   public init(_ file: Safetensors, layout: ParameterLayout, path: String) throws {
     config = try Self.config(of: file, path: path)
+    coordinates = file.metadata["coordinates"]
     do {
       var state = TrainingState(initial: try file.values(layout: layout, prefix: "model."))
       state.averages = try file.values(layout: layout, prefix: "average.")

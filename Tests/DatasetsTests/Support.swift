@@ -46,11 +46,16 @@ func pixels(_ values: some Sequence<Double>) -> [Int] {
 }
 
 extension TrainingSource {
-  /// What `copy` writes, with a guard behind the row.
-  func row(_ index: Int, _ variation: SIMD3<Double> = .init(repeating: 0.75)) -> [Float] {
-    var row = [Float](repeating: .infinity, count: dimension + 1)
-    row.withUnsafeMutableBufferPointer { copy(index, variation: variation, into: $0.baseAddress!) }
-    precondition(row[dimension] == .infinity, "written beyond the row")
-    return Array(row.dropLast())
+  /// What `copy` writes, with a guard behind the row. In double precision it is the same row, before rounding.
+  func row(_ index: Int, _ uniforms: SIMD3<Double> = .init(repeating: 0.75), step: Int = 0, row: Int = 0) -> [Float] {
+    let variation = Variation(uniforms: uniforms, seed: 1, step: step, row: row)
+    var floats = [Float](repeating: .infinity, count: dimension + 1)
+    floats.withUnsafeMutableBufferPointer { copy(index, variation: variation, into: $0.baseAddress!) }
+    precondition(floats[dimension] == .infinity, "written beyond the row")
+    var doubles = [Double](repeating: .infinity, count: dimension + 1)
+    doubles.withUnsafeMutableBufferPointer { copy(index, variation: variation, into: $0.baseAddress!) }
+    precondition(doubles[dimension] == .infinity, "written beyond the row")
+    precondition(doubles.map { Float($0) } == floats, "the same row in both precisions")
+    return Array(floats.dropLast())
   }
 }

@@ -75,14 +75,17 @@ import Testing
   @Test func manyThreadsCopyWhatOneDoes() throws {
     let source = Self.images(flips: true)
     let places = NoiseStream(seed: 1, purpose: .data).uniforms(count: 4096, dimension: 3)
-    @Sendable func variation(_ i: Int) -> SIMD3<Double> { SIMD3(places[i, 0], places[i, 1], places[i, 2]) }
+    @Sendable func uniforms(_ i: Int) -> SIMD3<Double> { SIMD3(places[i, 0], places[i, 1], places[i, 2]) }
     var copies = [Float](repeating: 0, count: 4096 * 8)
     try copies.withUnsafeMutableBufferPointer { buffer in
       let memory = SharedMemory(buffer.baseAddress!)
       try Shards(rows: 4096, size: 64).forEach(threads: 4) { _, range in
-        for i in range { source.copy(i % 2, variation: variation(i), into: memory.pointer + 8 * i) }
+        for i in range {
+          let variation = Variation(uniforms: uniforms(i), seed: 1, step: 0, row: i)
+          source.copy(i % 2, variation: variation, into: memory.pointer + 8 * i)
+        }
       }
     }
-    #expect((0..<4096).allSatisfy { Array(copies[8 * $0..<8 * $0 + 8]) == source.row($0 % 2, variation($0)) })
+    #expect((0..<4096).allSatisfy { Array(copies[8 * $0..<8 * $0 + 8]) == source.row($0 % 2, uniforms($0)) })
   }
 }

@@ -40,6 +40,7 @@ public struct CIFAR10: DataSource {
 
   public var dimension: Int { Self.shape.count }
   public var imageShape: ImageShape? { Self.shape }
+  public var levels: Quantisation? { ImageSource.byteLevels }
   public var conditionShape: ConditionShape { .classes(Self.classes) }
 
   public func load(seed: UInt64) throws -> Dataset {

@@ -68,6 +68,7 @@ public struct IDXImages: DataSource {
 
   public var dimension: Int { training.shape.count }
   public var imageShape: ImageShape? { training.shape }
+  public var levels: Quantisation? { ImageSource.byteLevels }
 
   public func load(seed: UInt64) throws -> Dataset {
     let images = try source(training)

@@ -51,6 +51,7 @@ public struct ImageFolder: DataSource {
 
   public var dimension: Int { shape.count }
   public var imageShape: ImageShape? { shape }
+  public var levels: Quantisation? { ImageSource.byteLevels }
 
   public func load(seed: UInt64) throws -> Dataset {
     var training = ImageSource(shape: shape, flips: flips)

@@ -13,10 +13,14 @@ public struct ImageSource: TrainingSource {
   private var bytes: [UInt8] = []
   private var images: [Stored] = []
   private let levels: [Float] = ImageSource.levels()
+  private let exactLevels: [Double] = ImageSource.levels()
 
   private struct Stored {
     let start, height, width: Int
   }
+
+  /// The values that bytes stand for.
+  static let byteLevels = Quantisation(levels: 256, low: -1, high: 1)
 
   public init(shape: ImageShape, flips: Bool = false) {
     precondition(shape.height > 0 && shape.width > 0 && shape.channels > 0, "an image without pixels")
@@ -55,8 +59,14 @@ public struct ImageSource: TrainingSource {
     return source
   }
 
-  public func copy(_ index: Int, variation: SIMD3<Double>, into row: UnsafeMutablePointer<Float>) {
-    write(index, variation: variation, mirrored: flips && variation.z < 0.5, levels: levels, into: row)
+  public func copy(_ index: Int, variation: Variation, into row: UnsafeMutablePointer<Float>) {
+    let places = variation.uniforms
+    write(index, at: places, mirrored: flips && places.z < 0.5, levels: levels, into: row)
+  }
+
+  public func copy(_ index: Int, variation: Variation, into row: UnsafeMutablePointer<Double>) {
+    let places = variation.uniforms
+    write(index, at: places, mirrored: flips && places.z < 0.5, levels: exactLevels, into: row)
   }
 
   /// `count` crops, not mirrored: the k-th is of image k mod n, at uniforms of row k of the stream. Images that have the
@@ -69,7 +79,7 @@ public struct ImageSource: TrainingSource {
     batch.withRows { rows in
       for k in 0..<count {
         write(
-          k % images.count, variation: SIMD3(places[k, 0], places[k, 1], 1), mirrored: false, levels: levels,
+          k % images.count, at: SIMD3(places[k, 0], places[k, 1], 1), mirrored: false, levels: levels,
           into: rows.values + k * dimension)
       }
     }
@@ -83,7 +93,7 @@ public struct ImageSource: TrainingSource {
     batch.withRows { rows in
       for index in 0..<count {
         write(
-          index, variation: SIMD3(repeating: 0.5), mirrored: false, levels: levels,
+          index, at: SIMD3(repeating: 0.5), mirrored: false, levels: levels,
           into: rows.values + index * dimension)
       }
     }
@@ -96,12 +106,12 @@ public struct ImageSource: TrainingSource {
   }
 
   private func write<Value>(
-    _ index: Int, variation: SIMD3<Double>, mirrored: Bool, levels: [Value], into row: UnsafeMutablePointer<Value>
+    _ index: Int, at places: SIMD3<Double>, mirrored: Bool, levels: [Value], into row: UnsafeMutablePointer<Value>
   ) {
     let image = images[index]
     func offset(_ uniform: Double, _ spare: Int) -> Int { max(0, min(Int(uniform * Double(spare + 1)), spare)) }
-    let top = offset(variation.x, image.height - shape.height)
-    let left = offset(variation.y, image.width - shape.width)
+    let top = offset(places.x, image.height - shape.height)
+    let left = offset(places.y, image.width - shape.width)
     let (channels, length) = (shape.channels, shape.width * shape.channels)
     bytes.withUnsafeBufferPointer { bytes in
       levels.withUnsafeBufferPointer { levels in

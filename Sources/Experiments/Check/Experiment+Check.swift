@@ -14,8 +14,9 @@ extension Experiment {
   /// - Throws: `ExperimentFailure` with that table where something is not as it should be.
   public func checkProcess(rows: Int, steps: Int, tolerance: Double, output: String? = nil) throws -> String {
     if let output { try PointFiles(input: nil, output: output).requireWritable() }
+    let data = try loadData()
     let check = ProcessCheck(
-      plan: plan, dataset: try plan.data.load(seed: plan.seed), rows: rows, steps: steps, threads: threads,
+      plan: plan, source: data.source, dataset: data.seen, rows: rows, steps: steps, threads: threads,
       tolerance: tolerance)
     let bar = ProgressBar("check \(plan.name)", total: nil, quiet: quiet)
     defer { bar.finish() }

@@ -17,7 +17,7 @@ extension ProcessCheck {
       return inCoordinates(positive)
     }
     return try SlicedWasserstein().evaluate(
-      samples: coordinates(a), heldOut: coordinates(b), seed: plan.seed, threads: threads)
+      Comparison(samples: coordinates(a), heldOut: coordinates(b), seed: plan.seed, threads: threads))
   }
 
   func prior(_ ends: Batch) throws -> Finding {
@@ -32,7 +32,7 @@ extension ProcessCheck {
 
   /// An exact score, and two sets of data of its law: to compare samples with, and as many fresh data as there are samples.
   private func target(_ data: Batch) -> (score: any Score, heldOut: Batch, fresh: Batch)? {
-    if let score = plan.data.law.flatMap({ prepared.exactScore(of: $0) }) { return (score, dataset.heldOut, data) }
+    if let score = source.law.flatMap({ prepared.exactScore(of: $0) }) { return (score, dataset.heldOut, data) }
     // The law of the training set: each of its rows as likely.
     let training = dataset.training
     return prepared.exactScore(of: DataLaw(GaussianMixture(points: training))).map { score in
@@ -68,10 +68,10 @@ extension ProcessCheck {
 
   func densities() throws -> Finding {
     let name = "flow's log density"
-    guard let law = plan.data.law, let score = prepared.exactScore(of: law) else {
+    guard let law = source.law, let score = prepared.exactScore(of: law) else {
       return Finding(name, nil, "the data's law, or its exact score, is not known")
     }
-    guard plan.data.dimension <= Likelihood.largestExactDimension else {
+    guard source.dimension <= Likelihood.largestExactDimension else {
       return Finding(name, nil, "more than \(Likelihood.largestExactDimension) dimensions")
     }
     let (sampler, epsilon) = (sampler(score: score), plan.sampling.epsilon)

@@ -9,6 +9,8 @@ import Solvers
 /// Whether a process does what it says, on the data of a config: for who has just written one.
 struct ProcessCheck {
   let plan: ExperimentPlan
+  /// The data as a model sees them.
+  let source: any DataSource
   let dataset: Dataset
   let rows, steps, threads: Int
   /// How much noise may be left at ε, in deviations of the data.
@@ -36,7 +38,7 @@ struct ProcessCheck {
 
   func sampler(score: (any Score)?) -> Sampler {
     Sampler(
-      process: prepared, score: score ?? NoScore(), dimension: plan.data.dimension, seed: plan.seed,
+      process: prepared, score: score ?? NoScore(), dimension: source.dimension, seed: plan.seed,
       epsilon: plan.sampling.epsilon, threads: threads)
   }
 

@@ -26,6 +26,29 @@ extension Options {
     return values
   }
 
+  /// A list of options that are each of a kind: mappings with `kind`, or bare names. The resolved config has it where it
+  /// is given.
+  public func kinds<Value>(
+    _ key: String, of kinds: Kinds<Value>, in catalogue: Catalogue, _ about: String
+  ) throws -> [Value] {
+    declare(key, "list of kinds", "[]", kinds.names.joined(separator: ", "), about)
+    guard let found = try child(key, required: false) else { return [] }
+    guard let sequence = found.sequence else {
+      throw wrong(key, "is not a list; allowed: names, or mappings with kind")
+    }
+    var sections: [Options] = []
+    let values = try sequence.enumerated().map { index, element in
+      let mapping = element.mapping == nil ? Node.mapping(Node.Mapping([(Node("kind"), element)])) : element
+      let options = Options(mapping, path: join("\(key).\(index)"), source: source)
+      let value = try options.kind(of: kinds, in: catalogue)
+      try options.finish(also: ["kind"])
+      sections.append(options)
+      return value
+    }
+    if !sections.isEmpty { resolved.append((key, .list(sections))) }
+    return values
+  }
+
   /// A list of texts that may be missing; `none` in the listing.
   public func optionalTexts(_ key: String, allowed: String, _ about: String) throws -> [String]? {
     declare(key, "list of texts", "none", allowed, about)

@@ -365,7 +365,7 @@ public final class Options {
 
   // MARK: Reading nodes
 
-  private func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+  func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   private func location(_ key: String, _ node: Node?) -> String {
     source?.location(of: join(key), node) ?? join(key)

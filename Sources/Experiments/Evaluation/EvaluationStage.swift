@@ -1,16 +1,28 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Evaluation
 
 /// Judges samples that were drawn.
 struct EvaluationStage {
   let plan: EvaluationPlan
   let solvers: [SamplingPlan.NamedSolver]
+  /// How a row is to be seen as an image; nil for points.
+  let shape: ImageShape?
   let heldOut: Batch
+  /// What each sample was drawn for, and what is known of the held-out rows.
+  let conditions: (samples: Conditions, heldOut: Conditions)
   /// Compares solvers with exact solutions; nil where the plan does not ask for it.
   let pathErrors: PathErrors?
   let seed: UInt64
   let threads: Int
+
+  private func comparison(_ samples: Batch) -> Comparison {
+    Comparison(
+      samples: samples, heldOut: heldOut,
+      image: shape.map { Comparison.Image(height: $0.height, width: $0.width, channels: $0.channels) },
+      sampleConditions: conditions.samples, heldOutConditions: conditions.heldOut, seed: seed, threads: threads)
+  }
 
   /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
   func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
@@ -22,8 +34,7 @@ struct EvaluationStage {
       do {
         let samples = try SampleFile.read(folder, solver: solver, dimension: heldOut.dimension)
         for (name, metric) in plan.metrics {
-          table.rows[index].metrics[name] = try metric.evaluate(
-            samples: samples, heldOut: heldOut, seed: seed, threads: threads)
+          table.rows[index].metrics[name] = try metric.evaluate(comparison(samples))
         }
         if let named = solvers.first(where: { $0.name == solver }) {
           table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)

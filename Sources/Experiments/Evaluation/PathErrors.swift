@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Processes
 import Scores
 import Solvers
@@ -12,6 +13,7 @@ import Solvers
 final class PathErrors {
   private static let largestCount = 1024
   private let sampler: Sampler
+  private let data: DataInCoordinates
   private let grid: any TimeGrid
   private let reference: ReferenceSolver
   private let steps: Int
@@ -20,16 +22,18 @@ final class PathErrors {
 
   /// - Parameters:
   ///   - process, score: the problem that the solvers solve.
-  ///   - dimension: how many values a row of data has.
+  ///   - data: the data, in whose units errors are measured.
   ///   - sampling: says how many rows there are, ε and the grid.
   init(
-    process: PreparedProcess, score: any Score, dimension: Int, sampling: SamplingPlan, seed: UInt64, threads: Int
+    process: PreparedProcess, score: any Score, data: DataInCoordinates, sampling: SamplingPlan, seed: UInt64,
+    threads: Int
   ) {
     steps = score.traits.contains(.jacobian) ? 4096 : 1024
     rows = min(Self.largestCount, sampling.count)
     grid = sampling.grid
+    self.data = data
     sampler = Sampler(
-      process: process, score: score, dimension: dimension, seed: seed, epsilon: sampling.epsilon,
+      process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: sampling.epsilon,
       path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps), grid: grid,
       threads: threads)
     reference = ReferenceSolver(sampler.problem.setting)
@@ -40,13 +44,13 @@ final class PathErrors {
     guard solver.limit != .law else { return nil }
     let exact = try references[solver.limit] ?? solution(solver.limit)
     references[solver.limit] = exact
-    let ends = try sampler.draw(rows, with: solver, denoise: false).batch
+    let ends = data.decoded(try sampler.draw(rows, with: solver, denoise: false).batch)
     let squares = zip(ends.values, exact.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     return (squares / Double(max(1, exact.values.count))).squareRoot()
   }
 
   private func solution(_ limit: Limit) throws -> Batch {
     let solver: any Solver = limit == .flow ? reference.flow() : reference.path(steps: steps, grid: grid)
-    return try sampler.draw(rows, with: solver, denoise: false).batch
+    return data.decoded(try sampler.draw(rows, with: solver, denoise: false).batch)
   }
 }

@@ -13,6 +13,7 @@ import Tensors
 /// line.
 public struct Catalogue: Sendable {
   public var data: Kinds<any DataSource>
+  public var coordinates: Kinds<any CoordinatesRecipe>
   public var processes: Kinds<any SDE>
   public var schedules: Kinds<any NoiseSchedule>
   public var scores: Kinds<any ScoreRecipe>
@@ -28,7 +29,7 @@ public struct Catalogue: Sendable {
 
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
-    data: standardData, processes: standardProcesses, schedules: standardSchedules, scores: standardScores,
+    data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules, scores: standardScores,
     networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]), integrators: standardIntegrators,
     solvers: standardSolvers,
     predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,

@@ -55,7 +55,7 @@ public struct Listing {
       ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),
     ]
     groups = [
-      group("data", catalogue.data), group("process", catalogue.processes),
+      group("data", catalogue.data), group("coordinates", catalogue.coordinates), group("process", catalogue.processes),
       group("process.schedule", catalogue.schedules), group("score", catalogue.scores),
       group("score.network", catalogue.networks), group("training.objective", catalogue.objectives),
       group("sampling.guidance", catalogue.guidances),

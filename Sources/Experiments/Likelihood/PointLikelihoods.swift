@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Foundation
 import Processes
 import Scores
@@ -11,18 +12,24 @@ extension Experiment {
   /// - Returns: a line with means and cost.
   public func logDensities(of files: PointFiles) throws -> String {
     let likelihood = plan.likelihood
-    var (points, sampler) = try openFlow(files)
-    if let quantisation = likelihood.quantisation, likelihood.dequantises {
-      points = quantisation.dequantised(points, seed: plan.seed)
+    let (opened, sampler) = try openFlow(files)
+    let data = opened.data
+    var points = opened.rows
+    // Coordinates that dequantise have done so already, and know the levels.
+    let levels = data.coordinates?.levels
+    let quantisation = likelihood.quantisation ?? levels
+    if let quantisation, likelihood.dequantises, levels == nil {
+      points = try dequantised(points, quantisation, data)
     }
     let bar = ProgressBar("likelihood \(plan.name)", total: nil, quiet: quiet)
     defer { bar.finish() }
     let result = try sampler.logDensities(of: points, with: likelihood.likelihood, progress: bar)
-    let bits = likelihood.quantisation.map { quantisation in
-      result.values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: points.dimension) }
+    let values = zip(result.values, try data.logDeterminants(points)).map { $0 + $1 }
+    let bits = quantisation.map { quantisation in
+      values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: plan.data.dimension) }
     }
     let columns = [
-      ("log_density", result.values), ("standard_error", result.standardErrors), ("bits_per_dimension", bits),
+      ("log_density", values), ("standard_error", result.standardErrors), ("bits_per_dimension", bits),
     ].compactMap { name, values in values.map { (name, $0) } }
     var table = Batch(count: points.count, dimension: columns.count)
     for (j, column) in columns.enumerated() {
@@ -30,10 +37,18 @@ extension Experiment {
     }
     try AtomicFile.write(SampleFile.csv(table, header: columns.map(\.0)), to: files.output)
     bar.finish()
-    return Self.summary(result, bits: bits)
+    return Self.summary(values, result.statistics, bits: bits)
   }
 
-  private static func summary(_ result: LogDensities, bits: [Double]?) -> String {
+  /// Points that are given in coordinates, with uniform noise one spacing wide in the units of the data.
+  private func dequantised(
+    _ points: Batch, _ quantisation: Quantisation, _ data: DataInCoordinates
+  ) throws -> Batch {
+    guard data.coordinates != nil else { return quantisation.dequantised(points, seed: plan.seed) }
+    return try data.encoded(quantisation.dequantised(data.decoded(points), seed: plan.seed))
+  }
+
+  private static func summary(_ values: [Double], _ statistics: Statistics, bits: [Double]?) -> String {
     /// Mean and standard error over points.
     func mean(_ values: [Double]) -> String {
       let count = Double(values.count)
@@ -42,32 +57,34 @@ extension Experiment {
       let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
       return String(format: "%.4f ± %.4f", mean, (squares / (count - 1) / count).squareRoot())
     }
-    var parts = ["mean log density \(mean(result.values))"]
+    var parts = ["mean log density \(mean(values))"]
     if let bits { parts.append("bits per dimension \(mean(bits))") }
-    parts.append(String(format: "NFE %.0f, largest %d", result.statistics.nfe, result.statistics.nfeMax))
-    return "\(result.values.count) points: " + parts.joined(separator: "; ")
+    parts.append(String(format: "NFE %.0f, largest %d", statistics.nfe, statistics.nfeMax))
+    return "\(values.count) points: " + parts.joined(separator: "; ")
   }
 
   /// Writes the codes of points: where the probability flow takes them from ε to T.
   public func encode(_ files: PointFiles) throws -> String {
-    let (points, sampler) = try openFlow(files)
+    let (opened, sampler) = try openFlow(files)
     return try transport(
-      try sampler.lifted(points), sampler, from: plan.likelihood.likelihood.epsilon, to: plan.process.duration, files)
+      try sampler.lifted(opened.rows), sampler, opened.data, from: plan.likelihood.likelihood.epsilon,
+      to: plan.process.duration, files)
   }
 
   /// Writes the points whose codes are given, from T to ε.
   public func decode(_ files: PointFiles) throws -> String {
-    let (codes, sampler) = try openFlow(files, areStates: true)
+    let (opened, sampler) = try openFlow(files, areStates: true)
     return try transport(
-      codes, sampler, from: plan.process.duration, to: plan.likelihood.likelihood.epsilon, files)
+      opened.rows, sampler, opened.data, from: plan.process.duration, to: plan.likelihood.likelihood.epsilon, files)
   }
 
   private func transport(
-    _ points: Batch, _ sampler: Sampler, from start: Double, to end: Double, _ files: PointFiles
+    _ points: Batch, _ sampler: Sampler, _ data: DataInCoordinates, from start: Double, to end: Double,
+    _ files: PointFiles
   ) throws -> String {
     let samples = try sampler.transport(points, from: start, to: end, with: plan.likelihood.flow)
-    try AtomicFile.write(
-      SampleFile.csv(end < start ? sampler.projected(samples.batch) : samples.batch), to: files.output)
+    let ends = try end < start ? data.decoded(sampler.projected(samples.batch)) : data.decodedStates(samples.batch)
+    try AtomicFile.write(SampleFile.csv(ends), to: files.output)
     return String(
       format: "%d points from t = \(written(start)) to \(written(end)); NFE %.0f, largest %d", points.count,
       samples.statistics.nfe, samples.statistics.nfeMax)
@@ -76,23 +93,27 @@ extension Experiment {
   /// Writes `frames` points for each two consecutive rows, from one to the other.
   public func interpolate(_ files: PointFiles, frames: Int, by interpolation: Interpolation) throws -> String {
     guard frames >= 2 else { throw InputError("is \(frames); allowed: 2 or more", at: "--frames") }
-    let (points, sampler) = try openFlow(files)
+    let (opened, sampler) = try openFlow(files)
+    let points = opened.rows
     guard points.count >= 2 else {
       throw InputError("one row; at least two are needed", at: files.input ?? "--count")
     }
     let samples = try sampler.interpolate(
       points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon, with: plan.likelihood.flow
     )
-    try AtomicFile.write(SampleFile.csv(samples.batch), to: files.output)
+    try AtomicFile.write(SampleFile.csv(opened.data.decoded(samples.batch)), to: files.output)
     return "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
   }
 
-  private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, sampler: Sampler) {
-    try plan.likelihood.check(nil, plan.prepared, plan.data.dimension, plan.score)
-    let (points, score) = try open(files, areStates: areStates)
+  private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: OpenedPoints, sampler: Sampler)
+  {
+    let dimension = plan.model.seen.dimension
+    try plan.likelihood.check(nil, plan.prepared, dimension, plan.score)
+    let opened = try open(files, areStates: areStates)
     return (
-      points,
-      Sampler(process: plan.prepared, score: score, dimension: plan.data.dimension, seed: plan.seed, threads: threads)
+      opened,
+      Sampler(
+        process: plan.prepared, score: opened.score, dimension: dimension, seed: plan.seed, threads: threads)
     )
   }
 }

@@ -34,25 +34,36 @@ public struct PointFiles: Sendable {
   }
 }
 
+/// Points in coordinates, and the score at them.
+struct OpenedPoints {
+  /// The rows in coordinates.
+  let rows: Batch
+  let score: any Score
+  let data: DataInCoordinates
+}
+
 extension Experiment {
   /// Points, and the trained or exact score at them.
-  /// - Parameter areStates: whether they are states of the process, which may be wider than the data.
-  func open(_ files: PointFiles, areStates: Bool = false) throws -> (points: Batch, score: any Score) {
+  /// - Parameter areStates: whether they are states of the process, which may be wider than the data, and to which a map
+  ///   that draws adds nothing.
+  func open(_ files: PointFiles, areStates: Bool = false) throws -> OpenedPoints {
     try files.requireWritable()
     // A wrong file is told before any data is made.
-    let dimension = areStates ? plan.process.stateDimension(of: plan.data.dimension) : plan.data.dimension
+    let beside = plan.process.stateDimension(of: plan.model.seen.dimension) - plan.model.seen.dimension
+    let dimension = plan.data.dimension + (areStates ? beside : 0)
     let given = try files.input.map { try readPoints($0, dimension) }
     guard given != nil || dimension == plan.data.dimension else {
       throw InputError(
         "is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
     }
-    let dataset = try plan.data.load(seed: plan.seed)
-    let source = try score(ScoreOrigin(self, dataset), dataset)
-    let (points, own) = given ?? (dataset.heldOut, dataset.heldOutConditions)
-    return (
-      points.prefix(files.count ?? points.count),
-      try source.score(given: conditions(of: points.count, own, at: files.input ?? "the held-out rows", source))
-    )
+    let data = try loadData()
+    let source = try score(ScoreOrigin(self, data), data)
+    let (all, own) = given ?? (data.dataset.heldOut, data.dataset.heldOutConditions)
+    let points = all.prefix(files.count ?? all.count)
+    return OpenedPoints(
+      rows: try areStates ? data.encodedStates(points) : data.encoded(points),
+      score: try source.score(given: conditions(of: all.count, own, at: files.input ?? "the held-out rows", source)),
+      data: data)
   }
 
   /// Points, and their conditions where the file has columns for them as the data's file has.

@@ -14,14 +14,33 @@ public enum PointQuantity: String, Sendable, CaseIterable {
   case denoised
 }
 
+extension ElementwiseCoordinates {
+  /// Makes the score of y one of x: s_x = (s_y − k)/e.
+  fileprivate func transform(_ s: Rows, at y: Rows) {
+    RowStorage.with(y.span, count: 4) { rows in
+      decode(y, into: rows[3])
+      writeDerivatives(y, of: rows[3], slope: rows[0], logSlope: rows[1], curvature: rows[2])
+      for i in 0..<s.size { s.values[i] = (s.values[i] - rows[1].values[i]) / rows[0].values[i] }
+    }
+  }
+}
+
 extension Experiment {
   /// Evaluates the score of points at time t, and writes a CSV file.
   public func scorePoints(at t: Double, _ files: PointFiles, quantity: PointQuantity) throws {
     guard t > 0, t <= plan.process.duration else {
       throw InputError("is \(written(t)); allowed: above 0, at most \(written(plan.process.duration))", at: "--at")
     }
-    let (given, score) = try open(files, areStates: true)
-    var points = given
+    let opened = try open(files, areStates: true)
+    let (score, data) = (opened.score, opened.data)
+    var points = opened.rows
+    // Coordinates that are no map of single values have no such derivatives.
+    let map = data.coordinates?.elementwise
+    if data.coordinates != nil, quantity == .score {
+      guard map != nil, points.dimension == data.source.dimension else {
+        throw InputError("the score is not known in the units of the data; allowed: noise, denoised", at: "--quantity")
+      }
+    }
     let moments = plan.prepared.scalarKernel?.moments(at: t)
     guard quantity == .score || moments != nil else {
       throw InputError(
@@ -35,13 +54,16 @@ extension Experiment {
         case (.noise, let moments?): ck_combine(x.values, -moments.deviation, s.values, 0, s.values, x.size)
         case (.denoised, let moments?):
           ck_combine(x.values, 1 / moments.scale, x.values, moments.variance / moments.scale, s.values, x.size)
-        default: x.copy(s)
+        default:
+          map?.transform(s, at: x)
+          x.copy(s)
         }
       }
     }
     if let bad = points.values.firstIndex(where: { !$0.isFinite }) {
       throw ComputationError.nonFiniteState(row: bad / points.dimension, step: 0, time: t)
     }
+    if quantity == .denoised { points = data.decodedStates(points) }
     try AtomicFile.write(SampleFile.csv(points), to: files.output)
   }
 }

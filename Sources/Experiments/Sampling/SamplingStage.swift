@@ -12,19 +12,22 @@ struct SamplingStage {
   let processKind: String
   let score: any Score
   let plan: SamplingPlan
-  /// How many values a row of data has.
-  let dimension: Int
+  /// The data, in whose units samples come out.
+  let data: DataInCoordinates
   let pictures: PictureStage
   let seed: UInt64
   let threads: Int
   let quiet: Bool
+
+  /// How many values a row of data has.
+  private var dimension: Int { data.dataset.training.dimension }
 
   /// Draws with every solver. One that fails is reported, and the others go on.
   func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
     var table = SolverTable(experiment: name, process: processKind, metrics: [])
     var failures: [String] = []
     let sampler = Sampler(
-      process: process, score: score, dimension: dimension, seed: seed, epsilon: plan.epsilon, path: path(),
+      process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
     folder.remove("trajectories.csv")
     var trajectories = Trajectories.table(dimension: dimension)
@@ -55,9 +58,10 @@ struct SamplingStage {
     let recorder = plan.trajectories.map { Trajectories.Recorder($0) }
     let samples = try sampler.draw(
       plan.count, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
-    try SampleFile.write(samples.batch, solver: named.name, format: plan.format, to: folder)
-    try pictures.write(samples.batch, solver: named.name, to: folder)
-    if let followed = recorder?.trajectories(dimension: dimension) {
+    let batch = data.decoded(samples.batch)
+    try SampleFile.write(batch, solver: named.name, format: plan.format, to: folder)
+    try pictures.write(batch, solver: named.name, to: folder)
+    if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
       if dimension > SampleFile.widestCSV {
         try folder.write(SampleFile.npy(followed.states), to: "samples/\(named.name)-trajectories.npy")

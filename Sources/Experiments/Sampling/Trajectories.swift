@@ -76,4 +76,21 @@ struct Trajectories {
   }
 
   var states: Batch { Batch(values: rows.flatMap { $0.moments.flatMap(\.values) }, dimension: dimension) }
+
+  /// In the units of the data.
+  func decoded(by data: DataInCoordinates) -> Trajectories {
+    guard data.coordinates != nil else { return self }
+    let states = data.decoded(states)
+    var next = 0
+    let moved = rows.map { row, moments in
+      (
+        row,
+        moments.map { moment in
+          defer { next += 1 }
+          return Moment(step: moment.step, time: moment.time, values: Array(states.row(next)))
+        }
+      )
+    }
+    return Trajectories(rows: moved, dimension: states.dimension)
+  }
 }

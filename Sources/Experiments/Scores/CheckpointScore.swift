@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
+import Foundation
 import Models
 import Networks
 import Processes
@@ -16,6 +18,16 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
   /// What the network knows is known after the file has been read.
   public var conditionShape: ConditionShape? { nil }
 
+  public func fittedCoordinates() throws -> [[Double]]? {
+    let file = try Safetensors(reading: path)
+    guard let text = file.metadata["coordinates"] else { return nil }
+    do {
+      return try FittedNumbers.read(text)
+    } catch let error as InputError where error.location.isEmpty {
+      throw InputError(error.message, at: path)
+    }
+  }
+
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
     let file = try Safetensors(reading: path)
     let text = try Checkpoint.config(of: file, path: path)
@@ -28,6 +40,13 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     let scores = try root.section("score", required: true, "")
     guard let recipe = try scores.kind(of: setting.catalogue.scores, in: setting.catalogue).network else {
       throw InputError("a checkpoint whose score is not a network", at: path)
+    }
+    _ = try root.kinds("coordinates", of: setting.catalogue.coordinates, in: setting.catalogue, "")
+    let coordinates = root.resolvedYAML(only: ["coordinates"])
+    guard coordinates == setting.coordinates else {
+      let own = coordinates.isEmpty ? "none" : Self.line(coordinates)
+      let asked = setting.coordinates.isEmpty ? "none" : Self.line(setting.coordinates)
+      throw InputError("its network was trained in other coordinates: \(own); the config says \(asked)", at: path)
     }
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
     // The network knows the classes that it was trained on, whatever this experiment's data has.
@@ -67,5 +86,10 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
         data: setting.dataset.training), dropsConditions: dropout > 0)
+  }
+
+  /// YAML of several lines in one.
+  private static func line(_ text: String) -> String {
+    text.split(separator: "\n").map { $0.trimmingCharacters(in: .whitespaces) }.joined(separator: " ")
   }
 }

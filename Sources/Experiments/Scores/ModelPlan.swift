@@ -11,6 +11,10 @@ import Training
 public struct ModelPlan: Sendable {
   public let seed: UInt64
   public let data: any DataSource
+  /// The maps that the data go through before a model sees them.
+  public let coordinates: [any CoordinatesRecipe]
+  /// The data as a model sees them.
+  public let seen: any DataSource
   /// The process, with its kernel and prior, which are made here once.
   public let prepared: PreparedProcess
   /// The kind that the config names.
@@ -22,6 +26,8 @@ public struct ModelPlan: Sendable {
   public let training: TrainingPlan?
   /// What the training minimises.
   public let objective: ObjectiveRecipe
+  /// The key `coordinates` of the config with every default written out; empty where there are none.
+  public let coordinatesText: String
   /// This part of the config as a text.
   public let identity: TrainingIdentity
   /// The identity that the text of a checkpoint stands for, if the present program wrote it: an older one wrote fewer
@@ -34,11 +40,17 @@ public struct ModelPlan: Sendable {
     let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
     self.seed = UInt64(seed)
     let (data, _) = try options.namedKind("data", of: catalogue.data, in: catalogue, "where the data comes from")
+    coordinates = try options.kinds(
+      "coordinates", of: catalogue.coordinates, in: catalogue, "maps that the data go through, one after the other")
+    let recipes = coordinates
+    let seen: any DataSource =
+      try coordinates.isEmpty ? data : options.located("coordinates") { try SeenData(data, recipes: recipes) }
+    self.seen = seen
     var (process, processKind) = try options.namedKind(
       "process", of: catalogue.processes, in: catalogue, "the forward SDE")
     let (score, _) = try options.namedKind("score", of: catalogue.scores, in: catalogue, "where the score comes from")
     if !options.isDescribing {
-      try options.located("process", prefix: "\(processKind): ") { try process.requireDimension(data.dimension) }
+      try options.located("process", prefix: "\(processKind): ") { try process.requireDimension(seen.dimension) }
     }
     var training: TrainingPlan?
     var objective = ObjectiveRecipe.denoising
@@ -49,7 +61,7 @@ public struct ModelPlan: Sendable {
     }
     let prepared = PreparedProcess(process)
     self.prepared = prepared
-    if !options.isDescribing { try options.located("score") { try score.check(prepared, data) } }
+    if !options.isDescribing { try options.located("score") { try score.check(prepared, seen) } }
     if let recipe = score.network {
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
@@ -61,9 +73,9 @@ public struct ModelPlan: Sendable {
       if !options.isDescribing {
         let problem = LearningProblem(prepared, objective: objective, seed: UInt64(seed))
         try problem.check(
-          training, prediction: recipe.prediction, dimension: data.dimension, kind: processKind, options)
+          training, prediction: recipe.prediction, dimension: seen.dimension, kind: processKind, options)
         network = try options.located("score", prefix: "network: ") {
-          try recipe.recipe.build(for: problem.shape(of: data), seed: UInt64(seed))
+          try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
       }
@@ -72,10 +84,12 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
+    coordinatesText = options.resolvedYAML(only: ["coordinates"])
     // The checksum of files stands for their paths.
     identity = TrainingIdentity(
       options.resolvedYAML(only: ["seed"])
         + options.resolvedYAML(only: ["data"], omittingFiles: !data.fingerprint.isEmpty)
+        + coordinatesText
         + options.resolvedYAML(only: ["process", "score", "training"])
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))

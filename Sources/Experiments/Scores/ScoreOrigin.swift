@@ -20,54 +20,57 @@ enum ScoreOrigin {
   }
 
   /// - Throws: `InputError` for whatever can be known to be wrong before anything is computed.
-  init(_ experiment: Experiment, _ dataset: Dataset) throws {
+  init(_ experiment: Experiment, _ data: DataInCoordinates) throws {
     let plan = experiment.plan.model
     guard let recipe = plan.score.network, let network = plan.network else {
-      self = .ready(try experiment.score(dataset, learned: nil))
+      self = .ready(try experiment.score(data, learned: nil))
       return
     }
-    let learned = try LearnedNetwork(plan, network, recipe, dataset)
+    let learned = try LearnedNetwork(plan, network, recipe, data.seen)
     // A recipe that wraps the network refuses here what it cannot wrap.
-    let initial = try experiment.score(dataset, learned: learned.source(nil))
+    let initial = try experiment.score(data, learned: learned.source(nil))
     guard let training = plan.training else {
       self = .ready(initial)
       return
     }
-    self = .trained(try TrainingStage(experiment, learned, training, dataset), source: initial)
+    self = .trained(try TrainingStage(experiment, learned, training, data), source: initial)
   }
 }
 
 extension Experiment {
   /// The experiment's score.
   /// - Parameter learned: that of its network, where it has one.
-  func score(_ dataset: Dataset, learned: ScoreSource?) throws -> ScoreSource {
+  func score(_ data: DataInCoordinates, learned: ScoreSource?) throws -> ScoreSource {
     let plan = plan.model
     return try plan.score.resolve(
       in: ScoreSetting(
-        process: plan.prepared, data: plan.data, dataset: dataset, seed: plan.seed, catalogue: catalogue,
+        process: plan.prepared, data: data.source, dataset: data.seen, coordinates: plan.coordinatesText,
+        seed: plan.seed,
+        catalogue: catalogue,
         learned: learned))
   }
 
   /// The score, which must be at hand.
   /// - Throws: `InputError` where a network is to be used that nobody trained.
-  func score(_ origin: ScoreOrigin, _ dataset: Dataset) throws -> ScoreSource {
+  func score(_ origin: ScoreOrigin, _ data: DataInCoordinates) throws -> ScoreSource {
     switch origin {
     case .ready(let source): source
-    case .trained(let training, _): try score(dataset, learned: training.network.source(training.requireTrained()))
+    case .trained(let training, _): try score(data, learned: training.network.source(training.requireTrained()))
     }
   }
 
-  /// The data, and the score that samples are drawn with: for commands of a package's own.
+  /// The data as a model sees them, in coordinates where the config has such, and the score that samples are drawn with:
+  /// for commands of a package's own.
   /// - Throws: `InputError` where the score has a network that nobody has trained yet.
   public func open() throws -> (dataset: Dataset, score: any Score) {
-    let dataset = try plan.data.load(seed: plan.seed)
-    return (dataset, try plan.sampling.score(score(ScoreOrigin(self, dataset), dataset)))
+    let data = try loadData()
+    return (data.seen, try plan.sampling.score(score(ScoreOrigin(self, data), data)))
   }
 
   /// The weights of the experiment's network.
   /// - Throws: `InputError` where it has none, or where nobody has trained it.
   func trainedWeights() throws -> [Float] {
-    switch try ScoreOrigin(self, plan.data.load(seed: plan.seed)) {
+    switch try ScoreOrigin(self, loadData()) {
     case .trained(let training, _): return try training.requireTrained()
     case .ready:
       guard let network = plan.network else { throw InputError("the score is not a network", at: "score") }

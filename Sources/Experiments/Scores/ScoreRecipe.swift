@@ -22,6 +22,10 @@ public protocol ScoreRecipe: Sendable {
   /// Whether the score is finite at times at which the process has no noise yet.
   var isDefinedWithoutNoise: Bool { get }
 
+  /// The numbers of the coordinates in which the score was trained, a list for each map, where it comes with such; nil:
+  /// they are fitted to the data of the experiment.
+  func fittedCoordinates() throws -> [[Double]]?
+
   /// - Throws: `InputError` without a location for a process or data that the score is not made for. Nothing is loaded yet.
   func check(_ process: PreparedProcess, _ data: any DataSource) throws
 
@@ -34,14 +38,18 @@ extension ScoreRecipe {
   public var network: NetworkScoreRecipe? { nil }
   public var conditionShape: ConditionShape? { .nothing }
   public var isDefinedWithoutNoise: Bool { false }
+  public func fittedCoordinates() throws -> [[Double]]? { nil }
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {}
 }
 
 /// What a score is made from.
 public struct ScoreSetting: Sendable {
   public let process: PreparedProcess
+  /// The data as a model sees them: in coordinates, where the config has such.
   public let data: any DataSource
   public let dataset: Dataset
+  /// The key `coordinates` of the config, with every default written out; empty where there are none.
+  public let coordinates: String
   public let seed: UInt64
   public let catalogue: Catalogue
   /// The score of the recipe's network, as far as it is trained; nil where there is no network.

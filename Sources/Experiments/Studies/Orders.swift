@@ -48,9 +48,11 @@ extension Experiment {
   ///   - output: the CSV file to write.
   /// - Returns: a table for the terminal.
   public func measureOrders(steps: [Int], rows: Int, output: String) throws -> String {
+    let data = try loadData()
+    let source = try score(ScoreOrigin(self, data), data)
     let study = ConvergenceStudy(
-      process: plan.prepared, score: try open().score,
-      dimension: plan.data.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
+      process: plan.prepared, score: try plan.sampling.score(source),
+      dimension: data.source.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
       threads: threads)
     var references: [String: Batch] = [:]
     var table = OrderTable(steps: steps)

@@ -23,21 +23,26 @@ struct TrainingStage {
   private let threads: Int
   private let quiet: Bool
   private let law: DataLaw?
+  /// The numbers that were fitted to the data.
+  private let coordinates: String?
   /// What is there of this training.
   private let kept: KeptTraining
   private let reread: @Sendable (String) -> TrainingIdentity?
 
   /// - Throws: `InputError` where a checkpoint cannot be read.
-  init(_ experiment: Experiment, _ network: LearnedNetwork, _ training: TrainingPlan, _ dataset: Dataset) throws {
+  init(
+    _ experiment: Experiment, _ network: LearnedNetwork, _ training: TrainingPlan, _ data: DataInCoordinates
+  ) throws {
     let plan = experiment.plan
     self.network = network
-    self.dataset = dataset
+    dataset = data.seen
+    coordinates = data.fitted.map { FittedNumbers.text(of: $0) }
     (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
     unit = plan.data.imageShape == nil ? "rows" : "images"
     (store, folder) = (experiment.store, experiment.folder)
     (threads, quiet) = (experiment.threads, experiment.quiet)
-    law = plan.data.law
-    trainer = try network.problem.trainer(network.initial, dataset, training, threads: threads)
+    law = data.law
+    trainer = try network.problem.trainer(network.initial, data.seen, training, threads: threads)
     kept = try TrainingSearch(
       identity: identity, plan: training, layout: network.initial.network.layout, store: store,
       own: Self.entry(folder), reread: reread
@@ -161,7 +166,8 @@ struct TrainingStage {
   private func keep(_ state: TrainingState, log: String) throws {
     let isFinished = state.step >= trainer.plan.steps
     let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
-    let checkpoint = Checkpoint(state: state, config: identity.text, dataDeviation: network.initial.dataDeviation)
+    let checkpoint = Checkpoint(
+      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates)
     try AtomicFile.write(log, to: entry.log)
     try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
     try show(entry)

@@ -5,14 +5,15 @@ import Processes
 import Scores
 
 /// The symmetric splitting sampler (Dockhorn, Vahdat and Kreis 2022, algorithm 1; there for critically damped Langevin
-/// diffusion), for every linear process: half a step of what the reverse SDE does to a Gaussian, in closed form; a whole Euler step of
-/// what is left of the score, at the middle; and half a step again.
+/// diffusion), for every linear process: half a step of what the reverse SDE does to a Gaussian, in closed form; a
+/// whole Euler step of what is left of the score, at the middle; and half a step again.
 ///
 /// For data whose states have covariance P_t the score is −P_t⁻¹ x, and with x_t = R x_u + Q^½ z
 ///
 ///     x_u | x_t ~ N(K x_t, P_u − K R P_u),   K = P_u Rᵀ P_t⁻¹;   x ← x + h G Gᵀ (s(x, u) + P_u⁻¹ x).
 ///
-/// P_t is the prior's covariance where the process keeps it (VP, OU, CLD), else that of data of unit variance. It converges in law.
+/// P_t is the prior's covariance where the process keeps it (VP, OU, CLD), else that of data of unit variance. It
+/// converges in law.
 ///
 /// NFE a row: 1 a step.
 public struct SymmetricSplitting: Predictor {

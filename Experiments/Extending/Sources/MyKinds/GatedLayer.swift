@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A layer composed of the tape's operations: x + (V x + c) ⊙ silu(W x + b), rows × width to rows × width. Its derivatives
-/// follow from those of the operations, so that it can be trained, pulled back and differentiated twice.
+/// A layer composed of the tape's operations: x + (V x + c) ⊙ silu(W x + b), rows × width to rows × width. Its
+/// derivatives follow from those of the operations, so that it can be trained, pulled back and differentiated twice.
 public struct GatedLayer: Sendable {
   private let value, gate: LinearLayer
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A solver: half a step along the probability flow, and from where one was a whole step with the field found there. Order 2.
+/// A predictor written by hand, where a tableau does not do: half a step along the probability flow, and from where one
+/// was a whole step with the field found there. Order 2.
 ///
-/// It asks nothing of the process but its flow, so it works for every process, and knows no score but through `context.score`, which
-/// counts. What it `requires` (default: nothing) is checked before anything is computed.
+/// It asks nothing of the process but its flow, so it works for every process, and knows no score but through
+/// `context.score`, which counts. What it `requires` (default: nothing) is checked before anything is computed.
 struct Midpoint: Predictor {
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper { Stepper(context) }
 
@@ -31,4 +32,8 @@ struct Midpoint: Predictor {
       x.copy(next)
     }
   }
+}
+
+extension Kind<any Predictor> {
+  static let midpoint = Kind("midpoint", "the midpoint rule for the probability flow in t") { _, _ in Midpoint() }
 }

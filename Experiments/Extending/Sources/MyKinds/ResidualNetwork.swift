@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A network: h ← h + silu(W h + b) some times, between two linear layers. Derivatives follow from the tape's operations, and
-/// training, checkpoints and sampling from the layout.
+/// A network: h ← h + silu(W h + b) some times, between two linear layers. Derivatives follow from the tape's
+/// operations, and training, checkpoints and sampling from the layout.
 struct ResidualNetwork: Network {
   let dimension, outputDimension: Int
   let layout: ParameterLayout
@@ -48,5 +48,16 @@ struct ResidualNetwork: Network {
   private func linear(_ x: Tensor, _ index: Int, _ tape: Tape) -> Tensor {
     let product = tape.matrixProduct(x, tape.parameter(layers[index].weight), transposeB: true)
     return tape.addBias(product, tape.parameter(layers[index].bias))
+  }
+}
+
+extension Kind<NetworkRecipe> {
+  static let residual = Kind("residual", "residual layers on [x, features of the noise level]") { options, _ in
+    let width = try options.integer("width", default: 64, atLeast: 1, "of a layer")
+    let layers = try options.integer("layers", default: 3, atLeast: 1, "how many")
+    return NetworkRecipe { data, seed in
+      ResidualNetwork(
+        dimension: data.dimension, output: data.outputDimension, width: width, layers: layers, seed: seed)
+    }
   }
 }

@@ -2,8 +2,8 @@
 import Commands
 import ScoreSDE
 
-/// `my-score-sde spread CONFIG`: the standard deviation of every coordinate of the held-out data, and of samples of each
-/// solver.
+/// `my-score-sde spread CONFIG`: the standard deviation of every coordinate of the held-out data, and of samples of
+/// each solver.
 public struct Spread: ParsableCommand {
   public static let configuration = CommandConfiguration(
     abstract: "Prints the standard deviation of every coordinate, of the data and of each solver's samples.")

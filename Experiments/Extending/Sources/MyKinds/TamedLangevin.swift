@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import ScoreSDE
 
-/// A corrector: x ← x + h s/(1 + √h ‖s‖) + √(2h) z with h = size · σ², Langevin steps whose drift no score can make long (after
-/// Hutzenthaler, Jentzen and Kloeden 2012).
+/// A corrector: x ← x + h s/(1 + √h ‖s‖) + √(2h) z with h = size · σ², Langevin steps whose drift no score can make
+/// long (after Hutzenthaler, Jentzen and Kloeden 2012).
 struct TamedLangevin: Corrector {
   let size: Double
   var requires: Requirements { .kernel }
@@ -37,5 +37,11 @@ struct TamedLangevin: Corrector {
         for j in 0..<x.dimension { x[row, j] += tamed * score[row, j] + (2 * h).squareRoot() * noise[row, j] }
       }
     }
+  }
+}
+
+extension Kind<any Corrector> {
+  static let tamedLangevin = Kind("tamed-langevin", "Langevin steps whose drift is at most 1") { options, _ in
+    TamedLangevin(size: try options.number("size", default: 0.1, in: .between(0, 1), "of a step, over σ²"))
   }
 }

@@ -2,8 +2,9 @@
 import Foundation
 import ScoreSDE
 
-/// dx = −a x dt + κ e^{λt} dw: an Ornstein–Uhlenbeck process whose noise grows. This is all there is to say: its kernel is integrated
-/// from the two functions, its prior is N(0, v(1)), and every loss, solver, exact score, likelihood and command works with it.
+/// dx = −a x dt + κ e^{λt} dw: an Ornstein–Uhlenbeck process whose noise grows. This is all there is to say: its kernel
+/// is integrated from the two functions, its prior is N(0, v(1)), and every loss, solver, exact score, likelihood and
+/// command works with it.
 struct WarmingSDE: AffineSDE {
   let relaxation, noise, growth: Double
   func driftRate(at t: Double) -> Double { -relaxation }

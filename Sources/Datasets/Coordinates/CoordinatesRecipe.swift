@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Scores
+
+/// How a coordinate map is made: what an element of `coordinates` in a config names.
+public protocol CoordinatesRecipe: Sendable {
+  /// How many coordinates data of `dimension` values will have.
+  func dimension(of dimension: Int) -> Int
+
+  /// - Throws: `InputError` without a location for data that the map is not made for. Nothing is loaded yet.
+  func check(_ data: any DataSource) throws
+
+  /// Which law data of a known law will have, up to the numbers that are fitted; nil where it is not known.
+  func law(of law: DataLaw) -> DataLaw?
+
+  /// Makes the map.
+  /// - Parameters:
+  ///   - rows: the training rows, as the maps before this one have left them.
+  ///   - data: where they come from.
+  /// - Throws: `InputError` without a location for rows that have no such coordinates.
+  func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates
+
+  /// Makes a map again from the numbers that were fitted.
+  /// - Throws: `InputError` without a location for numbers that are not those of such a map.
+  func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates
+}
+
+extension CoordinatesRecipe {
+  public func dimension(of dimension: Int) -> Int { dimension }
+  public func check(_ data: any DataSource) throws {}
+  public func law(of law: DataLaw) -> DataLaw? { nil }
+}
+
+/// A map without fitted numbers.
+public struct FixedCoordinates: CoordinatesRecipe {
+  private let map: any Coordinates
+
+  public init(_ map: any Coordinates) { self.map = map }
+
+  public func dimension(of dimension: Int) -> Int { map.dimension(of: dimension) }
+  public func law(of law: DataLaw) -> DataLaw? { (map as? any LawCoordinates)?.law(of: law) }
+  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates { map }
+  public func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates { map }
+}
+
+/// Means and deviations of the training rows.
+public struct StandardiseRecipe: CoordinatesRecipe {
+  /// What shares a mean and a deviation.
+  public enum Sharing: String, Sendable, CaseIterable {
+    /// All values of images, each column of other data.
+    case auto
+    case column
+    case all
+  }
+
+  public let sharing: Sharing
+  public init(per sharing: Sharing = .auto) { self.sharing = sharing }
+
+  /// Mixtures stay mixtures.
+  public func law(of law: DataLaw) -> DataLaw? { law.isExponential ? nil : law }
+
+  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates {
+    try Standardise(fitting: rows, perColumn: sharing == .column || sharing == .auto && data.imageShape == nil)
+  }
+
+  public func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates {
+    let half = fitted.count / 2
+    guard fitted.count == 2 * data.dimension, fitted.allSatisfy(\.isFinite), fitted[half...].allSatisfy({ $0 > 0 })
+    else {
+      throw InputError("standardise: no means and deviations of \(data.dimension) columns")
+    }
+    return Standardise(means: Array(fitted[..<half]), deviations: Array(fitted[half...]))
+  }
+}
+
+/// Uniform noise around levels: those given, or the data's own.
+public struct DequantiseRecipe: CoordinatesRecipe {
+  public let levels: Quantisation?
+  public init(_ levels: Quantisation? = nil) { self.levels = levels }
+
+  public func check(_ data: any DataSource) throws {
+    guard levels != nil || data.levels != nil else {
+      throw InputError("dequantise: the data does not say its levels; give levels, low and high")
+    }
+  }
+
+  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates {
+    try check(data)
+    guard let levels = levels ?? data.levels else { throw InputError("dequantise: there are no levels") }
+    let map = Dequantise(levels)
+    try map.check(rows)
+    return map
+  }
+
+  public func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates {
+    try Dequantise(fitted: fitted)
+  }
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Processes
+import Scores
+
+/// Data as a model sees them: in coordinates that are still to be fitted to the training rows.
+///
+/// Its law is the one that the data will have up to the fitted numbers; that of `DataInCoordinates.source` is exact.
+public struct SeenData: DataSource {
+  private let base: any DataSource
+  private let recipes: [any CoordinatesRecipe]
+  public let dimension: Int
+  public let law: DataLaw?
+
+  /// - Parameter recipes: the maps, in the order in which data go through them; there may be none.
+  /// - Throws: `InputError` without a location for data that a map is not made for.
+  public init(_ base: any DataSource, recipes: [any CoordinatesRecipe]) throws {
+    for recipe in recipes { try recipe.check(base) }
+    self.base = base
+    self.recipes = recipes
+    dimension = recipes.reduce(base.dimension) { $1.dimension(of: $0) }
+    law = recipes.reduce(base.law) { law, recipe in law.flatMap { recipe.law(of: $0) } }
+  }
+
+  public var imageShape: ImageShape? { dimension == base.dimension ? base.imageShape : nil }
+  public var conditionShape: ConditionShape { base.conditionShape }
+  public var fingerprint: String { base.fingerprint }
+
+  /// The rows in coordinates that are fitted now.
+  public func load(seed: UInt64) throws -> Dataset {
+    try DataInCoordinates(base, recipes: recipes, seed: seed).seen
+  }
+}
+
+/// Data in coordinates that were fitted: what a score is made for.
+struct FittedData: DataSource {
+  let dimension: Int
+  let imageShape: ImageShape?
+  let conditionShape: ConditionShape
+  let fingerprint: String
+  let law: DataLaw?
+  let seen: Dataset
+
+  func load(seed: UInt64) throws -> Dataset { seen }
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+
+extension Catalogue {
+  static let standardCoordinates = Kinds<any CoordinatesRecipe>([
+    Kind("standardise", "(x − m)/s with the mean m and the standard deviation s of the training rows") { options, _ in
+      StandardiseRecipe(
+        per: try options.choice(
+          "per", default: StandardiseRecipe.Sharing.auto,
+          "a mean and a deviation for each column, or one for all values; auto: all for images, else column"))
+    },
+    Kind("dequantise", "x + δ (u − ½), u uniform and new in every training step: data of levels δ apart get a density")
+    {
+      options, _ in
+      let levels = try options.number(
+        "levels", or: "data", in: .atLeast(2),
+        "how many values the data can have; data: what the data says, as images do")
+      let low = try options.number("low", default: -1, "with levels: the smallest of them")
+      let high = try options.number("high", default: 1, "with levels: the largest of them")
+      guard let levels else { return DequantiseRecipe() }
+      guard let count = Int(exactly: levels), count <= 1_000_000_000 else {
+        throw options.wrong("levels", "is \(written(levels)); allowed: whole numbers of 2 or more, or data")
+      }
+      guard low < high else { throw options.wrong("high", "is \(written(high)); allowed: above low") }
+      return DequantiseRecipe(Quantisation(levels: count, low: low, high: high))
+    },
+    Kind("logarithm", "ln x, for data above 0") { _, _ in FixedCoordinates(Logarithm()) },
+  ])
+}
