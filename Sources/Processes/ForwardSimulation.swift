@@ -70,7 +70,7 @@ public struct ForwardSimulation: Sendable {
     ///
     ///     y = x + h f(x) + √h G(x) z,   x ← x + ½ h (f(x) + f(y)) + √h G(x) z.
     ///
-    /// Of weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
+    /// One step: weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
     public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {
       let (noise, drift, next) = (
         storage.noise.view(like: x), storage.drift.view(like: x), storage.next.view(like: x)

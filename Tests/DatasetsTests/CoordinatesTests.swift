@@ -212,7 +212,7 @@ private func meanSquare(_ values: [Double]) -> Double { mean(values.map { $0 * $
     #expect(noisy == levels.dequantised(rows, seed: 1))
     let offsets = zip(noisy.values, rows.values).map { ($0 - $1) / levels.spacing }
     #expect(offsets.allSatisfy { $0 >= -0.5 && $0 <= 0.5 })
-    // Of 4000 uniforms, the mean has deviation 1/√(12 · 4000) = 0.0046, the mean square 1/√(180 · 4000) = 0.0012.
+    // The mean of 4000 uniforms has deviation 1/√(12 · 4000) = 0.0046, the mean square 1/√(180 · 4000) = 0.0012.
     #expect(abs(mean(offsets)) < 0.0184)
     #expect(abs(meanSquare(offsets) - 1.0 / 12) < 0.0048)
     #expect(try map.encoded(rows, from: stream, step: 1) != noisy)

@@ -68,7 +68,7 @@ import Testing
     #expect(data.law?.isExponential == false && data.law?.mixture.means == mixture.means)
     let plain = try MixtureData(mixture, count: 30, heldOut: 10).load(seed: 1)
     for (a, b) in zip(data.seen.training.values, plain.training.values) { #expect(abs(a - b) < 1e-14 * 10) }
-    // Of logarithms of draws that may be negative nothing is known, and there are none.
+    // Draws that may be negative have no logarithms, so the moments are not known.
     let error = #expect(throws: InputError.self) {
       try DataInCoordinates(MixtureData(mixture), recipes: [FixedCoordinates(Logarithm())], seed: 1)
     }

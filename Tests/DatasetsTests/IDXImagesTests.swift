@@ -62,7 +62,7 @@ import Testing
     try withFolder(["x": Self.idx([2, 2, 2, 3], values), "two": Self.idx([2, 2, 3, 2], values)]) { folder in
       let source = try IDXImages(path: "\(folder)/x")
       #expect(source.imageShape == ImageShape(height: 2, width: 2, channels: 3))
-      // Of two images, the last is held out.
+      // The last of two images is held out.
       let data = try source.load(seed: 1)
       #expect(pixels(data.training.values) == Array(0..<12) && pixels(data.heldOut.values) == Array(12..<24))
       #expect(throws: InputError("images of 2 channels; allowed: 1 or 3", at: "\(folder)/two")) {

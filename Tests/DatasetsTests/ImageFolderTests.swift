@@ -21,7 +21,7 @@ import Testing
       #expect(images.dimension == 12 && images.imageShape == ImageShape(height: 2, width: 2, channels: 3))
       #expect(images.conditionShape == .nothing)
       let data = try images.load(seed: 1)
-      // Of their own size, images are the rows, whatever the counts of crops.
+      // Images of the size asked for are the rows, whatever the counts of crops.
       #expect(data.training.count == 7 && data.heldOut.count == 1 && data.trainingConditions == .nothing)
       func row(_ tag: Int) -> [Int] { [tag, 0, 0, tag, 0, 1, tag, 1, 0, tag, 1, 1] }
       #expect((0..<7).map { pixels(data.training.row($0)) } == [0, 1, 2, 3, 4, 6, 7].map(row))

@@ -121,7 +121,7 @@ import Testing
       func found(_ name: String) throws -> Double {
         try #require(Double(rows.first { $0[0] == name }?[1] ?? ""))
       }
-      // Of 1,000 points of a Gaussian of deviation 2 the farthest are some 2 √(2 ln 1000) · 2 = 15 apart.
+      // The farthest of 1,000 points of a Gaussian of deviation 2 are some 2 √(2 ln 1000) · 2 = 15 apart.
       let spread = try found("proposed sigma_max")
       #expect(spread > 12 && spread < 18)
       // σ(t) = 0.01 · 4000^t less its beginning is 0.05 of the deviation.

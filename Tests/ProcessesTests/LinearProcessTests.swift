@@ -180,7 +180,7 @@ import Testing
 
   @Test("roots of semidefinite matrices, as far as they have one") func semidefiniteRoots() {
     let tall = Matrix([[1e-9, 2e-9], [0.3, -0.5], [0.7, 0.2]])
-    // Of rank 2, and with a pivot that rounding made negative.
+    // Rank 2, and with a pivot that rounding made negative.
     var matrix = tall * tall.transpose
     matrix[0, 0] = -1e-17
     #expect(matrix.lowerCholesky == nil)

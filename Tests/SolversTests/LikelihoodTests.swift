@@ -112,7 +112,7 @@ import Testing
     let sampler = sampler(family, mixture)
     let points = points(mixture, count: 1200)
     let exact = try exactLogDensity(points, sampler, at: Self.epsilon)
-    // Of 16 normal estimates the error in standard errors has Student's law with 15 degrees of freedom, 0.9 % of it
+    // The error of 16 normal estimates, in standard errors, has Student's law with 15 degrees of freedom, 0.9 % of it
     // beyond 3 (of 4 probes: 5.8 %). Estimates are not normal: few values of ±1 in few dimensions leave about 2 %
     // beyond, the skewed squares of Gaussian probes about 3.5 %.
     let result = try sampler.logDensities(

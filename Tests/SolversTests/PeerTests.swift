@@ -126,7 +126,7 @@ struct SolversFixture: Decodable, Sendable {
   let means: [[Double]]
   let covariances: [[[Double]]]
   let betaMin, betaMax: Double
-  /// Of each grid.
+  /// One value for each grid.
   let times: [String: [Double]]
   let start: [[Double]]
   /// Step, row, coordinate.

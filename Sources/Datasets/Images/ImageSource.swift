@@ -7,7 +7,7 @@ import Core
 /// crop begins at row ⌊u (H − h + 1)⌋ and column ⌊v (W − w + 1)⌋ of an H × W image, and is mirrored left to right if the
 /// source flips and w < ½.
 public struct ImageSource: TrainingSource {
-  /// Of the rows, not of the images stored.
+  /// The shape of the rows, not that of the images stored.
   public let shape: ImageShape
   public let flips: Bool
   private var bytes: [UInt8] = []

@@ -52,7 +52,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     // The network knows the classes that it was trained on, whatever this experiment's data has.
     let classes = file.tensors["model.class_embedding.weight"]?.shape.first
     let condition = classes.map { ConditionShape.classes($0) } ?? setting.data.conditionShape
-    // Of the same process: how it was trained matters where there is no kernel.
+    // The same process is required: how the network was trained matters where there is no kernel.
     let training = try root.section("training", "")
     let objective = try ObjectiveRecipe(training, setting.catalogue)
     let dropout = try training.number("condition_dropout", default: 0, "")
