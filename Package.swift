@@ -60,7 +60,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Processes", "Core", "CKernels"]),
+    floor("Evaluation", on: ["Core", "CKernels"]),
     floor(
       "Experiments",
       on: [
