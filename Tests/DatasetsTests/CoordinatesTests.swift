@@ -39,7 +39,7 @@ private func meanSquare(_ values: [Double]) -> Double { mean(values.map { $0 * $
 
   static let maps: [any Coordinates] = {
     let standardise = Standardise(means: [1, 1000, 2e-3], deviations: [2, 0.5, 1e-3])
-    let logarithms = Standardise(means: [0, 6.9, -6.9], deviations: [1, 5e-4, 0.3])
+    let logarithms = Standardise(means: [0, 6.9078, -6.9], deviations: [1, 5e-4, 0.3])
     return [
       Logarithm(), standardise, Dequantise(Quantisation(levels: 5)), Chain([Logarithm(), logarithms], dimension: 3),
       Chain([standardise, Standardise(means: [1, 2, 3], deviations: [0.1, 7, 2])], dimension: 3),
