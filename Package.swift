@@ -23,7 +23,8 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
   .testTarget(name: name, dependencies: targets, resources: resources)
 }
 
-/// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that changed.
+/// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that
+/// changed.
 let floors = [
   "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
   "Processes", "Core",

@@ -4,8 +4,8 @@
 
     Tests/same_bytes.py --old OLD/score-sde --new .build/release/score-sde [--configs vp-moons edm-digits]
 
-Compared are the samples, the training's losses, the losses by time, the solvers' costs and metrics, the trajectories, and
-the weights of the checkpoint; times in seconds are left out. Prints a table, and exits 1 where anything differs.
+Compared are the samples, the training's losses, the losses by time, the solvers' costs and metrics, the trajectories,
+and the weights of the checkpoint; times in seconds are left out. Prints a table, and exits 1 where anything differs.
 """
 import argparse
 import csv

@@ -24,8 +24,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 
-# Case -> (unit, peers). `-columns` stores one sample a column: less natural to write, but their fastest. `-single` runs on
-# one thread, where SciPy was the faster.
+# Case -> (unit, peers). `-columns` stores one sample a column: less natural to write, but their fastest. `-single` runs
+# on one thread, where SciPy was the faster.
 CASES = {
     "train-128": ("training step", ["torch"]),
     "train-256": ("training step", ["torch"]),

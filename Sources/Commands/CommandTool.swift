@@ -4,14 +4,15 @@ import Core
 import Experiments
 import Synchronization
 
-/// The command line over any catalogue: a package that adds kinds or commands of its own has this as its whole main file.
+/// The command line over any catalogue: a package that adds kinds or commands of its own has this as its whole main
+/// file.
 ///
 ///     var catalogue = Catalogue.standard
 ///     catalogue.processes.add(Kind("mine", "my SDE") { options, _ in MySDE() })
 ///     CommandTool.main(catalogue, commands: [MyCommand.self])
 ///
-/// A command is a `ParsableCommand`. It takes its config by an option group of type `ConfigArguments`, and runs its body
-/// within `reportingErrors`.
+/// A command is a `ParsableCommand`. It takes its config by an option group of type `ConfigArguments`, and runs its
+/// body within `reportingErrors`.
 public enum CommandTool {
   private struct State: Sendable {
     var catalogue = Catalogue.standard

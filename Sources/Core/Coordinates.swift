@@ -11,8 +11,8 @@ public protocol Coordinates: Sendable {
   /// - Parameters:
   ///   - x: data, rows × dimension.
   ///   - y: their coordinates, rows × `dimension(of: dimension)`.
-  ///   - stream: what a map that draws (dequantisation) draws from, keyed by row and step; nil: it draws nothing, as for
-  ///     states of a process, which are no data.
+  ///   - stream: what a map that draws (dequantisation) draws from, keyed by row and step; nil: it draws nothing, as
+  ///     for states of a process, which are no data.
   ///   - step: the step of the stream: rows that are drawn again and again get new numbers.
   /// - Throws: `InputError` with the row (from 1) for data that has no coordinates.
   func encode(_ x: Rows, into y: Rows, from stream: NoiseStream?, step: Int) throws

@@ -3,8 +3,8 @@ import Core
 import Glibc
 
 extension Checksum {
-  /// The checksum of the names, sizes and contents of files. Where they have more than 64 MB together, the times of their
-  /// last change stand for the contents, as reading them would take longer than a check of a config should.
+  /// The checksum of the names, sizes and contents of files. Where they have more than 64 MB together, the times of
+  /// their last change stand for the contents, as reading them would take longer than a check of a config should.
   static func text(of files: [(name: String, path: String)]) throws -> String {
     var checksum = Checksum()
     let states = try files.map { try FileBytes.state(of: $0.path) }

@@ -15,7 +15,8 @@ public protocol TrainingSource: Sendable {
   func copy(_ index: Int, variation: Variation, into row: UnsafeMutablePointer<Double>)
 }
 
-/// What makes a row of a training step another one than the row of the same item elsewhere: random crops, flips and noise.
+/// What makes a row of a training step another one than the row of the same item elsewhere: random crops, flips and
+/// noise.
 public struct Variation: Sendable {
   /// Three uniforms in [0, 1), for crops and flips.
   public let uniforms: SIMD3<Double>

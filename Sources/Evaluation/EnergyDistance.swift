@@ -2,8 +2,8 @@
 import CKernels
 import Core
 
-/// The energy distance 2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖ (Székely and Rizzo 2013), unbiased: pairs of a row with itself are
-/// left out, so that it may fall slightly below 0.
+/// The energy distance 2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖ (Székely and Rizzo 2013), unbiased: pairs of a row with
+/// itself are left out, so that it may fall slightly below 0.
 public struct EnergyDistance: Metric {
   public init() {}
 

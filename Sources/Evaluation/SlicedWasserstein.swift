@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// The sliced Wasserstein distance of order 2: √(mean over random directions u of ∫₀¹ (F⁻¹(q) − G⁻¹(q))² dq), with F and G
-/// the empirical laws of ⟨u, x⟩ (Rabin et al. 2011). Biased upwards for finite counts.
+/// The sliced Wasserstein distance of order 2: √(mean over random directions u of ∫₀¹ (F⁻¹(q) − G⁻¹(q))² dq), with F
+/// and G the empirical laws of ⟨u, x⟩ (Rabin et al. 2011). Biased upwards for finite counts.
 public struct SlicedWasserstein: Metric {
   public let projections: Int
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-// The heap's functions, defined in the program of the tests: the dynamic linker takes these in place of glibc's for every
-// library too. Each counts, and goes on to glibc's own under its other name.
+// The heap's functions, defined in the program of the tests: the dynamic linker takes these in place of glibc's for
+// every library too. Each counts, and goes on to glibc's own under its other name.
 #define _GNU_SOURCE
 #include "allocation_counter.h"
 

@@ -83,7 +83,8 @@ import Testing
     let mmd = try MaximumMeanDiscrepancy().evaluate(Comparison(samples: x, heldOut: y, seed: 1, threads: 2))
     let sliced = try SlicedWasserstein().evaluate(Comparison(samples: x, heldOut: y, seed: 1, threads: 2))
     if shift == 0 {
-      // The unbiased estimates have standard deviations of order 1/n = 5e-4 times the scale of distances, here about 1.8.
+      // The unbiased estimates have standard deviations of order 1/n = 5e-4 times the scale of distances, here about
+      // 1.8.
       #expect(abs(energy) < 5e-3 && abs(mmd) < 5e-3)
       // Each quantile has deviation of order 1/√n = 0.02 to 0.05.
       #expect(sliced < 0.1)

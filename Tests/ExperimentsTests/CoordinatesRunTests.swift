@@ -176,8 +176,8 @@ import Testing
       let bits = (0..<16).map { table.values[$0, 2] }
       let mean = bits.reduce(0, +) / 16
       for value in bits { #expect(value.isFinite) }
-      // A uniform law takes log₂ 17 = 4.1 bits; one normal law for all pixels 4.6. A network that has begun to learn takes
-      // less than these, and the entropy of the digits is above 1.
+      // A uniform law takes log₂ 17 = 4.1 bits; one normal law for all pixels 4.6. A network that has begun to learn
+      // takes less than these, and the entropy of the digits is above 1.
       #expect(mean > 1 && mean < 4.5)
     }
   }

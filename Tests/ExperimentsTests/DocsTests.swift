@@ -64,7 +64,8 @@ import Testing
     let code = file.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("//") }
     #expect(shown == code.joined(separator: "\n").trimmingCharacters(in: .newlines))
     // "… and the functions sqrt, exp, … and pow."
-    let listed = text.components(separatedBy: "the functions ")[1].components(separatedBy: ".")[0]
+    let listed = text.replacing("\n", with: " ").components(separatedBy: "the functions ")[1]
+      .components(separatedBy: ".")[0]
     let names = listed.replacing(" and ", with: ", ").split(whereSeparator: { $0 == "," || $0.isWhitespace })
     #expect(Set(names.map(String.init)) == Set(Expression.functions))
     let processes = text.split(separator: "\n").filter { $0.hasPrefix("process: {") }

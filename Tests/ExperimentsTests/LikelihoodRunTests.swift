@@ -77,8 +77,8 @@ import Testing
         _ = try experiment.decode(PointFiles(input: codes, output: back))
         let rows = table(back).rows
         #expect(table(back).header == ["x0", "x1"] && rows.count == heldOut.count)
-        // A network that has hardly learned shrinks points by up to e^{∫β/2} = e⁵ = 150, by which the way back stretches the
-        // errors of some hundred steps at tolerance 1e-7, and the rounding of floats, 6e-8.
+        // A network that has hardly learned shrinks points by up to e^{∫β/2} = e⁵ = 150, by which the way back
+        // stretches the errors of some hundred steps at tolerance 1e-7, and the rounding of floats, 6e-8.
         for i in rows.indices { for j in 0..<2 { #expect(abs(rows[i][j] - heldOut[i, j]) < 1e-3) } }
 
         _ = try experiment.interpolate(

@@ -36,9 +36,9 @@ import Testing
     }
   }
 
-  /// How far 60 steps may end from the exact path, for data of deviation 1: about twice the worst of the three processes. A
-  /// method of strong order 1 has an error of some 0.15, one of order 1.5 a tenth of it; Euler's in t is 0.1 where σ
-  /// explodes. All others follow the flow to 0.01.
+  /// How far 60 steps may end from the exact path, for data of deviation 1: about twice the worst of the three
+  /// processes. A method of strong order 1 has an error of some 0.15, one of order 1.5 a tenth of it; Euler's in t is
+  /// 0.1 where σ explodes. All others follow the flow to 0.01.
   private static let pathErrors = [
     "euler-maruyama": 0.35, "reverse-diffusion": 0.35, "ancestral": 0.25, "stochastic-heun": 0.2,
     "dpm-solver++-2m-sde": 0.2, "dpm-solver++-3m-sde": 0.2, "sra1": 0.04, "shark": 0.04, "jm": 0.04, "adaptive": 0.1,
@@ -67,7 +67,8 @@ import Testing
     #expect(Catalogue.standard.solvers.names.allSatisfy { kind in rows.values.contains { $0["kind"] == kind } })
     for (name, row) in rows {
       let distance = try #require(Double(row["energy_distance"] ?? ""), "\(name)")
-      // 300 against 300 points of deviation 1 differ by some 0.01; Langevin dynamics alone mixes slowly between components.
+      // 300 against 300 points of deviation 1 differ by some 0.01; Langevin dynamics alone mixes slowly between
+      // components.
       #expect(distance < (name == "al" ? 0.5 : 0.1), "\(name): \(distance)")
       let error = Double(row["path_error"] ?? "")
       if ["pc", "mala", "al", "sscs"].contains(name) {

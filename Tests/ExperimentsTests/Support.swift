@@ -37,7 +37,8 @@ func plan(_ text: String, overrides: [String] = [], path: String = "test.yaml") 
 
 func contents(_ path: String) -> String { (try? String(contentsOfFile: path, encoding: .utf8)) ?? "" }
 
-/// An experiment that keeps its trained networks within its results folder, so that no test finds what another has trained.
+/// An experiment that keeps its trained networks within its results folder, so that no test finds what another has
+/// trained.
 func makeExperiment(
   _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String, store: String? = nil, threads: Int? = nil,
   quiet: Bool = true

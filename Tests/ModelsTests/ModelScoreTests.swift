@@ -9,7 +9,8 @@ import Tensors
 import TestSupport
 import Testing
 
-/// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label alone.
+/// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label
+/// alone.
 private struct GaussianOracle: Network {
   let dimension = 2
   let layout: ParameterLayout = {

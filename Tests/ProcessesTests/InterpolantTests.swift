@@ -29,7 +29,8 @@ import Testing
     for t in [0.003, 0.1, 0.41, 0.77, 0.95] {
       let (low, here, high) = (kernel.moments(at: t - h), kernel.moments(at: t), kernel.moments(at: t + h))
       let (a, g) = (process.driftRate(at: t), process.diffusion(at: t))
-      // Central differences: h² of third derivatives up to 1e4, rounding 1e-16/h; 1e-5 where a table's second derivative jumps.
+      // Central differences: h² of third derivatives up to 1e4, rounding 1e-16/h; 1e-5 where a table's second
+      // derivative jumps.
       let tolerance = name == "table" ? 1e-5 : 1e-7
       #expect(abs((high.scale - low.scale) / (2 * h) - a * here.scale) < tolerance)
       #expect(abs((high.variance - low.variance) / (2 * h) - 2 * a * here.variance - g * g) < tolerance * (1 + g * g))

@@ -87,8 +87,8 @@ struct Evaluation {
   }
 
   static func compare(_ found: Evaluation, _ c: MixtureCase, smallest: GaussianMixture?) {
-    // The precision's largest eigenvalue: a score and its derivative are sums of terms P (x − μ) and P, with rounding of
-    // 1e-16 of these, and of exponents e up to 2,000 whose rounding shows in the posteriors as 1e-16 e.
+    // The precision's largest eigenvalue: a score and its derivative are sums of terms P (x − μ) and P, with rounding
+    // of 1e-16 of these, and of exponents e up to 2,000 whose rounding shows in the posteriors as 1e-16 e.
     let d = c.means[0].count
     var least = Double.infinity
     for m in c.covariances {

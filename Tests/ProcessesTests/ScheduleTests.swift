@@ -139,8 +139,8 @@ import Testing
     }
   }
 
-  /// Song et al. 2021, appendix B: DDPM's 1,000 levels are those of β from 0.1 to 20, to O(1/N); and of its own levels a discrete
-  /// model makes itself.
+  /// Song et al. 2021, appendix B: DDPM's 1,000 levels are those of β from 0.1 to 20, to O(1/N); and of its own levels
+  /// a discrete model makes itself.
   @Test func discreteModelsComeBack() throws {
     let ddpm = try DiscreteBeta.linear(1e-4, 0.02, levels: 1000)
     let ours = DiscreteBeta(of: LinearBeta(), levels: 1000)

@@ -104,7 +104,8 @@ private struct Bare: SDE {
       let length = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let direction = raw.map { $0 / length }
       let expected = zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
-      // Differences of losses of order 1, known to 1e-7 of themselves, over 2 · 0.01: 1e-5; and h² of the third derivative.
+      // Differences of losses of order 1, known to 1e-7 of themselves, over 2 · 0.01: 1e-5; and h² of the third
+      // derivative.
       let h = 0.01
       func shifted(_ sign: Double) throws -> Double {
         try Self.loss(objective, zip(start, direction).map { $0 + Float(sign * h * $1) }).value

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// y = x + δ (u − ½) with a uniform u: data of a few levels, δ apart, fill the intervals around them, so that they have a
-/// density (Theis et al. 2016, section 3.1).
+/// y = x + δ (u − ½) with a uniform u: data of a few levels, δ apart, fill the intervals around them, so that they have
+/// a density (Theis et al. 2016, section 3.1).
 ///
-/// Every row of every training step has a u of its own. The way back is the identity: samples are not rounded to levels.
+/// Every row of every training step has a u of its own. The way back is the identity: samples are not rounded to
+/// levels.
 public struct Dequantise: ElementwiseCoordinates {
   private let quantisation: Quantisation
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// The fitted numbers of a chain of maps as a text: a line for each map, numbers between blanks, in the shortest decimals
-/// that read back exactly.
+/// The fitted numbers of a chain of maps as a text: a line for each map, numbers between blanks, in the shortest
+/// decimals that read back exactly.
 public enum FittedNumbers {
   public static func text(of maps: [[Double]]) -> String {
     maps.map { $0.map(\.description).joined(separator: " ") + "\n" }.joined()

@@ -9,7 +9,8 @@ struct IDXFile {
   let sizes: [Int]
 
   /// Reads the header, and counts the values.
-  /// - Throws: `InputError` for another format, another number of dimensions, sizes of 0, or too few or too many values.
+  /// - Throws: `InputError` for another format, another number of dimensions, sizes of 0, or too few or too many
+  ///   values.
   init(path: String, dimensions: ClosedRange<Int>) throws {
     self.path = path
     _ = try FileBytes.state(of: path)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// Images of an IDX file, as MNIST's: count × height × width, or count × height × width × channels with 1 or 3 channels.
+/// Images of an IDX file, as MNIST's: count × height × width, or count × height × width × channels with 1 or 3
+/// channels.
 ///
 /// Image i is held out when i mod 6 = 5 (of fewer than 6, the last), unless there is a file of held-out images.
 public struct IDXImages: DataSource {

@@ -2,8 +2,8 @@
 import Core
 import Foundation
 
-/// The PNG files of a folder and of those in it, sorted by path, without hidden ones. File i is held out when i mod 6 = 5;
-/// of fewer than 6, the last.
+/// The PNG files of a folder and of those in it, sorted by path, without hidden ones. File i is held out when i mod 6 =
+/// 5; of fewer than 6, the last.
 ///
 /// Images larger than the rows are cropped: at random in training, once and for all, without flips, in
 /// `Dataset.training` and `Dataset.heldOut`. If all have the rows' size, those are the images themselves.

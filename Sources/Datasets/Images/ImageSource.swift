@@ -3,9 +3,9 @@ import Core
 
 /// Images of one size, or larger ones to be cropped to it, stored as bytes v and read as v/127.5 − 1.
 ///
-/// As a `TrainingSource`, an item is an image and its row a random crop: with the uniforms (u, v, w) of a variation, the
-/// crop begins at row ⌊u (H − h + 1)⌋ and column ⌊v (W − w + 1)⌋ of an H × W image, and is mirrored left to right if the
-/// source flips and w < ½.
+/// As a `TrainingSource`, an item is an image and its row a random crop: with the uniforms (u, v, w) of a variation,
+/// the crop begins at row ⌊u (H − h + 1)⌋ and column ⌊v (W − w + 1)⌋ of an H × W image, and is mirrored left to right
+/// if the source flips and w < ½.
 public struct ImageSource: TrainingSource {
   /// The shape of the rows, not that of the images stored.
   public let shape: ImageShape
@@ -69,8 +69,8 @@ public struct ImageSource: TrainingSource {
     write(index, at: places, mirrored: flips && places.z < 0.5, levels: exactLevels, into: row)
   }
 
-  /// `count` crops, not mirrored: the k-th is of image k mod n, at uniforms of row k of the stream. Images that have the
-  /// rows' own shape are their only crop.
+  /// `count` crops, not mirrored: the k-th is of image k mod n, at uniforms of row k of the stream. Images that have
+  /// the rows' own shape are their only crop.
   public func crops(_ count: Int, from stream: NoiseStream) -> Batch {
     precondition(!images.isEmpty || count == 0, "crops of no images")
     let places = stream.uniforms(count: count, dimension: 2)

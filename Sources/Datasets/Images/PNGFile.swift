@@ -4,8 +4,8 @@ import Core
 
 /// A PNG file of any type, read by libpng as 8-bit sRGB or gray.
 ///
-/// What is transparent is composed on white; 16-bit values without a gamma are taken as sRGB; gray is the luminance that
-/// libpng computes in linear light.
+/// What is transparent is composed on white; 16-bit values without a gamma are taken as sRGB; gray is the luminance
+/// that libpng computes in linear light.
 struct PNGFile {
   let path: String
   let width, height: Int

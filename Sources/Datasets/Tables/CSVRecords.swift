@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// The records of a CSV file (RFC 4180), one after the other: fields between commas, trimmed of blanks; a field in quotes
-/// may hold commas, line ends and doubled quotes. Empty lines are left out.
+/// The records of a CSV file (RFC 4180), one after the other: fields between commas, trimmed of blanks; a field in
+/// quotes may hold commas, line ends and doubled quotes. Empty lines are left out.
 struct CSVRecords {
   struct Record {
     let fields: [String]

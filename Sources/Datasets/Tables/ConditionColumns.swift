@@ -15,8 +15,8 @@ public enum ConditionColumns: Sendable, Equatable {
   static let largestClass = 999_999
 
   /// Reads a table whose other columns are the data.
-  /// - Throws: `InputError` at file and line for what the table does not have, for classes that are no whole numbers from
-  ///   0 to 999,999, and where no column is left for the data.
+  /// - Throws: `InputError` at file and line for what the table does not have, for classes that are no whole numbers
+  ///   from 0 to 999,999, and where no column is left for the data.
   func read(_ path: String) throws -> (data: Batch, conditions: Conditions, shape: ConditionShape, fingerprint: String)
   {
     let table = try NumericTable(reading: path, texts: texts)

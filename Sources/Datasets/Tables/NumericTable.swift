@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// A table from a CSV file (RFC 4180), plain or gzipped. Its columns hold finite numbers, except for those that are asked
-/// for as text. A first line with anything but numbers outside the text columns is the header.
+/// A table from a CSV file (RFC 4180), plain or gzipped. Its columns hold finite numbers, except for those that are
+/// asked for as text. A first line with anything but numbers outside the text columns is the header.
 public struct NumericTable: Sendable {
   public let header: [String]?
   /// The columns of numbers: rows × (columns of the file − text columns).

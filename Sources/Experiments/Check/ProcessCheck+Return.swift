@@ -30,7 +30,8 @@ extension ProcessCheck {
         + String(format: "%.2g", own / scale))
   }
 
-  /// An exact score, and two sets of data of its law: to compare samples with, and as many fresh data as there are samples.
+  /// An exact score, and two sets of data of its law: to compare samples with, and as many fresh data as there are
+  /// samples.
   private func target(_ data: Batch) -> (score: any Score, heldOut: Batch, fresh: Batch)? {
     if let score = source.law.flatMap({ prepared.exactScore(of: $0) }) { return (score, dataset.heldOut, data) }
     // The law of the training set: each of its rows as likely.

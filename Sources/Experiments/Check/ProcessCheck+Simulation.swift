@@ -14,7 +14,8 @@ extension ProcessCheck {
     return states
   }
 
-  /// How a mean and a variance of n standardised values may differ from 0 and 1: 4 standard errors, and what a step does.
+  /// How a mean and a variance of n standardised values may differ from 0 and 1: 4 standard errors, and what a step
+  /// does.
   private func allowed(_ standardError: Double) -> Double { 4 * standardError + 20 / Double(steps) }
 
   func simulationAgainstKernel(_ data: Batch, _ ends: Batch) -> [Finding] {

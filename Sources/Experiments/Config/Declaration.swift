@@ -36,7 +36,8 @@ public struct NumberRange: Sendable {
   }
 }
 
-/// The shortest decimal that reads back as the same double, with a point, so that every YAML reader takes it for a number.
+/// The shortest decimal that reads back as the same double, with a point, so that every YAML reader takes it for a
+/// number.
 public func written(_ value: Double) -> String {
   if value == value.rounded(), abs(value) < 1e15 { return String(Int(value)) }
   let text = value.description

@@ -26,8 +26,8 @@ extension Options {
     return values
   }
 
-  /// A list of options that are each of a kind: mappings with `kind`, or bare names. The resolved config has it where it
-  /// is given.
+  /// A list of options that are each of a kind: mappings with `kind`, or bare names. The resolved config has it where
+  /// it is given.
   public func kinds<Value>(
     _ key: String, of kinds: Kinds<Value>, in catalogue: Catalogue, _ about: String
   ) throws -> [Value] {

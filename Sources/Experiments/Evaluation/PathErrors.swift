@@ -5,9 +5,9 @@ import Processes
 import Scores
 import Solvers
 
-/// How far solvers end from the exact solution of their own problem: the probability flow from the same prior draws, or the
-/// reverse SDE from the same prior draws on the same Brownian paths. The difference is the solver's alone; sampling error,
-/// which all metrics between samples and data have, is not in it.
+/// How far solvers end from the exact solution of their own problem: the probability flow from the same prior draws, or
+/// the reverse SDE from the same prior draws on the same Brownian paths. The difference is the solver's alone; sampling
+/// error, which all metrics between samples and data have, is not in it.
 ///
 /// The exact solutions are `ReferenceSolver`'s, the reverse SDE's with 4,096 steps, 1,024 where the score is learned.
 final class PathErrors {

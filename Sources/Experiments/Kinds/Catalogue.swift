@@ -29,11 +29,10 @@ public struct Catalogue: Sendable {
 
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
-    data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules, scores: standardScores,
-    networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]), integrators: standardIntegrators,
-    solvers: standardSolvers,
-    predictors: standardPredictors, correctors: standardCorrectors, grids: standardGrids,
-    metrics: standardMetrics)
+    data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules,
+    scores: standardScores, networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]),
+    integrators: standardIntegrators, solvers: standardSolvers, predictors: standardPredictors,
+    correctors: standardCorrectors, grids: standardGrids, metrics: standardMetrics)
 
   /// What `sampling.solvers` may name: every predictor in a loop of steps, and the solvers that are more than that.
   var allSolvers: Kinds<any Solver> {

@@ -93,7 +93,8 @@ public struct Listing {
     func table(_ options: [Declaration]) -> String {
       if options.isEmpty { return "" }
       let rows = options.map { option in
-        "| `\(option.key)` | \(option.defaultText.map { "`\($0)`" } ?? "required") | \(option.allowed) | \(option.about) |"
+        let usual = option.defaultText.map { "`\($0)`" } ?? "required"
+        return "| `\(option.key)` | \(usual) | \(option.allowed) | \(option.about) |"
       }
       return "| key | default | allowed | meaning |\n|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n\n"
     }
@@ -101,7 +102,7 @@ public struct Listing {
     for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
-        text += "**`\(kind.name)`**: \(kind.about)\n\n" + table(kind.options)
+        text += "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120) + "\n\n" + table(kind.options)
       }
     }
     for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }
@@ -110,6 +111,19 @@ public struct Listing {
 }
 
 extension String {
+  /// Broken at spaces into lines of up to `width` characters.
+  fileprivate func wrapped(at width: Int) -> String {
+    var lines: [String] = []
+    for word in split(separator: " ") {
+      if let last = lines.last, last.count + 1 + word.count <= width {
+        lines[lines.count - 1] += " " + word
+      } else {
+        lines.append(String(word))
+      }
+    }
+    return lines.joined(separator: "\n")
+  }
+
   fileprivate func trimmingTrailingNewlines() -> String {
     var text = self
     while text.last == "\n" { text.removeLast() }

@@ -44,8 +44,8 @@ struct OpenedPoints {
 
 extension Experiment {
   /// Points, and the trained or exact score at them.
-  /// - Parameter areStates: whether they are states of the process, which may be wider than the data, and to which a map
-  ///   that draws adds nothing.
+  /// - Parameter areStates: whether they are states of the process, which may be wider than the data, and to which a
+  ///   map that draws adds nothing.
   func open(_ files: PointFiles, areStates: Bool = false) throws -> OpenedPoints {
     try files.requireWritable()
     // A wrong file is told before any data is made.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A CSV table (RFC 4180) with a header row: fields that hold a comma, a quote or a line end are quoted, numbers are the
-/// shortest decimals that read back exactly.
+/// A CSV table (RFC 4180) with a header row: fields that hold a comma, a quote or a line end are quoted, numbers are
+/// the shortest decimals that read back exactly.
 struct CSVText {
   private(set) var text: String
   private let columns: Int

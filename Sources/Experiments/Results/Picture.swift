@@ -44,8 +44,8 @@ struct PictureError: Error, CustomStringConvertible {
 }
 
 extension Picture {
-  /// The first images of a batch, up to 10 × 10, with values in [−1, 1] clipped to black and white, enlarged to about 600
-  /// pixels.
+  /// The first images of a batch, up to 10 × 10, with values in [−1, 1] clipped to black and white, enlarged to about
+  /// 600 pixels.
   /// - Parameter columns: default: as many as rows, up to 10.
   static func grid(_ batch: Batch, shape: ImageShape, columns given: Int? = nil) -> Picture {
     let columns = given ?? min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))

@@ -4,8 +4,8 @@ import Datasets
 import Foundation
 
 extension Trajectories {
-  /// Moments for pictures, scaled down to the data's root mean square where theirs is larger, as early states are noise of
-  /// any size.
+  /// Moments for pictures, scaled down to the data's root mean square where theirs is larger, as early states are noise
+  /// of any size.
   private func frame(at share: Double, like data: Batch) -> Batch {
     func size(_ batch: Batch) -> Double {
       (batch.values.reduce(0) { $0 + $1 * $1 } / Double(max(1, batch.values.count))).squareRoot()

@@ -7,8 +7,8 @@ import Processes
 import Scores
 import Training
 
-/// How a network learns the score of a process: in coordinates in which the process is linear, where there are such, with a
-/// kernel or on simulated paths.
+/// How a network learns the score of a process: in coordinates in which the process is linear, where there are such,
+/// with a kernel or on simulated paths.
 struct LearningProblem {
   /// The process that a network sees.
   let process: PreparedProcess
@@ -33,7 +33,8 @@ struct LearningProblem {
   /// Whether the noise of a state at each time is known without simulation.
   var hasKernel: Bool { kernel != nil }
 
-  /// Whether another problem's data are noised in the same way: equal kernels, to what an integrated one may be wrong by.
+  /// Whether another problem's data are noised in the same way: equal kernels, to what an integrated one may be wrong
+  /// by.
   func perturbs(as other: LearningProblem) -> Bool {
     guard let a = process.kernel, let b = other.process.kernel, (coordinates == nil) == (other.coordinates == nil),
       a.blocks == b.blocks, process.duration == other.process.duration

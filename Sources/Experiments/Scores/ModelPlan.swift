@@ -92,7 +92,8 @@ public struct ModelPlan: Sendable {
         + coordinatesText
         + options.resolvedYAML(only: ["process", "score", "training"])
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
-        + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? ""))
+        + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
+        + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
     let path = options.source?.path ?? ""
     reread = { Self.identity(rereading: $0, path: path, catalogue) }
   }
@@ -120,15 +121,26 @@ public struct ModelPlan: Sendable {
   }
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
-    func isChecksum(_ line: Substring) -> Bool { line.hasPrefix("fingerprint: ") || line.hasPrefix("pretrained: ") }
+    func isChecksum(_ line: Substring) -> Bool {
+      ["fingerprint: ", "pretrained: ", "parameters: "].contains { line.hasPrefix($0) }
+    }
     func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
     let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")
     guard let source = try? ConfigSource(text: config, path: path),
       let plan = try? ModelPlan(Options(source.root, path: "", source: source), catalogue)
     else { return nil }
-    // The files may have changed since then: their checksums are those of the text.
-    let all = lines(plan.identity.text).filter { !isChecksum($0) } + lines(text).filter(isChecksum)
+    // The files and the network's code may have changed since then: their checksums are those of the text.
+    var all = lines(plan.identity.text).filter { !isChecksum($0) } + lines(text).filter(isChecksum)
+    // Older programs wrote no checksum of the parameters, whose names and shapes are compared when they are read.
+    if !all.contains(where: { $0.hasPrefix("parameters: ") }) {
+      all += lines(plan.identity.text).filter { $0.hasPrefix("parameters: ") }
+    }
     return TrainingIdentity(all.joined(separator: "\n") + "\n")
+  }
+
+  /// Of the names and shapes of the parameters: a network's code may change while its options stay.
+  private static func checksum(of layout: ParameterLayout) -> String {
+    Checksum.text(of: layout.entries.flatMap(\.parts).map { "\($0.name) \($0.shape)" }.joined(separator: "\n"))
   }
 
   /// What the score can be told of each row; nil where that is known only after it has been read.

@@ -59,8 +59,8 @@ extension Experiment {
     }
   }
 
-  /// The data as a model sees them, in coordinates where the config has such, and the score that samples are drawn with:
-  /// for commands of a package's own.
+  /// The data as a model sees them, in coordinates where the config has such, and the score that samples are drawn
+  /// with: for commands of a package's own.
   /// - Throws: `InputError` where the score has a network that nobody has trained yet.
   public func open() throws -> (dataset: Dataset, score: any Score) {
     let data = try loadData()

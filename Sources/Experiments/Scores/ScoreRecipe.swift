@@ -6,8 +6,8 @@ import Scores
 
 /// How an experiment gets its score: what `score` of a config decodes to.
 ///
-/// A package adds recipes of its own as kinds of `Catalogue.scores`. One that wraps others decodes them as kinds too, hands
-/// on their `network`, and resolves them in the setting that it is given.
+/// A package adds recipes of its own as kinds of `Catalogue.scores`. One that wraps others decodes them as kinds too,
+/// hands on their `network`, and resolves them in the setting that it is given.
 public protocol ScoreRecipe: Sendable {
   /// What the score will offer.
   var traits: ScoreTraits { get }
@@ -15,8 +15,8 @@ public protocol ScoreRecipe: Sendable {
   /// The network that the experiment trains, or that comes with weights of its own; nil where the score has none.
   var network: NetworkScoreRecipe? { get }
 
-  /// What the score can be told of each row; nil where that is known only after the score is resolved, or where `network`
-  /// says it.
+  /// What the score can be told of each row; nil where that is known only after the score is resolved, or where
+  /// `network` says it.
   var conditionShape: ConditionShape? { get }
 
   /// Whether the score is finite at times at which the process has no noise yet.
@@ -26,7 +26,8 @@ public protocol ScoreRecipe: Sendable {
   /// they are fitted to the data of the experiment.
   func fittedCoordinates() throws -> [[Double]]?
 
-  /// - Throws: `InputError` without a location for a process or data that the score is not made for. Nothing is loaded yet.
+  /// - Throws: `InputError` without a location for a process or data that the score is not made for. Nothing is loaded
+  ///   yet.
   func check(_ process: PreparedProcess, _ data: any DataSource) throws
 
   /// Makes the score.

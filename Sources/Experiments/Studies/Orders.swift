@@ -36,12 +36,12 @@ struct OrderTable {
 }
 
 extension Experiment {
-  /// How many first steps are exact in the second measurement of a method of the flow: as many as a multistep method looks
-  /// back.
+  /// How many first steps are exact in the second measurement of a method of the flow: as many as a multistep method
+  /// looks back.
   private static let exactSteps = 3
 
-  /// Measures the order of every solver of the config that is a plain loop of steps, with numbers of steps of its own, and
-  /// writes a CSV file: a row for each number of steps.
+  /// Measures the order of every solver of the config that is a plain loop of steps, with numbers of steps of its own,
+  /// and writes a CSV file: a row for each number of steps.
   /// - Parameters:
   ///   - steps: at least two numbers of steps, rising.
   ///   - rows: how many rows errors are taken over; a multiple of 16.

@@ -10,7 +10,8 @@ import Training
 enum KeptTraining {
   /// The network that is asked for.
   case finished(TrainingState, ModelStore.Entry)
-  /// A training that can go on, with its log, and with the number of steps that it was asked for where that was another.
+  /// A training that can go on, with its log, and with the number of steps that it was asked for where that was
+  /// another.
   case begun(TrainingState, log: String, stepsBefore: Int?)
   /// Nothing to go on from. `stepsBefore`: a training that is like this one but for its number of steps.
   case nothing(stepsBefore: Int?)

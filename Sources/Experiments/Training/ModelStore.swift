@@ -5,9 +5,9 @@ import Foundation
 /// Trained networks by their identity, so that no experiment trains again what another one has trained already, and a
 /// changed option destroys nothing.
 ///
-/// A training whose identity without its number of steps has the checksum F is kept as `F-STEPS.safetensors`, with its log
-/// `F-STEPS.csv`; one that was stopped as `F-STEPS.unfinished.safetensors`. `F.txt` tells what F stands for. Several
-/// programs may write the same network at once: each file is there as a whole or not at all.
+/// A training whose identity without its number of steps has the checksum F is kept as `F-STEPS.safetensors`, with its
+/// log `F-STEPS.csv`; one that was stopped as `F-STEPS.unfinished.safetensors`. `F.txt` tells what F stands for.
+/// Several programs may write the same network at once: each file is there as a whole or not at all.
 public struct ModelStore: Sendable {
   public let folder: String
 
@@ -76,8 +76,8 @@ public struct ModelStore: Sendable {
     if FileManager.default.fileExists(atPath: other.log) { try AtomicFile.write(other.logText, to: entry.log) }
   }
 
-  /// Gives a file another name, which takes the place of whatever had it: as a hard link, or as a copy where there can be
-  /// none.
+  /// Gives a file another name, which takes the place of whatever had it: as a hard link, or as a copy where there can
+  /// be none.
   static func link(_ path: String, to other: String) throws {
     var (mine, theirs) = (stat(), stat())
     if stat(path, &mine) == 0, stat(other, &theirs) == 0, mine.st_ino == theirs.st_ino, mine.st_dev == theirs.st_dev {

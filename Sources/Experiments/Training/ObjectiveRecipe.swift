@@ -6,13 +6,13 @@ import Scores
 import Solvers
 import Training
 
-/// How to make what a training minimises: what `training.objective` decodes to. A package adds recipes of its own as kinds of
-/// `Catalogue.objectives`.
+/// How to make what a training minimises: what `training.objective` decodes to. A package adds recipes of its own as
+/// kinds of `Catalogue.objectives`.
 public struct ObjectiveRecipe: Sendable {
   /// As a config names it.
   public let name: String
-  /// Whether it asks for the process's perturbation kernel. Others learn from simulated paths of data-wide states, and a
-  /// `PilotKernel` sets their scales where the process has no kernel of scalars.
+  /// Whether it asks for the process's perturbation kernel. Others learn from simulated paths of data-wide states, and
+  /// a `PilotKernel` sets their scales where the process has no kernel of scalars.
   public let usesKernel: Bool
   /// The largest dimension that it is offered in; nil: any.
   public let largestDimension: Int?

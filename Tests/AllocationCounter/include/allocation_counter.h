@@ -2,8 +2,8 @@
 #ifndef ALLOCATION_COUNTER_H
 #define ALLOCATION_COUNTER_H
 
-/// How many blocks of memory the calling thread has asked the heap for since it began. A test that steps in steady state
-/// wants to see no difference between two calls. Always 0 under a sanitizer, which has a heap of its own.
+/// How many blocks of memory the calling thread has asked the heap for since it began. A test that steps in steady
+/// state wants to see no difference between two calls. Always 0 under a sanitizer, which has a heap of its own.
 long allocation_count(void);
 
 /// The same without the blocks that oneDNN and the libraries below it (C++, OpenMP) ask for: oneDNN does so in every

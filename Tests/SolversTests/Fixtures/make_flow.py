@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The probability flow of a Gaussian mixture under the variance-preserving process, by SciPy: writes flow.json beside itself.
+"""The probability flow of a Gaussian mixture under the VP process, by SciPy: writes flow.json beside itself.
 
 dx/dt = -beta/2 (x + score), beta = 0.1 + 19.9 t, from t = 1 to 1e-3 and back up, by solve_ivp's methods. The score is
 written from the density; every point is a system of its own.

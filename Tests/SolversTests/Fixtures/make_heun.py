@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Karras et al. 2022, algorithm 1 with sigma(t) = t and s(t) = 1, written from the paper: writes heun.json beside itself.
+"""Karras et al. 2022, algorithm 1 with sigma(t) = t and s(t) = 1, written from the paper: writes heun.json here.
 
 The denoiser is exact for a Gaussian mixture with full covariances. The time steps are those of eq. 5 with rho = 7,
 from 80 to 0.002 in 18 points and then 0; the step to 0 is Euler's.

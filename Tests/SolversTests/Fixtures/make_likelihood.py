@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Log densities of a Gaussian mixture by SciPy's solve_ivp: writes likelihood.json beside itself.
 
-The VP process with beta from 0.1 to 20. The probability-flow field of Song et al. 2021, eq. 13 is integrated with the trace
-of its Jacobian, both from closed forms of the mixture, from epsilon to 1; the density at 1 is the prior's.
+The VP process with beta from 0.1 to 20. The probability-flow field of Song et al. 2021, eq. 13 is integrated with the
+trace of its Jacobian, both from closed forms of the mixture, from epsilon to 1; the density at 1 is the prior's.
 
 Requires numpy and scipy. Run: python make_likelihood.py
 """
