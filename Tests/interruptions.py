@@ -24,6 +24,8 @@ def main():
     parser.add_argument("--program", default=".build/release/score-sde")
     parser.add_argument("--count", type=int, default=25, help="interruptions of each of the four cases")
     options = parser.parse_args()
+    # A shell's background jobs ignore SIGINT, and would hand that on to the trainings.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     delays = random.Random(1)
     failures = 0
     for name, threads, steps, extra in CASES:
