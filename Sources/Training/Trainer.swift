@@ -182,7 +182,8 @@ public struct Trainer: Sendable {
       _ rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>,
       gradients: UnsafeMutablePointer<Float>, accumulate: Bool
     ) -> Double {
-      let (plan, seed, dimension) = (trainer.plan, trainer.seed, trainer.data.dimension)
+      let (plan, seed, data) = (trainer.plan, trainer.seed, trainer.data)
+      let (dimension, count) = (data.dimension, data.count)
       tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
       tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
       // Which rows of the data, with replacement.
@@ -200,14 +201,15 @@ public struct Trainer: Sendable {
       }
       // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
       NoiseStream(seed: seed, purpose: .trainingTime).uniforms(into: offset.rows, step: step)
+      let (law, start) = (trainer.objective.times, offset.rows[0, 0])
       for i in 0..<rows.count {
-        let u = offset.rows[0, 0] + Double(rows.lowerBound + i) / Double(plan.batch)
-        times[i] = trainer.objective.times.time(atQuantile: u - u.rounded(.down))
+        let u = start + Double(rows.lowerBound + i) / Double(plan.batch)
+        times[i] = law.time(atQuantile: u - u.rounded(.down))
       }
       let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in
         for i in 0..<rows.count {
-          let item = min(Int(span.values[i] * Double(trainer.data.count)), trainer.data.count - 1)
-          trainer.data.copy(
+          let item = min(Int(span.values[i] * Double(count)), count - 1)
+          data.copy(
             item,
             variation: Variation(
               uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,

@@ -72,10 +72,10 @@ public struct DenoisingScoreMatching: Objective {
       NoiseStream(seed: seed, purpose: .trainingNoise).normals(into: z, step: shard.step)
       let input = tape.constant(rows: rows.count, columns: dimension)
       let target = tape.constant(rows: rows.count, columns: tail)
-      let scale = 1 / Double(shard.batch * tail)
+      let (scale, kernel) = (1 / Double(shard.batch * tail), model.kernel)
       for i in 0..<rows.count {
         let t = shard.times[i]
-        let moments = model.kernel.moments(at: t)
+        let moments = kernel.moments(at: t)
         noiseLevel.values[i] = Float(model.noiseLevel(moments, at: t))
         switch model.coefficients(moments) {
         case .scalar(let c): weight.values[i] = Float(scale * perturb(i, c, moments, at: t))
@@ -100,9 +100,9 @@ public struct DenoisingScoreMatching: Objective {
       (coefficients[4 * i], coefficients[4 * i + 1]) = (p.input * m, p.input * sigma)
       coefficients[4 * i + 2] = -sigma * p.skip * m / gain
       coefficients[4 * i + 3] = -(1 + moments.variance * p.skip) / gain
-      let process = objective.process
-      return gain * gain
-        * objective.weighting.factor(moments, diffusion: { process.scalarDiffusion(at: t) }, model.dataDeviation)
+      let factor = objective.weighting.factor(
+        moments, diffusion: { objective.process.scalarDiffusion(at: t) }, model.dataDeviation)
+      return gain * gain * factor
     }
 
     /// Row i's input S x_t and target R⁻¹ (z_tail − K x_t).
