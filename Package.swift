@@ -88,30 +88,38 @@ let package = Package(
 
     // Counts what a test's thread takes from the heap.
     .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+    // Compares collections of equal counts.
+    .target(name: "Pairs", path: "Tests/Pairs"),
     .target(name: "TestSupport", dependencies: ["Networks", "Tensors", "Core"], path: "Tests/Support"),
-    tests("CoreTests", on: ["Core", "CKernels"]),
-    tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL"], resources: [.copy("Fixtures")]),
+    tests("CoreTests", on: ["Core", "CKernels", "Pairs"]),
+    tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL", "Pairs"], resources: [.copy("Fixtures")]),
     tests(
-      "TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels", "TestSupport"], resources: [.copy("Fixtures")]),
+      "TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels", "TestSupport", "Pairs"],
+      resources: [.copy("Fixtures")]),
     tests(
       "NetworksTests",
-      on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport", "AllocationCounter"],
+      on: [
+        "Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport", "AllocationCounter",
+        "Pairs",
+      ],
       resources: [.copy("Fixtures")]),
     tests(
-      "ModelsTests", on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport"],
+      "ModelsTests",
+      on: ["Models", "Networks", "Tensors", "Scores", "Processes", "Core", "CGSL", "TestSupport", "Pairs"],
       resources: [.copy("Fixtures")]),
     tests(
-      "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter"],
+      "SolversTests", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL", "AllocationCounter", "Pairs"],
       resources: [.copy("Fixtures")]),
-    tests("DatasetsTests", on: ["Datasets", "Scores", "Processes", "Core", "CPNG", "CZlib"]),
+    tests("DatasetsTests", on: ["Datasets", "Scores", "Processes", "Core", "CPNG", "CZlib", "Pairs"]),
     tests(
-      "TrainingTests", on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core"]),
+      "TrainingTests",
+      on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
         "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
-        "Core", "CZlib",
+        "Core", "CZlib", "Pairs",
       ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
   ],

@@ -2,6 +2,7 @@
 @_exported import ArgumentParser
 import Core
 import Experiments
+import Glibc
 import Synchronization
 
 /// The command line over any catalogue: a package that adds kinds or commands of its own has this as its whole main
@@ -35,6 +36,11 @@ public enum CommandTool {
     StopSignals.watch()
     state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
     ScoreSDECommand.main()
+    // What `print` wrote may still be on its way.
+    if fflush(nil) != 0 {
+      report("score-sde: standard output cannot be written (\(String(cString: strerror(errno))))")
+      exit(1)
+    }
   }
 
   /// Runs one command within this process.

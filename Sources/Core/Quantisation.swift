@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import Core
 import Glibc
 
 /// The values that data can have: `levels` of them, evenly from `low` to `high`.

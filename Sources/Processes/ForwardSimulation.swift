@@ -71,6 +71,11 @@ public struct ForwardSimulation: Sendable {
     ///     y = x + h f(x) + √h G(x) z,   x ← x + ½ h (f(x) + f(y)) + √h G(x) z.
     ///
     /// One step: weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
+    /// - Parameters:
+    ///   - x: states, rows × dimension, which are carried on in place.
+    ///   - start, end: the step's times, t and t + h.
+    ///   - stream: where the normals come from, by row and step.
+    ///   - step: the step's number in the stream.
     public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {
       let (noise, drift, next) = (
         storage.noise.view(like: x), storage.drift.view(like: x), storage.next.view(like: x)

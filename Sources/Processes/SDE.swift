@@ -16,7 +16,11 @@ public protocol SDE: Sendable {
   /// T: the time at which the prior is reached.
   var duration: Double { get }
 
-  /// out += times · f(x, t)
+  /// Adds the drift, out += times · f(x, t).
+  /// - Parameters:
+  ///   - x: the states, rows × dimension.
+  ///   - times: a factor.
+  ///   - out: rows × dimension.
   func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows)
 
   /// Adds the score's part of the reverse drift, out += times · (G Gᵀ s + ∇·(G Gᵀ)).

@@ -36,6 +36,7 @@ public struct Sampler: Sendable {
   }
 
   /// The same for a process that nobody has prepared.
+  /// - Parameter process: its kernel and prior are made here.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors

@@ -48,6 +48,21 @@ public struct TrainingPlan: Sendable, Equatable {
   /// The share of rows whose condition is dropped, so that the network also learns the score without one.
   public var conditionDropout = 0.0
 
+  /// - Parameters:
+  ///   - steps: how many steps the training has.
+  ///   - batch: rows of a step, drawn with replacement.
+  ///   - learningRate: its largest value.
+  ///   - decay: how the learning rate falls.
+  ///   - warmup: steps during which it rises linearly.
+  ///   - optimiser: Adam, with or without decoupled weight decay.
+  ///   - weightDecay: λ of decoupled weight decay.
+  ///   - beta1, beta2: decay of Adam's first and second moments, in [0, 1).
+  ///   - clip: the gradient's norm is cut to this; 0 leaves it.
+  ///   - ema: d of the moving average, in [0, 1).
+  ///   - weighting: the loss's weight at each time.
+  ///   - noiseLevels: the law of the times trained on.
+  ///   - logMean, logDeviation: P_mean and P_std of log-normal noise levels.
+  ///   - epsilon: the smallest time trained on.
   public init(
     steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,
     optimiser: Optimiser = .adam, weightDecay: Double = 0, beta1: Double = 0.9, beta2: Double = 0.999,

@@ -25,5 +25,9 @@ import Testing
     // The old spelling.
     #expect(try score(["--output", "/dev/null"]) == 0)
     #expect(try score([]) == 64)
+    let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+    let listing = try start(["list"], models: folder, output: full)
+    listing.waitUntilExit()
+    #expect(listing.terminationStatus == 1)
   }
 }

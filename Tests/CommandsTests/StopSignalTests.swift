@@ -8,15 +8,19 @@ private let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLas
 private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
-/// - Parameter models: where trained networks are kept.
-func start(_ arguments: [String], models: String) throws -> Process {
+/// - Parameters:
+///   - models: where trained networks are kept.
+///   - output: takes the standard output.
+func start(
+  _ arguments: [String], models: String, output: FileHandle = .nullDevice
+) throws -> Process {
   let process = Process()
   process.environment = ProcessInfo.processInfo.environment.merging(["SCORE_SDE_MODELS": models]) { $1 }
   process.executableURL = program
   process.arguments = arguments
   process.currentDirectoryURL = repository
   process.standardError = FileHandle.nullDevice
-  process.standardOutput = FileHandle.nullDevice
+  process.standardOutput = output
   try process.run()
   return process
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Pairs
 import Testing
 
 @Suite struct CoupledPathTests {
@@ -68,7 +69,7 @@ import Testing
       #expect(abs(z[a].reduce(0, +) / n) < 5 / n.squareRoot())
       #expect(abs(z[a].reduce(0) { $0 + $1 * $1 } / n - 1) < 5 * (2 / n).squareRoot())
       for b in 0..<a {
-        #expect(abs(zip(z[a], z[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "steps \(a), \(b)")
+        #expect(abs(pairs(z[a], z[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "steps \(a), \(b)")
       }
     }
   }
@@ -127,7 +128,7 @@ import Testing
       #expect(abs(all[a].reduce(0, +) / n) < 5 / n.squareRoot())
       #expect(abs(all[a].reduce(0) { $0 + $1 * $1 } / n - 1) < 5 * (2 / n).squareRoot(), "\(a)")
       for b in 0..<a {
-        #expect(abs(zip(all[a], all[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "\(a), \(b)")
+        #expect(abs(pairs(all[a], all[b]).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot(), "\(a), \(b)")
       }
     }
   }

@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Testing
@@ -210,7 +211,7 @@ private func meanSquare(_ values: [Double]) -> Double { mean(values.map { $0 * $
     let noisy = try map.encoded(rows, from: stream, step: 0)
     // A likelihood's dequantisation draws the same numbers.
     #expect(noisy == levels.dequantised(rows, seed: 1))
-    let offsets = zip(noisy.values, rows.values).map { ($0 - $1) / levels.spacing }
+    let offsets = pairs(noisy.values, rows.values).map { ($0 - $1) / levels.spacing }
     #expect(offsets.allSatisfy { $0 >= -0.5 && $0 <= 0.5 })
     // The mean of 4000 uniforms has deviation 1/√(12 · 4000) = 0.0046, the mean square 1/√(180 · 4000) = 0.0012.
     #expect(abs(mean(offsets)) < 0.0184)
@@ -246,7 +247,7 @@ private func meanSquare(_ values: [Double]) -> Double { mean(values.map { $0 * $
     #expect(y.dimension == 12)
     let back = chain.decoded(y, dimension: 3)
     // Cube roots of cubes.
-    for (a, b) in zip(back.values, Self.rows.values) { #expect(abs(a - b) < 1e-10 * (1 + b)) }
+    for (a, b) in pairs(back.values, Self.rows.values) { #expect(abs(a - b) < 1e-10 * (1 + b)) }
     var (rows, sums) = (y, [Double](repeating: 0, count: 50))
     let isKnown = rows.withRows { rows in
       sums.withUnsafeMutableBufferPointer { chain.addLogDeterminant(rows, to: $0.baseAddress!) }

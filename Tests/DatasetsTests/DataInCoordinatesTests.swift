@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Testing
@@ -43,7 +44,7 @@ import Testing
       #expect(abs(inside[i] + determinants[i] - outside[i]) < 1e-9)
     }
     let back = data.decoded(data.seen.heldOut)
-    for (a, b) in zip(back.values, data.dataset.heldOut.values) { #expect(abs(a - b) < 1e-9) }
+    for (a, b) in pairs(back.values, data.dataset.heldOut.values) { #expect(abs(a - b) < 1e-9) }
   }
 
   @Test func theDensityOfStandardisedDataIntegratesToOne() throws {
@@ -56,7 +57,7 @@ import Testing
     let y = try data.encoded(grid)
     let law = try #require(data.law)
     let (inside, determinants) = (try logDensities(law.mixture, y), try data.logDeterminants(y))
-    let densities = zip(inside, determinants).map { exp($0 + $1) }
+    let densities = pairs(inside, determinants).map { exp($0 + $1) }
     let integral = densities.reduce(0, +) * step
     #expect(abs(integral - 1) < 1e-10)
   }
@@ -67,7 +68,7 @@ import Testing
     let data = try DataInCoordinates(source, recipes: [FixedCoordinates(Logarithm())], seed: 1)
     #expect(data.law?.isExponential == false && data.law?.mixture.means == mixture.means)
     let plain = try MixtureData(mixture, count: 30, heldOut: 10).load(seed: 1)
-    for (a, b) in zip(data.seen.training.values, plain.training.values) { #expect(abs(a - b) < 1e-14 * 10) }
+    for (a, b) in pairs(data.seen.training.values, plain.training.values) { #expect(abs(a - b) < 1e-14 * 10) }
     // Draws that may be negative have no logarithms, so the moments are not known.
     let error = #expect(throws: InputError.self) {
       try DataInCoordinates(MixtureData(mixture), recipes: [FixedCoordinates(Logarithm())], seed: 1)
@@ -100,7 +101,7 @@ import Testing
     #expect(data.seen.trainingConditions == data.dataset.trainingConditions)
     // The held-out rows are within half a spacing of their levels, and not on them.
     let back = data.decoded(data.seen.heldOut)
-    let offsets = zip(back.values, data.dataset.heldOut.values).map { abs($0 - $1) }
+    let offsets = pairs(back.values, data.dataset.heldOut.values).map { abs($0 - $1) }
     let largest = try #require(offsets.max())
     #expect(largest <= 0.0625 + 1e-12)
     #expect(largest > 0.06)

@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Testing
@@ -56,7 +57,7 @@ import Testing
 
   @Test(arguments: PlaneData.Shape.allCases) func noiseIsAddedToEveryPoint(_ shape: PlaneData.Shape) throws {
     let (clean, noisy) = (try Self.draw(shape), try Self.draw(shape, noise: 0.1))
-    let differences = zip(clean.values, noisy.values).map { $1 - $0 }
+    let differences = pairs(clean.values, noisy.values).map { $1 - $0 }
     let variance = differences.reduce(0) { $0 + $1 * $1 } / Double(differences.count)
     // The variance of 80,000 normals has the relative standard error √(2/80,000) = 0.005; 5 of them.
     #expect(abs(variance / 0.01 - 1) < 0.025)

@@ -2,6 +2,7 @@
 import Core
 import Evaluation
 import Foundation
+import Pairs
 import Testing
 
 @Suite("Metrics") struct MetricTests {
@@ -34,7 +35,7 @@ import Testing
     let (x, y) = (normals(31, 2, seed: 1), normals(40, 2, seed: 2, shift: 1))
     let median = MaximumMeanDiscrepancy.medianDistance(y)
     func kernel(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>) -> Double {
-      let d = zip(a, b).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+      let d = pairs(a, b).reduce(0.0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
       return [0.25, 0.5, 1, 2, 4].reduce(0.0) { $0 + exp(-d / (2 * $1 * $1 * median * median)) } / 5
     }
     func mean(_ a: Batch, _ b: Batch, same: Bool) -> Double {

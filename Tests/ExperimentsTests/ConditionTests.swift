@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import Pairs
 import ScoreSDE
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
       let dropped = ["training.condition_dropout=0.5", "training.steps=4"]
       let turn = try samples(dropped, folder)
       let none = try samples(dropped + ["sampling.condition=nothing"], folder)
-      #expect(turn.count == 12 && none.count == 12 && zip(turn, none).allSatisfy { $0 != $1 })
+      #expect(turn.count == 12 && none.count == 12 && pairs(turn, none).allSatisfy { $0 != $1 })
       // Rows that lose their condition are part of what is learned.
       #expect(try samples(["training.steps=4"], folder) != turn)
     }
@@ -131,7 +132,7 @@ import Testing
       ).run([.train, .sample])
       #expect(summary.contains("used again"))
       let rows = contents(folder + "/g/samples/em.csv").split(separator: "\n").dropFirst()
-      #expect(rows.count == 12 && zip(rows, plain).allSatisfy { $0 != $1 })
+      #expect(rows.count == 12 && pairs(rows, plain).allSatisfy { $0 != $1 })
       let unconditional = try ExperimentPlan(
         ConfigSource(text: tiny, path: "t", overrides: ["sampling.guidance=doubled"]), catalogue: catalogue)
       #expect(throws: InputError("knows no conditions", at: "sampling.guidance")) {

@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import Pairs
 import Processes
 import ScoreSDE
 import Testing
@@ -100,7 +101,7 @@ import Testing
       let exact = try logDensities(mixture, experiment.plan.data.load(seed: experiment.plan.seed).heldOut)
       #expect(found.count == 20)
       // Some hundred steps at tolerance 1e-9, and data near 1000 rounded to 1e-13.
-      for (a, b) in zip(found, exact) { #expect(abs(a - b) < 1e-6) }
+      for (a, b) in pairs(found, exact) { #expect(abs(a - b) < 1e-6) }
     }
   }
 
@@ -129,7 +130,7 @@ import Testing
       let (codes, back, between) = (folder + "/z.csv", folder + "/y.csv", folder + "/b.csv")
       _ = try experiment.encode(PointFiles(input: nil, output: codes))
       _ = try experiment.decode(PointFiles(input: codes, output: back))
-      for (a, b) in zip(try rows(back).values, heldOut.values) { #expect(abs(a - b) < 1e-6) }
+      for (a, b) in pairs(try rows(back).values, heldOut.values) { #expect(abs(a - b) < 1e-6) }
       // Codes of standardised data are standard normal in coordinates: 1000 ± 0.5 again.
       let (mean, deviation) = moments(try rows(codes), 0)
       #expect(abs(mean - 1000) < 0.4 && deviation > 0.3 && deviation < 0.7)

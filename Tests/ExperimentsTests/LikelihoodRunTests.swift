@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import Pairs
 import Processes
 import ScoreSDE
 import Testing
@@ -25,7 +26,7 @@ import Testing
   private func logDensity(_ x: [Double]) -> Double {
     let moments = VPSDE().makeKernel().moments(at: 1e-5)
     let variance = moments.scale * moments.scale * 0.25 + moments.variance
-    return zip(x, [1.0, 2.0]).reduce(0) { sum, pair in
+    return pairs(x, [1.0, 2.0]).reduce(0) { sum, pair in
       let distance = pair.0 - moments.scale * pair.1
       return sum - 0.5 * log(2 * .pi * variance) - distance * distance / (2 * variance)
     }
@@ -43,14 +44,14 @@ import Testing
       let summary = try run()
       #expect(table(output).header == ["log_density"])
       // Some hundred steps at tolerance 1e-9.
-      for (row, e) in zip(table(output).rows, expected) { #expect(abs(row[0] - e) < 1e-7) }
+      for (row, e) in pairs(table(output).rows, expected) { #expect(abs(row[0] - e) < 1e-7) }
       #expect(summary.hasPrefix("2 points: mean log density -") && summary.contains("NFE"))
       #expect(!FileManager.default.fileExists(atPath: folder + "/config.yaml"))
 
       // ±1 probes know the trace of a multiple of the identity.
       _ = try run(["likelihood.divergence=hutchinson", "likelihood.levels=5", "likelihood.dequantise=false"])
       #expect(table(output).header == ["log_density", "standard_error", "bits_per_dimension"])
-      for (row, e) in zip(table(output).rows, expected) {
+      for (row, e) in pairs(table(output).rows, expected) {
         #expect(abs(row[0] - e) < 1e-7 && row[1] < 1e-7)
         // Levels half a unit apart: one bit more.
         #expect(abs(row[2] - (1 - row[0] / (2 * log(2)))) < 1e-12)
@@ -61,7 +62,7 @@ import Testing
       #expect(bits.contains("bits per dimension"))
       #expect(table(output).header == ["log_density", "bits_per_dimension"])
       // Noise of up to a quarter of a unit moved the points.
-      for (row, e) in zip(table(output).rows, expected) { #expect(abs(row[0] - e) > 1e-4) }
+      for (row, e) in pairs(table(output).rows, expected) { #expect(abs(row[0] - e) > 1e-4) }
     }
   }
 

@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import Pairs
 import Testing
 
 @Suite("Runs") struct RunTests {
@@ -237,7 +238,7 @@ import Testing
           contents("\(folder)/samples/\(name).csv").split(separator: "\n").compactMap { Double($0) }
         }
         let (a, b) = (column("coarse"), column("fine"))
-        return zip(a, b).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(a.count)
+        return pairs(a, b).reduce(0) { $0 + abs($1.0 - $1.1) } / Double(a.count)
       }
     }
     // Strong error of order 1/100 in the time scale of β = 20, against independent draws with the data's spread of 1.

@@ -2,6 +2,7 @@
 import Core
 import Experiments
 import Foundation
+import Pairs
 import Solvers
 import Testing
 
@@ -32,7 +33,7 @@ import Testing
         $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
       }
       return Dictionary(
-        uniqueKeysWithValues: rows.dropFirst().map { ($0[2], Dictionary(uniqueKeysWithValues: zip(rows[0], $0))) })
+        uniqueKeysWithValues: rows.dropFirst().map { ($0[2], Dictionary(uniqueKeysWithValues: pairs(rows[0], $0))) })
     }
   }
 

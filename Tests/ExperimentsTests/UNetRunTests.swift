@@ -4,6 +4,7 @@ import Experiments
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -120,7 +121,7 @@ private let tinyUNet = """
         let (ours, theirs) = (try noise(trained, "ours"), try noise(saved, "theirs"))
         #expect(ours.count == 192)
         // Floats through the same network; labels and levels are equal.
-        #expect(theirs.count == 192 && zip(ours, theirs).allSatisfy { abs($0 - $1) < 1e-5 })
+        #expect(theirs.count == 192 && pairs(ours, theirs).allSatisfy { abs($0 - $1) < 1e-5 })
       }
       _ = try saved.run([.sample])
       #expect(FileManager.default.fileExists(atPath: folder + "/reread/samples/em.csv"))

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Models
 import Networks
+import Pairs
 import Tensors
 import TestSupport
 import Testing
@@ -103,9 +104,9 @@ import Testing
     }
     // A step of 1/64 along a direction of unit components moves every value by some hundredths: truncation and the
     // rounding of floats each cost below a hundredth of the largest value.
-    let up = gradient(zip(x, direction).map { $0 + h * $1 }) { _, _ in }
-    let down = gradient(zip(x, direction).map { $0 - h * $1 }) { _, _ in }
-    let differences = zip(up, down).map { ($0 - $1) / (2 * h) }
+    let up = gradient(pairs(x, direction).map { $0 + h * $1 }) { _, _ in }
+    let down = gradient(pairs(x, direction).map { $0 - h * $1 }) { _, _ in }
+    let differences = pairs(up, down).map { ($0 - $1) / (2 * h) }
     let size = largest(differences)
     #expect(size > 0.1 && backward.count == dimension)
     #expect(difference(backward, differences) < 0.01 * size)

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -104,12 +105,12 @@ private struct GaussianOracle: Network {
       // Twice, as the second pass finds the memory of the first.
       for _ in 0..<2 {
         try evaluator.linearise(x, at: .all(0.4), into: shared)
-        for (v, found) in zip(v, found) { try evaluator.pullback(v, into: found) }
+        for (v, found) in pairs(v, found) { try evaluator.pullback(v, into: found) }
       }
       // What is recorded sums the first layer in another order: float rounding.
       for i in 0..<x.size { #expect(abs(shared.values[i] - s.values[i]) < 1e-5 * (1 + abs(s.values[i]))) }
       let single = rows[9]
-      for (v, found) in zip(v, found) {
+      for (v, found) in pairs(v, found) {
         try evaluator.linearise(x, at: .all(0.4), into: single)
         try evaluator.pullback(v, into: single)
         #expect((0..<x.size).allSatisfy { single.values[$0] == found.values[$0] })

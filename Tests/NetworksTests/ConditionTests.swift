@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Networks
+import Pairs
 import Tensors
 import TestSupport
 import Testing
@@ -72,7 +73,7 @@ import Testing
         let moves = !isEmbedding || part.name.contains("embedding") && !part.name.contains("time")
         return values(part.count, seed: next).map { moves ? 0.1 * $0 / Float(part.shape.last ?? 1).squareRoot() : 0 }
       }
-      let change = slope { h in output(network, zip(p, direction).map { $0 + h * $1 }, shape, on: tape) }
+      let change = slope { h in output(network, pairs(p, direction).map { $0 + h * $1 }, shape, on: tape) }
       let (found, expected) = (dot(gradients, direction), dot(adjoint, change))
       let size = (dot(adjoint, adjoint) * dot(change, change)).squareRoot()
       // Rounding of floats through 20 layers, 1e-6, divided by the step.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Networks
+import Pairs
 import Tensors
 import TestSupport
 import Testing
@@ -64,10 +65,10 @@ import Testing
     let length = dot(byInput, byInput).squareRoot()
     let inputDirection = byInput.map { 0.2 * $0 / Float(length) }
     let moved = slope { h in
-      loss(network, zip(student, direction).map { $0 + h * $1 }, teacher, x, on: tape)
+      loss(network, pairs(student, direction).map { $0 + h * $1 }, teacher, x, on: tape)
     }[0]
     let movedInput = slope { h in
-      loss(network, student, teacher, zip(x, inputDirection).map { $0 + h * $1 }, on: tape)
+      loss(network, student, teacher, pairs(x, inputDirection).map { $0 + h * $1 }, on: tape)
     }[0]
     // Rounding of floats through 20 layers, 1e-6 of the loss, divided by the step.
     let tolerance = 3e-4 * Double(loss(network, student, teacher, x, on: tape)[0])

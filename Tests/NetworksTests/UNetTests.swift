@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -45,7 +46,7 @@ import Testing
     }
   }
 
-  private func moved(_ a: [Float], _ b: [Float], by step: Float) -> [Float] { zip(a, b).map { $0 + step * $1 } }
+  private func moved(_ a: [Float], _ b: [Float], by step: Float) -> [Float] { pairs(a, b).map { $0 + step * $1 } }
 
   private func output(
     _ network: UNet, _ parameters: [Float], _ x: [Float], rows: Int = 2, recording: Bool = true,
@@ -81,7 +82,7 @@ import Testing
     }
     // Places without a channel stay zero when an optimiser follows the gradient.
     let ones = network.layout.buffer { [Float](repeating: 1, count: $0.count) }
-    #expect(zip(ones, byParameters).allSatisfy { $0 == 1 || $1 == 0 })
+    #expect(pairs(ones, byParameters).allSatisfy { $0 == 1 || $1 == 0 })
 
     // Along directions of a tenth of the weights and three tenths of the input, for a small f⁽⁵⁾; rounding of floats
     // through 20 layers is about 1e-6, divided by the step.
@@ -122,8 +123,8 @@ import Testing
     }
     _ = run(0, taped: true)
     let changes = [slope { run($0, taped: false).output }, slope { run($0, taped: false).gradient }]
-    for (found, change) in zip([tangent, curvature], changes) {
-      let error = zip(found, change).map { Double($0) - $1 }
+    for (found, change) in pairs([tangent, curvature], changes) {
+      let error = pairs(found, change).map { Double($0) - $1 }
       // As for gradients; the size of second derivatives is a tenth of that of the gradients that are subtracted.
       #expect(found.count == n && dot(change, change) > 1e-2)
       #expect(dot(error, error) < 1e-6 * dot(change, change))
@@ -197,7 +198,7 @@ import Testing
           for i in 0..<x.size { x.values[i] += h * d.values[i] }
           return (0..<x.size).map { (up.values[$0] - down.values[$0]) / (2 * h) }
         }
-        let change = try zip(difference(1.0 / 32), difference(1.0 / 16)).map { (4 * $0 - $1) / 3 }
+        let change = try pairs(difference(1.0 / 32), difference(1.0 / 16)).map { (4 * $0 - $1) / 3 }
         for row in 0..<x.count {
           let places = row * x.dimension..<(row + 1) * x.dimension
           let found = places.reduce(0.0) { $0 + out.values[$1] * d.values[$1] }

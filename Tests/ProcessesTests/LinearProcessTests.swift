@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Testing
@@ -23,7 +24,7 @@ import Testing
   private static let times = [1e-5, 1e-3, 0.0137, 0.1, 0.33, 0.77, 1]
 
   private func largest(_ a: Matrix, _ b: Matrix) -> Double {
-    zip(a.values, b.values).reduce(0) { max($0, abs($1.0 - $1.1)) } / b.values.reduce(0) { max($0, abs($1)) }
+    pairs(a.values, b.values).reduce(0) { max($0, abs($1.0 - $1.1)) } / b.values.reduce(0) { max($0, abs($1)) }
   }
 
   @Test("closed forms equal GSL's integration to 1e-9", arguments: names) func kernels(_ name: String) throws {
@@ -185,7 +186,7 @@ import Testing
     matrix[0, 0] = -1e-17
     #expect(matrix.lowerCholesky == nil)
     let root = matrix.semidefiniteRoot
-    for (a, b) in zip((root * root.transpose).values, matrix.values) { #expect(abs(a - b) < 1e-8) }
+    for (a, b) in pairs((root * root.transpose).values, matrix.values) { #expect(abs(a - b) < 1e-8) }
     let definite = Matrix([[2, 1], [1, 2]])
     #expect(definite.semidefiniteRoot == definite.lowerCholesky)
     #expect(Matrix([[0, 0], [0, 0]]).semidefiniteRoot == Matrix([[0, 0], [0, 0]]))

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Testing
@@ -79,7 +80,7 @@ struct Evaluation {
     let moments = Moments(scale: c.scale, variance: c.variance)
     // The weights 0.1, 0.2, 0.1, 0.15, 0.15, 0.25, 0.05 are twentieths: points repeated 2, 4, 2, 3, 3, 5, 1 times.
     let repeats = c.weights.map { Int((20 * $0).rounded()) }
-    let points = zip(c.means, repeats).flatMap { Array(repeating: $0, count: $1) }
+    let points = pairs(c.means, repeats).flatMap { Array(repeating: $0, count: $1) }
     let found = try Evaluation(
       GaussianMixture(points: Batch(rows: points)), moments, at: Batch(rows: c.points), along: Batch(rows: c.directions)
     )

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Testing
 
@@ -84,7 +85,7 @@ import Testing
     #expect(try difference(VESDE(schedule.sigmas)) < tolerance)
     let (vp, ve) = (VPSDE(schedule.betas).makeKernel(), VESDE(schedule.sigmas).makeKernel())
     for t in Self.times(schedule.duration) {
-      let (a, b) = (try #require(vp).moments(at: t).noiseToSignal, try #require(ve).moments(at: t).noiseToSignal)
+      let (a, b) = (vp.moments(at: t).noiseToSignal, ve.moments(at: t).noiseToSignal)
       #expect(abs(a / b - 1) < 1e-12)
     }
   }
@@ -92,7 +93,7 @@ import Testing
   /// DDPM's forward step is x_i = √(1 − β_i) x_{i−1} + √β_i z.
   @Test func ddpmIsAnExactSpecialCase() throws {
     let levels = 1000
-    let kernel = try #require(VPSDE(try DiscreteBeta.linear(1e-4, 0.02, levels: levels)).makeKernel())
+    let kernel = try VPSDE(DiscreteBeta.linear(1e-4, 0.02, levels: levels)).makeKernel()
     for i in [0, 1, 10, 499, 998, 999] {
       let beta = 1e-4 + (0.02 - 1e-4) * Double(i) / Double(levels - 1)
       let before = kernel.moments(at: Double(i) / Double(levels))
@@ -145,8 +146,8 @@ import Testing
     let ddpm = try DiscreteBeta.linear(1e-4, 0.02, levels: 1000)
     let ours = DiscreteBeta(of: LinearBeta(), levels: 1000)
     // 1 − exp(−β(t)/N) is β/N (1 − β/2N), 1 % at β = 20; and an interval's middle is half a level late, 1e-5 of β_i.
-    for (a, b) in zip(ours.betas, ddpm.betas) { #expect(abs(a - b) < 0.01 * b + 1e-5) }
-    for (a, b) in zip(DiscreteBeta(of: ddpm, levels: 1000).betas, ddpm.betas) { #expect(abs(a / b - 1) < 1e-10) }
+    for (a, b) in pairs(ours.betas, ddpm.betas) { #expect(abs(a - b) < 0.01 * b + 1e-5) }
+    for (a, b) in pairs(DiscreteBeta(of: ddpm, levels: 1000).betas, ddpm.betas) { #expect(abs(a / b - 1) < 1e-10) }
     for (i, beta) in ddpm.betas.enumerated() {
       #expect(abs(beta / (1e-4 + (0.02 - 1e-4) * Double(i) / 999) - 1) < 1e-10)
     }
@@ -164,7 +165,7 @@ import Testing
     let fixture = try JSONDecoder().decode(Fixture.self, from: Data(contentsOf: url))
     // 1 − β and their products in single precision: up to 1,000 roundings of 6e-8.
     func expectLevels(_ name: String, _ schedule: any NoiseSchedule, tolerance: Double) throws {
-      for (level, value) in zip(fixture.levels, try #require(fixture.schedules[name])) {
+      for (level, value) in pairs(fixture.levels, try #require(fixture.schedules[name])) {
         let ours = exp(-schedule.betas.integral(to: Double(level + 1) / 1000))
         #expect(abs(ours - value) < tolerance * max(value, 1e-4), "\(name) \(level): \(ours), \(value)")
       }
@@ -177,20 +178,20 @@ import Testing
     // diffusers's Laplace is the root of what Hang et al. have, ᾱ = SNR/(1 + SNR).
     let laplace = LaplaceSigma()
     func bar(_ t: Double) -> Double { 1 / (1 + laplace.deviation(at: t) * laplace.deviation(at: t)) }
-    for (level, value) in zip(fixture.levels, try #require(fixture.schedules["laplace"])) {
+    for (level, value) in pairs(fixture.levels, try #require(fixture.schedules["laplace"])) {
       let ours = (bar(Double(level + 1) / 1000) / bar(0)).squareRoot()
       #expect(abs(ours / value - 1) < 1e-3, "laplace \(level): \(ours), \(value)")
     }
     // DDPM's posterior: x_s given x_t and x_0, from our transitions.
-    let kernel = try #require(VPSDE(try DiscreteBeta.linear(1e-4, 0.02, levels: 1000)).makeKernel())
-    for (level, expected) in zip(fixture.levels.dropFirst(), fixture.posterior) {
+    let kernel = try VPSDE(DiscreteBeta.linear(1e-4, 0.02, levels: 1000)).makeKernel()
+    for (level, expected) in pairs(fixture.levels.dropFirst(), fixture.posterior) {
       let (before, now) = (kernel.moments(at: Double(level) / 1000), kernel.moments(at: Double(level + 1) / 1000))
       let (r, q) = before.transition(to: now)
       let ours = [
         before.scale * q / now.variance, r * before.variance / now.variance, before.variance * q / now.variance,
       ]
       // diffusers divides by 1 − ᾱ in single precision, 2e-4 at the second level.
-      for (a, b) in zip(ours, expected) { #expect(abs(a / b - 1) < 1e-3, "\(level): \(ours), \(expected)") }
+      for (a, b) in pairs(ours, expected) { #expect(abs(a / b - 1) < 1e-3, "\(level): \(ours), \(expected)") }
     }
   }
 

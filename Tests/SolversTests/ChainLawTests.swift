@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -39,7 +40,7 @@ import Testing
     // The coordinates of data, prior and noise are independent, so the chain's are: Cov has variance V₀ V₁/n.
     let (x, y) = (batch.column(0), batch.column(1))
     let (meanX, meanY) = (x.mean, y.mean)
-    let covariance = zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / (n - 1)
+    let covariance = pairs(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) } / (n - 1)
     let product = chain.coordinates[0].variance * chain.coordinates[1].variance
     expect(covariance, 0, deviation: (product / n).squareRoot(), "covariance")
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Solvers
 import Testing
@@ -17,7 +18,7 @@ import Testing
     }
     let exact = try draw(EulerMaruyama(), Self.reference)
     return try Self.steps.map { steps in
-      zip(try draw(predictor, steps), exact).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
+      pairs(try draw(predictor, steps), exact).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
     }
   }
 
@@ -26,7 +27,7 @@ import Testing
     let x = Self.steps.map { log(Double($0)) }
     let y = errors.map { log($0) }
     let (meanX, meanY) = (x.mean, y.mean)
-    return -zip(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }
+    return -pairs(x, y).reduce(0) { $0 + ($1.0 - meanX) * ($1.1 - meanY) }
       / x.reduce(0) { $0 + ($1 - meanX) * ($1 - meanX) }
   }
 

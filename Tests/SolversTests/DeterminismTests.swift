@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Pairs
 import Processes
 import Solvers
 import Testing
@@ -50,7 +51,7 @@ import Testing
   func seeds(kind: Kind) throws {
     let (a, b) = (try draw(300, kind, seed: 1).batch, try draw(300, kind, seed: 2).batch)
     // Continuous draws of 53 bits do not meet.
-    #expect(zip(a.values, b.values).allSatisfy { $0 != $1 })
+    #expect(pairs(a.values, b.values).allSatisfy { $0 != $1 })
   }
 
   @Test("every solver starts from the same prior draws, √priorVariance times one stream", arguments: Family.allCases)

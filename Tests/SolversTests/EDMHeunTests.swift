@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -50,7 +51,7 @@ import Testing
       let end = try sampler.draw(
         256, with: FixedSteps(EDMHeun(), steps: steps, grid: KarrasGrid()), denoise: false
       ).batch
-      return zip(end.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
+      return pairs(end.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
     }
     let orders = zip(errors, errors.dropFirst()).map { log2($0 / $1) }
     #expect(orders.allSatisfy { abs($0 - 2) < 0.05 }, "errors \(errors), orders \(orders)")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -62,7 +63,7 @@ import Testing
     let points = Batch(
       values: (0..<6000).map { quantisation.low + quantisation.spacing * Double($0 % 5) }, dimension: 3)
     let noisy = quantisation.dequantised(points, seed: 1)
-    let offsets = zip(noisy.values, points.values).map { ($0 - $1) / quantisation.spacing }
+    let offsets = pairs(noisy.values, points.values).map { ($0 - $1) / quantisation.spacing }
     // A uniform value less its level again, with rounding.
     #expect(offsets.allSatisfy { abs($0) <= 0.5 + 1e-12 })
     // 6,000 draws: four standard errors of mean and variance, whose kurtosis factor is 1.8 − 1 = 0.8.

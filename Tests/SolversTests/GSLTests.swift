@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -9,7 +10,7 @@ import Testing
 
 @Suite("GSL's integrators") struct GSLTests {
   private func error(_ a: Batch, _ b: Batch) -> Double {
-    zip(a.values, b.values).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
+    pairs(a.values, b.values).map { ($0 - $1) * ($0 - $1) }.mean.squareRoot()
   }
 
   @Test("a tighter tolerance comes nearer to the exact flow, by every method", arguments: GSLIntegrator.Method.allCases)
@@ -25,7 +26,7 @@ import Testing
     #expect(errors[2] < 0.1 * errors[0], "\(method): \(errors)")
     if method != .bsimp { #expect(errors[1] < 0.3 * errors[0] && errors[2] < 0.3 * errors[1], "\(method): \(errors)") }
     // Local errors per step, of which there may be thousands.
-    for (error, tolerance) in zip(errors, tolerances) { #expect(error < 1000 * tolerance, "\(method): \(errors)") }
+    for (error, tolerance) in pairs(errors, tolerances) { #expect(error < 1000 * tolerance, "\(method): \(errors)") }
     let steps = results.map(\.statistics.accepted)
     #expect(steps[0] <= steps[1] && steps[1] < steps[2], "\(method): \(steps)")
   }

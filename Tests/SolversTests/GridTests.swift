@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -37,7 +38,9 @@ import Testing
       kernel.moments(at: $0).deviation
     }
     // Rounding, by the inverse's tolerance.
-    for (sigma, expected) in zip(sigmas, try HeunFixture.load().times) { #expect(abs(sigma / expected - 1) < 1e-12) }
+    // The fixture's grid ends with 0.
+    let times = try HeunFixture.load().times.dropLast()
+    for (sigma, expected) in pairs(sigmas, times) { #expect(abs(sigma / expected - 1) < 1e-12) }
   }
 
   @Test("no kernel, and a ratio without end, are refused") func refused() throws {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -47,7 +48,7 @@ import Testing
     let r = later.scale / earlier.scale
     let ratio = snr * meanNorm(z) / (meanNorm(start) / total)
     let size = 2 * r * r * ratio * ratio
-    let values = zip(start.values, z.values).map { x, z in x - size * x / total + (2 * size).squareRoot() * z }
+    let values = pairs(start.values, z.values).map { x, z in x - size * x / total + (2 * size).squareRoot() * z }
     var batch = start
     try batch.withRows { rows in
       let context = try SolveContext(sampler.problem, rows: rows.span)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -90,7 +91,7 @@ import Testing
     // VP at T = 1 remembers e^{−5} of the means, sub-VP too; VE 1/σ_max = 1/10: the difference is not the integrator's.
     #expect(difference.contains { abs($0) > 1e-3 })
     let exact = try exactLogDensity(points, sampler, at: Self.epsilon)
-    #expect(largest(result.values, zip(exact, difference).map { $0 + $1 }) < Self.tolerance)
+    #expect(largest(result.values, pairs(exact, difference).map { $0 + $1 }) < Self.tolerance)
   }
 
   @Test("default tolerances leave an error far below the difference between terminals", arguments: cases)
@@ -120,15 +121,15 @@ import Testing
       with: Likelihood(
         GSLIntegrator(.rk8pd, rtol: 1e-8, atol: 1e-8), epsilon: Self.epsilon, terminal: .exact,
         divergence: .hutchinson(probes: 16, probe)))
-    let errors = zip(result.values, exact).map { $0 - $1 }
+    let errors = pairs(result.values, exact).map { $0 - $1 }
     let deviations = try #require(result.standardErrors)
-    let inside = zip(errors, deviations).filter { abs($0) <= 3 * $1 + 1e-5 }.count
+    let inside = pairs(errors, deviations).filter { abs($0) <= 3 * $1 + 1e-5 }.count
     #expect(inside >= 1140)
     // Probes of different rows are independent: the sum of errors has the sum of variances. Four deviations.
     let total = errors.reduce(0, +) / deviations.reduce(0) { $0 + $1 * $1 }.squareRoot()
     #expect(abs(total) < 4)
     // Not because the errors were reported too large: they are what they say.
-    let spread = zip(errors, deviations).reduce(0) { $0 + $1.0 * $1.0 } / deviations.reduce(0) { $0 + $1 * $1 }
+    let spread = pairs(errors, deviations).reduce(0) { $0 + $1.0 * $1.0 } / deviations.reduce(0) { $0 + $1 * $1 }
     // The ratio of two sums of 1200 terms of heavy tails, whose relative deviation is about √(10/1200) = 0.09.
     #expect(abs(spread - 1) < 0.35)
   }
@@ -173,7 +174,7 @@ import Testing
     }
     // Another seed draws other probes.
     let seeded = try sampler(.vp, mixture, seed: 2).logDensities(of: points, with: likelihood)
-    #expect(zip(seeded.values, one.values).allSatisfy { $0 != $1 })
+    #expect(pairs(seeded.values, one.values).allSatisfy { $0 != $1 })
   }
 
   @Test("SciPy integrates the same field to the same log densities and codes") func sciPy() throws {

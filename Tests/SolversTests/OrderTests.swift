@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -135,7 +136,7 @@ import Testing
     #expect(try end(.auto, UniformGrid()) == end(.first, UniformGrid()))
     #expect(try end(.first, UniformGrid()) != end(.full, UniformGrid()))
     let exact = try sampler.draw(256, with: ProbabilityFlow(.rk8pd, rtol: 1e-10, atol: 1e-10), denoise: false).batch
-    func error(_ batch: Batch) -> Double { zip(batch.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean }
+    func error(_ batch: Batch) -> Double { pairs(batch.values, exact.values).map { ($0 - $1) * ($0 - $1) }.mean }
     #expect(try error(end(.auto, UniformGrid())) < error(end(.full, UniformGrid())))
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -41,7 +42,7 @@ import Testing
 
   @Test("φ-functions are mpmath's to a few units in the last place") func phiFunctions() throws {
     let table = try SolversFixture.load().phi
-    for (z, values) in zip(table.arguments, table.values) {
+    for (z, values) in pairs(table.arguments, table.values) {
       for (k, value) in zip(1..., values) {
         // The recursion subtracts k times; it is worst at |z| = 2, where the series takes over.
         let error = abs(phi(k, z) / value - 1)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -60,7 +61,7 @@ import Testing
       let column = x.column(i)
       worst = max(worst, abs(column.mean - mean[i]) / covariance[i][i].squareRoot())
       for j in 0...i {
-        let product = zip(column, x.column(j)).map { ($0 - mean[i]) * ($1 - mean[j]) }
+        let product = pairs(column, x.column(j)).map { ($0 - mean[i]) * ($1 - mean[j]) }
         worst = max(worst, abs(product.mean - covariance[i][j]) / (covariance[i][i] * covariance[j][j]).squareRoot())
       }
     }
@@ -130,13 +131,13 @@ import Testing
       var (density, auxiliary) = ([Double](repeating: 0, count: x.count), [Double](repeating: 0, count: x.count))
       try evaluator.logDensity(x, at: .all(epsilon), into: &density)
       sampler.problem.process.auxiliaryLogDensity(x, into: &auxiliary)
-      return zip(density, auxiliary).map { $0 - $1 }
+      return pairs(density, auxiliary).map { $0 - $1 }
     }
     // A hundred steps of 1e-9 of a log density up to 30; differences for GBM's derivative, 1e-9 each time unit. The
     // discrete schedule and the table have kinks, which GSL's step control meets to its tolerance; at the singular end
     // of a rectified flow the field is known to 5e-8.
     let tolerance = ["iddpm", "table", "rectified-flow to 1"].contains(name) ? 1e-5 : 1e-6
-    for (a, b) in zip(result.values, exact) { #expect(abs(a - b) < tolerance * (1 + abs(b))) }
+    for (a, b) in pairs(result.values, exact) { #expect(abs(a - b) < tolerance * (1 + abs(b))) }
   }
 
   @Test("codes decode to their points, states and all", arguments: ["cld", "ou", "rectified-flow"])

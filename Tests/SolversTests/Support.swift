@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Foundation
+import Pairs
 import Processes
 import Scores
 import Solvers
@@ -59,7 +60,7 @@ extension [Double] {
 /// The largest |a − b| / max(1, |b|); infinite where that is not a number.
 func largestError(_ a: Batch, _ b: Batch) -> Double {
   precondition(a.count == b.count && a.dimension == b.dimension)
-  let errors = zip(a.values, b.values).map { abs($0 - $1) / max(1, abs($1)) }
+  let errors = pairs(a.values, b.values).map { abs($0 - $1) / max(1, abs($1)) }
   return errors.allSatisfy { $0.isFinite } ? errors.max() ?? 0 : .infinity
 }
 

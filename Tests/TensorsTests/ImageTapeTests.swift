@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Pairs
 import Tensors
 import TestSupport
 import Testing
@@ -104,7 +105,7 @@ private let others: [(ConvolutionShape, Int)] = [
       random(rows, shape.input.count, 1), random(1, shape.weightCount, 2), random(rows, shape.output.count, 3)
     )
     func dot(_ a: Tensor, _ b: Tensor) -> Double {
-      zip(a.array, b.array).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+      pairs(a.array, b.array).reduce(0) { $0 + Double($1.0) * Double($1.1) }
     }
     let y = tape.convolution(x, w, bias: nil, shape)
     let forward = dot(y, g)

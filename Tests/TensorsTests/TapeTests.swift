@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Networks
+import Pairs
 import Tensors
 import TestSupport
 import Testing
@@ -81,8 +82,8 @@ struct Case: Sendable, CustomTestStringConvertible {
       tape.backward(from: g, adjoint: tape.filled(2, 3, direction))
       backward = tape.gradient(of: input)?.array ?? []
     }
-    let up = gradient(zip(x, direction).map { $0 + h * $1 }) { _, _ in }
-    let down = gradient(zip(x, direction).map { $0 - h * $1 }) { _, _ in }
+    let up = gradient(pairs(x, direction).map { $0 + h * $1 }) { _, _ in }
+    let down = gradient(pairs(x, direction).map { $0 - h * $1 }) { _, _ in }
     #expect(backward.count == 6 && forward.count == 6)
     for i in backward.indices {
       let difference = Double(up[i] - down[i]) / Double(2 * h)
@@ -138,7 +139,7 @@ private func output(
   let tensors = c.shapes.indices.map { k in
     tape.variable(
       tape.filled(
-        c.shapes[k].rows, c.shapes[k].columns, zip(inputs[k], directions[k]).map { $0 + step * $1 }))
+        c.shapes[k].rows, c.shapes[k].columns, pairs(inputs[k], directions[k]).map { $0 + step * $1 }))
   }
   return c.apply(tape, tensors).array
 }
@@ -158,7 +159,8 @@ func checkDerivatives(_ c: Case, composing: Bool = true) {
     !composing
     ? nil
     : tape.tangent(
-      of: result, along: Array(zip(tensors, zip(c.shapes, directions).map { tape.filled($0.rows, $0.columns, $1) })))
+      of: result, along: Array(pairs(tensors, pairs(c.shapes, directions).map { tape.filled($0.rows, $0.columns, $1) }))
+    )
   let moved = tangent.map(\.array) ?? []
   tape.backward(from: result, adjoint: tape.filled(result.rows, result.columns, adjoint))
   let gradients = tensors.map { tape.gradient(of: $0)?.array ?? [] }

@@ -38,7 +38,7 @@ import Training
   @Test("a step's levels, spread evenly, have the moments of the normal far better than draws would") func moments()
     throws
   {
-    let kernel = try #require(VESDE(GeometricSigma(1e-4, 1e4)).makeKernel())
+    let kernel = VESDE(GeometricSigma(1e-4, 1e4)).makeKernel()
     let times = TrainingTimes(TrainingPlan(steps: 1, noiseLevels: .logNormal), kernel: kernel, duration: 1)
     for offset in [0.01, 0.5, 0.83] {
       let levels = (0..<256).map { i in

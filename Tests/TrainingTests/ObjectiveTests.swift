@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -42,7 +43,7 @@ private struct Bare: SDE {
   /// Larger than at the start of a training, so that derivatives are not nearly zero.
   static func parameters(_ network: MLP, _ seed: UInt64 = 1) -> [Float] {
     let normals = NoiseStream(seed: seed, purpose: .weights).normals(count: 1, dimension: network.layout.count)
-    return zip(network.initialParameters(seed: seed), normals.values).map { $0 + Float(0.1 * $1) }
+    return pairs(network.initialParameters(seed: seed), normals.values).map { $0 + Float(0.1 * $1) }
   }
 
   static func objective(_ name: String) throws -> any Objective {
@@ -103,12 +104,12 @@ private struct Bare: SDE {
       let raw = NoiseStream(seed: UInt64(10 + k), purpose: .data).normals(count: 1, dimension: start.count).values
       let length = raw.reduce(0) { $0 + $1 * $1 }.squareRoot()
       let direction = raw.map { $0 / length }
-      let expected = zip(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
+      let expected = pairs(gradient, direction).reduce(0) { $0 + Double($1.0) * $1.1 }
       // Differences of losses of order 1, known to 1e-7 of themselves, over 2 · 0.01: 1e-5; and h² of the third
       // derivative.
       let h = 0.01
       func shifted(_ sign: Double) throws -> Double {
-        try Self.loss(objective, zip(start, direction).map { $0 + Float(sign * h * $1) }).value
+        try Self.loss(objective, pairs(start, direction).map { $0 + Float(sign * h * $1) }).value
       }
       let (ahead, behind) = (try shifted(1), try shifted(-1))
       let found = (ahead - behind) / (2 * h)

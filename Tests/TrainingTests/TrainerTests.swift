@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Tensors
 import Testing
@@ -129,7 +130,7 @@ import Training
     // Gradients of 1e-8 and less meet Adam's ε of 1e-8: a shorter step.
     func way(_ state: TrainingState) throws -> Double {
       let start = try trainer(TrainingPlan(steps: 1)).initialState().parameters
-      return norm(zip(state.parameters, start).map { $0 - $1 })
+      return norm(pairs(state.parameters, start).map { $0 - $1 })
     }
     #expect(try way(states[1]) < 0.9 * way(states[0]))
   }

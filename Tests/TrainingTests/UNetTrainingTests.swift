@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -41,7 +42,7 @@ import Training
     // Places without a channel stay zero in parameters, averages and moments.
     let ones = network.layout.buffer { [Float](repeating: 1, count: $0.count) }
     for values in states[0].dropFirst() {
-      #expect(values.count == ones.count && zip(ones, values).allSatisfy { $0 == 1 || $1 << 1 == 0 })
+      #expect(values.count == ones.count && pairs(ones, values).allSatisfy { $0 == 1 || $1 << 1 == 0 })
     }
   }
 }

@@ -7,17 +7,16 @@ extension ProcessCheck {
   /// Whether the kernel's moments solve the moment equations of f and G.
   func kernelAgainstDrift() -> [Finding] {
     let name = "kernel against f and G"
-    /// - Parameters:
-    ///   - bound, nodes: of a kernel that is integrated, which may be wrong by as much.
-    func compared(_ worst: Double, bound: Double?, nodes: Int?) -> [Finding] {
-      let own = bound.map { bound in
+    /// - Parameter accuracy: that of a kernel that is integrated, which may be wrong by as much.
+    func compared(_ worst: Double, _ accuracy: KernelAccuracy?) -> [Finding] {
+      let own = accuracy.map {
         Finding(
-          "error of the integrated kernel", bound, allowed: 1e-3,
-          "its bound, relative, with \(nodes ?? 0) nodes; more nodes make it smaller")
+          "error of the integrated kernel", $0.errorBound, allowed: 1e-3,
+          "its bound, relative, with \($0.nodes) nodes; more nodes make it smaller")
       }
       return [
         Finding(
-          name, worst, allowed: max(1e-6, bound ?? 0),
+          name, worst, allowed: max(1e-6, accuracy?.errorBound ?? 0),
           "largest relative difference of its moments from the integrated moment equations")
       ] + (own.map { [$0] } ?? [])
     }
@@ -42,8 +41,7 @@ extension ProcessCheck {
         if grown != ratio { worst = larger(worst, abs(grown - ratio) / ratio) }
         (last, earlier) = (now, t)
       }
-      let integrated = kernel as? IntegratedKernel
-      return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
+      return compared(worst, kernel.accuracy)
     }
     func linear(_ process: some LinearSDE, _ kernel: any PerturbationKernel) -> [Finding] {
       let quadrature = AdaptiveQuadrature()
@@ -72,8 +70,7 @@ extension ProcessCheck {
         }
         (last, earlier) = (now, t)
       }
-      let integrated = kernel as? IntegratedKernel
-      return compared(worst, bound: integrated?.errorBound, nodes: integrated?.nodes)
+      return compared(worst, kernel.accuracy)
     }
     let inner = prepared.transformed?.process ?? prepared
     if let kernel = inner.kernel {

@@ -4,6 +4,12 @@ import Yams
 
 /// Lists, tables and named numbers.
 extension Options {
+  /// A list of whole numbers.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for; nil: the option is required.
+  ///   - low: the smallest number allowed.
+  ///   - about: what the option means, for the listing and the docs.
   public func integers(
     _ key: String, default defaultValue: [Int]? = nil, atLeast low: Int, _ about: String
   ) throws -> [Int] {

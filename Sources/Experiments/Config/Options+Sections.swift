@@ -55,7 +55,12 @@ extension Options {
     return list
   }
 
-  /// A list of names.
+  /// A list of names, each at most once.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for.
+  ///   - names: the names allowed.
+  ///   - about: what the option means, for the listing and the docs.
   public func names(_ key: String, default defaultValue: [String], among names: [String], _ about: String) throws
     -> [String]
   {

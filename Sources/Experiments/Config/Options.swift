@@ -35,6 +35,14 @@ public final class Options {
 
   // MARK: Scalars
 
+  /// A finite number.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for; nil: the option is required.
+  ///   - example: the value of a required option while options are only listed.
+  ///   - range: which numbers are allowed.
+  ///   - about: what the option means, for the listing and the docs.
+  /// - Throws: `InputError` with the place of a value that is no number or not allowed.
   public func number(
     _ key: String, default defaultValue: Double? = nil, example: Double = 1, in range: NumberRange = .any,
     _ about: String
@@ -54,6 +62,11 @@ public final class Options {
   }
 
   /// A number, or by default a word that says where it comes from instead: nil.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - word: the default, which may be written too.
+  ///   - range: which numbers are allowed.
+  ///   - about: what the option means, for the listing and the docs.
   public func number(_ key: String, or word: String, in range: NumberRange = .any, _ about: String) throws -> Double? {
     let allowed = "\(range.text), or \(word)"
     declare(key, "number", word, allowed, about)
@@ -68,6 +81,14 @@ public final class Options {
     return keep(key, value)
   }
 
+  /// A whole number.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for; nil: the option is required.
+  ///   - example: the value of a required option while options are only listed.
+  ///   - low: the smallest number allowed.
+  ///   - high: the largest number allowed; nil: 10¹².
+  ///   - about: what the option means, for the listing and the docs.
   public func integer(
     _ key: String, default defaultValue: Int? = nil, example: Int = 1, atLeast low: Int, atMost high: Int? = nil,
     _ about: String
@@ -94,6 +115,13 @@ public final class Options {
     return value
   }
 
+  /// A text.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for; nil: the option is required.
+  ///   - example: the value of a required option while options are only listed.
+  ///   - allowed: what may be written, for people; the caller checks it.
+  ///   - about: what the option means, for the listing and the docs.
   public func text(
     _ key: String, default defaultValue: String? = nil, example: String = "", allowed: String = "text", _ about: String
   ) throws -> String {
@@ -112,6 +140,11 @@ public final class Options {
   }
 
   /// A path, which is relative to the config's folder.
+  /// - Parameters:
+  ///   - key: the option's name; it is required.
+  ///   - example: the value while options are only listed.
+  ///   - allowed: which files may be named, for people; the caller checks it.
+  ///   - about: what the option means, for the listing and the docs.
   public func file(
     _ key: String, example: String = "x", allowed: String = "a file", _ about: String
   ) throws -> String {
@@ -142,6 +175,11 @@ public final class Options {
   }
 
   /// One of a few whole numbers.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - defaultValue: what a missing option stands for.
+  ///   - values: the numbers allowed.
+  ///   - about: what the option means, for the listing and the docs.
   public func choice(_ key: String, default defaultValue: Int, among values: [Int], _ about: String) throws -> Int {
     let names = values.map(String.init)
     declare(

@@ -19,6 +19,11 @@ public struct IntegratorSetting: Sendable {
   /// What GSL's tolerances are relative to.
   public let control: GSLIntegrator.Control
 
+  /// - Parameters:
+  ///   - rtol, atol: relative and absolute tolerance, above 0.
+  ///   - firstStep: the first step tried, above 0.
+  ///   - maximumSteps: the most steps allowed, rejected ones included.
+  ///   - control: what GSL's tolerances are relative to.
   public init(
     rtol: Double, atol: Double, firstStep: Double = 0.01, maximumSteps: Int = 100_000,
     control: GSLIntegrator.Control = .y

@@ -64,6 +64,11 @@ public struct UNetArchitecture: Sendable, Equatable {
   /// x ↦ 2x − 1 first.
   public var centresInput = false
 
+  /// - Parameters:
+  ///   - height, width: of an image, in pixels.
+  ///   - inputChannels, outputChannels: of an image before and after.
+  ///   - down: the stages from the finest down.
+  ///   - up: the stages from the coarsest up, as many.
   public init(height: Int, width: Int, inputChannels: Int, outputChannels: Int, down: [Stage], up: [Stage]) {
     self.height = height
     self.width = width
@@ -73,7 +78,14 @@ public struct UNetArchitecture: Sendable, Equatable {
     self.up = up
   }
 
-  /// A symmetric U-Net: attention where the image is `attention` pixels high.
+  /// A symmetric U-Net.
+  /// - Parameters:
+  ///   - height, width: of an image, in pixels.
+  ///   - channels: of an image, before and after.
+  ///   - widths: the channels of each stage, from the finest down; each stage halves the image.
+  ///   - blocks: residual blocks of a stage.
+  ///   - attention: the heights, in pixels, at which stages have attention.
+  ///   - resampling: how images are halved and doubled between stages.
   public init(
     height: Int, width: Int, channels: Int, widths: [Int], blocks: Int, attention: [Int], resampling: Resampling
   ) {

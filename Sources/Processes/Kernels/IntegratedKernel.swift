@@ -16,6 +16,8 @@ public struct IntegratedKernel: PerturbationKernel {
   public let nodes: Int
   private let path: any MomentPath
 
+  public var accuracy: KernelAccuracy? { KernelAccuracy(errorBound: errorBound, nodes: nodes) }
+
   /// The kernel of an affine process, by GSL's Gauss–Legendre quadrature between nodes.
   /// - Parameters:
   ///   - tolerance: the error at which no more nodes are added.

@@ -121,10 +121,23 @@ public protocol PerturbationKernel: Sendable {
   func moments(at t: Double) -> Moments
   /// How states are cut; default: whole, so that moments are scalars.
   var blocks: StateBlocks { get }
+  /// How exact the moments are, where they are computed; default: nil, as they are known in closed form.
+  var accuracy: KernelAccuracy? { get }
+}
+
+/// How exact a computed kernel is.
+public struct KernelAccuracy: Sendable {
+  /// The largest relative error that was found.
+  public let errorBound: Double
+  /// At how many times moments are kept.
+  public let nodes: Int
+
+  public init(errorBound: Double, nodes: Int) { (self.errorBound, self.nodes) = (errorBound, nodes) }
 }
 
 extension PerturbationKernel {
   public var blocks: StateBlocks { .whole }
+  public var accuracy: KernelAccuracy? { nil }
   /// Whether its moments are scalars.
   public var isScalar: Bool { blocks.count == 1 }
 }

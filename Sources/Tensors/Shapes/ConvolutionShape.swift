@@ -31,6 +31,12 @@ public struct ConvolutionShape: Sendable, Equatable {
   }
 
   /// The same kernel, stride and padding along every axis.
+  /// - Parameters:
+  ///   - input: the shape convolved.
+  ///   - channels: those of the output.
+  ///   - kernel: how many positions an output sees along each axis.
+  ///   - stride: how far an output lies from the next.
+  ///   - padding: zeros before the first and after the last position.
   public init(
     from input: FeatureShape, to channels: ChannelPlaces, kernel: Int, stride: Int = 1,
     padding: (before: Int, after: Int)
