@@ -121,4 +121,25 @@ import Testing
     }
     #expect(Set(names).isSubset(of: begun.keys) && begun.count == names.count + 2)
   }
+
+  @Test("a checkpoint from before networks knew nothing has zeros for it; one without another tensor is refused")
+  func checkpoints() throws {
+    let network = try Kind.unet.network(.classes(3))
+    let values = parameters(network, seed: 3)
+    func file(without name: String) -> Safetensors {
+      var tensors: [String: Safetensors.Entry] = [:]
+      network.layout.forEachTensor(of: values) { part, values in
+        if part.name != name { tensors[part.name] = Safetensors.Entry(shape: part.shape, values: values) }
+      }
+      return Safetensors(tensors: tensors)
+    }
+    let read = try file(without: "nothing_embedding.weight").values(layout: network.layout, prefix: "")
+    network.layout.forEachTensor(of: read) { part, values in
+      if part.name == "nothing_embedding.weight" { #expect(values.allSatisfy { $0 == 0 }) }
+    }
+    #expect(pairs(read, values).allSatisfy { $0 == $1 || $0 == 0 } && read.contains { $0 != 0 })
+    #expect(throws: InputError.self) {
+      try file(without: "class_embedding.weight").values(layout: network.layout, prefix: "")
+    }
+  }
 }

@@ -174,12 +174,19 @@ public struct Safetensors: Sendable {
 }
 
 extension Safetensors {
-  /// The flat buffer of the tensors under `prefix`.
+  /// The flat buffer of the tensors under `prefix`. Files from before networks had an embedding of nothing get the zeros
+  /// that it begins as.
   /// - Throws: `InputError` naming a tensor that is missing or of another shape.
   public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
     // All shapes are right before memory is taken for them.
-    for (_, part, _) in layout.parts { _ = try tensor(of: part, prefix) }
-    return try layout.buffer { part in try tensor(of: part, prefix).values }
+    for (_, part, _) in layout.parts where !isMissingNothing(part, prefix) { _ = try tensor(of: part, prefix) }
+    return try layout.buffer { part in
+      isMissingNothing(part, prefix) ? Array(repeating: 0, count: part.count) : try tensor(of: part, prefix).values
+    }
+  }
+
+  private func isMissingNothing(_ part: ParameterLayout.Part, _ prefix: String) -> Bool {
+    part.name == ConditionEmbedding.nothingName && tensors[prefix + part.name] == nil
   }
 
   private func tensor(of part: ParameterLayout.Part, _ prefix: String) throws -> Entry {
