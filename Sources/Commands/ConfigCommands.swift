@@ -11,7 +11,9 @@ struct Export: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      try arguments.experiment().exportNetwork(to: target)
+      for lost in try arguments.experiment().exportNetwork(to: target) {
+        report("score-sde: warning: \(arguments.config): \(lost)")
+      }
       if !arguments.quiet { print(target) }
     }
   }

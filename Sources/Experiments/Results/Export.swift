@@ -10,7 +10,8 @@ import Tensors
 extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a folder that diffusers' `UNet2DModel` loads; with the
   /// scheduler's file beside it where the process is variance preserving.
-  public func exportNetwork(to path: String) throws {
+  /// - Returns: a line for everything that such a folder has no place for.
+  @discardableResult public func exportNetwork(to path: String) throws -> [String] {
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
@@ -31,5 +32,13 @@ extension Experiment {
       unlink("\(path)/scheduler_config.json")
     }
     try AtomicFile.write(configs.model, to: "\(path)/config.json")
+    var lost: [String] = []
+    if !plan.model.coordinates.isEmpty {
+      lost.append("coordinates: a diffusers folder has none; its samples are in coordinates, not in the data's units")
+    }
+    if plan.model.training?.conditionDropout ?? 0 > 0 {
+      lost.append("training.condition_dropout: a diffusers folder has no embedding of nothing; the classes' are there")
+    }
+    return lost
   }
 }
