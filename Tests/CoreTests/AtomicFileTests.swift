@@ -52,11 +52,11 @@ import Testing
   }
 
   @Test("a program that ends at once leaves no temporary file") func endsAtOnce() async throws {
-    let folder = NSTemporaryDirectory() + "atomic-exit"
+    let folder = NSTemporaryDirectory() + "atomic-exit-\(getpid())"
     try? FileManager.default.removeItem(atPath: folder)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     await #expect(processExitsWith: .exitCode(143)) {
-      try AtomicFile.write(to: NSTemporaryDirectory() + "atomic-exit/a") { write in
+      try AtomicFile.write(to: NSTemporaryDirectory() + "atomic-exit-\(getppid())/a") { write in
         try Array("a".utf8).withUnsafeBytes { try write($0) }
         AtomicFile.endProgram(code: 143)
       }
