@@ -138,7 +138,7 @@ public struct ModelPlan: Sendable {
     return TrainingIdentity(all.joined(separator: "\n") + "\n")
   }
 
-  /// Of the names and shapes of the parameters: a network's code may change while its options stay.
+  /// The checksum of the names and shapes of the parameters: a network's code may change while its options stay.
   private static func checksum(of layout: ParameterLayout) -> String {
     Checksum.text(of: layout.entries.flatMap(\.parts).map { "\($0.name) \($0.shape)" }.joined(separator: "\n"))
   }

@@ -174,8 +174,8 @@ public struct Safetensors: Sendable {
 }
 
 extension Safetensors {
-  /// The flat buffer of the tensors under `prefix`. Files from before networks had an embedding of nothing get the zeros
-  /// that it begins as.
+  /// The flat buffer of the tensors under `prefix`. Files from before networks had an embedding of nothing get the
+  /// zeros that it begins as.
   /// - Throws: `InputError` naming a tensor that is missing or of another shape.
   public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
     // All shapes are right before memory is taken for them.
