@@ -67,6 +67,8 @@ public protocol DataSource: Sendable {
   var levels: Quantisation? { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
   var fingerprint: String { get }
+  /// What was guessed, skipped or looks odd in the files that were read: a sentence each, with where and the remedy.
+  var notes: [String] { get }
   func load(seed: UInt64) throws -> Dataset
 }
 
@@ -76,4 +78,5 @@ extension DataSource {
   public var conditionShape: ConditionShape { .nothing }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
+  public var notes: [String] { [] }
 }

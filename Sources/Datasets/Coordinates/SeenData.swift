@@ -25,6 +25,7 @@ public struct SeenData: DataSource {
   public var imageShape: ImageShape? { dimension == base.dimension ? base.imageShape : nil }
   public var conditionShape: ConditionShape { base.conditionShape }
   public var fingerprint: String { base.fingerprint }
+  public var notes: [String] { base.notes }
 
   /// The rows in coordinates that are fitted now.
   public func load(seed: UInt64) throws -> Dataset {
