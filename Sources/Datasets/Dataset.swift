@@ -16,10 +16,10 @@ public struct ImageShape: Sendable, Equatable {
   public var count: Int { height * width * channels }
 }
 
-/// Rows to learn from, and rows held out to judge by.
+/// Rows to learn from, and rows held out to judge by. Neither has to be in memory.
 public struct Dataset: Sendable {
-  public let training: Batch
-  public let heldOut: Batch
+  public let training: any DataRows
+  public let heldOut: any DataRows
   /// What is known of each row of `training`, which is item for item what `source` draws from, where anything is known.
   public let trainingConditions: Conditions
   /// What is known of each row of `heldOut`.
@@ -35,7 +35,7 @@ public struct Dataset: Sendable {
   ///   - heldOutConditions: the condition of each row of `heldOut`.
   ///   - source: what training draws from; the rows of `training` where nil.
   public init(
-    training: Batch, heldOut: Batch, trainingConditions: Conditions = .nothing,
+    training: any DataRows, heldOut: any DataRows, trainingConditions: Conditions = .nothing,
     heldOutConditions: Conditions = .nothing, source: (any TrainingSource)? = nil
   ) {
     precondition(training.dimension == heldOut.dimension, "rows of different dimensions")
@@ -61,6 +61,8 @@ public protocol DataSource: Sendable {
   var law: DataLaw? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
+  /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
+  var occurringClasses: [Int]? { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
   /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
@@ -76,6 +78,7 @@ extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
+  public var occurringClasses: [Int]? { nil }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }

@@ -41,20 +41,20 @@ public struct DataInCoordinates: Sendable {
       for (index, recipe) in recipes.enumerated() {
         let map = try fitted.map { try recipe.restore($0[index], of: source) } ?? recipe.fit(training, of: source)
         // Held-out rows have the draws of step 0.
-        training = try map.encoded(training, from: stream, step: 1)
+        training = try EncodedRows(training, in: map, from: stream, step: 1)
         maps.append(map)
       }
       let chain = Chain(maps, dimension: source.dimension)
       coordinates = chain
       let dimension = chain.dimension(of: source.dimension)
       seen = Dataset(
-        training: training, heldOut: try chain.encoded(dataset.heldOut, from: stream, step: 0),
+        training: training, heldOut: try EncodedRows(dataset.heldOut, in: chain, from: stream, step: 0),
         trainingConditions: dataset.trainingConditions, heldOutConditions: dataset.heldOutConditions,
         source: CoordinateSource(dataset.source, in: chain))
       self.source = FittedData(
         dimension: dimension, imageShape: dimension == source.dimension ? source.imageShape : nil,
-        conditionShape: source.conditionShape, fingerprint: source.fingerprint,
-        law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
+        conditionShape: source.conditionShape, occurringClasses: source.occurringClasses,
+        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: "coordinates")
     }
