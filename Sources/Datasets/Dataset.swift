@@ -18,8 +18,10 @@ public struct ImageShape: Sendable, Equatable {
 
 /// Rows to learn from, and rows held out to judge by. Neither has to be in memory.
 public struct Dataset: Sendable {
-  public let training: any DataRows
-  public let heldOut: any DataRows
+  /// The rows to learn from.
+  public let trainingRows: any DataRows
+  /// The rows to judge by.
+  public let heldOutRows: any DataRows
   /// What is known of each row of `training`, which is item for item what `source` draws from, where anything is known.
   public let trainingConditions: Conditions
   /// What is known of each row of `heldOut`.
@@ -44,12 +46,18 @@ public struct Dataset: Sendable {
     precondition(
       trainingConditions == .nothing || source?.count ?? training.count == training.count,
       "conditions of rows that are not the items of the source")
-    self.training = training
-    self.heldOut = heldOut
+    trainingRows = training
+    heldOutRows = heldOut
     self.trainingConditions = trainingConditions
     self.heldOutConditions = heldOutConditions
     self.source = source ?? RowSource(training)
   }
+
+  /// The rows to learn from, all in memory: 8 bytes a value. Images are turned into numbers at every call.
+  public var training: Batch { trainingRows.batch() }
+
+  /// The rows to judge by, all in memory, likewise.
+  public var heldOut: Batch { heldOutRows.batch() }
 }
 
 /// Where data comes from. Cheap to make and to check; `load` does the work.

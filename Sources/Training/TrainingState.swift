@@ -31,6 +31,8 @@ public struct Checkpoint: Sendable {
   public var dataDeviation: Double
   /// The numbers of the coordinates in which it was trained, as `FittedNumbers` writes them; nil: it has none.
   public var coordinates: String?
+  /// The classes of the rows that it was trained on, in rising order; nil: all that the network knows.
+  public var classes: [Int]?
 
   /// A checkpoint to be written.
   /// - Parameters:
@@ -38,8 +40,12 @@ public struct Checkpoint: Sendable {
   ///   - config: what it is a training of.
   ///   - dataDeviation: σ_d of the network's score.
   ///   - coordinates: the numbers of its coordinates, as a text.
-  public init(state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil) {
+  ///   - classes: those that it has learned; nil: all.
+  public init(
+    state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil, classes: [Int]? = nil
+  ) {
     self.coordinates = coordinates
+    self.classes = classes
     self.state = state
     self.config = config
     self.dataDeviation = dataDeviation
@@ -52,6 +58,7 @@ public struct Checkpoint: Sendable {
       "format": Self.format, "step": String(state.step), "config": config, "sigma_data": String(dataDeviation),
     ]
     metadata["coordinates"] = coordinates
+    metadata["classes"] = classes.map { $0.map(String.init).joined(separator: " ") }
     var file = SafetensorsWriter(metadata: metadata)
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
@@ -78,6 +85,13 @@ public struct Checkpoint: Sendable {
   public init(_ file: Safetensors, layout: ParameterLayout, path: String) throws {
     config = try Self.config(of: file, path: path)
     coordinates = file.metadata["coordinates"]
+    if let text = file.metadata["classes"] {
+      let numbers = text.split(separator: " ").map { Int($0) }
+      guard !numbers.isEmpty, numbers.allSatisfy({ $0 ?? -1 >= 0 }) else {
+        throw InputError("a checkpoint whose classes are '\(text)'", at: path)
+      }
+      classes = numbers.compactMap { $0 }
+    }
     do {
       var state = TrainingState(initial: try file.values(layout: layout, prefix: "model."))
       state.averages = try file.values(layout: layout, prefix: "average.")

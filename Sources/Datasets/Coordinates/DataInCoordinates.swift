@@ -35,7 +35,7 @@ public struct DataInCoordinates: Sendable {
       throw InputError("the numbers of \(fitted.count) maps for \(recipes.count)", at: "coordinates")
     }
     var maps: [any Coordinates] = []
-    var training = dataset.training
+    var training = dataset.trainingRows
     let stream = NoiseStream(seed: seed, purpose: .dequantisation)
     do {
       for (index, recipe) in recipes.enumerated() {
@@ -48,7 +48,7 @@ public struct DataInCoordinates: Sendable {
       coordinates = chain
       let dimension = chain.dimension(of: source.dimension)
       seen = Dataset(
-        training: training, heldOut: try EncodedRows(dataset.heldOut, in: chain, from: stream, step: 0),
+        training: training, heldOut: try EncodedRows(dataset.heldOutRows, in: chain, from: stream, step: 0),
         trainingConditions: dataset.trainingConditions, heldOutConditions: dataset.heldOutConditions,
         source: CoordinateSource(dataset.source, in: chain))
       self.source = FittedData(
@@ -77,7 +77,7 @@ public struct DataInCoordinates: Sendable {
   /// - Throws: `InputError` for a row that has no coordinates.
   public func encodedStates(_ states: Batch) throws -> Batch {
     guard let coordinates else { return states }
-    return try transformed(states, width: dataset.training.dimension) {
+    return try transformed(states, width: dataset.trainingRows.dimension) {
       try coordinates.encoded($0, from: nil, step: 0)
     }
   }
@@ -98,7 +98,7 @@ public struct DataInCoordinates: Sendable {
 
   /// What has these coordinates, in the units of the data.
   public func decoded(_ coordinates: Batch) -> Batch {
-    self.coordinates?.decoded(coordinates, dimension: dataset.training.dimension) ?? coordinates
+    self.coordinates?.decoded(coordinates, dimension: dataset.trainingRows.dimension) ?? coordinates
   }
 
   /// ln |det ∂y/∂x| of rows that are given in coordinates; zeros where there are no maps.

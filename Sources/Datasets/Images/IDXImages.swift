@@ -97,7 +97,9 @@ public struct IDXImages: DataSource {
     occurringClasses = training.labels.flatMap { Classes.occurring(in: $0, of: largest.map { $0 + 1 } ?? 0) }
     fingerprint = checksum.text
     if let value = training.images.constant {
-      notes = ["\(path): every value of its \(training.images.count) images is \(value): there is nothing to learn from them"]
+      notes = [
+        "\(path): every value of its \(training.images.count) images is \(value): there is nothing to learn from them"
+      ]
     } else if training.source(flips: false).repeatsOneImage {
       notes = ["\(path): all \(training.images.count) images are the same: there is nothing to learn from them"]
     } else {

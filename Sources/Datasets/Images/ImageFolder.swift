@@ -76,17 +76,28 @@ public struct ImageFolder: DataSource {
     }
   }
 
+  /// A folder without classes, of which a share is held out.
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - size: the height and width of a row.
+  ///   - channels: 3 for RGB, 1 for gray.
+  ///   - flip: whether half of the training rows are mirrored left to right.
+  ///   - crops: how many rows `Dataset.training` has, and `heldOut` those of `Dataset.heldOut`.
+  public init(
+    path: String, size: Int, channels: Int = 3, flip: Bool = true, crops: Int = 2000, heldOut: Int = 1000
+  ) throws {
+    var options = Options(size: size)
+    (options.channels, options.flip, options.crops, options.heldOutCrops) = (channels, flip, crops, heldOut)
+    try self.init(path: path, options)
+  }
+
+  /// - Throws: `InputError` for a folder that holds too few images or anything that `FolderListing` refuses, for images
+  ///   that are smaller than the rows, and for images without a class where classes are asked for.
   public init(path: String, _ options: Options) throws {
     precondition(options.size > 0 && options.crops > 0 && options.heldOutCrops > 0)
     precondition(options.channels == 1 || options.channels == 3)
     self.options = options
     shape = ImageShape(height: options.size, width: options.size, channels: options.channels)
-    // 2³¹ values are 16 GiB.
-    let rows = max(options.crops, options.heldOutCrops)
-    let (values, overflow) = rows.multipliedReportingOverflow(by: shape.count)
-    guard !overflow, values <= 1 << 31 else {
-      throw InputError("\(rows) crops of \(shape.count) values are more than memory holds", at: path)
-    }
     var (checksum, notes) = (ContentChecksum(), [String]())
     var minimum = 2
     if case .file(let other) = options.heldOut {
@@ -101,6 +112,12 @@ public struct ImageFolder: DataSource {
     guard training.files.count >= minimum else {
       throw InputError("holds \(training.files.count) .png files; allowed: a folder of 2 or more", at: path)
     }
+    // 2³¹ values are 16 GiB.
+    let rows = max(options.crops, options.heldOutCrops)
+    let (values, overflow) = rows.multipliedReportingOverflow(by: shape.count)
+    guard !overflow, values <= 1 << 31 else {
+      throw InputError("\(rows) crops of \(shape.count) values are more than memory holds", at: path)
+    }
     classNames = options.labelsFolders ? try Self.classNames(training, heldOut) : []
     if let note = try Self.constancy(training, shape, options) { notes.append(note) }
     fingerprint = checksum.text
@@ -111,7 +128,8 @@ public struct ImageFolder: DataSource {
     for part in [training, heldOut].compactMap({ $0 }) {
       if let index = part.folders.firstIndex(of: "") {
         throw InputError(
-          "lies in no folder of its class; allowed with label: folder: \(part.path)/CLASS/…", at: part.files[index].path)
+          "lies in no folder of its class; allowed with label: folder: \(part.path)/CLASS/…", at: part.files[index].path
+        )
       }
     }
     let names = Set(training.folders).sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
@@ -188,8 +206,8 @@ public struct ImageFolder: DataSource {
         heldOutConditions: conditions(heldOutLabels))
     }
     return Dataset(
-      training: training.crops(options.crops, from: NoiseStream(seed: seed, purpose: .data)),
-      heldOut: heldOut.crops(options.heldOutCrops, from: NoiseStream(seed: seed, purpose: .heldOutData)),
+      training: training.cropRows(options.crops, from: NoiseStream(seed: seed, purpose: .data)),
+      heldOut: heldOut.cropRows(options.heldOutCrops, from: NoiseStream(seed: seed, purpose: .heldOutData)),
       source: training)
   }
 }

@@ -40,7 +40,7 @@ extension Dataset {
     heldOutConditions: Conditions = .nothing
   ) {
     self.init(
-      training: training.plain, heldOut: heldOut.plain, trainingConditions: trainingConditions,
+      training: training.rows, heldOut: heldOut.rows, trainingConditions: trainingConditions,
       heldOutConditions: heldOutConditions, source: training)
   }
 }

@@ -111,14 +111,20 @@ public struct ImageSource: TrainingSource {
   }
 
   /// Every image once, in order and not mirrored; of larger ones the middle.
-  public var plain: ImageRows { ImageRows(self, count: count, stream: nil) }
+  public var rows: ImageRows { ImageRows(self, count: count, stream: nil) }
+
+  /// The same in memory, 8 bytes a value.
+  public func batch() -> Batch { rows.batch() }
 
   /// `count` crops, not mirrored: the k-th is of image k mod n, at uniforms of row k of the stream. Images that have
   /// the rows' own shape are their only crop.
-  public func crops(_ count: Int, from stream: NoiseStream) -> ImageRows {
+  public func cropRows(_ count: Int, from stream: NoiseStream) -> ImageRows {
     precondition(!images.isEmpty || count == 0, "crops of no images")
     return ImageRows(self, count: count, stream: stream)
   }
+
+  /// The same in memory, 8 bytes a value.
+  public func crops(_ count: Int, from stream: NoiseStream) -> Batch { cropRows(count, from: stream).batch() }
 
   /// Writes image `index`, not mirrored, cropped at uniforms.
   func write(_ index: Int, at places: SIMD3<Double>, into row: UnsafeMutablePointer<Double>) {

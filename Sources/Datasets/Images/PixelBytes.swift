@@ -96,7 +96,8 @@ struct PixelCollector {
 
   private static func failed(_ folder: String) -> WriteError {
     WriteError(
-      path: folder, reason: "\(String(cString: strerror(errno))): no room for unpacked images; TMPDIR=FOLDER names another")
+      path: folder,
+      reason: "\(String(cString: strerror(errno))): no room for unpacked images; TMPDIR=FOLDER names another")
   }
 
   var finished: PixelBytes { file.map { .file($0) } ?? .memory(bytes) }

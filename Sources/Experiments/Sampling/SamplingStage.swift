@@ -20,7 +20,7 @@ struct SamplingStage {
   let quiet: Bool
 
   /// How many values a row of data has.
-  private var dimension: Int { data.dataset.training.dimension }
+  private var dimension: Int { data.dataset.trainingRows.dimension }
 
   /// Draws with every solver. One that fails is reported, and the others go on.
   func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {

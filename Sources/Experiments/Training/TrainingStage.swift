@@ -167,7 +167,8 @@ struct TrainingStage {
     let isFinished = state.step >= trainer.plan.steps
     let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
     let checkpoint = Checkpoint(
-      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates)
+      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
+      classes: network.occurringClasses)
     try AtomicFile.write(log, to: entry.log)
     try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
     try show(entry)
