@@ -79,7 +79,19 @@ public protocol DataSource: Sendable {
   var fingerprint: String { get }
   /// What was guessed, skipped or looks odd in the files that were read: a sentence each, with where and the remedy.
   var notes: [String] { get }
+  /// Whether there are rows at all, to train on and to judge by. Default: true.
+  var hasRows: Bool { get }
   func load(seed: UInt64) throws -> Dataset
+
+  /// Rows of a file like the data's own, and their conditions where the file has the columns for them. Default: a table
+  /// whose columns are the data, beside those of `conditionColumns` where a header names these.
+  /// - Parameters:
+  ///   - path: a CSV or `.npy` file.
+  ///   - dimension: how many values a row has.
+  ///   - areStates: whether rows are states of a process, in the units of samples, and not rows as the data's file has.
+  /// - Returns: the rows, of which the caller checks the dimension.
+  /// - Throws: `InputError` at file and line for what is no table of finite numbers.
+  func readRows(_ path: String, dimension: Int, areStates: Bool) throws -> GivenRows
 }
 
 extension DataSource {
@@ -90,4 +102,5 @@ extension DataSource {
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }
+  public var hasRows: Bool { true }
 }

@@ -155,7 +155,7 @@ import Testing
       let (x, y, z) = try (
         IDXImages(path: folder + "/x").notes, IDXImages(path: folder + "/y").notes, IDXImages(path: folder + "/z").notes
       )
-      #expect(x == ["\(folder)/x: every value of its 2 images is 7: there is nothing to learn from them"])
+      #expect(x == ["\(folder)/x: every value of its 2 images is 7, a constant: there is nothing to learn from them"])
       #expect(y == ["\(folder)/y: all 3 images are the same: there is nothing to learn from them"])
       #expect(z.isEmpty)
     }

@@ -142,7 +142,7 @@ import Testing
       #expect(whites == [[255]])
       #expect(
         white.notes == [
-          "\(folder): every value of its 2 images is 255; they are transparent: background: black shows what is drawn on "
+          "\(folder): every value of its 2 images is 255, a constant; they are transparent: background: black shows what is drawn on "
             + "them"
         ])
       let (black, blacks) = try read(.black)
@@ -161,7 +161,7 @@ import Testing
     let black = png(width: 2, height: 2, format: 0, [0, 0, 0, 0])
     let other = png(width: 3, height: 2, format: 0, [0, 0, 0, 0, 0, 0])
     try withFolder(["a.png": black, "b.png": other]) { folder in
-      let note = "\(folder): every value of its 2 images is 0; there is nothing to learn from them"
+      let note = "\(folder): every value of its 2 images is 0, a constant; there is nothing to learn from them"
       let notes = try ImageFolder(path: folder, size: 2).notes
       #expect(notes == [note])
     }

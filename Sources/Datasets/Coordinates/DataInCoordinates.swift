@@ -34,6 +34,9 @@ public struct DataInCoordinates: Sendable {
     if let fitted, fitted.count != recipes.count {
       throw InputError("the numbers of \(fitted.count) maps for \(recipes.count)", at: "coordinates")
     }
+    guard fitted != nil || source.hasRows else {
+      throw InputError("are fitted to rows, and the data has none", at: "coordinates")
+    }
     var maps: [any Coordinates] = []
     var training = dataset.trainingRows
     let stream = NoiseStream(seed: seed, purpose: .dequantisation)

@@ -27,6 +27,7 @@ public struct SeenData: DataSource {
   public var occurringClasses: [Int]? { base.occurringClasses }
   public var fingerprint: String { base.fingerprint }
   public var notes: [String] { base.notes }
+  public var hasRows: Bool { base.hasRows }
 
   /// The rows in coordinates that are fitted now.
   public func load(seed: UInt64) throws -> Dataset {
@@ -43,6 +44,8 @@ struct FittedData: DataSource {
   let fingerprint: String
   let law: DataLaw?
   let seen: Dataset
+
+  var hasRows: Bool { seen.trainingRows.count > 0 }
 
   func load(seed: UInt64) throws -> Dataset { seen }
 }

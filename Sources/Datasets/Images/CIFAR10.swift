@@ -109,7 +109,8 @@ public struct CIFAR10: DataSource {
       notes.append("\(path): is without \(missing.joined(separator: ", ")): \(count) images in place of 50000")
     }
     if let value = training[0].constant, training.allSatisfy({ $0.constant == value }) {
-      notes.append("\(path): every value of its \(count) images is \(value): there is nothing to learn from them")
+      notes.append(
+        "\(path): every value of its \(count) images is \(value), a constant: there is nothing to learn from them")
     }
     self.notes = notes
   }

@@ -98,7 +98,7 @@ public struct IDXImages: DataSource {
     fingerprint = checksum.text
     if let value = training.images.constant {
       notes = [
-        "\(path): every value of its \(training.images.count) images is \(value): there is nothing to learn from them"
+        "\(path): every value of its \(training.images.count) images is \(value), a constant: there is nothing to learn from them"
       ]
     } else if training.source(flips: false).repeatsOneImage {
       notes = ["\(path): all \(training.images.count) images are the same: there is nothing to learn from them"]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Synchronization
 
 /// The PNG files of a folder and of those in it, as `FolderListing` finds them.
 ///
@@ -50,13 +51,44 @@ public struct ImageFolder: DataSource {
   public let fingerprint: String
   public let notes: [String]
 
+  /// The unpacked images of a folder, which are unpacked once.
+  private final class Unpacked: Sendable {
+    private let images = Mutex<ImageSource?>(nil)
+
+    func images(or unpack: () throws -> ImageSource) throws -> ImageSource {
+      try images.withLock {
+        if let images = $0 { return images }
+        let images = try unpack()
+        $0 = images
+        return images
+      }
+    }
+  }
+
   /// The images of one folder.
   private struct Part {
+    private let unpacked = Unpacked()
+
     let path: String
     let files: [PNGFile]
     let names: [String]
     /// The folder that each lies in; empty for those that lie in none.
     var folders: [String] { names.map { $0.contains("/") ? String($0.prefix { $0 != "/" }) : "" } }
+
+    /// The images as bytes.
+    func source(_ shape: ImageShape, _ options: Options) throws -> ImageSource {
+      try unpacked.images {
+        let sizes = files.map { ($0.height, $0.width) }
+        var collector = try PixelCollector(size: sizes.reduce(0) { $0 + $1.0 * $1.1 * shape.channels })
+        for file in files {
+          let pixels = try file.pixels(channels: shape.channels, background: options.background.value)
+          try pixels.withUnsafeBytes { try collector.append($0) }
+        }
+        var source = ImageSource(shape: shape, flips: options.flip)
+        source.append(collector.finished, sizes: sizes)
+        return source
+      }
+    }
 
     init(_ path: String, _ options: Options, _ checksum: inout ContentChecksum, _ notes: inout [String]) throws {
       self.path = path
@@ -157,7 +189,7 @@ public struct ImageFolder: DataSource {
     let remedy =
       part.files.contains(where: \.isTransparent)
       ? "they are transparent: background: \(other) shows what is drawn on them" : "there is nothing to learn from them"
-    return "\(part.path): every value of its \(count) images is \(level ?? 0); \(remedy)"
+    return "\(part.path): every value of its \(count) images is \(level ?? 0), a constant; \(remedy)"
   }
 
   public var dimension: Int { shape.count }
@@ -166,9 +198,9 @@ public struct ImageFolder: DataSource {
   public var conditionShape: ConditionShape { classNames.isEmpty ? .nothing : .classes(classNames.count) }
 
   public func load(seed: UInt64) throws -> Dataset {
-    let (images, labels) = (try source(training), labels(of: training))
+    let (images, labels) = (try training.source(shape, options), labels(of: training))
     if let heldOut {
-      return dataset(images, try source(heldOut), labels, self.labels(of: heldOut), seed)
+      return dataset(images, try heldOut.source(shape, options), labels, self.labels(of: heldOut), seed)
     }
     guard case .share(let share) = options.heldOut else { preconditionFailure("a folder of its own is held out") }
     let rows = HeldOut.split(count: images.count, classes: labels, share: share, seed: seed)
@@ -181,18 +213,6 @@ public struct ImageFolder: DataSource {
     guard options.labelsFolders else { return nil }
     let numbers = Dictionary(uniqueKeysWithValues: classNames.enumerated().map { ($1, $0) })
     return part.folders.map { numbers[$0] ?? 0 }
-  }
-
-  private func source(_ part: Part) throws -> ImageSource {
-    let sizes = part.files.map { ($0.height, $0.width) }
-    var collector = try PixelCollector(size: sizes.reduce(0) { $0 + $1.0 * $1.1 * shape.channels })
-    for file in part.files {
-      let pixels = try file.pixels(channels: shape.channels, background: options.background.value)
-      try pixels.withUnsafeBytes { try collector.append($0) }
-    }
-    var source = ImageSource(shape: shape, flips: options.flip)
-    source.append(collector.finished, sizes: sizes)
-    return source
   }
 
   private func dataset(

@@ -31,21 +31,7 @@ extension Catalogue {
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
-    Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
-      let path = try options.file("path", allowed: "a file", "the file, relative to the config")
-      var shape: ImageShape?
-      if options.has("shape") || options.isDescribing {
-        let sizes = try options.integers(
-          "shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
-        if !options.isDescribing {
-          guard sizes.count == 3, [1, 3].contains(sizes[2]) else {
-            throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")
-          }
-          shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
-        }
-      }
-      return try CSVData(path: path, shape: shape, conditions: try conditionColumns(options))
-    },
+    csv, npy,
     Kind(
       "images", "the .png files of a folder and of those in it, sorted by the bytes of their paths, cropped to squares"
     ) { options, _ in
@@ -83,6 +69,7 @@ extension Catalogue {
       let heldOut = try options.heldOut()
       return try CIFAR10(path: path, flip: flip, heldOut: isGiven ? heldOut : nil)
     },
+    noData,
   ])
 
   private static func plane(_ shape: PlaneData.Shape, noise: Double, _ about: String) -> Kind<any DataSource> {
@@ -96,21 +83,6 @@ extension Catalogue {
   private enum FolderLabel: String, CaseIterable { case none, folder }
 
   private static let flipping = "mirror half of the training rows left to right"
-
-  /// The columns of a CSV file that are conditions: at most one of the three keys.
-  private static func conditionColumns(_ options: Options) throws -> ConditionColumns {
-    let column = "a column: its name in the header, or its number from 0"
-    let label = try options.optionalText("label", allowed: column, "the class of each row, a whole number from 0")
-    let numbers = try options.optionalTexts("condition", allowed: "columns, as for label", "numbers known of each row")
-    let text = try options.optionalText("text", allowed: "a column, as for label", "a text for each row")
-    let given = [("label", label != nil), ("condition", numbers != nil), ("text", text != nil)].filter(\.1)
-    if given.count > 1 {
-      throw options.wrong(given[1].0, "stands beside \(given[0].0); allowed: one of label, condition, text")
-    }
-    if let label { return .label(label) }
-    if let numbers { return .numbers(numbers) }
-    return text.map { .text($0) } ?? .nothing
-  }
 
   private static func counts(_ options: Options) throws -> (Int, Int) {
     (

@@ -7,7 +7,7 @@ import Scores
 
 /// Where a command's points come from and where its table goes.
 public struct PointFiles: Sendable {
-  /// A CSV file; nil: the data's held-out rows.
+  /// A CSV or `.npy` file; nil: the data's held-out rows.
   public let input: String?
   /// The CSV file to write.
   public let output: String
@@ -51,10 +51,13 @@ extension Experiment {
     // A wrong file is told before any data is made.
     let beside = plan.process.stateDimension(of: plan.model.seen.dimension) - plan.model.seen.dimension
     let dimension = plan.data.dimension + (areStates ? beside : 0)
-    let given = try files.input.map { try readPoints($0, dimension) }
+    let given = try files.input.map { try readPoints($0, dimension, areStates) }
     guard given != nil || dimension == plan.data.dimension else {
       throw InputError(
         "is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
+    }
+    guard given != nil || plan.data.hasRows else {
+      throw InputError("is missing; the data has no rows of its own", at: "--input")
     }
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
@@ -68,13 +71,16 @@ extension Experiment {
   }
 
   /// Points, and their conditions where the file has columns for them as the data's file has.
-  private func readPoints(_ path: String, _ dimension: Int) throws -> (Batch, Conditions) {
-    let (points, conditions) = try plan.data.readRows(path, dimension: dimension)
-    guard points.dimension == dimension else {
+  private func readPoints(_ path: String, _ dimension: Int, _ areStates: Bool) throws -> (Batch, Conditions) {
+    let given = try plan.data.readRows(path, dimension: dimension, areStates: areStates)
+    guard given.rows.dimension == dimension else {
       let whose = dimension == plan.data.dimension ? "the data has" : "a state of the process has"
-      throw InputError("rows of \(points.dimension) values; \(whose) \(dimension)", at: path)
+      throw InputError("rows of \(given.rows.dimension) values; \(whose) \(dimension)", at: path)
     }
-    return (points, conditions)
+    if !quiet {
+      for note in given.notes { FileHandle.standardError.write(Data("score-sde: warning: \(note)\n".utf8)) }
+    }
+    return (given.rows, given.conditions)
   }
 
   /// What is known of given rows: what the config says of all, or what comes with the rows.

@@ -41,27 +41,10 @@ enum SampleFile {
     return data
   }
 
-  /// A file that `npy` wrote.
-  static func readNPY(_ path: String, dimension: Int) throws -> Batch {
-    guard let data = FileManager.default.contents(atPath: path) else { throw InputError("no such file", at: path) }
-    guard data.count > 10, data.prefix(8) == Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0]) else {
-      throw InputError("not an .npy file of this program", at: path)
-    }
-    let start = 10 + Int(data[8]) + 256 * Int(data[9])
-    guard start <= data.count, (data.count - start) % (8 * dimension) == 0,
-      String(decoding: data[10..<start], as: UTF8.self).contains("'<f8'")
-    else { throw InputError("truncated, or not rows of \(dimension) doubles", at: path) }
-    var values = [Double](repeating: 0, count: (data.count - start) / 8)
-    values.withUnsafeMutableBytes { _ = data.copyBytes(to: $0, from: start..<data.count) }
-    return Batch(values: values, dimension: dimension)
-  }
-
   /// A solver's samples, in whichever format they are.
   static func read(_ folder: ResultsFolder, solver: String, dimension: Int) throws -> Batch {
-    if folder.exists("samples/\(solver).npy") {
-      return try readNPY(folder.file("samples/\(solver).npy"), dimension: dimension)
-    }
-    let path = folder.file("samples/\(solver).csv")
+    let name = "samples/\(solver)" + (folder.exists("samples/\(solver).npy") ? ".npy" : ".csv")
+    let path = folder.file(name)
     let batch = try NumericTable(reading: path).values
     guard batch.dimension == dimension else {
       throw InputError("rows of \(batch.dimension) values; expected \(dimension)", at: path)

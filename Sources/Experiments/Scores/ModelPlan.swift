@@ -67,6 +67,9 @@ public struct ModelPlan: Sendable {
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
         training = try TrainingPlan(section, duration: process.duration)
+        if !options.isDescribing, !data.hasRows {
+          throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
+        }
         objective = try ObjectiveRecipe(section, catalogue)
         try section.finish()
       }
