@@ -4,7 +4,7 @@
 
 Usage: Tests/large_data.py [PROGRAM] [--gib N] [--limit MIB] [--gzip]
 
-The data are an IDX file of 64 x 64 images, N GiB long (3 by default), of which all but a few are zeros that take no
+The data are an IDX file of 32 x 32 images, N GiB long (3 by default), of which all but a few are zeros that take no
 room on the disk. `validate` and a `run` of ten training steps must each stay below the limit (default 512 MiB). With
 --gzip the file is packed first, and lies unpacked in TMPDIR while the program runs.
 """
@@ -21,7 +21,7 @@ CONFIG = """\
 name: large
 data: {kind: idx, path: images, labels: labels, held_out: {share: 0.001}}
 process: {kind: vp}
-score: {kind: network, prediction: edm, network: {kind: unet, channels: [8], blocks: 1, attention: [0]}}
+score: {kind: network, prediction: edm, network: {kind: unet, channels: [8], blocks: 1, attention: [16]}}
 training: {steps: 10, batch: 16, weighting: edm}
 sampling: {count: 4, solvers: [{name: em, kind: euler-maruyama, steps: 3}]}
 evaluation: {metrics: [sliced-wasserstein]}
@@ -41,14 +41,14 @@ def measured(arguments, folder):
 folder = tempfile.mkdtemp(prefix="score-sde-large-")
 try:
     program = os.path.abspath(options.program)
-    count = int(options.gib * 2**30) // 4096
+    count = int(options.gib * 2**30) // 1024
     header = lambda sizes: bytes([0, 0, 8, len(sizes)]) + b"".join(n.to_bytes(4, "big") for n in sizes)
     with open(folder + "/images", "wb") as file:
-        file.write(header([count, 64, 64]))
+        file.write(header([count, 32, 32]))
         for index in range(0, count, max(1, count // 1000)):
-            file.seek(16 + 4096 * index)
-            file.write(os.urandom(4096))
-        file.truncate(16 + 4096 * count)
+            file.seek(16 + 1024 * index)
+            file.write(os.urandom(1024))
+        file.truncate(16 + 1024 * count)
     with open(folder + "/labels", "wb") as file:
         file.write(header([count]) + bytes(i % 10 for i in range(count)))
     if options.gzip:
@@ -63,7 +63,7 @@ try:
         seconds, peak = measured(arguments, folder)
         failed |= peak > options.limit
         print(
-            f"{command[0]}: {count} images of 4096 bytes, {options.gib:g} GiB: peak {peak:.0f} MiB "
+            f"{command[0]}: {count} images of 1024 bytes, {options.gib:g} GiB: peak {peak:.0f} MiB "
             f"(allowed: {options.limit}), {seconds:.1f} s", flush=True)
     sys.exit(1 if failed else 0)
 finally:
