@@ -25,7 +25,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions same-bytes clean $(experiments)
+  interruptions large-data same-bytes clean $(experiments)
 
 default: vp-digits
 
@@ -42,6 +42,7 @@ help:
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
+	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
@@ -134,6 +135,9 @@ processes: build
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
 	@.build/extending/release/my-score-sde run Experiments/Extending/extending.yaml --output Results/extending $(ARGS)
+
+large-data: build
+	@python3 Tests/large_data.py $(program) $(ARGS)
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
