@@ -5,6 +5,8 @@ SHELL := /bin/bash
 # The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
 KERNELS ?= onednn
 export KERNELS
+# For manifest.json.
+export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
 ifeq ($(KERNELS),onednn)
 scratch := .build
