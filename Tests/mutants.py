@@ -144,8 +144,7 @@ def run(copy, prefix, number, suites, limit):
         output.seek(0)
         text = re.sub(r"\x1b\[[0-9;]*m", "", output.read())
     failed = re.findall(r"Test (.+?) (?:with \d+ test cases? )?failed after", text)
-    known = re.findall(r"Test run with (\d+) tests?", text)
-    if code == 0 and known and known[-1] == "0":
+    if code == 69:
         sys.exit(f"no test is named by {suites}")
     seconds = time.time() - began
     if code == 0:
@@ -161,6 +160,8 @@ def main():
     parser.add_argument("--to", default=ROOT / "Docs/Mutants.md", type=pathlib.Path, help="the table to write")
     parser.add_argument("--allowed", type=int, help="how many may live (default: 1 of 60)")
     parser.add_argument("--check", action="store_true", help="only whether every source is found once")
+    parser.add_argument("--quick", action="store_true", help="only the suites that should find a fault, not all tests")
+    parser.add_argument("--built", action="store_true", help="take the copy as it was built before")
     parser.add_argument("--build-with", default="", help="a command before that of the build")
     parser.add_argument("--run-with", default="", help="a command before that of each run")
     options = parser.parse_args()
@@ -171,32 +172,41 @@ def main():
         return print(f"{len(faults)} faults, each of whose sources is found once")
     copy = options.copy or pathlib.Path(tempfile.mkdtemp(prefix="score-sde-mutants-"))
     copy.mkdir(parents=True, exist_ok=True)
-    plant(faults, ROOT, copy)
-    build(ROOT, copy, shlex.split(options.build_with))
+    if not options.built:
+        plant(faults, ROOT, copy)
+        build(ROOT, copy, shlex.split(options.build_with))
     prefix = shlex.split(options.run_with)
     wanted = set(filter(None, options.only.split(",")))
-    if not wanted:
-        found, by, seconds = run(copy, prefix, 0, "", 600)
+    if not wanted and not options.quick:
+        found, test, seconds = run(copy, prefix, 0, "", 600)
         if found:
-            sys.exit(f"the tests fail without a fault: {by}")
+            sys.exit(f"the tests fail without a fault: {test}")
         print(f"without a fault all tests pass in {seconds:.0f} s", flush=True)
-    rows, lived = [], []
     began = time.time()
-    for number, (name, file, suites, before, original, mutated, after) in enumerate(faults, 1):
-        if wanted and name not in wanted:
-            continue
-        found, by, seconds = run(copy, prefix, number, suites, 120)
+    chosen = [(number, fault) for number, fault in enumerate(faults, 1) if not wanted or fault[0] in wanted]
+    by, lived = {}, []
+    # First the suites that should find a fault; then, for what they did not find, all tests.
+    for number, fault in chosen:
+        found, test, seconds = run(copy, prefix, number, fault[2], 120)
+        print(f"{'found  ' if found else 'missed '} {fault[0]}  {seconds:.1f} s  {test or fault[2]}", flush=True)
+        by[fault[0]] = test
         if not found:
-            print(f"{name}: not found by {suites}; all tests", flush=True)
-            found, by, more = run(copy, prefix, number, "", 300)
-            seconds += more
-        print(f"{'found' if found else 'LIVES'}  {name}  {seconds:.1f} s  {by}", flush=True)
-        if not found:
-            lived.append(name)
-        rows.append((name, file, original, mutated or "nothing", by if found else "**nothing**"))
+            lived.append((number, fault))
+    if not options.quick:
+        missed, lived = lived, []
+        for number, fault in missed:
+            found, test, seconds = run(copy, prefix, number, "", 300)
+            print(f"{'found  ' if found else 'LIVES  '} {fault[0]}  {seconds:.1f} s  {test or 'all tests pass'}", flush=True)
+            by[fault[0]] = test
+            if not found:
+                lived.append((number, fault))
+    lived = [fault[0] for _, fault in lived]
+    rows = [
+        (name, file, original, mutated or "nothing", by[name] or "**nothing**")
+        for _, (name, file, _, _, original, mutated, _) in chosen]
     print(f"{len(rows) - len(lived)} of {len(rows)} faults found in {time.time() - began:.0f} s"
           + (f"; these live: {', '.join(lived)}" if lived else ""))
-    if not wanted:
+    if not wanted and not options.quick:
         write(options.to, rows, len(lived))
     if not options.copy:
         shutil.rmtree(copy)

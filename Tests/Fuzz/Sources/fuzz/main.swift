@@ -5,7 +5,6 @@ import HostileInput
 
 // fuzz FORMAT [libFuzzer's options and corpus folders]: reads what libFuzzer makes up, and ends at the first finding.
 
-setvbuf(stdout, nil, _IOLBF, 0)
 let names = HostileFormat.all.map(\.name)
 guard CommandLine.arguments.count > 1,
   let chosen = HostileFormat.all.first(where: { $0.name == CommandLine.arguments[1] })
@@ -79,7 +78,7 @@ public func customMutator(_ data: UnsafeMutablePointer<UInt8>, _ size: Int, _ mo
   if seed % 2 == 0 { return libFuzzerMutate(data, size, most) }
   var mutator = Mutator(seed: UInt64(seed))
   let changed = mutator.mutated(Array(UnsafeBufferPointer(start: data, count: size)), of: session.format).prefix(most)
-  UnsafeMutableBufferPointer(start: data, count: changed.count).update(fromContentsOf: changed)
+  _ = UnsafeMutableBufferPointer(start: data, count: changed.count).update(fromContentsOf: changed)
   return changed.count
 }
 
