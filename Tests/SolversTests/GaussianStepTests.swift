@@ -7,7 +7,7 @@ import Testing
 
 /// Steps that are Gaussian given the state, against their formulas with the noise that they are to take.
 @Suite("Gaussian steps") struct GaussianStepTests {
-  private struct Formula: Sendable, CustomTestStringConvertible {
+  fileprivate struct Formula: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let predictor: any Predictor
     /// Factors of state, score and noise from r = m_t/m_s, q = v_t − r² v_s and the variances at t and s.
