@@ -24,7 +24,7 @@ struct SamplingStage {
   let isJudged: Bool
 
   /// How many values a row of data has.
-  private var dimension: Int { data.dataset.training.dimension }
+  private var dimension: Int { data.dataset.trainingRows.dimension }
 
   /// All files that a solver of this name can have.
   private static func files(of solver: String) -> [String] {

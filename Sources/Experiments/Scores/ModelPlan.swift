@@ -160,6 +160,17 @@ public struct ModelPlan: Sendable {
     return score.conditionShape
   }
 
+  /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
+  ///
+  /// A network that comes with weights of its own knows classes that this data may not have.
+  var occurringClasses: [Int]? {
+    guard let known = network?.conditionShape.classCount, known > 0, training != nil,
+      score.network?.recipe.pretrained == nil
+    else { return nil }
+    let classes = data.occurringClasses ?? Array(0..<data.conditionShape.classCount)
+    return classes.count == known ? nil : classes
+  }
+
   /// The process with the noise levels of a network that comes with its own.
   private static func adapted(
     _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options

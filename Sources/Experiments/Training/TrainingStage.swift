@@ -226,7 +226,7 @@ struct TrainingStage {
     }
     let checkpoint = Checkpoint(
       state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
-      notes: isFinished ? [:] : notes)
+      classes: network.occurringClasses, notes: isFinished ? [:] : notes)
     try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
     try show(entry, csv: csv, folder)
     if isFinished {
