@@ -5,6 +5,8 @@ SHELL := /bin/bash
 # The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
 KERNELS ?= onednn
 export KERNELS
+# For manifest.json.
+export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
 ifeq ($(KERNELS),onednn)
 scratch := .build
@@ -25,7 +27,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions large-data same-bytes clean $(experiments)
+  interruptions large-data same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
 
@@ -44,6 +46,9 @@ help:
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
+	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
+	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
+	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -144,6 +149,38 @@ interruptions: build
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
+
+mutants: setup
+	@python3 Tests/mutants.py $(ARGS)
+
+# Coverage is counted in what is Swift and in what is C; libFuzzer itself comes with the compiler.
+fuzzer := $(shell clang -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
+fuzz-flags := --package-path Tests/Fuzz --scratch-path .build/fuzz -c release --sanitize address \
+  -Xswiftc -sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
+  -Xcc -fsanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
+  -Xlinker $(fuzzer) -Xlinker -lstdc++ -Xswiftc -use-ld=lld
+RUNS ?= 1000000
+FORMATS ?=
+
+fuzz-build: setup
+	@$(swift) build $(fuzz-flags) --product fuzz
+
+fuzz: fuzz-build
+	@python3 Tests/Fuzz/fuzz.py --program .build/fuzz/release/fuzz --runs $(RUNS) $(FORMATS) $(ARGS)
+
+# GSL's CBLAS in place of oneDNN, whose threads no sanitizer sees into. C is checked for undefined behaviour beside
+# addresses.
+sanitized = $(swift) build -c release --build-tests --sanitize $(1) --scratch-path .build/$(1) $(2)
+sanitized-tests = .build/$(1)/release/score-sdePackageTests.xctest --testing-library swift-testing
+SHARDED := ShardsTests|DeterminismTests|TrainerTests|ParameterSetTests|LossByTimeTests|MetricTests|AtomicFileTests|SameBytes
+
+sanitize: export KERNELS = cblas
+sanitize: setup
+	@$(call sanitized,thread)
+	@TSAN_OPTIONS="suppressions=$(abspath Tests/thread.suppressions) halt_on_error=0 exitcode=66" \
+	  $(call sanitized-tests,thread) --filter '$(or $(FILTER),$(SHARDED))'
+	@$(call sanitized,address,-Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined)
+	@ASAN_OPTIONS="detect_leaks=0" $(call sanitized-tests,address) $(if $(FILTER),--filter '$(FILTER)')
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

@@ -25,13 +25,25 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
   case stepLimit(rows: Range<Int>, steps: Int, time: Double)
   /// Somebody stopped a training, which is kept and can go on.
   case interrupted(step: Int, of: Int)
+  /// Somebody stopped a computation that nobody keeps, by a signal of this number.
+  case stopped(signal: Int32)
   /// An adaptive solver found no next step that it could take.
   case stepSize(rows: Range<Int>, time: Double, reason: String)
   /// An integrator for ordinary differential equations gave up: GSL, with its own words.
   case integrator(rows: Range<Int>, time: Double, reason: String)
 
+  /// Whether somebody asked for the end: nothing is wrong, and nothing else is to be tried.
+  public var isStop: Bool {
+    switch self {
+    case .interrupted, .stopped: true
+    default: false
+    }
+  }
+
   public var description: String {
     switch self {
+    case .stopped(let signal):
+      "stopped by \(StopSignals.name(of: signal)); what was finished is kept; run it again for the rest"
     case .nonFiniteState(let row, let step, let time):
       "state is not finite in row \(row) after step \(step), at t = \(time)"
     case .nonFiniteLoss(let step):

@@ -58,7 +58,10 @@ public struct ExperimentPlan: Sendable {
 let fileNameRule = "letters, digits and . _ + - after a letter or digit, at most 100"
 
 /// Whether a name can be a file's and leave its folder nowhere.
-func isFileName(_ name: String) -> Bool {
-  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= 100 else { return false }
+/// - Parameter longest: how long it may be.
+func isFileName(_ name: String, longest: Int = 100) -> Bool {
+  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= longest else {
+    return false
+  }
   return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._+-".contains($0)) }
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// An evaluator around another that counts the evaluations of each row: its NFE.
+/// An evaluator around another that counts the evaluations of each row: its NFE. When a signal asks for an end, it
+/// evaluates nothing more: `StopSignals.check`.
 public final class CountingEvaluator: ScoreEvaluator {
   private let base: any ScoreEvaluator
   private let first: Int
@@ -30,11 +31,13 @@ public final class CountingEvaluator: ScoreEvaluator {
   }
 
   public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+    try StopSignals.check()
     count(places(of: x))
     try base.evaluate(x, at: times, into: s)
   }
 
   public func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
+    try StopSignals.check()
     linearised = places(of: x)
     count(linearised)
     try base.linearise(x, at: times, into: s)

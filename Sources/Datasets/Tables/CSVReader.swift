@@ -205,8 +205,27 @@ final class CSVReader {
   /// The field as text.
   /// - Throws: `InputError` at file and line for what is not UTF-8.
   func text() throws -> String {
-    guard let text = String(validating: bytes, as: UTF8.self) else { throw error("is not UTF-8 text") }
-    return field.isDoubled ? text.replacing("\"\"", with: "\"") : text
+    var whole = Array<UInt8>()
+    if field.isDoubled {
+      var isSecond = false
+      whole = bytes.filter { byte in
+        isSecond = byte == Self.quote && !isSecond
+        return byte != Self.quote || isSecond
+      }
+    }
+    let text =
+      field.isDoubled ? String(validating: whole, as: UTF8.self) : String(validating: bytes, as: UTF8.self)
+    guard let text else { throw error("is not UTF-8 text") }
+    return text
+  }
+
+  /// What to say besides of a field that is no number.
+  var hint: String {
+    let parts = bytes.split(separator: UInt8(ascii: " "))
+    let areNumbers = parts.allSatisfy { part in
+      !DecimalNumber.value(UnsafeBufferPointer(rebasing: part), point: true, comma: true).value.isNaN
+    }
+    return parts.count > 1 && areNumbers ? "; blanks part no fields; allowed: commas, semicolons, tabs" : ""
   }
 
   /// The field for an error: up to 40 characters in quotes, on one line.

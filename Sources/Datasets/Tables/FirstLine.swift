@@ -59,7 +59,7 @@ struct FirstLine {
     var (numbers, quoted, hasLikeNumber, hasName, isAsked) = (0, 0, false, false, false)
     var isKnown = known?.count == names.count
     // The first field that keeps the line from being a row, and the first that keeps it from being a header.
-    var offender: (column: Int, text: String, kind: Kind)?
+    var offender: (column: Int, text: String, kind: Kind, hint: String)?
     var nameless: Int?
     var (counted, isCounting, hasIndex) = (0, true, false)
     var (column, next) = (0, 0)
@@ -84,7 +84,7 @@ struct FirstLine {
           hasIndex = hasIndex || column == 0
         case .gap: break
         }
-        if kind != .number { offender = offender ?? (column, reader.shown, kind) }
+        if kind != .number { offender = offender ?? (column, reader.shown, kind, reader.hint) }
         if kind == .number || kind == .quotedNumber, reader.bytes.elementsEqual(String(counted).utf8) {
           counted += 1
         } else if kind != .empty || column > 0 {
@@ -111,7 +111,8 @@ struct FirstLine {
         "the number \(offender.text) \(place) stands in quotes: a name or a value? Say header: yes or header: no")
     case .empty: throw reader.error("nothing \(place); allowed: a finite number (or say header: yes)")
     default:
-      throw reader.error("\(offender.text) \(place) is not a finite number (a header's line: say header: yes)")
+      let remedy = offender.hint.isEmpty ? " (a header's line: say header: yes)" : offender.hint
+      throw reader.error("\(offender.text) \(place) is not a finite number\(remedy)")
     }
   }
 }

@@ -130,7 +130,7 @@ struct DecimalMarks {
     if bytes.isEmpty { return reader.error("nothing in \(column); allowed: a finite number") }
     let other = DecimalNumber.value(bytes, point: true, comma: true)
     guard !other.value.isNaN, other.mark != 0 else {
-      return reader.error("\(shown) in \(column) is not a finite number")
+      return reader.error("\(shown) in \(column) is not a finite number\(reader.hint)")
     }
     let found = other.mark == UInt8(ascii: ",") ? "comma" : "point"
     let reason =

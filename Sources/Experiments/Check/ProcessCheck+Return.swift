@@ -60,7 +60,7 @@ extension ProcessCheck {
       let found: Double
       do {
         found = try distance(try sampler(score: score).draw(rows, with: solver).batch, heldOut) / scale
-      } catch let error as ComputationError {
+      } catch let error as ComputationError where !error.isStop {
         return Finding("\(name) returns to the data", .nan, allowed: 0, error.description)
       }
       return Finding(
@@ -84,7 +84,7 @@ extension ProcessCheck {
     let values: [Double]
     do {
       values = try sampler.logDensities(of: points, with: likelihood).values
-    } catch let error as ComputationError {
+    } catch let error as ComputationError where !error.isStop {
       return Finding(name, .nan, allowed: 0, error.description)
     }
     var states = try sampler.lifted(points)

@@ -21,6 +21,8 @@ public final class Options {
   var resolved: [(key: String, value: Resolved)] = []
   /// Old names that are still read.
   var oldNames: [String] = []
+  /// Keys that say how something is done, and not what comes out: no identity has them.
+  var practical: Set<String> = []
 
   init(_ node: Node?, path: String, source: ConfigSource?) {
     self.node = node
@@ -328,13 +330,16 @@ public final class Options {
   /// - Parameters:
   ///   - keys: those to write; nil: all.
   ///   - omittingFiles: leaves out paths of files.
-  public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, omittingFiles: Bool = false) -> String {
+  ///   - omittingPractical: leaves out what no identity has.
+  public func resolvedYAML(
+    indent: Int = 0, only keys: [String]? = nil, omittingFiles: Bool = false, omittingPractical: Bool = false
+  ) -> String {
     let space = String(repeating: "  ", count: indent)
     func body(_ options: Options, _ indent: Int) -> String {
-      options.resolvedYAML(indent: indent, omittingFiles: omittingFiles)
+      options.resolvedYAML(indent: indent, omittingFiles: omittingFiles, omittingPractical: omittingPractical)
     }
     var text = ""
-    for (key, value) in resolved where keys?.contains(key) ?? true {
+    for (key, value) in resolved where keys?.contains(key) ?? true && !(omittingPractical && practical.contains(key)) {
       switch value {
       case .file where omittingFiles: break
       case .scalar(let scalar), .file(let scalar): text += "\(space)\(key): \(scalar)\n"

@@ -36,6 +36,7 @@ public struct Listing {
         declared {
           _ = try TrainingPlan($0, duration: 1)
           _ = try ObjectiveRecipe($0, catalogue)
+          _ = try CheckpointInterval($0)
         }
       ),
       (

@@ -24,10 +24,14 @@ public struct ModelPlan: Sendable {
   public let network: (any Network)?
   /// How that is trained; nil where it is not.
   public let training: TrainingPlan?
+  /// How often it is kept while it runs.
+  public let checkpointInterval: CheckpointInterval
   /// What the training minimises.
   public let objective: ObjectiveRecipe
   /// The key `coordinates` of the config with every default written out; empty where there are none.
   public let coordinatesText: String
+  /// The seed and the key `data` as a text: what drawn data depends on.
+  let dataText: String
   /// This part of the config as a text.
   public let identity: TrainingIdentity
   /// The identity that the text of a checkpoint stands for, if the present program wrote it: an older one wrote fewer
@@ -54,6 +58,7 @@ public struct ModelPlan: Sendable {
     }
     var training: TrainingPlan?
     var objective = ObjectiveRecipe.denoising
+    var interval = CheckpointInterval()
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
@@ -71,6 +76,7 @@ public struct ModelPlan: Sendable {
           throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
         }
         objective = try ObjectiveRecipe(section, catalogue)
+        interval = try CheckpointInterval(section)
         try section.finish()
       }
       if !options.isDescribing {
@@ -87,13 +93,15 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
+    checkpointInterval = interval
     coordinatesText = options.resolvedYAML(only: ["coordinates"])
+    dataText = options.resolvedYAML(only: ["seed", "data"])
     // The checksum of files stands for their paths.
     identity = TrainingIdentity(
       options.resolvedYAML(only: ["seed"])
         + options.resolvedYAML(only: ["data"], omittingFiles: !data.fingerprint.isEmpty)
         + coordinatesText
-        + options.resolvedYAML(only: ["process", "score", "training"])
+        + options.resolvedYAML(only: ["process", "score", "training"], omittingPractical: true)
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))

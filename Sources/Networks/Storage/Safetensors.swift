@@ -80,6 +80,7 @@ public struct Safetensors: Sendable {
       if name == "__metadata__" {
         guard let texts = value as? [String: String] else { throw InputError("metadata that is not text") }
         metadata = texts
+        try SafetensorsSeal.check(data, header: json, metadata: texts)
         continue
       }
       let (type, shape, begin, end) = try Self.entry(name, value, available: body.count)
