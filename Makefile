@@ -149,13 +149,12 @@ same-bytes: build
 mutants: setup
 	@python3 Tests/mutants.py $(ARGS)
 
-# Coverage is counted in what is Swift and in what is C; libFuzzer itself comes with the compiler. The golden linker
-# warns of names of AddressSanitizer's, at length.
+# Coverage is counted in what is Swift and in what is C; libFuzzer itself comes with the compiler.
 fuzzer := $(shell clang -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
 fuzz-flags := --package-path Tests/Fuzz --scratch-path .build/fuzz -c release --sanitize address \
   -Xswiftc -sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
   -Xcc -fsanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
-  -Xlinker $(fuzzer) -Xlinker -lstdc++ -Xlinker --no-warnings
+  -Xlinker $(fuzzer) -Xlinker -lstdc++ -Xswiftc -use-ld=lld
 RUNS ?= 1000000
 FORMATS ?=
 

@@ -7,14 +7,14 @@ import Testing
 
 /// Steps that are Gaussian given the state, against their formulas with the noise that they are to take.
 @Suite("Gaussian steps") struct GaussianStepTests {
-  private struct Formula: Sendable, CustomTestStringConvertible {
+  struct Formula: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let predictor: any Predictor
     /// Factors of state, score and noise from r = m_t/m_s, q = v_t − r² v_s and the variances at t and s.
     let factors: @Sendable (_ r: Double, _ q: Double, _ later: Double, _ earlier: Double) -> (Double, Double, Double)
   }
 
-  private static let formulas = [
+  static let formulas = [
     // x_s | x_t, x_0 with Tweedie's mean for x_0 (Ho et al. 2020, eq. 7; Song et al. 2021, appendix F).
     Formula(testDescription: "ancestral, posterior variance", predictor: Ancestral()) { r, q, later, earlier in
       (1 / r, q / r, (q * earlier / later).squareRoot())
@@ -29,7 +29,7 @@ import Testing
   ]
 
   @Test("one step is its formula, to rounding", arguments: formulas)
-  fileprivate func oneStep(_ formula: Formula) throws {
+  func oneStep(_ formula: Formula) throws {
     let mixture = try GaussianMixture(weights: [1], means: [[0.4, -1]], deviations: [0.6])
     let process = VPSDE()
     let score = mixture.score(under: process)

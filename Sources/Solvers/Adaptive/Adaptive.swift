@@ -40,7 +40,7 @@ public struct Adaptive: Solver {
       self.grow = grow
     }
 
-    func factor(_ error: Double, _ last: Double, order: Double) -> Double {
+    package func factor(_ error: Double, _ last: Double, order: Double) -> Double {
       if error.isNaN { return max(shrink, 0.1) }
       let factor = safety * pow(error, -(integral + proportional) / order) * pow(last, proportional / order)
       return min(grow, max(shrink, factor))
