@@ -12,7 +12,8 @@ public struct InputError: Error, CustomStringConvertible, Sendable, Equatable {
     self.location = location
   }
 
-  public var description: String { location.isEmpty ? message : "\(location): \(message)" }
+  /// One line, whatever was found.
+  public var description: String { (location.isEmpty ? message : "\(location): \(message)").inOneLine }
 }
 
 /// A computation that began well and then went wrong.
