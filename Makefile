@@ -27,7 +27,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions same-bytes clean $(experiments)
+  interruptions kills faults same-bytes clean $(experiments)
 
 default: vp-digits
 
@@ -44,6 +44,8 @@ help:
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
+	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
@@ -139,6 +141,12 @@ extending: setup
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
+
+kills: build
+	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+faults: build
+	@python3 Tests/faults.py --program $(program) $(ARGS)
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
