@@ -96,7 +96,10 @@ struct TrainingStage {
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   func run(into folder: ResultsFolder) throws -> (weights: [Float], isReused: Bool) {
     try store.prepare(for: identity)
-    if case .finished = kept { return try run(kept, damaged, folder) }
+    if case .finished = kept {
+      store.removeDeadLock(identity)
+      return try run(kept, damaged, folder)
+    }
     let (lock, isLate) = try store.lock(identity) { error in
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
@@ -145,7 +148,11 @@ struct TrainingStage {
   private func preserve() throws -> Bool {
     let own = Self.entry(folder)
     guard own.exists else { return false }
-    guard let file = try? Safetensors(reading: own.checkpoint),
+    // One that cannot be read now may be whole, and this training's.
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: own.checkpoint), options: .mappedIfSafe) else {
+      throw InputError("cannot be read; it may be whole, and so nothing takes its place", at: own.checkpoint)
+    }
+    guard let file = try? Safetensors(decoding: data),
       let text = try? Checkpoint.config(of: file, path: own.checkpoint)
     else { return false }
     let theirs = text == identity.text ? identity : reread(text) ?? TrainingIdentity(text)
