@@ -15,17 +15,81 @@ import Testing
   }
 
   enum Outcome: Sendable {
+    /// By the plan, with its reason.
     case refused(String)
     /// How far the law is from the exact one with N and with 2 N steps, and the sampling error that is left.
     case reached(coarse: Double, fine: Double, error: Double)
+    /// The solve ended with an error that says where.
+    case failed(String)
   }
 
-  @Test("print") func print() throws {
-    let catalogue = Catalogue.standard
-    let outcomes = try Self.outcomes(catalogue)
-    var text = ""
-    for (pair, outcome) in outcomes { text += "\(pair) | \(outcome)\n" }
-    try text.write(toFile: "/tmp/h6-pairs.txt", atomically: true, encoding: .utf8)
+  /// A pair's law is judged by what theory predicts of its bias with 2 N = 60 steps:
+  ///
+  /// - all methods are of order 1 at least: it is small, or at most three quarters of that with N. Half would be the
+  ///   asymptote, which the coarsest grids have not reached; a few pairs are judged by N = 60 and 120;
+  /// - a corrector pulls towards the exact law, whatever the predictor did: a pair is not much worse than the predictor
+  ///   alone, or than most predictors are with this corrector. A predictor that loses what the corrector did is.
+  ///
+  /// Errors are in deviations of the exact law, and nearly all are exact: see `ChainDesign`.
+  @Test("every pair that is allowed reaches a Gaussian's mean and covariance within its predicted bias")
+  func laws() throws {
+    let outcomes = try Self.outcomes(.standard)
+    let complaints = try Self.complaints(outcomes)
+    #expect(complaints.isEmpty, "\(complaints.count): \(complaints.prefix(10).joined(separator: "; "))")
+    var (reached, reasons, used) = (0, Set<String>(), Set<String>())
+    for (pair, outcome) in outcomes {
+      switch outcome {
+      case .reached:
+        reached += 1
+        used.formUnion([pair.process, pair.predictor, pair.corrector, pair.grid])
+      case .refused(let reason):
+        reasons.insert(reason)
+        // One line that says what is missing.
+        #expect(reason.contains("needs ") && !reason.contains("\n"), "\(pair): \(reason)")
+      case .failed(let reason):
+        // Euler's steps in x leave the positive axis, where this process lives.
+        #expect(pair.process.contains("geometric-brownian-motion") && reason.contains("row"), "\(pair): \(reason)")
+      }
+    }
+    // Every kind is judged in some pair.
+    for (pair, _) in outcomes {
+      for kind in [pair.process, pair.predictor, pair.corrector, pair.grid] { #expect(used.contains(kind), "\(kind)") }
+    }
+    #expect(reached > 2000 && !reasons.isEmpty)
+  }
+
+  @Test("a predictor that throws away what a corrector did is found") func forgetful() throws {
+    var catalogue = Catalogue.standard
+    catalogue.predictors.add(Kind("forgetful", "UniPC that is not told") { _, _ in Forgetful(base: UniPC()) })
+    catalogue.processes = Kinds(catalogue.processes.all.filter { $0.name == "vp" })
+    catalogue.grids = Kinds(catalogue.grids.all.filter { $0.name == "log-snr" })
+    let complaints = try Self.complaints(Self.outcomes(catalogue))
+    #expect(!complaints.isEmpty && complaints.allSatisfy { $0.contains("forgetful") }, "\(complaints)")
+  }
+
+  private static func complaints(_ outcomes: [(Pair, Outcome)]) throws -> [String] {
+    var alone: [String: Double] = [:]
+    var others: [String: [Double]] = [:]
+    for (pair, outcome) in outcomes {
+      guard case .reached(_, let fine, _) = outcome else { continue }
+      if pair.corrector == "none" { alone["\(pair.process) \(pair.grid) \(pair.predictor)"] = fine }
+      others["\(pair.process) \(pair.grid) \(pair.corrector)", default: []].append(fine)
+    }
+    return try outcomes.compactMap { pair, outcome in
+      guard case .reached(let coarse, let fine, let error) = outcome else { return nil }
+      let slack = 0.05 + 5 * error
+      if !(fine.isFinite && (fine <= slack || fine <= 0.75 * coarse)) {
+        let (finer, _) = try distance(pair, steps: 4 * steps, .shared)
+        guard finer <= max(slack, 0.75 * max(coarse, fine)) else {
+          return "\(pair): \(coarse), \(fine), \(finer) at \(steps), \(2 * steps), \(4 * steps) steps"
+        }
+      }
+      guard pair.corrector != "none" else { return nil }
+      let most = (others["\(pair.process) \(pair.grid) \(pair.corrector)"] ?? []).sorted()
+      let predicted = max(
+        alone["\(pair.process) \(pair.grid) \(pair.predictor)"] ?? 0, most.isEmpty ? 0 : most[most.count / 2])
+      return fine <= 1.5 * predicted + slack ? nil : "\(pair): \(fine), predicted \(predicted)"
+    }
   }
 
   /// Options of kinds whose default is no valid config, or makes for slow chains.
@@ -54,11 +118,11 @@ import Testing
         }
       }
     }
-    let designs = Designs()
+    let designs = Designs.shared
     let all = pairs
     let found = Mutex<[Int: Outcome]>([:])
     try Shards(rows: pairs.count, size: 1).forEach(threads: 2) { index, _ in
-      let outcome = try Self.outcome(all[index], designs)
+      let outcome = try Self.outcome(all[index], designs, catalogue)
       found.withLock { $0[index] = outcome }
     }
     let outcomes = found.withLock { $0 }
@@ -67,6 +131,7 @@ import Testing
 
   /// Designs are made once for a shape of states.
   final class Designs: Sendable {
+    static let shared = Designs()
     private let made = Mutex<[String: ChainDesign]>([:])
     func design(steps: Int, dimension: Int, isCoupled: Bool) -> ChainDesign {
       made.withLock { made in
@@ -81,55 +146,59 @@ import Testing
 
   static let steps = 30
 
-  private static func outcome(_ pair: Pair, _ designs: Designs) throws -> Outcome {
+  private static func outcome(_ pair: Pair, _ designs: Designs, _ catalogue: Catalogue) throws -> Outcome {
     do {
-      let (coarse, _) = try distance(pair, steps: steps, designs)
-      let (fine, error) = try distance(pair, steps: 2 * steps, designs)
+      let (coarse, _) = try distance(pair, steps: steps, designs, catalogue)
+      let (fine, error) = try distance(pair, steps: 2 * steps, designs, catalogue)
       return .reached(coarse: coarse, fine: fine, error: error)
     } catch let error as InputError {
       return .refused(error.description)
+    } catch let error as ComputationError {
+      return .failed(error.description)
     }
   }
 
-  private static func plan(_ pair: Pair, steps: Int, grid: String, exponential: Bool) throws -> ExperimentPlan {
+  private static func plan(
+    _ pair: Pair, steps: Int, grid: String, exponential: Bool, _ catalogue: Catalogue
+  ) throws -> ExperimentPlan {
     let solver =
       pair.corrector == "none"
       ? pair.predictor.replacing("{kind: ", with: "{name: a, kind: ").dropLast()
       : "{name: a, kind: predictor-corrector, predictor: \(pair.predictor), corrector: \(pair.corrector)"
-    return try ExperimentsTests.plan(
-      """
+    let text = """
       name: pairs
       data: {kind: gaussian-mixture, weights: [1], means: [[0.7, -1.2]], covariances: [[[1, 0], [0, 0.25]]], \
       count: 8, held_out: 8\(exponential ? ", exponential: true" : "")}
       process: \(pair.process)
       score: {kind: exact}
-      sampling: {count: 8, solvers: [\(solver), steps: \(steps), grid: \(grid), last_step: full}]}
+      sampling: {count: 8, solvers: [\(solver), steps: \(steps), grid: \(grid)}]}
       evaluation: {metrics: [energy-distance]}
-      """)
+      """
+    return try ExperimentPlan(ConfigSource(text: text, path: "pairs.yaml"), catalogue: catalogue)
   }
 
-  /// The times of a grid of one's choice: those of the uniform one.
-  private static func list(_ pair: Pair, steps: Int, exponential: Bool) throws -> String {
-    let plan = try plan(pair, steps: steps, grid: "uniform", exponential: exponential)
-    let times = UniformGrid().times(from: plan.process.duration, to: plan.sampling.epsilon, steps: steps)
-    return "{kind: list, times: [\(times.map(\.description).joined(separator: ", "))]}"
-  }
-
-  /// How far a chain's law at ε, from the exact law at T, is from the exact law.
-  private static func distance(_ pair: Pair, steps: Int, _ designs: Designs) throws -> (Double, Double) {
+  /// How far a chain's law at ε, from the exact law at T, is from the exact law; and the sampling error of that.
+  private static func distance(
+    _ pair: Pair, steps: Int, _ designs: Designs, _ catalogue: Catalogue = .standard
+  ) throws -> (Double, Double) {
     let exponential = pair.process.contains("geometric-brownian-motion")
-    let grid = pair.grid == "list" ? try list(pair, steps: steps, exponential: exponential) : pair.grid
-    let plan = try plan(pair, steps: steps, grid: grid, exponential: exponential)
-    let data = GaussianLaw(mean: [0.7, -1.2], covariance: Matrix.diagonal([1, 0.25]))
-    let mixture = try GaussianMixture(weights: [1], means: [[0.7, -1.2]], covariances: [[[1, 0], [0, 0.25]]])
+    var grid = pair.grid
+    if grid == "list" {
+      // Times of one's choice: those of the uniform grid.
+      let plan = try plan(pair, steps: steps, grid: "uniform", exponential: exponential, catalogue)
+      let times = UniformGrid().times(from: plan.process.duration, to: plan.sampling.epsilon, steps: steps)
+      grid = "{kind: list, times: [\(times.map(\.description).joined(separator: ", "))]}"
+    }
+    let plan = try plan(pair, steps: steps, grid: grid, exponential: exponential, catalogue)
+    let covariance = [[1, 0], [0, 0.25]]
+    let mixture = try GaussianMixture(weights: [1], means: [[0.7, -1.2]], covariances: [covariance])
+    let data = GaussianLaw(mean: [0.7, -1.2], covariance: Matrix(covariance))
     let prepared = plan.prepared
     let score = try #require(prepared.exactScore(of: DataLaw(mixture, isExponential: exponential)))
     let kernel = try #require(prepared.noise)
     let width = 2 / kernel.blocks.data
-    let (start, end) = (
-      data.under(kernel.moments(at: plan.process.duration), width: width),
-      data.under(kernel.moments(at: plan.sampling.epsilon), width: width)
-    )
+    let start = data.under(kernel.moments(at: plan.process.duration), width: width)
+    let end = data.under(kernel.moments(at: plan.sampling.epsilon), width: width)
     let design = designs.design(steps: steps, dimension: start.mean.count, isCoupled: !(prepared.sde is any AffineSDE))
     let problem = SamplingProblem(
       process: prepared, score: score, dimension: 2, seed: 5, epsilon: plan.sampling.epsilon, grid: plan.sampling.grid)
@@ -138,14 +207,26 @@ import Testing
     let coordinates = prepared.transformed?.coordinates
     try x.withRows { rows in
       coordinates?.decode(rows, into: rows)
-      do {
-        _ = try solver.solve(rows, in: SolveContext(problem, rows: rows.span))
-        try coordinates?.encode(rows, into: rows, from: nil)
-      } catch is ComputationError {
-        rows.fill(.nan)
-      }
+      _ = try solver.solve(rows, in: SolveContext(problem, rows: rows.span))
+      try coordinates?.encode(rows, into: rows, from: nil)
     }
     let result = design.law(of: x)
     return (result.law.distance(to: end), result.error)
+  }
+
+  /// A predictor that does not hear of correctors.
+  private struct Forgetful: Predictor {
+    let base: any Predictor
+    var requires: Requirements { base.requires }
+
+    func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
+      Stepper(base: try base.makeStepper(in: context))
+    }
+
+    final class Stepper: PredictorStepper {
+      private let base: any PredictorStepper
+      init(base: any PredictorStepper) { self.base = base }
+      func step(_ x: Rows, _ step: Step) throws { try base.step(x, step) }
+    }
   }
 }

@@ -39,7 +39,8 @@ extension Experiment {
     try SampleFile.writeCSV(table, header: columns.map(\.0), to: files.output)
     bar.finish()
     let good = values.indices.filter { result.failures[$0] == nil }
-    let summary = Self.summary(good.map { values[$0] }, result.statistics, bits: bits.map { all in good.map { all[$0] } })
+    let summary = Self.summary(
+      good.map { values[$0] }, result.statistics, bits: bits.map { all in good.map { all[$0] } })
     try PointFailures(result.failures, in: files).requireNone(summary: summary)
     return summary
   }
@@ -107,14 +108,16 @@ extension Experiment {
       throw InputError("one row; at least two are needed", at: files.input ?? "--count")
     }
     let samples = try sampler.interpolate(
-      points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon, with: plan.likelihood.flow,
+      points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon,
+      with: plan.likelihood.flow,
       badRows: .keepOthers)
     try SampleFile.writeCSV(opened.data.decoded(samples.batch), to: files.output)
     let summary = "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
     let pairs = Set(samples.failures.keys.map { $0 / frames }).sorted()
-    let failures = Dictionary(uniqueKeysWithValues: pairs.compactMap { pair in
-      samples.failures.filter { $0.key / frames == pair }.min { $0.key < $1.key }.map { (pair, $0.value) }
-    })
+    let failures = Dictionary(
+      uniqueKeysWithValues: pairs.compactMap { pair in
+        samples.failures.filter { $0.key / frames == pair }.min { $0.key < $1.key }.map { (pair, $0.value) }
+      })
     try PointFailures(failures, in: files, whose: "frames from a row to the next").requireNone(summary: summary)
     return summary
   }

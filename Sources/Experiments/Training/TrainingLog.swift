@@ -37,7 +37,9 @@ struct TrainingLog {
     var seconds = 0.0
     for line in before.split(separator: "\n").dropFirst() {
       let fields = line.split(separator: ",")
-      guard 5...6 ~= fields.count, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
+      guard 5...6 ~= fields.count, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else {
+        break
+      }
       let before = fields.count == 6 ? Int(fields[5]) ?? 0 : 0
       table.append(rows: fields.prefix(5).joined(separator: ",") + (counts ? ",\(before)\n" : "\n"))
       skipped += before

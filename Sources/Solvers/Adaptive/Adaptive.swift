@@ -121,7 +121,7 @@ public struct Adaptive: Solver {
         // Steps also shrink in front of a state that is not finite: the last one tried is in `next`.
         try context.requireFinite(step: accepted + 1, at: t, next)
         throw ComputationError.stepSize(
-          rows: x.first..<x.first + x.count, time: t, 
+          rows: x.first..<x.first + x.count, time: t,
           reason: "the tolerance asks for steps below the last digit of t: loosen rtol and atol")
       }
       let step = Step(from: t, to: s, index: accepted, count: nil)
