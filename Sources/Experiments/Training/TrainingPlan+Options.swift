@@ -26,6 +26,9 @@ extension TrainingPlan {
     conditionDropout = try options.number(
       "condition_dropout", default: 0, in: .from(0, below: 1),
       "share of rows that lose their condition, so that the network also knows the score without one")
+    onNonFinite = try options.choice(
+      "on_non_finite", default: OnNonFinite.stop,
+      "a step whose loss or gradient is not finite: an error, or left out, counted and told at the end")
     weighting = try options.choice(
       "weighting", default: Weighting.uniform, "of ‖σ s + z‖²: 1, g²/σ², 1 + σ̃²/σ_d² with σ̃ = σ/m, or g⁴/4σ²")
     noiseLevels = try options.choice(
