@@ -16,10 +16,12 @@ public struct ImageShape: Sendable, Equatable {
   public var count: Int { height * width * channels }
 }
 
-/// Rows to learn from, and rows held out to judge by.
+/// Rows to learn from, and rows held out to judge by. Neither has to be in memory.
 public struct Dataset: Sendable {
-  public let training: Batch
-  public let heldOut: Batch
+  /// The rows to learn from.
+  public let trainingRows: any DataRows
+  /// The rows to judge by.
+  public let heldOutRows: any DataRows
   /// What is known of each row of `training`, which is item for item what `source` draws from, where anything is known.
   public let trainingConditions: Conditions
   /// What is known of each row of `heldOut`.
@@ -35,7 +37,7 @@ public struct Dataset: Sendable {
   ///   - heldOutConditions: the condition of each row of `heldOut`.
   ///   - source: what training draws from; the rows of `training` where nil.
   public init(
-    training: Batch, heldOut: Batch, trainingConditions: Conditions = .nothing,
+    training: any DataRows, heldOut: any DataRows, trainingConditions: Conditions = .nothing,
     heldOutConditions: Conditions = .nothing, source: (any TrainingSource)? = nil
   ) {
     precondition(training.dimension == heldOut.dimension, "rows of different dimensions")
@@ -44,12 +46,18 @@ public struct Dataset: Sendable {
     precondition(
       trainingConditions == .nothing || source?.count ?? training.count == training.count,
       "conditions of rows that are not the items of the source")
-    self.training = training
-    self.heldOut = heldOut
+    trainingRows = training
+    heldOutRows = heldOut
     self.trainingConditions = trainingConditions
     self.heldOutConditions = heldOutConditions
     self.source = source ?? RowSource(training)
   }
+
+  /// The rows to learn from, all in memory: 8 bytes a value. Images are turned into numbers at every call.
+  public var training: Batch { trainingRows.batch() }
+
+  /// The rows to judge by, all in memory, likewise.
+  public var heldOut: Batch { heldOutRows.batch() }
 }
 
 /// Where data comes from. Cheap to make and to check; `load` does the work.
@@ -61,6 +69,8 @@ public protocol DataSource: Sendable {
   var law: DataLaw? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
+  /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
+  var occurringClasses: [Int]? { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
   /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
@@ -88,6 +98,7 @@ extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
+  public var occurringClasses: [Int]? { nil }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }

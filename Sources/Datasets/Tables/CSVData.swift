@@ -50,13 +50,16 @@ public struct CSVData: DataSource {
         try layout.places(in: $0, dimension: table.rows.dimension)
       }
       guard judges.rows.dimension == table.rows.dimension else {
-        throw InputError("rows of \(judges.rows.dimension) values; those of \(path) have \(table.rows.dimension)", at: other)
+        throw InputError(
+          "rows of \(judges.rows.dimension) values; those of \(path) have \(table.rows.dimension)", at: other)
       }
       let (theirs, theirShape) = try columns.conditions.conditions(of: judges)
       if ownShape != .nothing, theirShape == .nothing {
         throw InputError("has no columns for the conditions that the rows of \(path) have", at: other)
       }
-      if case (.classes(let mine), .classes(let others)) = (ownShape, theirShape) { allShape = .classes(max(mine, others)) }
+      if case (.classes(let mine), .classes(let others)) = (ownShape, theirShape) {
+        allShape = .classes(max(mine, others))
+      }
       self.judges = (try Self.images(judges, shape, range), theirs)
       notes += judges.notes
       fingerprint += "-" + judges.fingerprint
@@ -77,19 +80,24 @@ public struct CSVData: DataSource {
   }
 
   public var dimension: Int { rows.data.dimension }
+  public var occurringClasses: [Int]? {
+    rows.conditions.listedClasses.flatMap { Classes.occurring(in: $0, of: conditionShape.classCount) }
+  }
   public var conditionColumns: ConditionColumns { layout.columns.conditions }
 
   public func load(seed: UInt64) throws -> Dataset {
+    // What lies in a file is read when it is asked for.
+    func held(_ rows: TableRows) -> any DataRows { rows.areInFile ? rows : rows.batch() }
     if let judges {
       return Dataset(
-        training: rows.data.batch(), heldOut: judges.data.batch(), trainingConditions: rows.conditions,
+        training: held(rows.data), heldOut: held(judges.data), trainingConditions: rows.conditions,
         heldOutConditions: judges.conditions)
     }
     guard case .share(let share) = heldOut else { preconditionFailure("a file was read") }
     let split = HeldOut.split(
       count: rows.data.count, classes: rows.conditions.listedClasses, share: share, seed: seed)
     return Dataset(
-      training: rows.data.only(split.training).batch(), heldOut: rows.data.only(split.heldOut).batch(),
+      training: held(rows.data.only(split.training)), heldOut: held(rows.data.only(split.heldOut)),
       trainingConditions: rows.conditions.only(split.training), heldOutConditions: rows.conditions.only(split.heldOut))
   }
 
@@ -107,7 +115,8 @@ public struct CSVData: DataSource {
 
   private var hasCountingHeader: Bool {
     layout.names?.header.map { header in
-      header.enumerated().allSatisfy { $1 == String($0) } || header.dropFirst().enumerated().allSatisfy { $1 == String($0) }
+      header.enumerated().allSatisfy { $1 == String($0) }
+        || header.dropFirst().enumerated().allSatisfy { $1 == String($0) }
     } ?? false
   }
 
@@ -125,7 +134,8 @@ public struct CSVData: DataSource {
       for i in 0..<count * dimension where !(values[i] >= low && values[i] <= high) {
         let column = table.names.text(table.places.data[i % dimension])
         let remedy =
-          range == nil ? "allowed for images: −1 to 1; say range: [low, high] to map other values to that, as [0, 255]"
+          range == nil
+          ? "allowed for images: −1 to 1; say range: [low, high] to map other values to that, as [0, 255]"
           : "the range is \(bounds.lowerBound) to \(bounds.upperBound)"
         throw InputError("\(values[i]) in \(column); \(remedy)", at: table.location(ofRow: first + i / dimension))
       }
@@ -137,7 +147,9 @@ public struct CSVData: DataSource {
   /// Whether the ends of a range and all values are whole numbers, at most 65,536 of them.
   private static func areWhole(_ rows: TableRows, _ range: ClosedRange<Double>) -> Bool {
     let width = range.upperBound - range.lowerBound
-    guard range.lowerBound == range.lowerBound.rounded(), width == width.rounded(), width <= 65_535 else { return false }
+    guard range.lowerBound == range.lowerBound.rounded(), width == width.rounded(), width <= 65_535 else {
+      return false
+    }
     var areWhole = true
     rows.forEachChunk { _, count, values in
       for i in 0..<count * rows.dimension where values[i] != values[i].rounded() { areWhole = false }

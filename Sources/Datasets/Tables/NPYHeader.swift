@@ -45,7 +45,8 @@ struct NPYHeader: Equatable {
     guard case .truth(let isFortran)? = fields.removeValue(forKey: "fortran_order"),
       case .numbers(let shape)? = fields.removeValue(forKey: "shape"), fields.isEmpty
     else { throw refuse("has no .npy header with descr, fortran_order and shape, and nothing else") }
-    let (order, name) = type.first.map { "<>=|".contains($0) } ?? false ? (type.first, type.dropFirst()) : (nil, type[...])
+    let (order, name) =
+      type.first.map { "<>=|".contains($0) } ?? false ? (type.first, type.dropFirst()) : (nil, type[...])
     guard Self.types.contains(String(name)), let kind = name.first, let size = name.last?.wholeNumberValue,
       order != "|" || size == 1
     else {

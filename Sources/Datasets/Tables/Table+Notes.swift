@@ -8,7 +8,8 @@ extension ColumnNames {
     var notes: [String] = []
     if isCounting {
       let numbers = header.filter { !$0.isEmpty }
-      let shown = numbers.count > 3 ? "\(numbers[0]), …, \(numbers[numbers.count - 1])" : numbers.joined(separator: ", ")
+      let shown =
+        numbers.count > 3 ? "\(numbers[0]), …, \(numbers[numbers.count - 1])" : numbers.joined(separator: ", ")
       notes.append(
         "\(path):\(line): the numbers \(shown) are read as a header, as pandas names columns; if they are a row, say "
           + "header: no")

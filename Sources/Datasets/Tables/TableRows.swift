@@ -3,7 +3,7 @@ import Core
 
 /// Rows of a table, in memory or in an `.npy` file, some or all, as they are or with a range of values mapped to
 /// [−1, 1].
-struct TableRows: Sendable {
+struct TableRows: DataRows {
   private enum Base: Sendable {
     case memory(Batch)
     case file(NPYFile, columns: [Int]?)
@@ -27,6 +27,9 @@ struct TableRows: Sendable {
     case .file(let file, _): file.header.count
     }
   }
+
+  /// Whether they are in a file, so that they may be more than memory holds.
+  var areInFile: Bool { if case .file = base { true } else { false } }
 
   var dimension: Int {
     switch base {

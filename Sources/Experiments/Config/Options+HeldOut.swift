@@ -34,3 +34,20 @@ extension Options {
     return path.map { .file($0) } ?? .share(drawn)
   }
 }
+
+extension Options {
+  /// Which images judge, and how many crops of them where they are larger than the rows: `held_out: 500`, a whole
+  /// number, says the latter alone, as `held_out_crops: 500` does.
+  func heldOutImages() throws -> (heldOut: HeldOut, crops: Int) {
+    let (key, about) = ("held_out_crops", "rows of the held-out images, likewise; `held_out: 500` is the same")
+    func count(_ key: String) throws -> Int {
+      try integer(key, default: 1000, atLeast: 2, atMost: 10_000_000, about)
+    }
+    if let text = node?.mapping?[Node("held_out")]?.scalar?.string, Self.number(text) != nil {
+      guard !has(key) else { throw wrong(key, "stands beside held_out: \(text); allowed: one of the two") }
+      declare(key, "", nil, "", "")
+      return (.share(HeldOut.standardShare), try count("held_out"))
+    }
+    return (try heldOut(), try count(key))
+  }
+}

@@ -33,34 +33,41 @@ extension Catalogue {
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
     csv, npy,
     Kind(
-      "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
+      "images", "the .png files of a folder and of those in it, sorted by the bytes of their paths, cropped to squares"
     ) { options, _ in
       let path = try options.file("path", allowed: "a folder", "the folder, relative to the config")
-      let size = try options.integer(
-        "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels")
-      let channels = try options.choice("channels", default: 3, among: [1, 3], "3: RGB, or 1: gray")
-      let flip = try options.flag("flip", default: true, flipping)
-      let crops = try options.integer(
+      var read = ImageFolder.Options(
+        size: try options.integer(
+          "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels"))
+      read.channels = try options.choice("channels", default: 3, among: [1, 3], "3: RGB, or 1: gray")
+      read.background = try options.choice(
+        "background", default: ImageFolder.Background.white, "what transparent pixels are composed on")
+      read.labelsFolders =
+        try options.choice(
+          "label", default: FolderLabel.none, "the class of an image: none, or the folder within `path` it lies in")
+        == .folder
+      read.flip = try options.flag("flip", default: true, flipping)
+      read.crops = try options.integer(
         "crops", default: 2000, atLeast: 1, atMost: 10_000_000,
         "rows of the training images for tables and metrics, if images are larger")
-      let heldOut = try options.integer(
-        "held_out", default: 1000, atLeast: 2, atMost: 10_000_000, "rows of the held-out images, likewise")
-      return try ImageFolder(
-        path: path, size: size, channels: channels, flip: flip, crops: crops, heldOut: heldOut)
+      (read.heldOut, read.heldOutCrops) = try options.heldOutImages()
+      return try ImageFolder(path: path, read)
     },
-    Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped; image i is held out when i mod 6 = 5") {
-      options, _ in
+    Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped") { options, _ in
       let path = try options.file("path", allowed: "a file", "images, relative to the config")
       let labels = try options.optionalFile("labels", "a label for every image")
-      let heldOut = try options.optionalFile("held_out", "images to judge by, in place of every sixth")
-      let heldOutLabels = try options.optionalFile("held_out_labels", "a label for each of those")
+      let heldOut = try options.heldOut()
+      let heldOutLabels = try options.optionalFile("held_out_labels", "a label for each image of a held_out file")
       let flip = try options.flag("flip", default: false, flipping)
       return try IDXImages(path: path, labels: labels, heldOut: heldOut, heldOutLabels: heldOutLabels, flip: flip)
     },
-    Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, without it every sixth image") { options, _ in
+    Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, or, without it, a share") { options, _ in
       let path = try options.file(
         "path", allowed: "a folder", "of data_batch_1.bin to data_batch_5.bin, relative to the config")
-      return try CIFAR10(path: path, flip: try options.flag("flip", default: true, flipping))
+      let flip = try options.flag("flip", default: true, flipping)
+      let isGiven = options.has("held_out")
+      let heldOut = try options.heldOut()
+      return try CIFAR10(path: path, flip: flip, heldOut: isGiven ? heldOut : nil)
     },
     noData,
   ])
@@ -72,6 +79,8 @@ extension Catalogue {
       return PlaneData(shape, noise: noise, count: count, heldOut: heldOut)
     }
   }
+
+  private enum FolderLabel: String, CaseIterable { case none, folder }
 
   private static let flipping = "mirror half of the training rows left to right"
 

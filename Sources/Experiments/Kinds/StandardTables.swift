@@ -11,7 +11,8 @@ extension Catalogue {
     let format = TableFormat(
       header: try options.choice(
         "header", default: .auto, "whether the first line names the columns; auto: the rule is in the docs"),
-      separator: try sign(options, "separator", [",": .comma, ";": .semicolon, "\t": .tab], "what stands between fields"),
+      separator: try sign(
+        options, "separator", [",": .comma, ";": .semicolon, "\t": .tab], "what stands between fields"),
       decimal: try sign(options, "decimal", [".": .point, ",": .comma], "the decimal mark of numbers"))
     return try table(options, path, format)
   }
@@ -28,7 +29,8 @@ extension Catalogue {
   ) { options, _ in
     let shape = try imageShape(options, "of the samples, where they are images in [−1, 1]")
     let dimension = try options.integer(
-      "dimension", default: shape?.count ?? 1, atLeast: 1, atMost: 1 << 24, "how many values a row has; of shape if given")
+      "dimension", default: shape?.count ?? 1, atLeast: 1, atMost: 1 << 24,
+      "how many values a row has; of shape if given")
     if !options.isDescribing {
       guard shape != nil || options.has("dimension") else {
         throw options.wrong("dimension", "is missing; allowed: dimension, or shape: [height, width, channels]")

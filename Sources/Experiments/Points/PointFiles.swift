@@ -61,7 +61,8 @@ extension Experiment {
     }
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
-    let (all, own) = given ?? (data.dataset.heldOut, data.dataset.heldOutConditions)
+    let (all, own): (any DataRows, Conditions) =
+      given.map { ($0.0, $0.1) } ?? (data.dataset.heldOutRows, data.dataset.heldOutConditions)
     let points = all.prefix(files.count ?? all.count)
     return OpenedPoints(
       rows: try areStates ? data.encodedStates(points) : data.encoded(points),
@@ -95,8 +96,9 @@ extension Experiment {
         "says nothing of given points; give their condition, as --set 'sampling.condition={class: 0}', or columns for it "
           + "named as the data's", at: "sampling.condition")
     }
-    if let row = (0..<count).first(where: { !shape.contains(own[$0]) }) {
-      throw InputError("row \(row + 1) has a condition that the network does not know: \(shape.text)", at: place)
+    if let row = (0..<count).first(where: { !source.knows(own[$0]) }) {
+      throw InputError(
+        "row \(row + 1) has a condition that the network does not know; allowed: \(source.conditionText)", at: place)
     }
     return own
   }

@@ -6,7 +6,7 @@ import Datasets
 struct PictureStage {
   /// nil for points.
   let shape: ImageShape?
-  let heldOut: Batch
+  let heldOut: any DataRows
 
   func write(_ samples: Batch, solver: String, to folder: ResultsFolder) throws {
     let picture =
@@ -14,8 +14,8 @@ struct PictureStage {
     try folder.write(try picture.png(), to: "samples/\(solver).png")
   }
 
-  /// What the frame of a picture is made for: the held-out rows, or where there are none the samples.
-  private func frame(_ samples: Batch) -> Batch { heldOut.count > 0 ? heldOut : samples }
+  /// What the frame of a picture is made for: held-out rows, enough of them, or where there are none the samples.
+  private func frame(_ samples: Batch) -> Batch { heldOut.count > 0 ? heldOut.prefix(values: 1 << 24) : samples }
 
   /// A film strip and an animation of the rows that were followed.
   func write(_ trajectories: Trajectories, solver: String, to folder: ResultsFolder) throws {

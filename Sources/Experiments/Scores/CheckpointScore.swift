@@ -94,7 +94,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     return problem.source(
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
-        data: setting.dataset.training), dropsConditions: dropout > 0)
+        data: setting.dataset.trainingRows), dropsConditions: dropout > 0, occurringClasses: checkpoint.classes)
   }
 
   /// YAML of several lines in one.
