@@ -27,7 +27,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions large-data same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
+  interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
 
@@ -45,6 +45,8 @@ help:
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
+	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
@@ -146,6 +148,12 @@ large-data: build
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
+
+kills: build
+	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+faults: build
+	@python3 Tests/faults.py --program $(program) $(ARGS)
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)

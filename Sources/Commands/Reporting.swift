@@ -6,7 +6,7 @@ import Experiments
 /// Runs a command's body; an error becomes one line on standard error and an exit code: 2 for wrong input, 1 for a run
 /// that failed after it had begun, 128 + the signal's number for one that a signal stopped.
 public func reportingErrors(_ body: () throws -> Void) throws {
-  func report(_ text: String) { Commands.report("score-sde: \(text)") }
+  func report(_ text: String) { Commands.report("score-sde: \(text.inOneLine)") }
   let scope = StopSignals.Scope()
   defer { withExtendedLifetime(scope) {} }
   do {

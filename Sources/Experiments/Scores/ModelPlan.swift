@@ -62,7 +62,7 @@ public struct ModelPlan: Sendable {
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
-      process = try Self.adapted(process, to: pretrained, recipe.prediction, options)
+      process = try Pretraining(pretrained).adapted(process, processKind, recipe.prediction, options, catalogue)
     }
     let prepared = PreparedProcess(process)
     self.prepared = prepared
@@ -71,7 +71,8 @@ public struct ModelPlan: Sendable {
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
-        training = try TrainingPlan(section, duration: process.duration)
+        training = try TrainingPlan(
+          section, duration: process.duration, firstLevel: prepared.firstLevel)
         if !options.isDescribing, !data.hasRows {
           throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
         }
@@ -169,20 +170,5 @@ public struct ModelPlan: Sendable {
     else { return nil }
     let classes = data.occurringClasses ?? Array(0..<data.conditionShape.classCount)
     return classes.count == known ? nil : classes
-  }
-
-  /// The process with the noise levels of a network that comes with its own.
-  private static func adapted(
-    _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
-  ) throws -> any SDE {
-    if let own = pretrained.prediction, own != prediction {
-      throw options.wrong("score", "prediction is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
-    }
-    guard let schedule = pretrained.schedule else { return process }
-    guard process is VPSDE else {
-      throw options.wrong(
-        "process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
-    }
-    return VPSDE(schedule)
   }
 }

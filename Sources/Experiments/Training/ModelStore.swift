@@ -100,6 +100,12 @@ public struct ModelStore: Sendable {
     }
   }
 
+  /// Removes the lock of a run that was killed when it had trained the network.
+  func removeDeadLock(_ identity: TrainingIdentity) {
+    let path = "\(folder)/\(name(identity)).lock"
+    if FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
+  }
+
   /// Takes in a checkpoint that another folder holds, unless the store has it.
   func adopt(_ other: Entry, as entry: Entry) throws {
     guard !entry.exists else { return }

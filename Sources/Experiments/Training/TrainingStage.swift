@@ -96,7 +96,10 @@ struct TrainingStage {
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   func run(into folder: ResultsFolder) throws -> (weights: [Float], isReused: Bool) {
     try store.prepare(for: identity)
-    if case .finished = kept { return try run(kept, damaged, folder) }
+    if case .finished = kept {
+      store.removeDeadLock(identity)
+      return try run(kept, damaged, folder)
+    }
     let (lock, isLate) = try store.lock(identity) { error in
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
@@ -145,7 +148,11 @@ struct TrainingStage {
   private func preserve() throws -> Bool {
     let own = Self.entry(folder)
     guard own.exists else { return false }
-    guard let file = try? Safetensors(reading: own.checkpoint),
+    // One that cannot be read now may be whole, and this training's.
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: own.checkpoint), options: .mappedIfSafe) else {
+      throw InputError("cannot be read; it may be whole, and so nothing takes its place", at: own.checkpoint)
+    }
+    guard let file = try? Safetensors(decoding: data),
       let text = try? Checkpoint.config(of: file, path: own.checkpoint)
     else { return false }
     let theirs = text == identity.text ? identity : reread(text) ?? TrainingIdentity(text)
@@ -187,7 +194,7 @@ struct TrainingStage {
     let steps = trainer.plan.steps
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
-      before: earlier, step: state.step)
+      before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
     let bar = ProgressBar("train \(name)", total: steps, quiet: quiet)
     let stop = StopSignals.Listener()
     var saved = (time: ContinuousClock().now, step: state.step)
@@ -210,8 +217,16 @@ struct TrainingStage {
     }
     bar.finish()
     try keep(state, csv: log.csv, notes: log.notes, folder)
+    if log.skipped > 0 { warn(log) }
     if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
+  }
+
+  /// Tells of steps that changed nothing, on standard error.
+  private func warn(_ log: TrainingLog) {
+    let reason = log.firstSkipped.map { "; the first now: \($0)" } ?? ""
+    let text = "\(log.skipped) of \(trainer.plan.steps) steps were skipped, as their numbers were not finite\(reason)"
+    FileHandle.standardError.write(Data("score-sde: \(name): warning: \(text)\n".utf8))
   }
 
   /// Writes the training as far as it is into the store, and shows it in the results folder. The last unfinished

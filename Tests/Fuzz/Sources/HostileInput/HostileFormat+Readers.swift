@@ -46,6 +46,18 @@ extension HostileFormat {
     return size(of: try data.load(seed: 1))
   }
 
+  /// NumPy's arrays, as a table.
+  static let npy = HostileFormat(
+    name: "npy",
+    words: [
+      "'descr'", "'fortran_order'", "'shape'", "<f8", ">f4", "<f2", "|u1", "<i8", "|b1", "<U3", "|O", "True", "False",
+      "(8, 2)", "(-1,)", "()", "(4294967296, 4294967296)", "\u{93}NUMPY", "{", "}", ", ",
+    ], longest: 8192
+  ) { bytes, folder in
+    let data = try CSVData(path: folder.write(bytes, to: "table.npy"))
+    return size(of: try data.load(seed: 1))
+  }
+
   /// A picture, twice, as a folder of pictures needs two.
   static let png = HostileFormat(
     name: "png", words: ["IHDR", "IDAT", "PLTE", "tRNS", "IEND", "acTL", "fdAT", "gAMA", "iCCP", "sBIT"], longest: 8192
@@ -55,8 +67,9 @@ extension HostileFormat {
       _ = try folder.write(bytes, to: name)
     }
     let data = try ImageFolder(path: "\(folder.path)/pictures", size: 1, crops: 4, heldOut: 4)
-    let pixels = size(of: try data.load(seed: 1))
-    return pixels
+    // Pictures are held as the bytes of their pixels: width and height stand in the first chunk.
+    func number(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
+    return size(of: try data.load(seed: 1)) + 2 * 3 * number(16) * number(20)
   }
 
   /// Images in one file, as MNIST has them.
@@ -118,7 +131,9 @@ extension HostileFormat {
       "\"prediction_type\"", "\"rescale_betas_zero_snr\"", "\"linear\"", "\"squaredcos_cap_v2\"", "null", "true",
       "1e999",
       "1000000", "-1", "[", "]", "{", "}",
-    ], longest: 4096
+    ], longest: 4096,
+    // A million noise levels may be asked for in few bytes: 8 MB each of β and of its integral, twice while they grow.
+    allowance: 40 << 20
   ) { bytes, folder in
     mkdir("\(folder.path)/scheduler", 0o700)
     _ = try folder.write(smallConfig, to: "scheduler/config.json")

@@ -9,13 +9,23 @@ public struct HostileFormat: Sendable {
   public let words: [String]
   /// The longest input that a fuzzer makes.
   public let longest: Int
+  /// The memory that the reader may take for itself, whatever the file's size: buffers, tables, messages.
+  public let allowance: Int
   /// Reads bytes, with a folder to put files in.
   /// - Returns: the bytes of memory that the values read take.
   /// - Throws: `InputError`; any other error is a finding.
   let reader: @Sendable (_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Int
 
+  init(
+    name: String, words: [String], longest: Int, allowance: Int = 1 << 20,
+    reader: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Int
+  ) {
+    (self.name, self.words, self.longest, self.allowance) = (name, words, longest, allowance)
+    self.reader = reader
+  }
+
   public static let all: [HostileFormat] = [
-    .yaml, .formula, .csv, .png, .idx, .cifar, .safetensors, .diffusersConfig, .diffusersScheduler,
+    .yaml, .formula, .csv, .npy, .png, .idx, .cifar, .safetensors, .diffusersConfig, .diffusersScheduler,
   ]
 
   /// The formats whose readers the program does not have, and why nobody fuzzes them.
@@ -44,7 +54,9 @@ public struct HostileFormat: Sendable {
       if line.unicodeScalars.contains(where: { $0.value < 32 || $0.value == 127 }) {
         return .finding("a message that is not one line of text: \(line.debugDescription)")
       }
-      if line.utf8.count > 4000 { return .finding("a message of \(line.utf8.count) bytes: \(line.prefix(200))…") }
+      if line.unicodeScalars.count > 4000 {
+        return .finding("a message of \(line.unicodeScalars.count) characters: \(line.prefix(200))…")
+      }
       return .refused(line)
     } catch {
       return .finding("an error that is none of wrong input: \(error)")

@@ -33,9 +33,6 @@ final class Session {
     watches = heap_watch_install() != 0
   }
 
-  /// Memory for the reader itself, whatever the file's size: buffers, tables, messages.
-  static let constant = 1 << 20
-
   func run(_ bytes: UnsafeRawBufferPointer) {
     let clock = ContinuousClock()
     let start = clock.now
@@ -51,7 +48,7 @@ final class Session {
     case .finding(let text): fail(text)
     }
     if peak > memory.peak { memory = (peak, bytes.count, held) }
-    if peak > 4 * max(bytes.count, held) + Self.constant {
+    if peak > 4 * max(bytes.count, held) + format.allowance {
       fail("\(peak) bytes of memory for a file of \(bytes.count) bytes that holds \(held) bytes of values")
     }
   }
