@@ -40,6 +40,10 @@ public struct Experiment: Sendable {
   public func run(_ stages: [Stage] = Stage.allCases) throws -> String {
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
+    if data.dataset.heldOut.count == 0 && plan.evaluation.asksForMetrics {
+      throw InputError(
+        "there are no held-out rows to judge by; allowed: []", at: plan.places.of("evaluation", "metrics"))
+    }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
     _ = try plan.sampling.score(origin.source)
@@ -85,15 +89,17 @@ public struct Experiment: Sendable {
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures) = try timed(.evaluate) {
+        let (judged, failures, notes) = try timed(.evaluate) {
           try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
         }
         table = judged
         manifest.failures += failures
+        manifest.notes += notes
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
     }
+    for note in manifest.notes { FileHandle.standardError.write(Data("score-sde: note: \(plan.name): \(note)\n".utf8)) }
     manifest.finished = Manifest.now()
     manifest.peakMemoryMib = Manifest.peakMemory
     try results.write(try manifest.encoded(), to: "manifest.json")

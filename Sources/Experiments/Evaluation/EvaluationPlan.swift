@@ -4,6 +4,8 @@ import Evaluation
 /// How samples are judged.
 public struct EvaluationPlan: Sendable {
   public let metrics: [(name: String, metric: any Metric)]
+  /// Whether the config names metrics, and not none.
+  let asksForMetrics: Bool
   /// Whether solvers are compared with exact solutions of their own problem.
   public let pathError: Bool
 
@@ -13,6 +15,7 @@ public struct EvaluationPlan: Sendable {
     metrics = try names.compactMap { name in
       try catalogue.metrics[name].map { (name, try $0.decode(.describing(), catalogue)) }
     }
+    asksForMetrics = options.has("metrics") && !metrics.isEmpty
     pathError = try options.flag(
       "path_error", default: false,
       "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths")

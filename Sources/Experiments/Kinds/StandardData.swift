@@ -11,17 +11,22 @@ extension Catalogue {
       let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
       let means = try options.matrix("means", "a list of coordinates per component")
       let law = try options.located("kind", prefix: "gaussian-mixture: ") {
-        // One of the two says how wide the components are.
-        if options.has("deviations") || options.isDescribing {
-          let deviations = try options.numbers("deviations", "a standard deviation per component, or `covariances`")
-          if options.has("covariances") {
-            throw options.wrong("covariances", "stands beside deviations; allowed: one of the two")
-          }
-          if options.isDescribing { _ = try options.matrices("covariances", "a matrix per component, or `deviations`") }
-          return try GaussianMixture(weights: weights, means: means, deviations: deviations)
-        }
-        let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
-        return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+        try options.oneOf([
+          (
+            "deviations",
+            { options in
+              let deviations = try options.numbers("deviations", "a standard deviation per component")
+              return try GaussianMixture(weights: weights, means: means, deviations: deviations)
+            }
+          ),
+          (
+            "covariances",
+            { options in
+              let covariances = try options.matrices("covariances", "a matrix per component")
+              return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+            }
+          ),
+        ])
       }
       let exponential = try options.flag(
         "exponential", default: false, "rows are the exponentials of the draws: positive data")
@@ -33,16 +38,12 @@ extension Catalogue {
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
     Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
       let path = try options.file("path", allowed: "a file", "the file, relative to the config")
-      var shape: ImageShape?
-      if options.has("shape") || options.isDescribing {
-        let sizes = try options.integers(
-          "shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
-        if !options.isDescribing {
-          guard sizes.count == 3, [1, 3].contains(sizes[2]) else {
-            throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")
-          }
-          shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
+      let sizes = try options.optionalIntegers("shape", atLeast: 1, "[height, width, channels], for images in [−1, 1]")
+      let shape = try sizes.map { sizes in
+        guard sizes.count == 3, [1, 3].contains(sizes[2]), sizes[0] <= 65_536, sizes[1] <= 65_536 else {
+          throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")
         }
+        return ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
       }
       return try CSVData(path: path, shape: shape, conditions: try conditionColumns(options))
     },

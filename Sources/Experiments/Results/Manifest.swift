@@ -24,6 +24,8 @@ struct Manifest: Encodable {
   /// The most memory that the program held, in MiB.
   var peakMemoryMib = 0
   var failures: [String] = []
+  /// What is left out of the results, and why: metrics that are not defined for these rows.
+  var notes: [String] = []
 
   private static var processorName: String {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
