@@ -51,8 +51,7 @@ public struct ExperimentPlan: Sendable {
     try sampling.finish()
     if !options.isDescribing {
       let limits = ProcessLimits(
-        process: process, epsilon: min(self.sampling.epsilon, model.training?.epsilon ?? .infinity),
-        allowsNoNoise: score.isDefinedWithoutNoise)
+        process: process, epsilon: min(self.sampling.epsilon, model.training?.epsilon ?? .infinity))
       try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
     }
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")

@@ -5,17 +5,15 @@ import Processes
 /// The numbers that a process must have for solvers to be finite. A config outside is refused before anything is
 /// computed.
 ///
-/// σ/m is what solvers and grids divide by, and its square what they add: between 10⁻¹⁰⁰ at ε and 10¹⁰⁰ at T both fit
-/// into a double, with room for the data and its dimension. All of f, G, kernel and prior must be finite.
+/// σ/m is what solvers and grids divide by, and multistep methods take powers of its change in a step: between 10⁻³⁰ at
+/// ε and 10³⁰ at T all of them fit into a double, with room for the data. All of f, G, kernel and prior must be finite.
 struct ProcessLimits {
-  static let smallest = 1e-100
-  static let largest = 1e100
+  static let smallest = 1e-30
+  static let largest = 1e30
 
   let process: PreparedProcess
   /// The smallest time that anything is asked at.
   let epsilon: Double
-  /// Whether the score is finite without noise, so that there may be none at ε.
-  let allowsNoNoise: Bool
 
   /// - Throws: `InputError` without a location.
   func check() throws {
@@ -24,6 +22,7 @@ struct ProcessLimits {
       throw InputError("T is \(written(process.duration)); allowed: \(written(Self.smallest)) to \(written(Self.largest))")
     }
     try checkRates(inner)
+    if let transformed = process.transformed { try checkStates(transformed) }
     guard let kernel = inner.kernel else { return }
     try checkNoise(kernel)
     if let linear = inner.linear {
@@ -31,6 +30,18 @@ struct ProcessLimits {
       guard prior.values.allSatisfy({ abs($0) <= Self.largest * Self.largest }), prior.lowerCholesky != nil else {
         throw InputError("the prior's covariance is not finite and positive definite: \(prior.values)")
       }
+    }
+  }
+
+  /// States of the prior are finite, ten deviations to both sides.
+  private func checkStates(_ transformed: PreparedProcess.Transformed) throws {
+    guard let deviation = transformed.process.priorCovariance?.diagonal.max()?.squareRoot() else { return }
+    var (y, x) = (Batch(values: [-10 * deviation, 10 * deviation], dimension: 1), Batch(count: 2, dimension: 1))
+    y.withRows { y in x.withRows { transformed.coordinates.decode(y, into: $0) } }
+    guard x.values.allSatisfy({ $0.isFinite && $0 != 0 }) else {
+      throw InputError(
+        "ten deviations of the prior, \(written(deviation)) each, are a state of \(x[0, 0]) or \(x[1, 0]); allowed: a "
+          + "smaller one")
     }
   }
 
@@ -58,10 +69,10 @@ struct ProcessLimits {
     let (low, high) = (
       kernel.moments(at: epsilon).noiseToSignal, kernel.moments(at: process.duration).noiseToSignal
     )
-    guard high.isFinite, low < high, low > 0 || allowsNoNoise && low == 0 else {
+    guard high.isFinite, low > 0, low < high else {
       throw InputError("needs σ/m to grow from above 0 at ε to a finite value at T; it is \(low) and \(high)")
     }
-    guard high <= Self.largest, high >= Self.smallest, low == 0 || low >= Self.smallest else {
+    guard high <= Self.largest, low >= Self.smallest else {
       throw InputError(
         "needs σ/m between \(written(Self.smallest)) at ε and \(written(Self.largest)) at T; it is \(low) and \(high)")
     }

@@ -45,7 +45,7 @@ extension Catalogue {
     Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") {
       options, catalogue in
       let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
-      let share = try options.number("gamma", default: 0.04, in: .positive, "γ: velocities start from N(0, γ M)")
+      let share = try options.number("gamma", default: 0.04, in: .closed(1e-6, 1000), "γ: velocities start from N(0, γ M)")
       let schedule = try options.kind(
         "schedule", of: catalogue.schedules, or: "constant", in: catalogue,
         "how β changes; constant: as beta beside it says")

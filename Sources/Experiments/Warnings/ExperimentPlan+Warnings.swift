@@ -96,6 +96,13 @@ struct DataPreview {
 struct ColumnMoments {
   let means, deviations: [Double]
 
+  /// Those of a law.
+  init(_ law: GaussianMixture) {
+    means = law.mean
+    let covariance = law.covariance
+    deviations = covariance.indices.map { covariance[$0][$0].squareRoot() }
+  }
+
   init(_ rows: Batch) {
     let (n, d) = (Double(rows.count), rows.dimension)
     var (means, squares) = ([Double](repeating: 0, count: d), [Double](repeating: 0, count: d))
@@ -113,4 +120,6 @@ struct ColumnMoments {
 }
 
 /// A number in a warning: three digits.
-func short(_ value: Double) -> String { String(format: "%.3g", value) }
+func short(_ value: Double) -> String {
+  String(format: (1e3..<1e7).contains(abs(value)) ? "%.0f" : "%.3g", value)
+}

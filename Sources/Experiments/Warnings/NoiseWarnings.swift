@@ -18,8 +18,8 @@ struct NoiseWarnings {
   /// A variance-exploding process should end in noise as wide as the data's largest distance, so that every two rows
   /// overlap (Song and Ermon 2020).
   private var tooLittle: [(key: String, text: String)] {
-    guard let kernel = inner.scalarKernel else { return [] }
-    let end = kernel.moments(at: inner.duration)
+    guard let kernel = plan.prepared.scalarKernel else { return [] }
+    let end = kernel.moments(at: plan.process.duration)
     guard end.scale == 1 else { return [] }
     let distance = preview.seen.diameter
     guard end.deviation < distance else { return [] }
@@ -52,10 +52,14 @@ struct NoiseWarnings {
     ]
   }
 
-  /// A network is not asked for times that it never saw.
+  /// A network is not asked for times with less noise than it ever saw.
   private var untrained: [(key: String, text: String)] {
     guard let training = plan.training, plan.sampling.epsilon < training.epsilon, !plan.sampling.solvers.isEmpty else {
       return []
+    }
+    if let kernel = inner.kernel {
+      let (asked, seen) = (kernel.moments(at: plan.sampling.epsilon), kernel.moments(at: training.epsilon))
+      guard asked.noiseToSignal < 0.9 * seen.noiseToSignal else { return [] }
     }
     return [
       (

@@ -51,11 +51,12 @@ struct PriorWarning {
     let total = (end.scale * end.scale + end.variance).squareRoot()
     let standard = End(
       column: 0, mean: 0, deviation: 1, shift: 0, ratio: prior[0, 0].squareRoot() / total, share: end.scale / total)
-    let canStandardise = !preview.isStandardised && end.blocks == nil && standard.isReached(knowsShape: knowsShape)
+    let isPlain = plan.prepared.transformed == nil && end.blocks == nil
+    let canStandardise = !preview.isStandardised && isPlain && standard.isReached(knowsShape: knowsShape)
     let remedy =
       canStandardise
       ? "coordinates: [{kind: standardise}]"
-      : "more noise at T (a larger beta_max or sigma_max, more levels, or an end nearer to 1)"
+      : "more noise at T (a larger beta_max, sigma_max or volatility, more levels, or an end nearer to 1)"
     let whose = preview.image != nil ? "the data" : "column \(worst.column)"
     let others = wrong.count > 1 && preview.image == nil ? ", as \(wrong.count - 1) more" : ""
     return [
@@ -71,7 +72,9 @@ struct PriorWarning {
   }
 
   private func ends(_ end: Moments, _ prior: Matrix) -> [End] {
-    let columns = ColumnMoments(preview.seen)
+    // Covariances of wide laws take D² sums over their components.
+    let law = preview.law.flatMap { $0.dimension <= 64 ? $0 : nil }
+    let columns = law.map { ColumnMoments($0) } ?? ColumnMoments(preview.seen)
     if let blocks = end.blocks { return self.ends(blocks, prior, columns) }
     let (m, v, p) = (end.scale, end.variance, prior[0, 0].squareRoot())
     let all = columns.means.indices.map { j in
