@@ -25,7 +25,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions same-bytes clean $(experiments)
+  interruptions same-bytes load clean $(experiments)
 
 default: vp-digits
 
@@ -43,6 +43,7 @@ help:
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
+	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -140,6 +141,9 @@ interruptions: build
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
+
+load: build
+	@python3 Tests/load.py --program $(program) $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
