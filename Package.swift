@@ -11,6 +11,11 @@ let kernels =
 precondition(["onednn", "cblas"].contains(kernels), "KERNELS is '\(kernels)'; allowed: onednn, cblas")
 let usesOneDNN = kernels == "onednn"
 
+/// The commit, for manifest.json; `make` says it. Other than git's own characters would leave the quotes below.
+let commit = Context.environment["SCORE_SDE_COMMIT"].flatMap { text in
+  !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-.".contains($0)) } ? text : nil
+}
+
 /// A floor of the house: `name` imports the floors listed, all of them below it.
 func floor(_ name: String, on below: [Target.Dependency], resources: [Resource]? = nil) -> Target {
   let readme = "\(Context.packageDirectory)/Sources/\(name)/README.md"
@@ -50,8 +55,10 @@ let package = Package(
       cSettings: [.define("SCORESDE_ONEDNN", to: usesOneDNN ? "1" : "0")],
       linkerSettings: [.linkedLibrary(usesOneDNN ? "dnnl" : "gslcblas")]),
 
+    .target(name: "CSystem", cSettings: [.define("SCORESDE_COMMIT", to: "\"\(commit ?? "unknown")\"")]),
+
     // The floors, bottom to top.
-    floor("Core", on: ["CKernels", "CGSL"]),
+    floor("Core", on: ["CKernels", "CGSL", "CSystem"]),
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
     floor("Scores", on: ["Processes", "Core", "CKernels"]),
     floor("Tensors", on: ["Core", "CKernels"]),
@@ -67,7 +74,7 @@ let package = Package(
       on: [
         "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
         "CKernels", "CPNG",
-        "CZlib", "CGSL", "Yams",
+        "CZlib", "CGSL", "CSystem", "Yams",
       ]),
     floor("ScoreSDE", on: floors.map { .byName(name: $0) }),
     floor(
@@ -122,6 +129,12 @@ let package = Package(
         "Core", "CZlib", "Pairs",
       ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
+
+    // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
+    .target(
+      name: "HostileInput", dependencies: ["ScoreSDE"] + floors.map { .byName(name: $0) },
+      path: "Tests/Fuzz/Sources/HostileInput"),
+    tests("HostileInputTests", on: ["HostileInput"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

@@ -33,12 +33,15 @@ public enum CommandTool {
   ///   - catalogue: the kinds that configs may name.
   ///   - commands: further subcommands.
   public static func main(_ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []) {
+    StandardStreams.prepare()
     StopSignals.watch()
     state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
     ScoreSDECommand.main()
     // What `print` wrote may still be on its way.
-    if fflush(nil) != 0 {
-      report("score-sde: standard output cannot be written (\(String(cString: strerror(errno))))")
+    do {
+      try StandardStreams.finish()
+    } catch {
+      report("score-sde: \(error)")
       exit(1)
     }
   }
@@ -68,7 +71,7 @@ public enum CommandTool {
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
     Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
-    Interpolate.self, Converge.self, Check.self, Export.self, Validate.self, List.self,
+    Interpolate.self, Converge.self, Check.self, Export.self, Verify.self, Validate.self, List.self,
   ]
 
   static var configuration: CommandConfiguration {

@@ -17,7 +17,9 @@ struct Train: ParsableCommand {
 struct Sample: ParsableCommand {
   static let configuration = CommandConfiguration(abstract: "Draws samples with every solver, from a trained network.")
   @OptionGroup var arguments: ConfigArguments
-  func run() throws { try arguments.run([.sample]) }
+  @Flag(help: "Takes a network whose training was stopped, as far as it is.")
+  var unfinished = false
+  func run() throws { try arguments.run([.sample], unfinished: unfinished) }
 }
 
 struct Evaluate: ParsableCommand {
@@ -27,9 +29,9 @@ struct Evaluate: ParsableCommand {
 }
 
 extension ConfigArguments {
-  fileprivate func run(_ stages: [Experiment.Stage]) throws {
+  fileprivate func run(_ stages: [Experiment.Stage], unfinished: Bool = false) throws {
     try reportingErrors {
-      let summary = try experiment().run(stages)
+      let summary = try experiment().run(stages, unfinished: unfinished)
       if !quiet { print(summary) }
     }
   }

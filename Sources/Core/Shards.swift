@@ -31,7 +31,7 @@ public struct Shards: Sendable {
   /// last.
   ///
   /// All shards are finished before the error of the lowest failing one is thrown, so that an outcome never depends on
-  /// timing.
+  /// timing. When a signal asks for an end, the shards that have not begun are left, and that is what is thrown.
   public func forEach(threads: Int, _ body: @Sendable (_ shard: Int, _ rows: Range<Int>) throws -> Void) throws {
     try forEach(threads: threads) { shard, rows, _ in try body(shard, rows) }
   }
@@ -51,6 +51,7 @@ public struct Shards: Sendable {
           let shard = next.add(1, ordering: .relaxed).oldValue
           if shard >= total { return }
           do {
+            try StopSignals.check()
             try body(shard, range(shard), worker)
           } catch {
             failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
@@ -64,6 +65,8 @@ public struct Shards: Sendable {
     } else {
       DispatchQueue.concurrentPerform(iterations: workers) { work($0) }
     }
+    // Shards that ended early are no outcome, whatever they made of it.
+    try StopSignals.check()
     if let failure = failure.withLock({ $0 }) { throw failure.error }
   }
 }

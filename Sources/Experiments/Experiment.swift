@@ -36,13 +36,17 @@ public struct Experiment: Sendable {
   public enum Stage: String, Sendable, CaseIterable { case train, sample, evaluate }
 
   /// Runs the stages and returns what to print: a table and paths.
-  /// - Throws: `InputError` before anything is written; `ExperimentFailure` after whatever could be finished was.
-  public func run(_ stages: [Stage] = Stage.allCases) throws -> String {
+  /// - Parameters:
+  ///   - stages: in the order in which they are declared.
+  ///   - unfinished: whether samples may be drawn from a network whose training has not come to its end.
+  /// - Throws: `InputError` before anything is written; `InUseError` where another run writes to the folder;
+  ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
+  public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
+    try ResultsFolder.requireUnused(folder)
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
-    if data.dataset.heldOut.count == 0 && plan.evaluation.asksForMetrics {
-      throw InputError(
-        "there are no held-out rows to judge by; allowed: []", at: plan.places.of("evaluation", "metrics"))
+    if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {
+      try Self.requireJudges(data.dataset.heldOutRows)
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
@@ -51,7 +55,14 @@ public struct Experiment: Sendable {
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
     let needsScore = samples || evaluates && plan.evaluation.pathError
-    var source = needsScore && !trains ? try score(origin, data) : nil
+    var manifest = Manifest(plan, threads: threads)
+    var source: ScoreSource?
+    if needsScore && !trains {
+      let trained = try score(origin, data, unfinished: unfinished)
+      source = trained.source
+      if let progress = trained.progress { tell(progress, &manifest) }
+    }
+    if let progress = try (plan.score as? CheckpointScoreRecipe)?.progress() { tell(progress, &manifest) }
     var table: SolverTable?
     if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
@@ -60,14 +71,19 @@ public struct Experiment: Sendable {
         metrics: plan.evaluation.metrics.map(\.name))
     }
     let results = try ResultsFolder(creating: folder)
-    try results.write(plan.resolved, to: "config.yaml")
-    var manifest = Manifest(threads: threads, name: plan.name, seed: plan.seed, started: Manifest.now())
+    let before = results.text("config.yaml")
+    if let changes = before.flatMap({ ConfigChanges.lines(from: $0, to: plan.resolved) }), !changes.isEmpty {
+      let others = changes.count > 8 ? ", and \(changes.count - 8) more" : ""
+      tell("changed since the last run in \(folder): \(changes.prefix(8).joined(separator: ", "))\(others)", &manifest)
+    }
     func timed<Value>(_ stage: Stage, _ body: () throws -> Value) rethrows -> Value {
       let start = ContinuousClock().now
       defer { manifest.seconds[stage.rawValue] = start.duration(to: ContinuousClock().now).seconds }
       return try body()
     }
+    var failure: (any Error)?
     do {
+      try results.write(plan.resolved, to: "config.yaml")
       if trains {
         try timed(.train) {
           switch origin {
@@ -84,7 +100,10 @@ public struct Experiment: Sendable {
         needsScore
         ? try source.map { try plan.sampling.condition.conditions(for: $0, count: plan.sampling.count) } : nil
       if samples, let bound {
-        let (sampled, failures) = try timed(.sample) { try sampling(bound, data).run(into: results) }
+        let isRepeat = before == plan.resolved && results.exists("solvers.csv")
+        let (sampled, failures) = try timed(.sample) {
+          try sampling(bound, data, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
+        }
         table = sampled
         manifest.failures += failures
       }
@@ -94,18 +113,41 @@ public struct Experiment: Sendable {
         }
         table = judged
         manifest.failures += failures
-        manifest.notes += notes
+        for note in notes { tell(note, &manifest) }
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
+    } catch {
+      manifest.failures.append("\(error)")
+      failure = error
     }
-    for note in manifest.notes { FileHandle.standardError.write(Data("score-sde: note: \(plan.name): \(note)\n".utf8)) }
     manifest.finished = Manifest.now()
     manifest.peakMemoryMib = Manifest.peakMemory
-    try results.write(try manifest.encoded(), to: "manifest.json")
-    let summary = summary(table, results, reused: manifest.trainingReused)
+    do {
+      try results.finish(manifest)
+    } catch {
+      // One line, about what went wrong first.
+      failure = failure ?? error
+    }
+    if let failure { throw failure }
+    let summary = summary(table, results, manifest)
     if !manifest.failures.isEmpty { throw ExperimentFailure(reasons: manifest.failures, summary: summary) }
     return summary
+  }
+
+  /// Says what a reader of the results should know, now and in the manifest.
+  private func tell(_ note: String, _ manifest: inout Manifest) {
+    manifest.notes.append(note)
+    if !quiet { StandardStreams.report("score-sde: \(plan.name): \(note)\n") }
+  }
+
+  /// Refuses more held-out rows than metrics can hold, 16 GiB of them.
+  private static func requireJudges(_ rows: any DataRows) throws {
+    let (values, overflow) = rows.count.multipliedReportingOverflow(by: rows.dimension)
+    guard overflow || values > 1 << 31 else { return }
+    throw InputError(
+      "metrics hold all held-out rows, 8 bytes a value: \(rows.count) rows of \(rows.dimension) are more than 2³¹ values; "
+        + "allowed: fewer, as of held_out: {share: 0.01}", at: "data")
   }
 
   /// The data, and what a model sees of them.
@@ -114,13 +156,15 @@ public struct Experiment: Sendable {
     return try DataInCoordinates(plan.data, recipes: plan.model.coordinates, fitted: fitted, seed: plan.seed)
   }
 
-  private func sampling(_ score: any Score, _ data: DataInCoordinates) -> SamplingStage {
+  private func sampling(
+    _ score: any Score, _ data: DataInCoordinates, isRepeat: Bool, isJudged: Bool
+  ) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
       data: data,
-      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOut), seed: plan.seed,
+      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows), seed: plan.seed,
       threads: threads,
-      quiet: quiet)
+      quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
   }
 
   private func evaluation(
@@ -135,13 +179,14 @@ public struct Experiment: Sendable {
       } : nil
     return EvaluationStage(
       plan: plan.evaluation, solvers: plan.sampling.solvers, shape: plan.data.imageShape,
-      heldOut: data.dataset.heldOut, conditions: (conditions, data.dataset.heldOutConditions), pathErrors: pathErrors,
+      heldOut: data.dataset.heldOutRows.batch(), conditions: (conditions, data.dataset.heldOutConditions),
+      pathErrors: pathErrors,
       seed: plan.seed, threads: threads)
   }
 
-  private func summary(_ table: SolverTable?, _ results: ResultsFolder, reused: Bool) -> String {
+  private func summary(_ table: SolverTable?, _ results: ResultsFolder, _ manifest: Manifest) -> String {
     var lines: [String] = []
-    if reused {
+    if manifest.trainingReused {
       lines.append("The trained network was used again: data, process, score, training and seed are the same.")
     }
     if let table, !table.rows.isEmpty { lines.append(table.summary()) }
@@ -158,5 +203,11 @@ public struct Experiment: Sendable {
 public struct ExperimentFailure: Error, CustomStringConvertible, Sendable {
   public let reasons: [String]
   public let summary: String
+
+  /// - Parameters:
+  ///   - reasons: a line each.
+  ///   - summary: what to print of what was finished.
+  public init(reasons: [String], summary: String) { (self.reasons, self.summary) = (reasons, summary) }
+
   public var description: String { reasons.joined(separator: "\n") }
 }

@@ -47,7 +47,8 @@ public struct ExperimentPlan: Sendable {
 
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
-      sampling, process: process, conditionShape: model.conditionShape, traits: score.traits, catalogue)
+      sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
+      traits: score.traits, catalogue)
     try sampling.finish()
     if !options.isDescribing {
       let limits = ProcessLimits(
@@ -60,7 +61,7 @@ public struct ExperimentPlan: Sendable {
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    self.evaluation = try EvaluationPlan(evaluation, catalogue)
+    self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
     try evaluation.finish()
     try options.finish()
     resolved = options.resolvedYAML()
@@ -80,9 +81,6 @@ struct ConfigPlaces: Sendable {
     self.places = places
   }
 
-  /// The place of a section's key.
-  func of(_ section: String, _ key: String) -> String { "\(places[section] ?? section).\(key)" }
-
   /// A line about a section.
   func at(_ key: String, _ text: String) -> String { "\(places[key] ?? key): \(text)" }
 }
@@ -90,7 +88,10 @@ struct ConfigPlaces: Sendable {
 let fileNameRule = "letters, digits and . _ + - after a letter or digit, at most 100"
 
 /// Whether a name can be a file's and leave its folder nowhere.
-func isFileName(_ name: String) -> Bool {
-  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= 100 else { return false }
+/// - Parameter longest: how long it may be.
+func isFileName(_ name: String, longest: Int = 100) -> Bool {
+  guard let first = name.first, first.isASCII, first.isLetter || first.isNumber, name.count <= longest else {
+    return false
+  }
   return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "._+-".contains($0)) }
 }

@@ -31,6 +31,10 @@ public struct Checkpoint: Sendable {
   public var dataDeviation: Double
   /// The numbers of the coordinates in which it was trained, as `FittedNumbers` writes them; nil: it has none.
   public var coordinates: String?
+  /// What else goes with the state of an unfinished training: its log.
+  public var notes: [String: String]
+  /// The classes of the rows that it was trained on, in rising order; nil: all that the network knows.
+  public var classes: [Int]?
 
   /// A checkpoint to be written.
   /// - Parameters:
@@ -38,21 +42,33 @@ public struct Checkpoint: Sendable {
   ///   - config: what it is a training of.
   ///   - dataDeviation: σ_d of the network's score.
   ///   - coordinates: the numbers of its coordinates, as a text.
-  public init(state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil) {
+  ///   - classes: those that it has learned; nil: all.
+  ///   - notes: further texts by name.
+  public init(
+    state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil, classes: [Int]? = nil,
+    notes: [String: String] = [:]
+  ) {
     self.coordinates = coordinates
+    self.classes = classes
+    self.notes = notes
     self.state = state
     self.config = config
     self.dataDeviation = dataDeviation
   }
 
-  private static let format = "score-sde checkpoint 1"
+  /// With a checksum; files of the first format have none.
+  private static let format = "score-sde checkpoint 2"
+  private static let formats = [format, "score-sde checkpoint 1"]
 
   public func writer(layout: ParameterLayout) -> SafetensorsWriter {
-    var metadata = [
+    var metadata = notes
+    let own = [
       "format": Self.format, "step": String(state.step), "config": config, "sigma_data": String(dataDeviation),
     ]
+    metadata.merge(own) { $1 }
     metadata["coordinates"] = coordinates
-    var file = SafetensorsWriter(metadata: metadata)
+    metadata["classes"] = classes.map { $0.map(String.init).joined(separator: " ") }
+    var file = SafetensorsWriter(metadata: metadata, isSealed: true)
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
     file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
@@ -69,15 +85,24 @@ public struct Checkpoint: Sendable {
   /// The configuration text of a checkpoint file.
   /// - Throws: `InputError` for a file that is not one of ours.
   public static func config(of file: Safetensors, path: String) throws -> String {
-    guard file.metadata["format"] == format, let config = file.metadata["config"] else {
+    guard let own = file.metadata["format"], formats.contains(own), let config = file.metadata["config"] else {
       throw InputError("a safetensors file, but not a checkpoint of this program", at: path)
     }
+    guard own != format || file.isSealed else { throw InputError("a checkpoint without its checksum", at: path) }
     return config
   }
 
   public init(_ file: Safetensors, layout: ParameterLayout, path: String) throws {
     config = try Self.config(of: file, path: path)
     coordinates = file.metadata["coordinates"]
+    notes = file.metadata
+    if let text = file.metadata["classes"] {
+      let numbers = text.split(separator: " ").map { Int($0) }
+      guard !numbers.isEmpty, numbers.allSatisfy({ $0 ?? -1 >= 0 }) else {
+        throw InputError("a checkpoint whose classes are '\(text)'", at: path)
+      }
+      classes = numbers.compactMap { $0 }
+    }
     do {
       var state = TrainingState(initial: try file.values(layout: layout, prefix: "model."))
       state.averages = try file.values(layout: layout, prefix: "average.")

@@ -3,23 +3,24 @@ import Foundation
 import Testing
 
 /// The program itself, which SwiftPM builds beside the tests.
-private let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+let program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
   .appendingPathComponent("score-sde")
-private let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+let repository = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent()
 
 /// - Parameters:
 ///   - models: where trained networks are kept.
 ///   - output: takes the standard output.
+///   - errors: takes the standard error.
 func start(
-  _ arguments: [String], models: String, output: FileHandle = .nullDevice
+  _ arguments: [String], models: String, output: FileHandle = .nullDevice, errors: Any = FileHandle.nullDevice
 ) throws -> Process {
   let process = Process()
   process.environment = ProcessInfo.processInfo.environment.merging(["SCORE_SDE_MODELS": models]) { $1 }
   process.executableURL = program
   process.arguments = arguments
   process.currentDirectoryURL = repository
-  process.standardError = FileHandle.nullDevice
+  process.standardError = errors
   process.standardOutput = output
   try process.run()
   return process
@@ -66,16 +67,93 @@ func start(
     #expect(files[0] != nil && files[0] == files[1])
   }
 
-  @Test("a signal ends what nobody keeps, at once") func endsAtOnce() throws {
-    let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
-    defer { try? FileManager.default.removeItem(atPath: folder) }
-    let process = try start(
-      [
-        "run", "Experiments/vp-mixture-exact.yaml", "--output", folder, "--quiet", "--set", "sampling.count=10000000",
-      ], models: folder + "-models")
-    usleep(500_000)
-    kill(process.processIdentifier, SIGTERM)
+  /// What a command says and how it ends after a signal.
+  private func stop(
+    _ arguments: [String], by signal: Int32, after wait: useconds_t = 600_000, in folder: String
+  ) throws -> (code: Int32, errors: String, seconds: Double) {
+    let errors = Pipe()
+    let process = try start(arguments, models: folder + "/models", errors: errors)
+    usleep(wait)
+    #expect(process.isRunning, "\(arguments[0]) has come to its end too early")
+    let clock = ContinuousClock()
+    let begin = clock.now
+    kill(process.processIdentifier, signal)
     process.waitUntilExit()
-    #expect(process.terminationReason == .exit && process.terminationStatus == 143)
+    let seconds = begin.duration(to: clock.now) / .seconds(1)
+    #expect(process.terminationReason == .exit)
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    return (process.terminationStatus, text, seconds)
+  }
+
+  @Test("every command ends in order within two seconds of a signal, and says so in one line") func commands() throws {
+    let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let exact = "Experiments/vp-mixture-exact.yaml"
+    let (output, table) = (["--output", folder + "/r"], ["--to", folder + "/t.csv"])
+    let many = ["--set", "data.held_out=3000000"]
+    let commands: [[String]] = [
+      ["run", exact, "--set", "sampling.count=10000000"] + output,
+      ["likelihood", exact] + many + table,
+      ["encode", exact] + many + table,
+      ["converge", exact, "--rows", "1000000", "--steps", "100,200,50000"] + table,
+      ["check", exact, "--rows", "1000000", "--steps", "100000"] + table,
+      ["train", exact, "--set", "data.count=100000000"] + output,
+    ]
+    for (index, command) in commands.enumerated() {
+      let signal = index % 2 == 0 ? SIGINT : SIGTERM
+      let (code, errors, seconds) = try stop(command + ["--quiet"], by: signal, in: folder)
+      #expect(code == 128 + signal, "\(command[0])")
+      #expect(seconds < 2, "\(command[0]): \(seconds) s")
+      let lines = errors.split(separator: "\n").filter { !$0.contains("warning") }
+      #expect(lines.count == 1 && lines[0].contains("stopped by SIG"), "\(command[0]): \(errors)")
+    }
+    #expect(try FileManager.default.subpathsOfDirectory(atPath: folder).allSatisfy { !$0.hasSuffix(".part") })
+    #expect(!FileManager.default.fileExists(atPath: folder + "/t.csv"))
+    // The manifest of what was stopped tells it.
+    let manifest = try String(contentsOfFile: folder + "/r/manifest.json", encoding: .utf8)
+    #expect(manifest.contains("stopped by SIGINT"))
+  }
+
+  @Test("a damaged last checkpoint is named, and the one before it used; an unfinished network is sampled on request")
+  func damaged() throws {
+    let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
+    let models = folder + "/models"
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let arguments = [
+      "Experiments/vp-moons.yaml", "--output", folder + "/r", "--set", "training.steps=1000000", "--set",
+      "training.checkpoint={steps: 20}", "--set", "sampling.count=20",
+    ]
+    func file(_ ending: String) -> String? {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: models)) ?? []
+      return names.first { $0.hasSuffix(ending) }.map { "\(models)/\($0)" }
+    }
+    func end(_ process: Process, _ errors: Pipe) -> String {
+      process.waitUntilExit()
+      return String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    }
+    let first = try start(["train", "--quiet"] + arguments, models: models)
+    for _ in 0..<500 where file(".previous.safetensors") == nil { usleep(10_000) }
+    kill(first.processIdentifier, SIGKILL)
+    first.waitUntilExit()
+    let last = try #require(file(".unfinished.safetensors"))
+    var errors = Pipe()
+    let refused = try start(["sample", "--quiet"] + arguments, models: models, errors: errors)
+    #expect(end(refused, errors).contains("--unfinished") && refused.terminationStatus == 2)
+    errors = Pipe()
+    let sampled = try start(["sample", "--unfinished"] + arguments, models: models, errors: errors)
+    #expect(end(sampled, errors).contains("the network is unfinished: step ") && sampled.terminationStatus == 0)
+    #expect(FileManager.default.fileExists(atPath: folder + "/r/solvers.csv"))
+    var bytes = try #require(FileManager.default.contents(atPath: last))
+    bytes[bytes.count - 100] ^= 1
+    try bytes.write(to: URL(fileURLWithPath: last))
+    errors = Pipe()
+    let next = try start(["train", "--quiet"] + arguments, models: models, errors: errors)
+    usleep(700_000)
+    kill(next.processIdentifier, SIGTERM)
+    let text = end(next, errors)
+    #expect(next.terminationStatus == 143)
+    #expect(text.contains("\(last): damaged") && text.contains("goes on from step"), "\(text)")
+    #expect(FileManager.default.fileExists(atPath: last + ".damaged"))
   }
 }

@@ -89,6 +89,9 @@ import Testing
       #expect(chunks.filter { $0.name == "fcTL" }.count == 12 && chunks.contains { $0.name == "IDAT" })
       let sequence = chunks.filter { $0.name == "fcTL" || $0.name == "fdAT" }.map { number($0.body) }
       #expect(sequence == Array(0..<sequence.count))
+      // Delays in milliseconds: the last picture stays.
+      let delays = chunks.filter { $0.name == "fcTL" }.map { number($0.body.dropFirst(20)) }
+      #expect(delays == Array(repeating: 80 << 16 | 1000, count: 11) + [1500 << 16 | 1000])
     }
   }
 

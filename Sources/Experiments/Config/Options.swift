@@ -27,6 +27,8 @@ public final class Options {
   private(set) var asked: Set<String> = []
   /// What the mapping has under each key.
   private let entries: [String: Node]
+  /// Keys that say how something is done, and not what comes out: no identity has them.
+  var practical: Set<String> = []
 
   init(_ node: Node?, path: String, source: ConfigSource?) {
     self.node = node
@@ -361,8 +363,11 @@ public final class Options {
   public enum Purpose: Sendable {
     /// A config that says the same from any folder: paths begin at the root, and options that are not given are null.
     case config
-    /// What a trained network depends on. Paths are as they are written, or left out where checksums stand for them.
+    /// What a trained network depends on. Paths are as they are written, or left out where checksums stand for them;
+    /// practical options are left out.
     case identity(omittingFiles: Bool)
+
+    var isIdentity: Bool { if case .identity = self { true } else { false } }
   }
 
   /// This mapping with every default written out, as YAML.
@@ -373,7 +378,7 @@ public final class Options {
     let space = String(repeating: "  ", count: indent)
     func body(_ options: Options, _ indent: Int) -> String { options.resolvedYAML(indent: indent, for: purpose) }
     var text = ""
-    for (key, value) in resolved where keys?.contains(key) ?? true {
+    for (key, value) in resolved where keys?.contains(key) ?? true && !(purpose.isIdentity && practical.contains(key)) {
       switch (value, purpose) {
       case (.file, .identity(omittingFiles: true)), (.absent, .identity): break
       case (.absent, .config): text += "\(space)\(key): null\n"

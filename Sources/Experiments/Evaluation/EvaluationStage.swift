@@ -53,6 +53,8 @@ struct EvaluationStage {
         if let named = solvers.first(where: { $0.name == solver }) {
           table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)
         }
+      } catch let error as ComputationError where error.isStop {
+        throw error
       } catch let error as InputError {
         failures.append("solver \(solver): \(error)")
       } catch let error as ComputationError {

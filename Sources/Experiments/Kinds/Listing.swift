@@ -43,6 +43,7 @@ public struct Listing {
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
+        _ = try CheckpointInterval($0)
       }
       + declared("sampling") {
         _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)

@@ -38,14 +38,16 @@ extension Catalogue {
       let path = try options.file(
         "path", example: "ddpm-cifar10-32", allowed: "a folder",
         "with config.json and diffusion_pytorch_model.safetensors, or a pipeline's; relative to the config")
+      let subfolder = try options.optionalText(
+        "subfolder", allowed: "a folder within path",
+        "the network's, such as unet_ema; without: path itself, unet or unet_ema")
+      let variant = try options.optionalText(
+        "variant", allowed: "such as fp16", "of the weights; without: those that have none, or the only ones")
       let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-      let folder = try DiffusersFolder(path, winograd: winograd)
+      let folder = try DiffusersFolder(path, subfolder: subfolder, variant: variant, winograd: winograd)
+      for note in folder.notes { options.warn("path", note) }
       let network = folder.network
-      return NetworkRecipe(
-        pretrained: NetworkRecipe.Pretrained(
-          schedule: network.noiseInput == .logNoiseToSignal ? nil : folder.schedule, prediction: folder.prediction,
-          fingerprint: folder.fingerprint)
-      ) { data, _ in
+      return NetworkRecipe(pretrained: NetworkRecipe.Pretrained(folder)) { data, _ in
         let a = network.architecture
         guard let image = data.image, image == ImageShape(height: a.height, width: a.width, channels: a.inputChannels)
         else {

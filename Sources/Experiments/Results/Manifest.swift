@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import CSystem
 import CGSL
 import CKernels
+import CPNG
+import CZlib
 import Core
 import Foundation
 
-/// `manifest.json`: what made these results, and when.
+/// `manifest.json`: what made these results, and when, and which files they are.
 struct Manifest: Encodable {
   var program = "score-sde \(version)"
+  /// The commit that the program was built from, with `-dirty` where files were changed; `unknown` where the build was
+  /// not told (`make` tells it, a bare `swift build` does not).
+  var commit = String(cString: scoresde_commit())
   var kernels = [String(cString: ck_kernel_set()), String(cString: ck_kernel_version())].filter { !$0.isEmpty }.joined(
     separator: " ")
   var gsl = String(cString: scoresde_gsl_version())
+  var dependencies = Manifest.dependencies
   var system = ProcessInfo.processInfo.operatingSystemVersionString
-  var processor = Manifest.processorName
+  var processor = Manifest.processor("model name").first ?? "unknown"
+  var processorFeatures = Manifest.features
   var processors = Shards.processors
   var threads: Int
   var name: String
   var seed: UInt64
+  /// The SHA-256 of `config.yaml`.
+  var configHash: String
+  /// The checksum of the data's files; of data that is drawn, the SHA-256 of what says how.
+  var dataHash: String
   var started: String
   var finished = ""
   /// Wall seconds of each stage that ran.
@@ -23,14 +35,46 @@ struct Manifest: Encodable {
   var trainingReused = false
   /// The most memory that the program held, in MiB.
   var peakMemoryMib = 0
-  var failures: [String] = []
-  /// What is left out of the results, and why: metrics that are not defined for these rows.
+  /// What a reader of the results should know.
   var notes: [String] = []
+  var failures: [String] = []
+  /// The SHA-256 of every file that this program wrote into the folder, by name, but for the manifest.
+  var files: [String: String] = [:]
 
-  private static var processorName: String {
+  init(_ plan: ExperimentPlan, threads: Int) {
+    self.threads = threads
+    (name, seed) = (plan.name, plan.seed)
+    configHash = SHA256.text(of: plan.resolved)
+    let fingerprint = plan.data.fingerprint
+    dataHash = fingerprint.isEmpty ? SHA256.text(of: plan.model.dataText) : fingerprint
+    started = Self.now()
+  }
+
+  /// The versions of what this program is made of. Those of packages are the ones of Package.resolved; a test compares.
+  static var dependencies: [String: String] {
+    let kernels = String(cString: ck_kernel_version())
+    var versions = packages
+    versions["gsl"] = String(cString: scoresde_gsl_version())
+    versions["libpng"] = String(cString: png_get_libpng_ver(nil))
+    versions["zlib"] = String(cString: zlibVersion())
+    versions["onednn"] = kernels.isEmpty ? nil : kernels
+    return versions
+  }
+
+  static let packages = ["yams": "6.2.2", "swift-argument-parser": "1.8.2"]
+
+  /// What the processor says of itself under a key.
+  private static func processor(_ key: String) -> [String] {
     let lines = (try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8))?.split(separator: "\n") ?? []
-    let line = lines.first { $0.hasPrefix("model name") }
-    return line?.split(separator: ":").last.map { $0.trimmingCharacters(in: .whitespaces) } ?? "unknown"
+    let line = lines.first { $0.hasPrefix(key) }
+    return line?.split(separator: ":", maxSplits: 1).last.map { [$0.trimmingCharacters(in: .whitespaces)] } ?? []
+  }
+
+  /// Those instruction sets that kernels and libraries choose by.
+  private static var features: [String] {
+    let all = (processor("flags") + processor("Features")).joined(separator: " ").split(separator: " ").map(String.init)
+    return all.filter { name in ["sse4", "avx", "fma", "f16c", "amx", "asimd", "sve"].contains { name.hasPrefix($0) } }
+      .sorted()
   }
 
   /// In MiB, as the system counts resident pages.
@@ -47,6 +91,16 @@ struct Manifest: Encodable {
     encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
     encoder.keyEncodingStrategy = .convertToSnakeCase
     return try encoder.encode(self) + Data("\n".utf8)
+  }
+
+  /// The files that a folder's manifest lists, with their hashes; nil where it has none. A name that leads out of the
+  /// folder is not taken.
+  static func files(of folder: String) -> [String: String]? {
+    guard let data = FileManager.default.contents(atPath: folder + "/manifest.json"),
+      let manifest = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
+      let files = manifest["files"] as? [String: String]
+    else { return nil }
+    return files.filter { ResultsFolder.isName($0.key) }
   }
 }
 

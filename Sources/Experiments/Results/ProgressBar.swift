@@ -54,11 +54,11 @@ final class ProgressBar: ProgressObserver {
     } else {
       text = "\(count) steps  \(Int(elapsed)) s"
     }
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(title)  \(text)  \(note)".utf8))
+    StandardStreams.report("\r\u{1B}[K\(title)  \(text)  \(note)")
   }
 
   /// Clears the line.
   func finish() {
-    if isShown { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
+    if isShown { StandardStreams.report("\r\u{1B}[K") }
   }
 }

@@ -1,33 +1,93 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Synchronization
 
-/// A folder of results. Every file is there as a whole or not at all (`AtomicFile`).
+/// A folder of results. Every file is there as a whole or not at all (`AtomicFile`), and one run at a time writes to
+/// it: the file `.lock` is there meanwhile, and lists what the run writes. A run that comes to its end leaves the list,
+/// with a hash of every file, in `manifest.json` instead.
 public struct ResultsFolder: Sendable {
   public let path: String
+  private let record: Record?
 
-  /// Makes the folder where it is missing.
+  /// The folder of a run that writes: makes it where it is missing, locks it, and removes the temporary files of runs
+  /// that were killed.
+  /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
   public init(creating path: String) throws {
     self.path = path
-    try Self.create(path)
-    try Self.create(path + "/samples")
+    try Self.make(path)
+    let lock = try FileLock(path + "/.lock", of: path)
+    try Self.make(path + "/samples", allowsLink: false)
+    for folder in [path, path + "/samples"] { AtomicFile.removeLeftovers(in: folder) }
+    record = Record(lock, hashes: Manifest.files(of: path) ?? [:])
   }
 
-  /// An existing folder.
+  /// An existing folder, to be read.
   public init(existing path: String) throws {
     self.path = path
+    record = nil
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
       throw InputError("no such results folder; `run` or `train` makes it", at: path)
     }
   }
 
-  private static func create(_ path: String) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    } catch {
-      throw InputError("this folder cannot be made", at: path)
+  /// Whether a run writes there now: asked before anything long begins.
+  /// - Throws: `InUseError`
+  static func requireUnused(_ path: String) throws { try FileLock.check(path + "/.lock", of: path) }
+
+  /// What a run wrote, and what others before it did.
+  private final class Record: Sendable {
+    struct Names {
+      /// The files of the last manifest with their hashes.
+      var hashes: [String: String]
+      /// What was written since then.
+      var written: Set<String>
     }
+
+    private let lock: Mutex<FileLock>
+    let names: Mutex<Names>
+
+    init(_ lock: consuming sending FileLock, hashes: [String: String]) {
+      names = Mutex(Names(hashes: hashes, written: Set(lock.earlier.filter(ResultsFolder.isName))))
+      self.lock = Mutex(lock)
+    }
+
+    /// Notes a file before it is written.
+    func note(_ name: String) throws {
+      guard names.withLock({ $0.written.insert(name).inserted }) else { return }
+      try lock.withLock { try $0.note(name) }
+    }
+
+    func release() { lock.withLock { $0.release() } }
+  }
+
+  /// Makes a folder where it is missing, with those that it lies in.
+  /// - Parameters:
+  ///   - words: what else to say where it cannot be made.
+  ///   - allowsLink: whether it may be a link to a folder somewhere else.
+  /// - Throws: `InputError` where something else has its name; `WriteError` where it cannot be made.
+  static func make(_ path: String, words: String = "", allowsLink: Bool = true) throws {
+    var status = stat()
+    if !allowsLink, lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK {
+      throw InputError("is a link, which may lead anywhere; allowed: a folder\(words)", at: path)
+    }
+    if stat(path, &status) == 0 {
+      guard status.st_mode & S_IFMT == S_IFDIR else { throw InputError("is not a folder\(words)", at: path) }
+      return
+    }
+    let parent = (path as NSString).deletingLastPathComponent
+    if !parent.isEmpty, parent != path, mkdir(path, 0o777) != 0, errno == ENOENT {
+      try make(parent, words: words)
+    }
+    if mkdir(path, 0o777) == 0 || errno == EEXIST, stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR {
+      return
+    }
+    let reason = String(cString: strerror(errno))
+    guard ![EEXIST, ENOENT, ENOTDIR, ELOOP, ENAMETOOLONG].contains(errno) else {
+      throw InputError("this folder cannot be made (\(reason))\(words)", at: path)
+    }
+    throw WriteError(path: path, reason: reason)
   }
 
   public func file(_ name: String) -> String { "\(path)/\(name)" }
@@ -39,11 +99,55 @@ public struct ResultsFolder: Sendable {
     FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
   }
 
-  public func remove(_ name: String) { try? FileManager.default.removeItem(atPath: file(name)) }
+  public func remove(_ name: String) { unlink(file(name)) }
 
-  public func write(_ data: Data, to name: String) throws { try AtomicFile.write(data, to: file(name)) }
+  public func write(_ data: Data, to name: String) throws {
+    try record?.note(name)
+    try AtomicFile.write(data, to: file(name))
+  }
 
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
+
+  /// Gives a file from elsewhere a name here.
+  func link(_ path: String, as name: String) throws {
+    try record?.note(name)
+    try AtomicFile.link(path, to: file(name))
+  }
+
+  // MARK: The list of files
+
+  /// Whether a name can be that of a file of results: of the folder or of `samples`, and not hidden.
+  static func isName(_ name: String) -> Bool {
+    let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+    // A solver's name with an ending.
+    return (1...2).contains(parts.count) && parts.allSatisfy { isFileName($0, longest: 120) }
+      && (parts.count == 1 || parts[0] == "samples")
+  }
+
+  /// Removes the files of `samples` that runs of this program wrote, and that are none of `names`. A file that was
+  /// changed since then is somebody's own, and stays.
+  func removeSamples(but names: Set<String>) {
+    guard let known = record?.names.withLock({ $0 }) else { return }
+    for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
+      if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+    }
+  }
+
+  /// Writes the manifest, with a hash of every file that this program wrote, and ends the run's time in the folder.
+  /// - Throws: `WriteError`; the next run then finds the list in `.lock`.
+  func finish(_ manifest: Manifest) throws {
+    guard let record else { return }
+    var manifest = manifest
+    let (hashes, written) = record.names.withLock { ($0.hashes, $0.written) }
+    var files: [String: String] = [:]
+    // Of files that were left as they were, the hash that was written with them still holds.
+    for name in Set(hashes.keys).union(written) where exists(name) {
+      files[name] = written.contains(name) ? SHA256.text(ofFile: file(name)) : hashes[name]
+    }
+    manifest.files = files
+    try AtomicFile.write(try manifest.encoded(), to: file("manifest.json"))
+    record.release()
+  }
 }
 
 extension AtomicFile {

@@ -33,13 +33,14 @@ public struct SamplingPlan: Sendable {
 
   /// - Parameters:
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
+  ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
   init(
-    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, traits: ScoreTraits,
-    _ catalogue: Catalogue
+    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
+    traits: ScoreTraits, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
-    condition = try ConditionPlan(options, shape: conditionShape)
+    condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
     guidance = try options.kind(
       "guidance", of: catalogue.guidances, or: "none", in: catalogue, "how the score is guided by its conditions")
     epsilon = try options.number(

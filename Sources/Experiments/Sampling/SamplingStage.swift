@@ -18,32 +18,46 @@ struct SamplingStage {
   let seed: UInt64
   let threads: Int
   let quiet: Bool
+  /// Whether the folder has the tables of this very config: they hold until all solvers have drawn the same again.
+  let isRepeat: Bool
+  /// Whether the evaluation follows, which writes `solvers.csv` with its metrics.
+  let isJudged: Bool
 
   /// How many values a row of data has.
-  private var dimension: Int { data.dataset.training.dimension }
+  private var dimension: Int { data.dataset.trainingRows.dimension }
 
-  /// Draws with every solver. One that fails is reported, and the others go on.
+  /// All files that a solver of this name can have.
+  private static func files(of solver: String) -> [String] {
+    let endings = [".csv", ".npy", ".png", "-strip.png", "-animation.png", "-trajectories.npy"]
+    return endings.map { "samples/\(solver)\($0)" }
+  }
+
+  /// Draws with every solver. Pictures and samples of solvers that the config no longer has go. One that fails is
+  /// reported, and the others go on.
   func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
     var table = SolverTable(experiment: name, process: processKind, metrics: [])
     var failures: [String] = []
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    folder.remove("trajectories.csv")
+    folder.removeSamples(but: Set(plan.solvers.flatMap { Self.files(of: $0.name) }))
+    if plan.trajectories == nil { folder.remove("trajectories.csv") }
     var trajectories = Trajectories.table(dimension: dimension)
-    for named in plan.solvers {
-      for ending in ["strip.png", "animation.png", "trajectories.npy"] {
-        folder.remove("samples/\(named.name)-\(ending)")
-      }
+    for (index, named) in plan.solvers.enumerated() {
       do {
         table.rows.append(try draw(named, by: sampler, into: folder, &trajectories))
+      } catch let error as ComputationError where error.isStop {
+        throw error
       } catch let error as ComputationError {
         failures.append("solver \(named.name): \(error)")
       } catch let error as InputError {
         failures.append("solver \(named.name): \(error)")
       }
-      try folder.write(table.csv(), to: "solvers.csv")
-      if plan.trajectories != nil { try folder.write(trajectories.text, to: "trajectories.csv") }
+      let isLast = index == plan.solvers.count - 1
+      if !isRepeat || isLast && !isJudged { try folder.write(table.csv(), to: "solvers.csv") }
+      if plan.trajectories != nil, !isRepeat || isLast {
+        try folder.write(trajectories.text, to: "trajectories.csv")
+      }
     }
     return (table, failures)
   }
@@ -64,9 +78,14 @@ struct SamplingStage {
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
       if dimension > SampleFile.widestCSV {
-        try folder.write(SampleFile.npy(followed.states), to: "samples/\(named.name)-trajectories.npy")
+        try SampleFile.writeNPY(followed.states, to: folder.file("samples/\(named.name)-trajectories.npy"))
       }
       followed.add(to: &trajectories, solver: named.name)
+    } else {
+      for ending in ["strip.png", "animation.png"] { folder.remove("samples/\(named.name)-\(ending)") }
+    }
+    if recorder == nil || dimension <= SampleFile.widestCSV {
+      folder.remove("samples/\(named.name)-trajectories.npy")
     }
     let (steps, statistics) = (named.solver.steps ?? 0, samples.statistics)
     return SolverTable.Row(

@@ -18,6 +18,15 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
   /// What the network knows is known after the file has been read.
   public var conditionShape: ConditionShape? { nil }
 
+  /// How far the network's training is, where it has not come to its end; nil for a finished one.
+  func progress() throws -> String? {
+    let file = try Safetensors(reading: path)
+    guard let steps = TrainingIdentity(try Checkpoint.config(of: file, path: path)).steps,
+      let step = file.metadata["step"].flatMap({ Int($0) }), step < steps
+    else { return nil }
+    return "the network is unfinished: step \(step) of \(steps), from \(path)"
+  }
+
   public func fittedCoordinates() throws -> [[Double]]? {
     let file = try Safetensors(reading: path)
     guard let text = file.metadata["coordinates"] else { return nil }
@@ -85,7 +94,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     return problem.source(
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
-        data: setting.dataset.training), dropsConditions: dropout > 0)
+        data: setting.dataset.trainingRows), dropsConditions: dropout > 0, occurringClasses: checkpoint.classes)
   }
 
   /// YAML of several lines in one.

@@ -26,10 +26,14 @@ public struct ModelPlan: Sendable {
   public let network: (any Network)?
   /// How that is trained; nil where it is not.
   public let training: TrainingPlan?
+  /// How often it is kept while it runs.
+  public let checkpointInterval: CheckpointInterval
   /// What the training minimises.
   public let objective: ObjectiveRecipe
   /// The key `coordinates` of the config with every default written out; empty where there are none.
   public let coordinatesText: String
+  /// The seed and the key `data` as a text: what drawn data depends on.
+  let dataText: String
   /// This part of the config as a text.
   public let identity: TrainingIdentity
   /// The identity that the text of a checkpoint stands for, if the present program wrote it: an older one wrote fewer
@@ -57,10 +61,11 @@ public struct ModelPlan: Sendable {
     }
     var training: TrainingPlan?
     var objective = ObjectiveRecipe.denoising
+    var interval = CheckpointInterval()
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
-      process = try Self.adapted(process, to: pretrained, recipe.prediction, options)
+      process = try Pretraining(pretrained).adapted(process, processKind, recipe.prediction, options, catalogue)
     }
     let prepared = PreparedProcess(process)
     self.prepared = prepared
@@ -69,8 +74,13 @@ public struct ModelPlan: Sendable {
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
-        training = try TrainingPlan(section, duration: process.duration)
+        training = try TrainingPlan(
+          section, duration: process.duration, firstLevel: prepared.firstLevel)
+        if !options.isDescribing, !data.hasRows {
+          throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
+        }
         objective = try ObjectiveRecipe(section, catalogue)
+        interval = try CheckpointInterval(section)
         try section.finish()
       }
       if !options.isDescribing {
@@ -90,11 +100,13 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
+    checkpointInterval = interval
     // The checksum of files stands for their paths.
     func text(_ keys: String..., omittingFiles: Bool = false) -> String {
       options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))
     }
     coordinatesText = text("coordinates")
+    dataText = text("seed", "data")
     identity = TrainingIdentity(
       text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText + text("process")
         + text("score", omittingFiles: pretrained != nil) + text("training")
@@ -156,23 +168,14 @@ public struct ModelPlan: Sendable {
     return score.conditionShape
   }
 
-  /// The process with the noise levels of a network that comes with its own.
-  private static func adapted(
-    _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
-  ) throws -> any SDE {
-    if let own = pretrained.prediction, own != prediction {
-      throw options.wrong("score", "prediction is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
-    }
-    guard let schedule = pretrained.schedule else { return process }
-    guard process is VPSDE else {
-      throw options.wrong(
-        "process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
-    }
-    if let section = options.read("process") {
-      for key in section.declarations.map(\.key) {
-        try section.refuse(key, needs: "a network without noise levels of its own, which this one has")
-      }
-    }
-    return VPSDE(schedule)
+  /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
+  ///
+  /// A network that comes with weights of its own knows classes that this data may not have.
+  var occurringClasses: [Int]? {
+    guard let known = network?.conditionShape.classCount, known > 0, training != nil,
+      score.network?.recipe.pretrained == nil
+    else { return nil }
+    let classes = data.occurringClasses ?? Array(0..<data.conditionShape.classCount)
+    return classes.count == known ? nil : classes
   }
 }

@@ -53,9 +53,19 @@ extension Experiment {
   /// The score, which must be at hand.
   /// - Throws: `InputError` where a network is to be used that nobody trained.
   func score(_ origin: ScoreOrigin, _ data: DataInCoordinates) throws -> ScoreSource {
+    try score(origin, data, unfinished: false).source
+  }
+
+  /// As above, where an unfinished network may be allowed.
+  /// - Returns: the score, and how far its network's training is where that is unfinished.
+  func score(
+    _ origin: ScoreOrigin, _ data: DataInCoordinates, unfinished: Bool
+  ) throws -> (source: ScoreSource, progress: String?) {
     switch origin {
-    case .ready(let source): source
-    case .trained(let training, _): try score(data, learned: training.network.source(training.requireTrained()))
+    case .ready(let source): return (source, nil)
+    case .trained(let training, _):
+      let (weights, progress) = try training.requireTrained(allowingUnfinished: unfinished)
+      return (try score(data, learned: training.network.source(weights)), progress)
     }
   }
 
@@ -71,7 +81,7 @@ extension Experiment {
   /// - Throws: `InputError` where it has none, or where nobody has trained it.
   func trainedWeights() throws -> [Float] {
     switch try ScoreOrigin(self, loadData()) {
-    case .trained(let training, _): return try training.requireTrained()
+    case .trained(let training, _): return try training.requireTrained().weights
     case .ready:
       guard let network = plan.network else { throw InputError("the score is not a network", at: "score") }
       return network.initialParameters(seed: plan.seed)

@@ -6,8 +6,10 @@ import Foundation
 /// changed option destroys nothing.
 ///
 /// A training whose identity without its number of steps has the checksum F is kept as `F-STEPS.safetensors`, with its
-/// log `F-STEPS.csv`; one that was stopped as `F-STEPS.unfinished.safetensors`. `F.txt` tells what F stands for.
-/// Several programs may write the same network at once: each file is there as a whole or not at all.
+/// log `F-STEPS.csv`. While it runs, or when it was stopped, it is `F-STEPS.unfinished.safetensors`, and
+/// `F-STEPS.previous.safetensors` is the checkpoint before that one; both have the log inside. `F.txt` tells what F
+/// stands for, and `F-STEPS.lock` is there while somebody trains: others who want the same network wait for it. Each
+/// file is there as a whole or not at all.
 public struct ModelStore: Sendable {
   public let folder: String
 
@@ -15,8 +17,14 @@ public struct ModelStore: Sendable {
 
   /// The folder that the environment variable `SCORE_SDE_MODELS` names, else `Results/.models`.
   public static var `default`: ModelStore {
-    let folder = ProcessInfo.processInfo.environment["SCORE_SDE_MODELS"]
-    return ModelStore(folder.flatMap { $0.isEmpty ? nil : $0 } ?? "Results/.models")
+    guard let named = ProcessInfo.processInfo.environment["SCORE_SDE_MODELS"], !named.isEmpty else {
+      return ModelStore("Results/.models")
+    }
+    // A link that somebody names is meant; one that lies in a folder of results is not.
+    return ModelStore(realpath(named, nil).map { path in
+      defer { free(path) }
+      return String(cString: path)
+    } ?? named)
   }
 
   /// A place for a network and for the log of its training.
@@ -44,10 +52,16 @@ public struct ModelStore: Sendable {
 
   func finished(_ identity: TrainingIdentity) -> Entry { entry(identity, ending: "") }
 
+  /// The last checkpoint of a training that runs or was stopped.
   func unfinished(_ identity: TrainingIdentity) -> Entry { entry(identity, ending: ".unfinished") }
 
+  /// The checkpoint before the last one.
+  func previous(_ identity: TrainingIdentity) -> Entry { entry(identity, ending: ".previous") }
+
+  private func name(_ identity: TrainingIdentity) -> String { "\(identity.family)-\(identity.steps ?? 0)" }
+
   private func entry(_ identity: TrainingIdentity, ending: String) -> Entry {
-    Entry(folder, "\(identity.family)-\(identity.steps ?? 0)\(ending)")
+    Entry(folder, name(identity) + ending)
   }
 
   /// All networks that differ from this one in their number of steps alone.
@@ -60,38 +74,47 @@ public struct ModelStore: Sendable {
 
   /// Makes the folder, and writes what its networks of this identity are.
   func prepare(for identity: TrainingIdentity) throws {
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw InputError("this folder cannot be made; SCORE_SDE_MODELS=FOLDER names another one", at: folder)
-    }
+    try ResultsFolder.make(folder, words: "; SCORE_SDE_MODELS=FOLDER names another one", allowsLink: false)
+    AtomicFile.removeLeftovers(in: folder)
     let path = "\(folder)/\(identity.family).txt"
     if !FileManager.default.fileExists(atPath: path) { try AtomicFile.write(identity.text, to: path) }
+  }
+
+  /// Keeps others from training the same network meanwhile.
+  /// - Parameter onWait: is told once that somebody else trains it, who is waited for.
+  /// - Returns: the lock, and whether it was waited for.
+  func lock(
+    _ identity: TrainingIdentity, onWait: (InUseError) -> Void
+  ) throws -> (lock: FileLock, isLate: Bool) {
+    let path = "\(folder)/\(name(identity)).lock"
+    var isLate = false
+    while true {
+      do {
+        return (try FileLock(path, of: path), isLate)
+      } catch let error as InUseError {
+        if !isLate { onWait(error) }
+        isLate = true
+        usleep(100_000)
+        try StopSignals.check()
+      }
+    }
+  }
+
+  /// Removes the lock of a run that was killed when it had trained the network.
+  func removeDeadLock(_ identity: TrainingIdentity) {
+    let path = "\(folder)/\(name(identity)).lock"
+    if FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
   }
 
   /// Takes in a checkpoint that another folder holds, unless the store has it.
   func adopt(_ other: Entry, as entry: Entry) throws {
     guard !entry.exists else { return }
-    try Self.link(other.checkpoint, to: entry.checkpoint)
     if FileManager.default.fileExists(atPath: other.log) { try AtomicFile.write(other.logText, to: entry.log) }
+    try AtomicFile.link(other.checkpoint, to: entry.checkpoint)
   }
 
-  /// Gives a file another name, which takes the place of whatever had it: as a hard link, or as a copy where there can
-  /// be none.
-  static func link(_ path: String, to other: String) throws {
-    var (mine, theirs) = (stat(), stat())
-    if stat(path, &mine) == 0, stat(other, &theirs) == 0, mine.st_ino == theirs.st_ino, mine.st_dev == theirs.st_dev {
-      return
-    }
-    let temporary = "\(other).\(getpid()).link"
-    unlink(temporary)
-    if Glibc.link(path, temporary) == 0 {
-      if rename(temporary, other) == 0 { return }
-      unlink(temporary)
-    }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw WriteError(path: other, reason: "\(path) cannot be read")
-    }
-    try AtomicFile.write(data, to: other)
+  /// Gives a damaged file of the store another name, so that nothing finds it and nobody loses it.
+  func setAside(_ damaged: DamagedCheckpoint) {
+    if damaged.path.hasPrefix(folder + "/") { rename(damaged.path, damaged.path + ".damaged") }
   }
 }

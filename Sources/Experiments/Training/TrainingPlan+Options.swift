@@ -4,7 +4,8 @@ import Processes
 import Training
 
 extension TrainingPlan {
-  init(_ options: Options, duration: Double) throws {
+  /// - Parameter firstLevel: the time of the first noise level of a network that was trained on some; nil: it was not.
+  init(_ options: Options, duration: Double, firstLevel: Double? = nil) throws {
     self.init(steps: 1)
     steps = try options.integer("steps", example: 5000, atLeast: 1, "optimiser steps")
     batch = try options.integer("batch", default: 256, atLeast: 1, atMost: 10_000_000, "rows a step")
@@ -23,6 +24,9 @@ extension TrainingPlan {
     conditionDropout = try options.number(
       "condition_dropout", default: 0, in: .from(0, below: 1),
       "share of rows that lose their condition, so that the network also knows the score without one")
+    onNonFinite = try options.choice(
+      "on_non_finite", default: OnNonFinite.stop,
+      "a step whose loss or gradient is not finite: an error, or left out, counted and told at the end")
     weighting = try options.choice(
       "weighting", default: Weighting.uniform, "of ‖σ s + z‖²: 1, g²/σ², 1 + σ̃²/σ_d² with σ̃ = σ/m, or g⁴/4σ²")
     noiseLevels = try options.choice(
@@ -34,6 +38,6 @@ extension TrainingPlan {
       )
     }
     epsilon = try options.number(
-      "epsilon", default: safeEpsilon(1e-5, duration), in: .between(0, duration), "the smallest time trained on")
+      "epsilon", default: firstLevel ?? safeEpsilon(1e-5, duration), in: .between(0, duration), "the smallest time trained on")
   }
 }

@@ -18,6 +18,7 @@ struct TrainingStage {
   private let dataset: Dataset
   private let name, unit: String
   private let identity: TrainingIdentity
+  private let interval: CheckpointInterval
   private let store: ModelStore
   private let folder: String
   private let threads: Int
@@ -25,8 +26,9 @@ struct TrainingStage {
   private let law: DataLaw?
   /// The numbers that were fitted to the data.
   private let coordinates: String?
-  /// What is there of this training.
+  /// What is there of this training, and the files that should have been.
   private let kept: KeptTraining
+  private let damaged: [DamagedCheckpoint]
   private let reread: @Sendable (String) -> TrainingIdentity?
 
   /// - Throws: `InputError` where a checkpoint cannot be read.
@@ -38,15 +40,24 @@ struct TrainingStage {
     dataset = data.seen
     coordinates = data.fitted.map { FittedNumbers.text(of: $0) }
     (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
+    interval = plan.model.checkpointInterval
     unit = plan.data.imageShape == nil ? "rows" : "images"
     (store, folder) = (experiment.store, experiment.folder)
     (threads, quiet) = (experiment.threads, experiment.quiet)
     law = data.law
     trainer = try network.problem.trainer(network.initial, data.seen, training, threads: threads)
-    kept = try TrainingSearch(
-      identity: identity, plan: training, layout: network.initial.network.layout, store: store,
-      own: Self.entry(folder), reread: reread
-    ).run()
+    (kept, damaged) = try Self.search(
+      identity, training, network, store, folder: folder, reread)
+  }
+
+  private static func search(
+    _ identity: TrainingIdentity, _ plan: TrainingPlan, _ network: LearnedNetwork, _ store: ModelStore, folder: String,
+    _ reread: @escaping (String) -> TrainingIdentity?
+  ) throws -> (KeptTraining, [DamagedCheckpoint]) {
+    var search = TrainingSearch(
+      identity: identity, plan: plan, layout: network.initial.network.layout, store: store, own: entry(folder),
+      reread: reread)
+    return (try search.run(), search.damaged)
   }
 
   /// The checkpoint and the log of a results folder.
@@ -54,14 +65,30 @@ struct TrainingStage {
     ModelStore.Entry(checkpoint: "\(folder)/checkpoint.safetensors", log: "\(folder)/training.csv")
   }
 
-  /// The weights of a finished training.
+  /// The weights of a finished training, or of one that is not, where that is allowed.
+  /// - Returns: the weights, and how far an unfinished training is.
   /// - Throws: `InputError` where nobody has trained the network yet.
-  func requireTrained() throws -> [Float] {
-    guard case .finished(let state, _) = kept else {
+  func requireTrained(allowingUnfinished isAllowed: Bool = false) throws -> (weights: [Float], progress: String?) {
+    switch kept {
+    case .finished(let state, _):
+      warn(damaged, "the checkpoint before it is used")
+      return (state.averages, nil)
+    case .begun(let state, _, let entry, stepsBefore: nil) where isAllowed:
+      warn(damaged, "the checkpoint before it is used")
+      return (
+        state.averages,
+        "the network is unfinished: step \(state.step) of \(trainer.plan.steps), from \(entry.checkpoint)"
+      )
+    case .begun(let state, _, _, stepsBefore: nil):
+      warn(damaged, "no finished network is left")
+      throw InputError(
+        "the network's training stopped at step \(state.step) of \(trainer.plan.steps); `train` or `run` goes on, "
+          + "`sample --unfinished` takes it as it is", at: "\(folder)/checkpoint.safetensors")
+    default:
+      warn(damaged, "no network is left")
       throw InputError(
         "no network trained for this config; `train` or `run` makes it", at: "\(folder)/checkpoint.safetensors")
     }
-    return state.averages
   }
 
   /// Trains the network, unless that is done already. A training that was interrupted goes on where it stopped.
@@ -69,30 +96,50 @@ struct TrainingStage {
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   func run(into folder: ResultsFolder) throws -> (weights: [Float], isReused: Bool) {
     try store.prepare(for: identity)
+    if case .finished = kept {
+      store.removeDeadLock(identity)
+      return try run(kept, damaged, folder)
+    }
+    let (lock, isLate) = try store.lock(identity) { error in
+      note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
+    }
+    defer { lock.release() }
+    guard isLate else { return try run(kept, damaged, folder) }
+    let (kept, damaged) = try Self.search(
+      identity, trainer.plan, network, store, folder: self.folder, reread)
+    return try run(kept, damaged, folder)
+  }
+
+  private func run(
+    _ kept: KeptTraining, _ damaged: [DamagedCheckpoint], _ folder: ResultsFolder
+  ) throws -> (weights: [Float], isReused: Bool) {
     let isShown = try preserve()
     if !isShown {
       // What was made with another network is no longer true.
-      folder.remove("loss_by_time.csv")
-      folder.remove("solvers.csv")
+      for name in ["loss_by_time.csv", "solvers.csv", "training.csv"] { folder.remove(name) }
     }
+    for file in damaged { store.setAside(file) }
     switch kept {
     case .finished(let state, let entry):
-      if entry != store.finished(identity) { try keep(state, log: entry.logText) }
-      try show(store.finished(identity))
+      warn(damaged, "\(entry.checkpoint) is used")
+      if entry != store.finished(identity) { try keep(state, csv: entry.logText, notes: [:], folder) }
+      try show(store.finished(identity), csv: entry.logText, folder)
       if !folder.exists("loss_by_time.csv") { try writeLosses(state, folder) }
       return (state.averages, true)
-    case .begun(let state, let log, let stepsBefore):
+    case .begun(let state, let log, let entry, let stepsBefore):
+      warn(damaged, "the training goes on from step \(state.step), which \(entry.checkpoint) has")
       if let stepsBefore {
         note("goes on from step \(state.step) of a training of \(stepsBefore) steps, which is like this one")
       }
       return (try finish(from: state, log, folder).averages, false)
     case .nothing(let stepsBefore):
+      warn(damaged, "there is none before it: the training begins anew")
       if let stepsBefore {
         note(
           "a training of \(stepsBefore) steps is there, but its learning rates are others (decay: cosine depends on the "
             + "number of steps): this one begins anew")
       }
-      return (try finish(from: trainer.initialState(), "", folder).averages, false)
+      return (try finish(from: trainer.initialState(), TrainingLog.Kept(), folder).averages, false)
     }
   }
 
@@ -101,7 +148,11 @@ struct TrainingStage {
   private func preserve() throws -> Bool {
     let own = Self.entry(folder)
     guard own.exists else { return false }
-    guard let file = try? Safetensors(reading: own.checkpoint),
+    // One that cannot be read now may be whole, and this training's.
+    guard let data = try? Data(contentsOf: URL(fileURLWithPath: own.checkpoint), options: .mappedIfSafe) else {
+      throw InputError("cannot be read; it may be whole, and so nothing takes its place", at: own.checkpoint)
+    }
+    guard let file = try? Safetensors(decoding: data),
       let text = try? Checkpoint.config(of: file, path: own.checkpoint)
     else { return false }
     let theirs = text == identity.text ? identity : reread(text) ?? TrainingIdentity(text)
@@ -113,7 +164,9 @@ struct TrainingStage {
     return false
   }
 
-  private func finish(from start: TrainingState, _ log: String, _ folder: ResultsFolder) throws -> TrainingState {
+  private func finish(
+    from start: TrainingState, _ log: TrainingLog.Kept, _ folder: ResultsFolder
+  ) throws -> TrainingState {
     folder.remove("loss_by_time.csv")
     folder.remove("solvers.csv")
     let state = try train(from: start, log, folder)
@@ -122,62 +175,84 @@ struct TrainingStage {
   }
 
   private func note(_ text: String) {
-    if !quiet { FileHandle.standardError.write(Data("score-sde: \(name): \(text)\n".utf8)) }
+    if !quiet { StandardStreams.report("score-sde: \(name): \(text)\n") }
+  }
+
+  /// Names damaged files, whoever wants to hear it or not.
+  private func warn(_ damaged: [DamagedCheckpoint], _ consequence: String) {
+    for file in damaged {
+      StandardStreams.report("score-sde: warning: \(file.path): damaged: \(file.reason); \(consequence)\n")
+    }
   }
 
   /// Takes the steps that are left.
   /// - Parameter earlier: the log of the steps before.
   private func train(
-    from start: TrainingState, _ earlier: String, _ folder: ResultsFolder
+    from start: TrainingState, _ earlier: TrainingLog.Kept, _ folder: ResultsFolder
   ) throws -> TrainingState {
     var state = start
     let steps = trainer.plan.steps
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
-      before: earlier, step: state.step)
+      before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
     let bar = ProgressBar("train \(name)", total: steps, quiet: quiet)
     let stop = StopSignals.Listener()
-    var saved = ContinuousClock().now
+    var saved = (time: ContinuousClock().now, step: state.step)
     do {
       while state.step < steps && !stop.isAsked {
         try trainer.run(&state) { step in
           log.add(step)
           bar.show(step.number, note: log.note)
-          // Every ten minutes the training is kept, in case the machine does not go on.
-          return !stop.isAsked && saved.duration(to: ContinuousClock().now) < .seconds(600)
+          return !stop.isAsked && !interval.isDue(since: saved.time, steps: step.number - saved.step)
         }
         if state.step < steps && !stop.isAsked {
-          try keep(state, log: log.csv)
-          saved = ContinuousClock().now
+          try keep(state, csv: log.csv, notes: log.notes, folder)
+          saved = (ContinuousClock().now, state.step)
         }
       }
     } catch {
       bar.finish()
-      try folder.write(log.csv, to: "training.csv")
+      if error is ComputationError { try folder.write(log.csv, to: "training.csv") }
       throw error
     }
     bar.finish()
-    try keep(state, log: log.csv)
+    try keep(state, csv: log.csv, notes: log.notes, folder)
+    if log.skipped > 0 { warn(log) }
     if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
   }
 
-  /// Writes the training as far as it is into the store, and shows it in the results folder.
-  private func keep(_ state: TrainingState, log: String) throws {
-    let isFinished = state.step >= trainer.plan.steps
-    let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
-    let checkpoint = Checkpoint(
-      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates)
-    try AtomicFile.write(log, to: entry.log)
-    try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
-    try show(entry)
-    if isFinished { store.unfinished(identity).remove() }
+  /// Tells of steps that changed nothing, on standard error.
+  private func warn(_ log: TrainingLog) {
+    let reason = log.firstSkipped.map { "; the first now: \($0)" } ?? ""
+    let text = "\(log.skipped) of \(trainer.plan.steps) steps were skipped, as their numbers were not finite\(reason)"
+    FileHandle.standardError.write(Data("score-sde: \(name): warning: \(text)\n".utf8))
   }
 
-  private func show(_ entry: ModelStore.Entry) throws {
-    let own = Self.entry(folder)
-    try ModelStore.link(entry.checkpoint, to: own.checkpoint)
-    if FileManager.default.fileExists(atPath: entry.log) { try AtomicFile.write(entry.logText, to: own.log) }
+  /// Writes the training as far as it is into the store, and shows it in the results folder. The last unfinished
+  /// checkpoint becomes the one before the last.
+  private func keep(_ state: TrainingState, csv: String, notes: [String: String], _ folder: ResultsFolder) throws {
+    let isFinished = state.step >= trainer.plan.steps
+    let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
+    if isFinished {
+      if !csv.isEmpty { try AtomicFile.write(csv, to: entry.log) }
+    } else if entry.exists {
+      try AtomicFile.link(entry.checkpoint, to: store.previous(identity).checkpoint)
+    }
+    let checkpoint = Checkpoint(
+      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
+      classes: network.occurringClasses, notes: isFinished ? [:] : notes)
+    try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
+    try show(entry, csv: csv, folder)
+    if isFinished {
+      store.unfinished(identity).remove()
+      store.previous(identity).remove()
+    }
+  }
+
+  private func show(_ entry: ModelStore.Entry, csv: String, _ folder: ResultsFolder) throws {
+    try folder.link(entry.checkpoint, as: "checkpoint.safetensors")
+    if !csv.isEmpty { try folder.write(csv, to: "training.csv") }
   }
 
   private func writeLosses(_ state: TrainingState, _ folder: ResultsFolder) throws {

@@ -7,7 +7,24 @@ struct DataWarnings {
   let plan: ExperimentPlan
   let preview: DataPreview
 
-  var lines: [(key: String, text: String)] { constant }
+  var lines: [(key: String, text: String)] { constant + missing }
+
+  /// Classes that a network is told of, and never sees.
+  private var missing: [(key: String, text: String)] {
+    guard let occurring = plan.model.occurringClasses, let known = plan.network?.conditionShape.classCount else {
+      return []
+    }
+    let absent = (0..<known).filter { !occurring.contains($0) }
+    guard let first = absent.first else { return [] }
+    let others = absent.count > 1 ? ", as \(absent.count - 1) more," : ""
+    return [
+      (
+        "data",
+        "class \(first)\(others) never occurs in the rows to train on, and is not drawn; remedy: labels from 0 on without "
+          + "gaps, or more rows"
+      )
+    ]
+  }
 
   /// Values that never change have no law to learn. Readers of files tell of constant columns themselves.
   private var constant: [(key: String, text: String)] {

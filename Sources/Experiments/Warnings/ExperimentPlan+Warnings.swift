@@ -8,12 +8,9 @@ import Scores
 extension ExperimentPlan {
   /// What should be known before the run: `warnings`, and what a look at the first rows of the data foresees. A line
   /// each, with where and the remedy.
-  /// - Throws: `InputError` for data that cannot be loaded, and for metrics of data without held-out rows.
+  /// - Throws: `InputError` for data that cannot be loaded.
   public func foreseen() throws -> [String] {
     let preview = try DataPreview(self)
-    if preview.heldOutCount == 0 && evaluation.asksForMetrics {
-      throw InputError("there are no held-out rows to judge by; allowed: []", at: places.of("evaluation", "metrics"))
-    }
     var lines = warnings
     for (key, text) in DataWarnings(plan: self, preview: preview).lines
       + PriorWarning(plan: self, preview: preview).lines + NoiseWarnings(plan: self, preview: preview).lines
@@ -58,9 +55,9 @@ struct DataPreview {
   init(_ plan: ExperimentPlan) throws {
     let source = plan.data.fewer(rows: Self.rows)
     let dataset = try source.load(seed: plan.seed)
-    heldOutCount = dataset.heldOut.count
+    heldOutCount = dataset.heldOutRows.count
     let count = max(1, min(Self.rows, Self.values / max(1, source.dimension)))
-    data = dataset.training.prefix(count)
+    data = dataset.trainingRows.prefix(count)
     image = plan.model.seen.imageShape
     isStandardised = plan.model.coordinates.contains { $0 is StandardiseRecipe }
     guard data.count > 0 else {
@@ -69,10 +66,10 @@ struct DataPreview {
     }
     let fitted = try plan.model.coordinates.isEmpty ? nil : plan.score.fittedCoordinates()
     let inCoordinates = try DataInCoordinates(
-      FewRows(base: source, dataset: Dataset(training: data, heldOut: dataset.heldOut.prefix(1))),
+      FewRows(base: source, dataset: Dataset(training: data, heldOut: dataset.heldOutRows.prefix(1))),
       recipes: plan.model.coordinates, fitted: fitted, seed: plan.seed)
     let problem = LearningProblem(plan.prepared, objective: .denoising, seed: plan.seed)
-    seen = try problem.encoded(inCoordinates.seen.training.prefix(count))
+    seen = try problem.encoded(inCoordinates.seen.trainingRows.prefix(count))
     let own = inCoordinates.law
     law = plan.prepared.transformed == nil && own?.isExponential == false ? own?.mixture : nil
   }

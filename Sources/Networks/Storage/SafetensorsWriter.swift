@@ -9,15 +9,23 @@ public struct SafetensorsWriter {
   private struct Tensor {
     let name: String
     let shape: [Int]
-    let values: () -> [Float]
+    let values: () throws -> [Float]
   }
 
   private let metadata: [String: String]
+  private let isSealed: Bool
   private var tensors: [Tensor] = []
 
-  public init(metadata: [String: String] = [:]) { self.metadata = metadata }
+  /// - Parameters:
+  ///   - metadata: texts by name.
+  ///   - isSealed: whether a checksum of the file goes into its metadata, so that readers of this package find damage.
+  ///     Every tensor is then asked for twice.
+  public init(metadata: [String: String] = [:], isSealed: Bool = false) {
+    self.metadata = isSealed ? metadata.merging([SafetensorsSeal.key: SafetensorsSeal.blank]) { $1 } : metadata
+    self.isSealed = isSealed
+  }
 
-  public mutating func add(_ name: String, shape: [Int], values: @escaping () -> [Float]) {
+  public mutating func add(_ name: String, shape: [Int], values: @escaping () throws -> [Float]) {
     tensors.append(Tensor(name: name, shape: shape, values: values))
   }
 
@@ -38,6 +46,13 @@ public struct SafetensorsWriter {
 
   /// Hands over the bytes of the file, piece by piece; tensors in order of their names.
   public func encode(_ write: (Data) throws -> Void) throws {
+    guard isSealed else { return try encode(seal: nil, write) }
+    var checksum = ByteChecksum()
+    try encode(seal: nil) { data in data.withUnsafeBytes { checksum.add($0) } }
+    try encode(seal: checksum.text, write)
+  }
+
+  private func encode(seal: String?, _ write: (Data) throws -> Void) throws {
     let sorted = tensors.sorted { $0.name < $1.name }
     var header: [String: Any] = metadata.isEmpty ? [:] : ["__metadata__": metadata]
     var offset = 0
@@ -49,9 +64,12 @@ public struct SafetensorsWriter {
     var json = try JSONSerialization.data(withJSONObject: header, options: [.sortedKeys, .withoutEscapingSlashes])
     // Spaces, so that the tensors are aligned.
     while json.count % 8 != 0 { json.append(UInt8(ascii: " ")) }
+    if let seal, let place = SafetensorsSeal.digits(in: json) {
+      json.replaceSubrange(place, with: Data(seal.utf8))
+    }
     try write(withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json)
     for tensor in sorted {
-      let values = tensor.values()
+      let values = try tensor.values()
       precondition(values.count == tensor.shape.reduce(1, *), "values do not fill the shape")
       try values.withUnsafeBytes { bytes in
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }

@@ -63,4 +63,13 @@ public struct Step: Sendable, Equatable {
 public protocol PredictorStepper: AnyObject {
   /// Moves x from time `step.from` to `step.to`. Steps come in order.
   func step(_ x: Rows, _ step: Step) throws
+
+  /// Says that x is no longer the state that the last step ended in, as a corrector has moved it. A method that makes
+  /// its last step anew, or adds to it, must not do so now: what the corrector did would be lost. Scores of earlier
+  /// states may still be used, as they err by the order of a step's length. Default: nothing.
+  func stateChanged()
+}
+
+extension PredictorStepper {
+  public func stateChanged() {}
 }

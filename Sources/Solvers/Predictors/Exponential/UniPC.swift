@@ -13,6 +13,9 @@ import Processes
 /// where Σ_k ρ_k r_k^{i−1} = i! z φ_{i+1}(z)/B. Of order 2, ρ = ½ as in the authors' code. The first steps are of lower
 /// order.
 ///
+/// UniPC's corrector starts the last step anew. Where a Langevin corrector has moved the state since, that step is left as
+/// it was, and the predictor alone goes on.
+///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {
   public enum Variant: String, Sendable, CaseIterable { case bh1, bh2 }
@@ -67,6 +70,8 @@ public struct UniPC: Predictor {
       levels = (0, levels.now, levels.last, levels.older)
       known += 1
     }
+
+    func stateChanged() { startLevel = nil }
 
     /// B, and b_i = i! z φ_{i+1}(z)/B.
     private func weights(_ h: Double) -> (b: Double, Double, Double, Double) {
