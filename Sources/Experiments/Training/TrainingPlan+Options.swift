@@ -37,6 +37,7 @@ extension TrainingPlan {
       if logDeviation != 1.2 { throw options.wrong("p_std", "needs noise_levels: log-normal") }
     }
     epsilon = try options.number(
-      "epsilon", default: firstLevel ?? safeEpsilon(1e-5, duration), in: .between(0, duration), "the smallest time trained on")
+      "epsilon", default: firstLevel ?? safeEpsilon(1e-5, duration), in: .between(0, duration),
+      "the smallest time trained on")
   }
 }
