@@ -11,11 +11,13 @@ final class FileReader {
   private let file: gzFile
   private var left: Int
 
-  /// - Parameter limit: how many bytes are read at most.
+  /// - Parameters:
+  ///   - limit: how many bytes are read at most.
+  ///   - allowsPipes: whether it may be a pipe or a device instead, whose size is 0.
   /// - Throws: `InputError` for what is no readable regular file.
-  init(_ path: String, limit: Int = .max) throws {
+  init(_ path: String, limit: Int = .max, allowsPipes: Bool = false) throws {
     self.path = path
-    size = try FileBytes.state(of: path).size
+    size = try allowsPipes && FileBytes.isPipe(path) ? 0 : FileBytes.state(of: path).size
     guard let file = gzopen(path, "rb") else { throw FileBytes.unreadable(path) }
     self.file = file
     left = limit

@@ -71,9 +71,9 @@ import Testing
   func columnsAreTakenAndDropped(_ columns: TableColumns, _ values: [Double]) throws {
     let source = try withTable(Self.flowers) { try CSVData(path: $0, columns: columns) }
     let data = try source.load(seed: 1)
-    let all = data.training.batch().values + data.heldOut.batch().values
+    let all = data.training.values + data.heldOut.values
     #expect(all.sorted() == values.sorted() && source.dimension == values.count / 4)
-    let rows = (0..<3).map { Array(data.training.row($0)) } + [Array(data.heldOut.row(0))]
+    let rows = [data.training, data.heldOut].flatMap { part in (0..<part.count).map { Array(part.row($0)) } }
     #expect(rows.contains(Array(values.prefix(source.dimension))))
   }
 
@@ -198,7 +198,7 @@ import Testing
       #expect(error?.location == "\(path):3" && error?.message.contains("range: [low, high]") == true)
       let source = try CSVData(path: path, shape: shape, range: 0...255)
       let data = try source.load(seed: 1)
-      let all = (data.training.batch().values + data.heldOut.batch().values).sorted()
+      let all = (data.training.values + data.heldOut.values).sorted()
       for (found, byte) in zip(all, [0.0, 0, 0, 1, 51, 255]) { #expect(abs(found - (byte / 127.5 - 1)) < 1e-15) }
       #expect(source.levels == Quantisation(levels: 256, low: -1, high: 1))
       let narrow = #expect(throws: InputError.self) { try CSVData(path: path, shape: shape, range: 0...100) }

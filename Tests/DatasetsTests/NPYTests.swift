@@ -59,8 +59,8 @@ func npy(_ type: String, _ shape: String, fortran: Bool = false, version: UInt8 
   /// A row of an array of more dimensions is flattened with the last index fastest, whatever the order in the file.
   @Test func moreDimensionsAreFlattened() throws {
     // a[i, j, k] = 100 i + 10 j + k, of shape (2, 3, 2).
-    let rows = (0..<2).map { i in (0..<3).flatMap { j in (0..<2).map { k in Double(100 * i + 10 * j + k) } } }
-    let fortran = (0..<2).flatMap { k in (0..<3).flatMap { j in (0..<2).map { i in UInt8(100 * i + 10 * j + k) } } }
+    let rows: [[Double]] = [[0, 1, 10, 11, 20, 21], [100, 101, 110, 111, 120, 121]]
+    let fortran: [UInt8] = [0, 100, 10, 110, 20, 120, 1, 101, 11, 111, 21, 121]
     #expect(try read(npy("|u1", "(2, 3, 2)", rows.flatMap { $0.map { UInt8($0) } })) == Batch(rows: rows))
     #expect(try read(npy("|u1", "(2, 3, 2)", fortran: true, fortran)) == Batch(rows: rows))
   }
@@ -122,14 +122,14 @@ func npy(_ type: String, _ shape: String, fortran: Bool = false, version: UInt8 
         CSVData(path: "\(folder)/a.npy", columns: columns), CSVData(path: "\(folder)/a.csv", columns: columns)
       )
       let (a, b) = try (array.load(seed: 3), table.load(seed: 3))
-      #expect(a.training.batch() == b.training.batch() && a.heldOut.batch() == b.heldOut.batch())
+      #expect(a.training.values == b.training.values && a.heldOut.values == b.heldOut.values)
       #expect(a.trainingConditions == b.trainingConditions && array.conditionShape == .classes(31))
       let given = try table.readRows("\(folder)/a.npy", dimension: 2, areStates: false)
       #expect(given.rows.row(1) == [47, 7] && given.conditions[1] == .label(27))
       let images = try CSVData(
         path: "\(folder)/a.npy", shape: ImageShape(height: 1, width: 1, channels: 3), range: 0...50)
       let data = try images.load(seed: 3)
-      #expect(data.training.batch().values.allSatisfy { (-1...1).contains($0) } && images.levels?.levels == 51)
+      #expect(data.training.values.allSatisfy { (-1...1).contains($0) } && images.levels?.levels == 51)
       #expect(throws: InputError.self) {
         try CSVData(path: "\(folder)/a.npy", columns: TableColumns(conditions: .text("1")))
       }

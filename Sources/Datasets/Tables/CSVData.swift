@@ -80,24 +80,25 @@ public struct CSVData: DataSource {
   }
 
   public var dimension: Int { rows.data.dimension }
+
+  /// A row that is alone in its class trains: every class of the file is learned.
   public var occurringClasses: [Int]? {
     rows.conditions.listedClasses.flatMap { Classes.occurring(in: $0, of: conditionShape.classCount) }
   }
+
   public var conditionColumns: ConditionColumns { layout.columns.conditions }
 
   public func load(seed: UInt64) throws -> Dataset {
-    // What lies in a file is read when it is asked for.
-    func held(_ rows: TableRows) -> any DataRows { rows.areInFile ? rows : rows.batch() }
     if let judges {
       return Dataset(
-        training: held(rows.data), heldOut: held(judges.data), trainingConditions: rows.conditions,
+        training: rows.data, heldOut: judges.data, trainingConditions: rows.conditions,
         heldOutConditions: judges.conditions)
     }
     guard case .share(let share) = heldOut else { preconditionFailure("a file was read") }
     let split = HeldOut.split(
       count: rows.data.count, classes: rows.conditions.listedClasses, share: share, seed: seed)
     return Dataset(
-      training: held(rows.data.only(split.training)), heldOut: held(rows.data.only(split.heldOut)),
+      training: rows.data.only(split.training), heldOut: rows.data.only(split.heldOut),
       trainingConditions: rows.conditions.only(split.training), heldOutConditions: rows.conditions.only(split.heldOut))
   }
 
@@ -130,16 +131,15 @@ public struct CSVData: DataSource {
     let slack = 1e-6 * (bounds.upperBound - bounds.lowerBound)
     let (low, high) = (bounds.lowerBound - slack, bounds.upperBound + slack)
     let dimension = table.rows.dimension
-    try table.rows.forEachChunk { first, count, values in
-      for i in 0..<count * dimension where !(values[i] >= low && values[i] <= high) {
+    try table.rows.forEachChunk { x in
+      for i in 0..<x.size where !(x.values[i] >= low && x.values[i] <= high) {
         let column = table.names.text(table.places.data[i % dimension])
         let remedy =
           range == nil
           ? "allowed for images: −1 to 1; say range: [low, high] to map other values to that, as [0, 255]"
           : "the range is \(bounds.lowerBound) to \(bounds.upperBound)"
-        throw InputError("\(values[i]) in \(column); \(remedy)", at: table.location(ofRow: first + i / dimension))
+        throw InputError("\(x.values[i]) in \(column); \(remedy)", at: table.location(ofRow: x.first + i / dimension))
       }
-      return true
     }
     return range.map { table.rows.mapped(low: $0.lowerBound, high: $0.upperBound) } ?? table.rows
   }
@@ -151,9 +151,8 @@ public struct CSVData: DataSource {
       return false
     }
     var areWhole = true
-    rows.forEachChunk { _, count, values in
-      for i in 0..<count * rows.dimension where values[i] != values[i].rounded() { areWhole = false }
-      return areWhole
+    rows.forEachChunk { x in
+      for i in 0..<x.size where x.values[i] != x.values[i].rounded() { areWhole = false }
     }
     return areWhole
   }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CZlib
 import Core
 import Glibc
 
@@ -74,7 +73,7 @@ final class NPYFile: @unchecked Sendable {
   /// The checksum of the file's bytes.
   var fingerprint: String {
     if let window { return window.fingerprint }
-    var checksum = Checksum()
+    var checksum = ContentChecksum()
     checksum.add(UnsafeRawBufferPointer(start: base, count: length))
     return checksum.text
   }
@@ -136,9 +135,4 @@ final class NPYFile: @unchecked Sendable {
     default: return sign * scalbn(1024 + fraction, Int32(exponent - 25))
     }
   }
-}
-
-extension TextWindow {
-  /// Whether the file is not gzipped. Known after the first bytes have been read.
-  var isPlain: Bool { gzdirect(file) != 0 }
 }

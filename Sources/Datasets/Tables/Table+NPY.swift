@@ -11,16 +11,15 @@ extension Table {
     let rows = TableRows(file, columns: isWhole ? nil : places.data)
     let numbers = places.numbers.isEmpty ? nil : TableRows(file, columns: places.numbers)
     for (rows, columns) in [(rows, places.data)] + (numbers.map { [($0, places.numbers)] } ?? []) {
-      try rows.forEachChunk { first, count, values in
-        for i in 0..<count * rows.dimension where !values[i].isFinite {
+      try rows.forEachChunk { x in
+        for i in 0..<x.size where !x.values[i].isFinite {
           let column = columns[i % rows.dimension]
           let what =
             ["i", "u"].contains(file.header.kind)
-            ? "a whole number that no double holds" : "\(values[i]), which is not a finite number"
+            ? "a whole number that no double holds" : "\(x.values[i]), which is not a finite number"
           throw InputError(
-            "row \(first + i / rows.dimension + 1) holds \(what), in \(names.text(column))", at: file.path)
+            "row \(x.first + i / rows.dimension + 1) holds \(what), in \(names.text(column))", at: file.path)
         }
-        return true
       }
     }
     self.init(

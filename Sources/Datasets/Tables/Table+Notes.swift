@@ -75,14 +75,14 @@ extension Table {
       if first == top[1, j] { constant.append(Int32(j)) }
       if (first == 0 || first == 1) && top[1, j] == first + 1 { counting.append(Int32(j)) }
     }
-    rows.forEachChunk { first, count, values in
-      for row in 0..<count {
-        if counting.isEmpty && constant.isEmpty { return false }
-        let line = values + row * dimension
-        counting.removeAll { line[Int($0)] != top[0, Int($0)] + Double(first + row) }
-        constant.removeAll { line[Int($0)] != top[0, Int($0)] }
+    let size = max(1, (1 << 16) / dimension)
+    for start in stride(from: 0, to: rows.count, by: size) {
+      if counting.isEmpty && constant.isEmpty { break }
+      let part = rows.rows(start..<min(rows.count, start + size))
+      for row in 0..<part.count {
+        counting.removeAll { part[row, Int($0)] != top[0, Int($0)] + Double(start + row) }
+        constant.removeAll { part[row, Int($0)] != top[0, Int($0)] }
       }
-      return true
     }
     return (counting.map { places.data[Int($0)] }, constant.map { places.data[Int($0)] })
   }

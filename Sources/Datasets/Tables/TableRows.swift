@@ -28,9 +28,6 @@ struct TableRows: DataRows {
     }
   }
 
-  /// Whether they are in a file, so that they may be more than memory holds.
-  var areInFile: Bool { if case .file = base { true } else { false } }
-
   var dimension: Int {
     switch base {
     case .memory(let batch): batch.dimension
@@ -83,20 +80,5 @@ struct TableRows: DataRows {
     var batch = Batch(count: count, dimension: dimension)
     batch.withRows { write(0..<$0.count, into: $0.values) }
     return batch
-  }
-
-  /// Hands all rows to `body`, some at a time, in order, with the index of the first of them, until it returns false.
-  func forEachChunk(_ body: (_ first: Int, _ count: Int, UnsafeMutablePointer<Double>) throws -> Bool) rethrows {
-    let size = max(1, (1 << 16) / dimension)
-    var values = [Double](repeating: 0, count: min(size, max(1, count)) * dimension)
-    for start in stride(from: 0, to: count, by: size) {
-      let range = start..<min(count, start + size)
-      let goesOn = try values.withUnsafeMutableBufferPointer { values in
-        guard let memory = values.baseAddress else { return false }
-        write(range, into: memory)
-        return try body(start, range.count, memory)
-      }
-      if !goesOn { return }
-    }
   }
 }

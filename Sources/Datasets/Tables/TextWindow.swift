@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CZlib
-import Core
 import Glibc
 
 /// A window that moves over the bytes of a file or a pipe, uncompressed where they are gzipped. It holds what is still
@@ -13,26 +11,21 @@ final class TextWindow {
   /// Whether the file has no more bytes.
   private(set) var isAtEnd = false
   private var capacity = 1 << 18
-  let file: gzFile
-  private var checksum = Checksum()
+  private let file: FileReader
+  private var checksum = ContentChecksum()
 
   /// - Throws: `InputError` for what is no readable file.
   init(_ path: String) throws {
     self.path = path
-    var status = stat()
-    guard stat(path, &status) == 0 else { throw InputError("no such file", at: path) }
-    guard status.st_mode & S_IFMT != S_IFDIR else { throw InputError("is a folder, not a file", at: path) }
-    guard let file = gzopen(path, "rb") else { throw FileBytes.unreadable(path) }
-    gzbuffer(file, 1 << 17)
-    self.file = file
+    file = try FileReader(path, allowsPipes: true)
     bytes = .allocate(capacity: capacity + 1)
     bytes[0] = 0
   }
 
-  deinit {
-    gzclose(file)
-    bytes.deallocate()
-  }
+  deinit { bytes.deallocate() }
+
+  /// Whether the file is not gzipped. Known after the first bytes have been read.
+  var isPlain: Bool { !file.isCompressed }
 
   /// The checksum of the bytes that were read.
   var fingerprint: String { checksum.text }
@@ -52,19 +45,11 @@ final class TextWindow {
       memmove(bytes, bytes + kept, held)
     }
     end = held
-    while end < capacity {
-      let count = Int(gzread(file, bytes + end, UInt32(min(capacity - end, 1 << 30))))
-      if count < 0 { throw InputError("cannot be read: damaged gzip data", at: path) }
-      if count == 0 {
-        var code: Int32 = 0
-        _ = gzerror(file, &code)
-        guard code == Z_OK else { throw InputError("cannot be read: truncated gzip data", at: path) }
-        isAtEnd = true
-        break
-      }
-      checksum.add(UnsafeBufferPointer(start: bytes + end, count: count))
-      end += count
-    }
+    let free = UnsafeMutableRawBufferPointer(start: bytes + end, count: capacity - end)
+    let count = try file.read(into: free)
+    isAtEnd = count < free.count
+    checksum.add(UnsafeRawBufferPointer(rebasing: free[..<count]))
+    end += count
     bytes[end] = 0
     return kept
   }

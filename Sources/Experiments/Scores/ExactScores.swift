@@ -42,6 +42,7 @@ public struct EmpiricalScoreRecipe: ScoreRecipe {
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
     let points = setting.dataset.trainingRows
+    guard points.count > 0 else { throw InputError("kind empirical is made of rows; the data has none", at: "score") }
     let (values, overflow) = points.count.multipliedReportingOverflow(by: points.dimension)
     guard !overflow, values <= Self.largestData else {
       throw InputError(
