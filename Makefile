@@ -51,6 +51,7 @@ help:
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -189,6 +190,9 @@ sanitize: setup
 	  $(call sanitized-tests,thread) --filter '$(or $(FILTER),$(SHARDED))'
 	@$(call sanitized,address,-Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined)
 	@ASAN_OPTIONS="detect_leaks=0" $(call sanitized-tests,address) $(if $(FILTER),--filter '$(FILTER)')
+
+load: build
+	@python3 Tests/load.py --program $(program) $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

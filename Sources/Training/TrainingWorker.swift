@@ -102,6 +102,9 @@ final class TrainingWorker {
     objective: "raise training.epsilon or take another training.weighting, as weights grow without bound near t = 0"
   )
 
+  /// The square of an output as large as this, and so its loss, is no number of single precision.
+  private static let largestOutput: Float = 1e15
+
   /// Takes the rows of a step's batch through the network one by one, to find the one whose loss or gradient is not
   /// finite, and the layer in which it arises.
   /// - Parameter gradients: memory for a gradient.
@@ -122,6 +125,9 @@ final class TrainingWorker {
         (found.place, found.remedy) = ("row \(item) of the data", Self.remedies.data)
       } else if let layer = tape.firstNonFinite(), !layer.contains("weightedSquares") {
         (found.place, found.remedy) = ("\(layer), from row \(item) of the data", Self.remedies.layer)
+      } else if tape.largestMagnitude() > Self.largestOutput {
+        found.place = "the loss of outputs that have grown to \(tape.largestMagnitude()), from row \(item) of the data"
+        found.remedy = Self.remedies.layer
       } else {
         (found.place, found.remedy) = ("the objective, from row \(item) of the data", Self.remedies.objective)
       }

@@ -53,11 +53,6 @@ final class ChainDesign: Sendable {
     let error: Double
   }
 
-  private static let streams: [(purpose: Purpose, perStep: Int, isCoupled: Bool)] = [
-    // Symmetric splitting draws twice a step.
-    (.predictor, 2, true), (.area, 1, true), (.corrector, 1, false), (.churn, 1, false),
-  ]
-
   let rows: Int
   let steps: Int
   private let seed: UInt64
@@ -68,11 +63,14 @@ final class ChainDesign: Sendable {
 
   /// - Parameters:
   ///   - steps: how many steps the chains have.
+  ///   - corrections: how many steps a corrector takes before each of them.
   ///   - dimension: of a state.
   ///   - isCoupled: whether the noise of one coordinate reaches others.
-  init(steps: Int, dimension: Int, isCoupled: Bool, seed: UInt64) {
+  init(steps: Int, corrections: Int, dimension: Int, isCoupled: Bool, seed: UInt64) {
     (self.steps, self.dimension, self.isCoupled, self.seed) = (steps, dimension, isCoupled, seed)
-    let streams = Self.streams.filter { !isCoupled || $0.isCoupled }
+    // Symmetric splitting draws twice a step. Correctors and churn ask for scalar kernels.
+    let streams: [(purpose: Purpose, perStep: Int)] =
+      [(.predictor, 2), (.area, 1)] + (isCoupled ? [] : [(.corrector, corrections), (.churn, 1)])
     let draws = 1 + streams.reduce(0) { $0 + $1.perStep * steps }
     let count = 1 + draws * (isCoupled ? dimension : 1)
     // Twice as many rows as columns or so: the normals of so many rows are far from dependent.

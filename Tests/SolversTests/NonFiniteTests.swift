@@ -56,7 +56,7 @@ import Testing
     let sampler = sampler(.vp, try .pair(), threads: threads)
     let good = try GaussianMixture.pair().draw(300, from: NoiseStream(seed: 3, purpose: .data))
     var points = good
-    let bad = [7: 1e300, 8: -1e308, 256: 1e200, 299: 1e300]
+    let bad = [7: 1.7e308, 8: -1.7e308, 256: 1.7e308, 299: -1.7e308]
     for (row, value) in bad { points[row, 0] = value }
     let likelihood = Likelihood(GSLIntegrator(.rkf45, maximumSteps: 5000), divergence: .exact)
     #expect(throws: ComputationError.self) { try sampler.logDensities(of: points, with: likelihood) }
@@ -81,7 +81,7 @@ import Testing
   @Test("frames between points that have no codes are no numbers, and the others are") func badFrames() throws {
     let sampler = sampler(.vp, try .pair())
     var points = try GaussianMixture.pair().draw(5, from: NoiseStream(seed: 3, purpose: .data))
-    points[2, 1] = 1e300
+    points[2, 1] = 1.7e308
     let way = try sampler.interpolate(
       points, frames: 3, epsilon: 1e-5, with: ProbabilityFlow(GSLIntegrator(.rkf45, maximumSteps: 5000)),
       badRows: .keepOthers)

@@ -22,6 +22,23 @@ extension Tape {
   }
 }
 
+extension Tape {
+  /// The largest magnitude of the finite values that a recorded pass computed, parameters aside.
+  package func largestMagnitude() -> Float {
+    var largest: Float = 0
+    for node in nodes {
+      if case .parameter = node.operation { continue }
+      for row in 0..<node.output.rows {
+        for column in 0..<node.output.columns {
+          let size = abs(node.output[row, column])
+          if size.isFinite && size > largest { largest = size }
+        }
+      }
+    }
+    return largest
+  }
+}
+
 extension Tensor {
   /// Whether every value is finite.
   package var isFinite: Bool {
