@@ -14,6 +14,9 @@ public func reportingErrors(_ body: () throws -> Void) throws {
   } catch let error as InputError {
     report(error.description)
     throw ExitCode(2)
+  } catch let error as WarningsAsErrors {
+    for line in error.lines { report("\(line) (an error by --strict)") }
+    throw ExitCode(2)
   } catch let failure as ExperimentFailure {
     print(failure.summary)
     for reason in failure.reasons { report(reason) }

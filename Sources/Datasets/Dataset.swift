@@ -79,6 +79,8 @@ public protocol DataSource: Sendable {
   var fingerprint: String { get }
   /// What was guessed, skipped or looks odd in the files that were read: a sentence each, with where and the remedy.
   var notes: [String] { get }
+  /// The same data with fewer rows, where rows are drawn and a look at some is enough; else itself.
+  func fewer(rows: Int) -> any DataSource
   /// Whether there are rows at all, to train on and to judge by. Default: true.
   var hasRows: Bool { get }
   func load(seed: UInt64) throws -> Dataset
@@ -102,5 +104,6 @@ extension DataSource {
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }
+  public func fewer(rows: Int) -> any DataSource { self }
   public var hasRows: Bool { true }
 }

@@ -108,11 +108,12 @@ public struct Experiment: Sendable {
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures) = try timed(.evaluate) {
+        let (judged, failures, notes) = try timed(.evaluate) {
           try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
         }
         table = judged
         manifest.failures += failures
+        for note in notes { tell(note, &manifest) }
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)

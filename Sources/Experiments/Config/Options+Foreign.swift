@@ -6,7 +6,7 @@ import Yams
 extension Options {
   /// Says something about an option which is right, and which its reader should know.
   func warn(_ key: String, _ line: String) {
-    source?.warnings.add("\(location(key, node?.mapping?[Node(key)])): \(line)")
+    source?.warnings.add("\(location(key, value(of: key))): \(line)")
   }
 
   /// Gives an option that was not written the value that something else decides, in place of its default.
@@ -16,7 +16,7 @@ extension Options {
   }
 
   /// Whether nothing but the kind of a section is written.
-  func hasKindAlone(_ key: String) -> Bool { node?.mapping?[Node(key)]?.mapping?.count ?? 1 == 1 }
+  func hasKindAlone(_ key: String) -> Bool { value(of: key)?.mapping?.count ?? 1 == 1 }
 
   /// Leaves of a section's resolved text its kind alone, as nothing else of it has an effect.
   func settleKindAlone(_ key: String) {

@@ -13,7 +13,7 @@ extension Options {
       "rows to judge by: a share, drawn by a hash of (seed, row) and of every class alike, or a file of their own")
     let found = try child(key, required: false)
     if let text = found?.scalar?.string {
-      if Self.number(text) != nil {
+      if Spelling.number(text) != nil {
         throw wrong(key, "is \(text); allowed: {share: a number above 0 and below 1}, or {path: FILE}")
       }
       if text.isEmpty { throw wrong(key, "is empty; allowed: {share: 0.2}, or {path: FILE}") }
@@ -43,7 +43,7 @@ extension Options {
     func count(_ key: String) throws -> Int {
       try integer(key, default: 1000, atLeast: 2, atMost: 10_000_000, about)
     }
-    if let text = node?.mapping?[Node("held_out")]?.scalar?.string, Self.number(text) != nil {
+    if let text = value(of: "held_out")?.scalar?.string, Spelling.number(text) != nil {
       guard !has(key) else { throw wrong(key, "stands beside held_out: \(text); allowed: one of the two") }
       declare(key, "", nil, "", "")
       return (.share(HeldOut.standardShare), try count("held_out"))

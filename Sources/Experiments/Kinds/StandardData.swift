@@ -11,17 +11,22 @@ extension Catalogue {
       let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
       let means = try options.matrix("means", "a list of coordinates per component")
       let law = try options.located("kind", prefix: "gaussian-mixture: ") {
-        // One of the two says how wide the components are.
-        if options.has("deviations") || options.isDescribing {
-          let deviations = try options.numbers("deviations", "a standard deviation per component, or `covariances`")
-          if options.has("covariances") {
-            throw options.wrong("covariances", "stands beside deviations; allowed: one of the two")
-          }
-          if options.isDescribing { _ = try options.matrices("covariances", "a matrix per component, or `deviations`") }
-          return try GaussianMixture(weights: weights, means: means, deviations: deviations)
-        }
-        let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
-        return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+        try options.oneOf([
+          (
+            "deviations",
+            { options in
+              let deviations = try options.numbers("deviations", "a standard deviation per component")
+              return try GaussianMixture(weights: weights, means: means, deviations: deviations)
+            }
+          ),
+          (
+            "covariances",
+            { options in
+              let covariances = try options.matrices("covariances", "a matrix per component")
+              return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+            }
+          ),
+        ])
       }
       let exponential = try options.flag(
         "exponential", default: false, "rows are the exponentials of the draws: positive data")

@@ -73,11 +73,9 @@ extension Catalogue {
   }
 
   private static func imageShape(_ options: Options, _ about: String) throws -> ImageShape? {
-    guard options.has("shape") else {
-      options.declare("shape", "list of integers", "none", "[height, width, channels], 1 or 3 channels", about)
+    guard let sizes = try options.optionalIntegers("shape", atLeast: 1, "[height, width, channels], " + about) else {
       return nil
     }
-    let sizes = try options.integers("shape", atLeast: 1, about)
     guard sizes.count == 3, [1, 3].contains(sizes[2]), sizes.reduce(1, *) <= 1 << 24 else {
       throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels, of at most 2²⁴ values")
     }

@@ -42,21 +42,17 @@ public enum ConditionPlan: Sendable, Equatable {
   }
 
   private static func read(_ section: Options) throws -> ConditionPlan {
-    let keys = ["class", "numbers", "text", "csv"]
-    let given = keys.filter { section.has($0) }
-    guard given.count == 1 else {
-      for key in keys { section.declare(key, "", nil, "", "") }
+    if !section.isDescribing && !["class", "numbers", "text", "csv"].contains(where: section.has) {
+      for key in ["class", "numbers", "text", "csv"] { section.declare(key, "", nil, "", "") }
       try section.finish()
-      throw section.wrong(
-        given.last ?? "",
-        given.isEmpty ? "says nothing; allowed: \(allowed)" : "stands beside \(given[0]); allowed: one")
+      throw section.wrong("", "says nothing; allowed: \(allowed)")
     }
-    switch given[0] {
-    case "class": return try classes(section)
-    case "numbers": return .constant(.numbers(try section.numbers("numbers", "known of every sample")))
-    case "text": return .constant(.text(try section.text("text", "known of every sample")))
-    default: return .file(try section.file("csv", "the condition of a sample in each line, relative to the config"))
-    }
+    return try section.oneOf([
+      ("class", { try classes($0) }),
+      ("numbers", { .constant(.numbers(try $0.numbers("numbers", "known of every sample"))) }),
+      ("text", { .constant(.text(try $0.text("text", "known of every sample"))) }),
+      ("csv", { .file(try $0.file("csv", "the condition of a sample in each line, relative to the config")) }),
+    ])
   }
 
   /// `class: 7`, or `class: in-turn`.

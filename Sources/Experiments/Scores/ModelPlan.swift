@@ -15,6 +15,8 @@ public struct ModelPlan: Sendable {
   public let coordinates: [any CoordinatesRecipe]
   /// The data as a model sees them.
   public let seen: any DataSource
+  /// The levels that the coordinates spread into intervals; nil where they do not.
+  let levels: Quantisation?
   /// The process, with its kernel and prior, which are made here once.
   public let prepared: PreparedProcess
   /// The kind that the config names.
@@ -47,6 +49,7 @@ public struct ModelPlan: Sendable {
     coordinates = try options.kinds(
       "coordinates", of: catalogue.coordinates, in: catalogue, "maps that the data go through, one after the other")
     let recipes = coordinates
+    levels = (coordinates.first as? DequantiseRecipe).flatMap { $0.levels ?? data.levels }
     let seen: any DataSource =
       try coordinates.isEmpty ? data : options.located("coordinates") { try SeenData(data, recipes: recipes) }
     self.seen = seen
@@ -88,6 +91,9 @@ public struct ModelPlan: Sendable {
           try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
+        if recipe.prediction != .edm && training?.weighting != .edm {
+          try options.read("score")?.refuse("sigma_data", needs: "prediction: edm, or training.weighting: edm")
+        }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
@@ -95,14 +101,15 @@ public struct ModelPlan: Sendable {
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
     checkpointInterval = interval
-    coordinatesText = options.resolvedYAML(only: ["coordinates"])
-    dataText = options.resolvedYAML(only: ["seed", "data"])
     // The checksum of files stands for their paths.
+    func text(_ keys: String..., omittingFiles: Bool = false) -> String {
+      options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))
+    }
+    coordinatesText = text("coordinates")
+    dataText = text("seed", "data")
     identity = TrainingIdentity(
-      options.resolvedYAML(only: ["seed"])
-        + options.resolvedYAML(only: ["data"], omittingFiles: !data.fingerprint.isEmpty)
-        + coordinatesText
-        + options.resolvedYAML(only: ["process", "score", "training"], omittingPractical: true)
+      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText + text("process")
+        + text("score", omittingFiles: pretrained != nil) + text("training")
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))

@@ -79,8 +79,8 @@ struct SchedulerClass: Sendable {
     (
       flows,
       [
-        "FlowMatchEulerDiscrete", "FlowMatchHeunDiscrete", "FlowMatchLCM", "FlowMapEulerDiscrete", "LTXEulerAncestralRF",
-        "Helios", "HeliosDMD", "MiniMaxH3", "Piflow", "SCM", "RFD4Proteina",
+        "FlowMatchEulerDiscrete", "FlowMatchHeunDiscrete", "FlowMatchLCM", "FlowMapEulerDiscrete",
+        "LTXEulerAncestralRF", "Helios", "HeliosDMD", "MiniMaxH3", "Piflow", "SCM", "RFD4Proteina",
       ]
     ),
     (

@@ -13,6 +13,9 @@ public protocol Predictor: Sendable {
   /// The same method with an error estimate, for adaptive steps; nil where it has none.
   var embedded: (any EmbeddedPredictor)? { get }
 
+  /// Whether a step may be made with order 1 instead of the method's own (`Step.isFirstOrder`).
+  var hasLowerOrders: Bool { get }
+
   /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
 }
@@ -21,6 +24,7 @@ extension Predictor {
   public var requires: Requirements { [] }
   public var limit: Limit { .flow }
   public var embedded: (any EmbeddedPredictor)? { nil }
+  public var hasLowerOrders: Bool { false }
   /// Whether its steps add noise.
   public var isStochastic: Bool { limit != .flow }
 }

@@ -25,6 +25,7 @@ public struct UniPC: Predictor {
   public let variant: Variant
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { true }
 
   public init(order: Int = 3, variant: Variant = .bh2) {
     precondition(order == 2 || order == 3, "order 2 or 3")
