@@ -8,6 +8,8 @@ public struct InUseError: Error, CustomStringConvertible, Sendable, Equatable {
   /// The process that uses it; nil where it does not say.
   public let process: Int?
 
+  public init(path: String, process: Int?) { (self.path, self.process) = (path, process) }
+
   public var description: String {
     "\(path): another run writes here now" + (process.map { " (process \($0))" } ?? "")
       + "; wait for it, or name another folder"
