@@ -27,7 +27,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions kills faults same-bytes clean $(experiments)
+  interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
 
@@ -44,9 +44,14 @@ help:
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
+	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
+	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
+	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
+	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
@@ -139,6 +144,9 @@ extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
 	@.build/extending/release/my-score-sde run Experiments/Extending/extending.yaml --output Results/extending $(ARGS)
 
+large-data: build
+	@python3 Tests/large_data.py $(program) $(ARGS)
+
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
 
@@ -150,6 +158,41 @@ faults: build
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
+
+mutants: setup
+	@python3 Tests/mutants.py $(ARGS)
+
+# Coverage is counted in what is Swift and in what is C; libFuzzer itself comes with the compiler.
+fuzzer := $(shell clang -print-resource-dir 2>/dev/null)/lib/linux/libclang_rt.fuzzer_no_main-x86_64.a
+fuzz-flags := --package-path Tests/Fuzz --scratch-path .build/fuzz -c release --sanitize address \
+  -Xswiftc -sanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
+  -Xcc -fsanitize-coverage=edge,indirect-calls,trace-cmp,inline-8bit-counters,pc-table \
+  -Xlinker $(fuzzer) -Xlinker -lstdc++ -Xswiftc -use-ld=lld
+RUNS ?= 1000000
+FORMATS ?=
+
+fuzz-build: setup
+	@$(swift) build $(fuzz-flags) --product fuzz
+
+fuzz: fuzz-build
+	@python3 Tests/Fuzz/fuzz.py --program .build/fuzz/release/fuzz --runs $(RUNS) $(FORMATS) $(ARGS)
+
+# GSL's CBLAS in place of oneDNN, whose threads no sanitizer sees into. C is checked for undefined behaviour beside
+# addresses.
+sanitized = $(swift) build -c release --build-tests --sanitize $(1) --scratch-path .build/$(1) $(2)
+sanitized-tests = .build/$(1)/release/score-sdePackageTests.xctest --testing-library swift-testing
+SHARDED := ShardsTests|DeterminismTests|TrainerTests|ParameterSetTests|LossByTimeTests|MetricTests|AtomicFileTests|SameBytes
+
+sanitize: export KERNELS = cblas
+sanitize: setup
+	@$(call sanitized,thread)
+	@TSAN_OPTIONS="suppressions=$(abspath Tests/thread.suppressions) halt_on_error=0 exitcode=66" \
+	  $(call sanitized-tests,thread) --filter '$(or $(FILTER),$(SHARDED))'
+	@$(call sanitized,address,-Xcc -fsanitize=undefined -Xcc -fno-sanitize-recover=undefined)
+	@ASAN_OPTIONS="detect_leaks=0" $(call sanitized-tests,address) $(if $(FILTER),--filter '$(FILTER)')
+
+load: build
+	@python3 Tests/load.py --program $(program) $(ARGS)
 
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part

@@ -129,6 +129,12 @@ let package = Package(
         "Core", "CZlib", "Pairs",
       ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
+
+    // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
+    .target(
+      name: "HostileInput", dependencies: ["ScoreSDE"] + floors.map { .byName(name: $0) },
+      path: "Tests/Fuzz/Sources/HostileInput"),
+    tests("HostileInputTests", on: ["HostileInput"]),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu17

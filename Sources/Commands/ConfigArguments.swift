@@ -20,6 +20,9 @@ public struct ConfigArguments: ParsableArguments {
   @Flag(help: "No progress bars and no summary.")
   public var quiet = false
 
+  @Flag(help: "Makes warnings errors: nothing is done where there is one.")
+  var strict = false
+
   public init() {}
 
   public func validate() throws { try Self.check(threads: threads) }
@@ -29,17 +32,25 @@ public struct ConfigArguments: ParsableArguments {
   }
 
   /// The config, decoded with the catalogue of the command line; its warnings go to standard error.
-  public func plan() throws -> ExperimentPlan { try Self.plan(config, overrides, quiet: quiet) }
+  public func plan() throws -> ExperimentPlan { try Self.plan(config, overrides, strict: strict) }
 
   /// The experiment of the config.
   public func experiment() throws -> Experiment {
     Experiment(try plan(), catalogue: CommandTool.catalogue, folder: output, threads: threads, quiet: quiet)
   }
 
-  static func plan(_ config: String, _ overrides: [String], quiet: Bool) throws -> ExperimentPlan {
+  /// - Throws: `WarningsAsErrors` where there are warnings and `strict` makes them errors.
+  static func plan(_ config: String, _ overrides: [String], strict: Bool) throws -> ExperimentPlan {
     let plan = try ExperimentPlan(
       ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
-    if !quiet { for warning in plan.warnings { report("score-sde: warning: \(warning)") } }
+    let warnings = try plan.foreseen()
+    if strict && !warnings.isEmpty { throw WarningsAsErrors(lines: warnings) }
+    for warning in warnings { report("score-sde: warning: \(warning)") }
     return plan
   }
+}
+
+/// Warnings that `--strict` makes errors, a line each.
+struct WarningsAsErrors: Error {
+  let lines: [String]
 }

@@ -25,12 +25,14 @@ struct Validate: ParsableCommand {
   var config: String
   @Option(name: .customLong("set"), help: "Overrides one key (repeatable).")
   var overrides: [String] = []
+  @Flag(help: "Makes warnings errors.")
+  var strict = false
   @Flag(help: "Prints the config with every default written out.")
   var resolved = false
 
   func run() throws {
     try reportingErrors {
-      let plan = try ConfigArguments.plan(config, overrides, quiet: false)
+      let plan = try ConfigArguments.plan(config, overrides, strict: strict)
       if resolved { print(plan.resolved, terminator: "") }
     }
   }

@@ -32,6 +32,9 @@ struct PointArguments: ParsableArguments {
   @Flag(help: "No progress bars and no summary.")
   var quiet = false
 
+  @Flag(help: "Makes warnings errors: nothing is done where there is one.")
+  var strict = false
+
   func validate() throws {
     try ConfigArguments.check(threads: threads)
     if let count, count < 1 { throw ValidationError("--count takes 1 or more") }
@@ -56,7 +59,7 @@ struct PointArguments: ParsableArguments {
       }
       let (file, folder) = places
       let experiment = Experiment(
-        try ConfigArguments.plan(config, overrides, quiet: quiet), catalogue: CommandTool.catalogue, folder: folder,
+        try ConfigArguments.plan(config, overrides, strict: strict), catalogue: CommandTool.catalogue, folder: folder,
         threads: threads, quiet: quiet)
       let summary = try body(experiment, PointFiles(input: input, output: file, count: count))
       if let summary, !quiet { print(summary) }

@@ -6,13 +6,16 @@ import Experiments
 /// Runs a command's body; an error becomes one line on standard error and an exit code: 2 for wrong input, 1 for a run
 /// that failed after it had begun, 128 + the signal's number for one that a signal stopped.
 public func reportingErrors(_ body: () throws -> Void) throws {
-  func report(_ text: String) { Commands.report("score-sde: \(text)") }
+  func report(_ text: String) { Commands.report("score-sde: \(text.inOneLine)") }
   let scope = StopSignals.Scope()
   defer { withExtendedLifetime(scope) {} }
   do {
     try body()
   } catch let error as InputError {
     report(error.description)
+    throw ExitCode(2)
+  } catch let error as WarningsAsErrors {
+    for line in error.lines { report("\(line) (an error by --strict)") }
     throw ExitCode(2)
   } catch let failure as ExperimentFailure {
     print(failure.summary)

@@ -3,7 +3,7 @@
 /// `count` points of `dimension` doubles, row-major. An image row is flattened height, width, channel.
 public struct Batch: Sendable, Equatable {
   public var values: [Double]
-  public let count: Int
+  public private(set) var count: Int
   public let dimension: Int
 
   /// A batch of zeros.
@@ -36,7 +36,15 @@ public struct Batch: Sendable, Equatable {
 
   /// The first `n` rows.
   public func prefix(_ n: Int) -> Batch {
-    Batch(values: Array(values.prefix(min(n, count) * dimension)), dimension: dimension)
+    if n >= count { return self }
+    return Batch(values: Array(values.prefix(min(n, count) * dimension)), dimension: dimension)
+  }
+
+  /// Forgets all rows but the first `n`, in place.
+  public mutating func truncate(to n: Int) {
+    if n >= count { return }
+    values.removeLast((count - n) * dimension)
+    count = n
   }
 
   /// The whole batch as rows.

@@ -44,6 +44,12 @@ public struct CoupledPath: BrownianPath {
 
   public func makeWalker(for rows: RowSpan) -> any BrownianWalker { Walker(path: self, rows: rows) }
 
+  /// What a walker may keep of its cells, in bytes. Beyond it some rows after the others are walked down from the root,
+  /// which takes more time and hardly any memory.
+  static let cacheBytes = 64 << 20
+  /// How many values are walked down together then: so that all levels stay near the processor.
+  private static let valuesOfPart = 4096
+
   final class Walker: BrownianWalker {
     /// What is known of a cell: W at its left end, the integral J of W up to there, and its own increment and area.
     private struct Cell {
@@ -61,6 +67,9 @@ public struct CoupledPath: BrownianPath {
     }
 
     private let path: CoupledPath
+    private let rows: RowSpan
+    /// How many rows are walked down together: all, where their cells may be kept.
+    private let partRows: Int
     /// The cell of each level on the way to the last time asked for; a cell's index may be −1: unknown.
     private let cells: [Cell]
     private var indices: [Int]
@@ -70,18 +79,17 @@ public struct CoupledPath: BrownianPath {
 
     init(path: CoupledPath, rows: RowSpan) {
       self.path = path
-      cells = (0...path.depth).map { _ in Cell(rows) }
+      self.rows = rows
+      let bytes = rows.count * rows.dimension * 4 * MemoryLayout<Double>.size * (path.depth + 1)
+      partRows =
+        bytes <= CoupledPath.cacheBytes
+        ? max(1, rows.count) : min(rows.count, max(1, CoupledPath.valuesOfPart / rows.dimension))
+      let part = RowSpan(first: rows.first, count: partRows, dimension: rows.dimension)
+      cells = (0...path.depth).map { _ in Cell(part) }
       indices = [Int](repeating: -1, count: path.depth + 1)
-      pairs = RowStorage(rows.with(dimension: 2 * rows.dimension))
-      (first, second) = (RowStorage(rows), RowStorage(rows))
+      pairs = RowStorage(part.with(dimension: 2 * rows.dimension))
+      (first, second) = (RowStorage(part), RowStorage(part))
       (here, there) = (Point(rows), Point(rows))
-      // The root: W(T) and H over [0, T]; W(0) = J(0) = 0.
-      indices[0] = 0
-      normals(step: 0)
-      let root = cells[0]
-      let n = root.increment.rows.size
-      ck_combine(root.increment.rows.values, path.duration.squareRoot(), first.rows.values, 0, first.rows.values, n)
-      ck_combine(root.area.rows.values, (path.duration / 12).squareRoot(), second.rows.values, 0, second.rows.values, n)
     }
 
     func increment(from t: Double, to s: Double, step: Int, into z: Rows, area: Rows?) {
@@ -103,44 +111,66 @@ public struct CoupledPath: BrownianPath {
       swap(&here, &there)
     }
 
-    /// Two normals for every value, into `first` and `second`.
-    private func normals(step: Int) {
-      path.stream.normals(into: pairs.rows, step: step)
-      ck_split_pairs(first.rows.values, second.rows.values, pairs.rows.values, first.rows.size)
+    /// Two normals for every value of some rows, into `first` and `second`.
+    private func normals(_ part: Range<Int>, step: Int) {
+      let pairs = pairs.view(of: part)
+      path.stream.normals(into: pairs, step: step)
+      ck_split_pairs(first.rows.values, second.rows.values, pairs.values, pairs.size / 2)
     }
 
-    /// W(t) and J(t), by walking down to the cell that holds t and making only the cells that are new.
+    /// W(t) and J(t).
     private func find(_ t: Double, _ point: inout Point) {
+      for start in stride(from: 0, to: rows.count, by: partRows) {
+        let part = start..<min(start + partRows, rows.count)
+        // The cells of other rows are of no use.
+        if partRows < rows.count { for level in indices.indices { indices[level] = -1 } }
+        let places = rows.first + part.lowerBound..<rows.first + part.upperBound
+        find(t, places, point.value.rows[part], point.integral.rows[part])
+      }
+      point.time = t
+    }
+
+    /// W(t) and J(t) of some rows, by walking down to the cell that holds t and making only the cells that are new.
+    private func find(_ t: Double, _ part: Range<Int>, _ value: Rows, _ integral: Rows) {
       let depth = path.depth
       let position = min(max(t / path.duration, 0), 1) * Double(1 << depth)
       let leaf = min(Int(position), (1 << depth) - 1)
+      if indices[0] < 0 { makeRoot(part) }
       for level in 1...depth {
         let index = leaf >> (depth - level)
         if indices[level] == index { continue }
         for below in level...depth { indices[below] = -1 }
-        makeChild(index, level)
+        makeChild(index, level, part)
         indices[level] = index
       }
-      normals(step: 2 << depth + leaf)
-      inside(cells[depth], position - Double(leaf), width: path.duration / Double(1 << depth), point)
-      point.time = t
+      normals(part, step: 2 << depth + leaf)
+      inside(cells[depth], position - Double(leaf), width: path.duration / Double(1 << depth), value, integral)
+    }
+
+    /// W(T) and H over [0, T]; W(0) = J(0) = 0.
+    private func makeRoot(_ part: Range<Int>) {
+      normals(part, step: 0)
+      let (root, n) = (cells[0], part.count * rows.dimension)
+      ck_combine(root.increment.rows.values, path.duration.squareRoot(), first.rows.values, 0, first.rows.values, n)
+      ck_combine(root.area.rows.values, (path.duration / 12).squareRoot(), second.rows.values, 0, second.rows.values, n)
+      indices[0] = 0
     }
 
     /// The cell `index` of `level`, a half of its parent.
-    private func makeChild(_ index: Int, _ level: Int) {
+    private func makeChild(_ index: Int, _ level: Int, _ part: Range<Int>) {
       let (parent, child) = (cells[level - 1], cells[level])
       let width = path.duration / Double(1 << (level - 1))
-      normals(step: 1 << (level - 1) + index >> 1)
+      normals(part, step: 1 << (level - 1) + index >> 1)
       let isLeft = index & 1 == 0
       ck_bridge_half(
         child.start.rows.values, child.integral.rows.values, child.increment.rows.values, child.area.rows.values,
         parent.start.rows.values, parent.integral.rows.values, parent.increment.rows.values, parent.area.rows.values,
-        first.rows.values, second.rows.values, width, isLeft ? 0 : 1, first.rows.size)
+        first.rows.values, second.rows.values, width, isLeft ? 0 : 1, part.count * rows.dimension)
     }
 
     /// Draws W and J at the share x of a cell, given the cell's W and H. They are Gaussian, with the moments of
     /// Brownian motion on [0, 1] and its integral conditioned on both at 1, in units of the width.
-    private func inside(_ cell: Cell, _ x: Double, width: Double, _ point: Point) {
+    private func inside(_ cell: Cell, _ x: Double, width: Double, _ value: Rows, _ integral: Rows) {
       let root = width.squareRoot()
       // Cov with (W(1), J(1)), times the inverse [[4, −6], [−6, 12]] of their covariance.
       let (cW, cJ) = (x, x - x * x / 2)
@@ -154,11 +184,10 @@ public struct CoupledPath: BrownianPath {
       let l21 = l11 > 0 ? cov / l11 : 0
       let l22 = max(0, varJ - l21 * l21).squareRoot()
       // J(1) = (H + W/2) in the cell's own units.
-      let n = cell.start.rows.size
       ck_bridge_inside(
-        point.value.rows.values, point.integral.rows.values, cell.start.rows.values, cell.integral.rows.values,
-        cell.increment.rows.values, cell.area.rows.values, first.rows.values, second.rows.values,
-        a + b / 2, b, root * l11, width * (c + d / 2), width * d, width * root * l21, width * root * l22, x * width, n)
+        value.values, integral.values, cell.start.rows.values, cell.integral.rows.values, cell.increment.rows.values,
+        cell.area.rows.values, first.rows.values, second.rows.values, a + b / 2, b, root * l11, width * (c + d / 2),
+        width * d, width * root * l21, width * root * l22, x * width, value.size)
     }
   }
 }

@@ -12,17 +12,16 @@ public struct InputError: Error, CustomStringConvertible, Sendable, Equatable {
     self.location = location
   }
 
-  public var description: String { location.isEmpty ? message : "\(location): \(message)" }
+  /// One line, whatever was found.
+  public var description: String { (location.isEmpty ? message : "\(location): \(message)").inOneLine }
 }
 
 /// A computation that began well and then went wrong.
 public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatable {
-  /// A state that is not finite: in which row, after which step (from 1), at which time.
-  case nonFiniteState(row: Int, step: Int, time: Double)
-  /// A loss or gradient that is not finite, at which training step (from 1).
-  case nonFiniteLoss(step: Int)
-  /// An adaptive solver used up its steps before it arrived.
-  case stepLimit(rows: Range<Int>, steps: Int, time: Double)
+  /// A loss, gradient, state or score that is not finite.
+  case nonFinite(NonFinite)
+  /// An adaptive method used up its steps before it arrived.
+  case stepLimit(rows: Range<Int>, steps: Int, time: Double, method: String)
   /// Somebody stopped a training, which is kept and can go on.
   case interrupted(step: Int, of: Int)
   /// Somebody stopped a computation that nobody keeps, by a signal of this number.
@@ -30,7 +29,7 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
   /// An adaptive solver found no next step that it could take.
   case stepSize(rows: Range<Int>, time: Double, reason: String)
   /// An integrator for ordinary differential equations gave up: GSL, with its own words.
-  case integrator(rows: Range<Int>, time: Double, reason: String)
+  case integrator(rows: Range<Int>, time: Double, method: String, reason: String)
 
   /// Whether somebody asked for the end: nothing is wrong, and nothing else is to be tried.
   public var isStop: Bool {
@@ -44,16 +43,21 @@ public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatabl
     switch self {
     case .stopped(let signal):
       "stopped by \(StopSignals.name(of: signal)); what was finished is kept; run it again for the rest"
-    case .nonFiniteState(let row, let step, let time):
-      "state is not finite in row \(row) after step \(step), at t = \(time)"
-    case .nonFiniteLoss(let step):
-      "loss or gradient is not finite at training step \(step)"
-    case .stepLimit(let rows, let steps, let time):
-      "rows \(rows.lowerBound) to \(rows.upperBound - 1) used all \(steps) steps allowed and stand at t = \(time)"
+    case .nonFinite(let found): found.description
+    case .stepLimit(let rows, let steps, let time, let method):
+      "\(Self.text(rows)) used all \(steps) steps that \(method) may take and stand at t = \(time): raise max_steps, or "
+        + "loosen rtol and atol"
     case .interrupted(let step, let steps):
       "stopped after step \(step) of \(steps); run it again to go on from there"
-    case .stepSize(let rows, let time, let reason), .integrator(let rows, let time, let reason):
-      "rows \(rows.lowerBound) to \(rows.upperBound - 1) stopped at t = \(time): \(reason)"
+    case .stepSize(let rows, let time, let reason):
+      "\(Self.text(rows)) stopped at t = \(time): \(reason)"
+    case .integrator(let rows, let time, let method, let reason):
+      "\(Self.text(rows)): \(method) gave up at t = \(time) (GSL: \(reason)): loosen rtol and atol, or take "
+        + (method == "rkf45" ? "rk8pd" : "rkf45")
     }
+  }
+
+  private static func text(_ rows: Range<Int>) -> String {
+    rows.count == 1 ? "row \(rows.lowerBound)" : "rows \(rows.lowerBound) to \(rows.upperBound - 1)"
   }
 }

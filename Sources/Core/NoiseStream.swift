@@ -28,6 +28,8 @@ public struct Purpose: RawRepresentable, Sendable, Equatable {
   public static let dequantisation = Purpose(rawValue: 21)
   public static let conditionDropout = Purpose(rawValue: 22)
   public static let trainingDequantisation = Purpose(rawValue: 23)
+  /// Which rows are held out.
+  public static let split = Purpose(rawValue: 24)
   public static let auxiliary = Purpose(rawValue: 30)
   public static let forward = Purpose(rawValue: 31)
 }

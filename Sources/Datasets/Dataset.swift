@@ -16,10 +16,12 @@ public struct ImageShape: Sendable, Equatable {
   public var count: Int { height * width * channels }
 }
 
-/// Rows to learn from, and rows held out to judge by.
+/// Rows to learn from, and rows held out to judge by. Neither has to be in memory.
 public struct Dataset: Sendable {
-  public let training: Batch
-  public let heldOut: Batch
+  /// The rows to learn from.
+  public let trainingRows: any DataRows
+  /// The rows to judge by.
+  public let heldOutRows: any DataRows
   /// What is known of each row of `training`, which is item for item what `source` draws from, where anything is known.
   public let trainingConditions: Conditions
   /// What is known of each row of `heldOut`.
@@ -35,7 +37,7 @@ public struct Dataset: Sendable {
   ///   - heldOutConditions: the condition of each row of `heldOut`.
   ///   - source: what training draws from; the rows of `training` where nil.
   public init(
-    training: Batch, heldOut: Batch, trainingConditions: Conditions = .nothing,
+    training: any DataRows, heldOut: any DataRows, trainingConditions: Conditions = .nothing,
     heldOutConditions: Conditions = .nothing, source: (any TrainingSource)? = nil
   ) {
     precondition(training.dimension == heldOut.dimension, "rows of different dimensions")
@@ -44,12 +46,18 @@ public struct Dataset: Sendable {
     precondition(
       trainingConditions == .nothing || source?.count ?? training.count == training.count,
       "conditions of rows that are not the items of the source")
-    self.training = training
-    self.heldOut = heldOut
+    trainingRows = training
+    heldOutRows = heldOut
     self.trainingConditions = trainingConditions
     self.heldOutConditions = heldOutConditions
     self.source = source ?? RowSource(training)
   }
+
+  /// The rows to learn from, all in memory: 8 bytes a value. Images are turned into numbers at every call.
+  public var training: Batch { trainingRows.batch() }
+
+  /// The rows to judge by, all in memory, likewise.
+  public var heldOut: Batch { heldOutRows.batch() }
 }
 
 /// Where data comes from. Cheap to make and to check; `load` does the work.
@@ -61,6 +69,8 @@ public protocol DataSource: Sendable {
   var law: DataLaw? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
+  /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
+  var occurringClasses: [Int]? { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
   /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
@@ -69,14 +79,31 @@ public protocol DataSource: Sendable {
   var fingerprint: String { get }
   /// What was guessed, skipped or looks odd in the files that were read: a sentence each, with where and the remedy.
   var notes: [String] { get }
+  /// The same data with fewer rows, where rows are drawn and a look at some is enough; else itself.
+  func fewer(rows: Int) -> any DataSource
+  /// Whether there are rows at all, to train on and to judge by. Default: true.
+  var hasRows: Bool { get }
   func load(seed: UInt64) throws -> Dataset
+
+  /// Rows of a file like the data's own, and their conditions where the file has the columns for them. Default: a table
+  /// whose columns are the data, beside those of `conditionColumns` where a header names these.
+  /// - Parameters:
+  ///   - path: a CSV or `.npy` file.
+  ///   - dimension: how many values a row has.
+  ///   - areStates: whether rows are states of a process, in the units of samples, and not rows as the data's file has.
+  /// - Returns: the rows, of which the caller checks the dimension.
+  /// - Throws: `InputError` at file and line for what is no table of finite numbers.
+  func readRows(_ path: String, dimension: Int, areStates: Bool) throws -> GivenRows
 }
 
 extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
+  public var occurringClasses: [Int]? { nil }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }
+  public func fewer(rows: Int) -> any DataSource { self }
+  public var hasRows: Bool { true }
 }

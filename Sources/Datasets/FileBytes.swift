@@ -51,6 +51,12 @@ enum FileBytes {
     return (Int(status.st_size), status.st_mtim.tv_sec, status.st_mtim.tv_nsec)
   }
 
+  /// Whether a path names a pipe or a device.
+  static func isPipe(_ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+  }
+
   /// - Throws: `InputError` for what is no folder.
   static func requireFolder(_ path: String) throws {
     var status = stat()

@@ -7,8 +7,11 @@ import Core
 public struct EnergyDistance: Metric {
   public init() {}
 
+  /// Pairs of different rows.
+  public var fewestRows: Int { 2 }
+
   public func evaluate(_ comparison: Comparison) throws -> Double {
-    try comparison.requireRows(atLeast: 2)
+    try comparison.requireRows(atLeast: fewestRows)
     let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
     func mean(_ x: Batch, _ y: Transposed, pairs: Int) throws -> Double {
       try y.sum(against: x, threads: threads) { sums, rows in

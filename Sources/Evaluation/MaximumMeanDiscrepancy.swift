@@ -9,8 +9,11 @@ public struct MaximumMeanDiscrepancy: Metric {
   public static let widths = [0.25, 0.5, 1, 2, 4]
   public init() {}
 
+  /// Pairs of different rows.
+  public var fewestRows: Int { 2 }
+
   public func evaluate(_ comparison: Comparison) throws -> Double {
-    try comparison.requireRows(atLeast: 2)
+    try comparison.requireRows(atLeast: fewestRows)
     let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
     let median = Self.medianDistance(heldOut.prefix(1000))
     guard median > 0 else { throw InputError("the median distance of the held-out data is 0") }

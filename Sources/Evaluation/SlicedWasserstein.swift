@@ -12,7 +12,7 @@ public struct SlicedWasserstein: Metric {
   }
 
   public func evaluate(_ comparison: Comparison) throws -> Double {
-    try comparison.requireRows(atLeast: 1)
+    try comparison.requireRows(atLeast: fewestRows)
     let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
     let directions = NoiseStream(seed: comparison.seed, purpose: .projections).normals(
       count: projections, dimension: samples.dimension)

@@ -45,6 +45,9 @@ public struct Experiment: Sendable {
     try ResultsFolder.requireUnused(folder)
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
+    if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {
+      try Self.requireJudges(data.dataset.heldOutRows)
+    }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
     _ = try plan.sampling.score(origin.source)
@@ -105,11 +108,12 @@ public struct Experiment: Sendable {
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures) = try timed(.evaluate) {
+        let (judged, failures, notes) = try timed(.evaluate) {
           try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
         }
         table = judged
         manifest.failures += failures
+        for note in notes { tell(note, &manifest) }
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
@@ -137,6 +141,15 @@ public struct Experiment: Sendable {
     if !quiet { StandardStreams.report("score-sde: \(plan.name): \(note)\n") }
   }
 
+  /// Refuses more held-out rows than metrics can hold, 16 GiB of them.
+  private static func requireJudges(_ rows: any DataRows) throws {
+    let (values, overflow) = rows.count.multipliedReportingOverflow(by: rows.dimension)
+    guard overflow || values > 1 << 31 else { return }
+    throw InputError(
+      "metrics hold all held-out rows, 8 bytes a value: \(rows.count) rows of \(rows.dimension) are more than 2³¹ values; "
+        + "allowed: fewer, as of held_out: {share: 0.01}", at: "data")
+  }
+
   /// The data, and what a model sees of them.
   func loadData() throws -> DataInCoordinates {
     let fitted = try plan.model.coordinates.isEmpty ? nil : plan.score.fittedCoordinates()
@@ -149,7 +162,7 @@ public struct Experiment: Sendable {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
       data: data,
-      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOut), seed: plan.seed,
+      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows), seed: plan.seed,
       threads: threads,
       quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
   }
@@ -166,7 +179,8 @@ public struct Experiment: Sendable {
       } : nil
     return EvaluationStage(
       plan: plan.evaluation, solvers: plan.sampling.solvers, shape: plan.data.imageShape,
-      heldOut: data.dataset.heldOut, conditions: (conditions, data.dataset.heldOutConditions), pathErrors: pathErrors,
+      heldOut: data.dataset.heldOutRows.batch(), conditions: (conditions, data.dataset.heldOutConditions),
+      pathErrors: pathErrors,
       seed: plan.seed, threads: threads)
   }
 

@@ -15,8 +15,11 @@ public struct ExperimentPlan: Sendable {
   public let evaluation: EvaluationPlan
   /// The config with every default written out.
   public let resolved: String
-  /// Old names that the config uses, a line each.
+  /// What is right, but should be known: old names that the config uses, and what reading the data guessed or skipped.
+  /// A line each; `foreseen()` also has those for which rows are looked at.
   public let warnings: [String]
+  /// Where complaints about a section point to.
+  let places: ConfigPlaces
 
   public var seed: UInt64 { model.seed }
   public var data: any DataSource { model.data }
@@ -30,28 +33,56 @@ public struct ExperimentPlan: Sendable {
   public var trainingIdentity: String { model.identity.text }
 
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
-    let options = Options(source.root, path: "", source: source)
+    try self.init(Options(source.root, path: "", source: source), catalogue)
+  }
+
+  /// Decodes options, which may only be described.
+  init(_ options: Options, _ catalogue: Catalogue) throws {
     name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else { throw options.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
-      sampling, process: process, conditionShape: model.conditionShape, traits: score.traits, catalogue)
+      sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
+      traits: score.traits, catalogue)
     try sampling.finish()
+    if !options.isDescribing {
+      let limits = ProcessLimits(
+        process: process, epsilon: min(self.sampling.epsilon, model.training?.epsilon ?? .infinity))
+      try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
+    }
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
-      likelihood, process: process, dimension: data.dimension, score: score, isAsked: options.has("likelihood"),
-      catalogue)
+      likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
+      isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    self.evaluation = try EvaluationPlan(evaluation, catalogue)
+    self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
     try evaluation.finish()
     try options.finish()
     resolved = options.resolvedYAML()
-    warnings = source.warnings.all
+    places = ConfigPlaces(options)
+    for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
+    warnings = options.source?.warnings.all ?? []
   }
+}
+
+/// Where the sections of a config stand.
+struct ConfigPlaces: Sendable {
+  private let places: [String: String]
+
+  init(_ options: Options) {
+    var places: [String: String] = [:]
+    for key in options.declarations.map(\.key) { places[key] = options.wrong(key, "").location }
+    self.places = places
+  }
+
+  /// A line about a section.
+  func at(_ key: String, _ text: String) -> String { "\(places[key] ?? key): \(text)" }
 }
 
 let fileNameRule = "letters, digits and . _ + - after a letter or digit, at most 100"

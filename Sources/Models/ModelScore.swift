@@ -81,6 +81,14 @@ public struct ModelScore: Score {
       }
     }
 
+    /// Takes a row through the network once more, and looks at all that is computed on the way.
+    func culprit(_ x: Rows, at t: Double) -> String? {
+      (linearised, pass) = (nil, nil)
+      var found: String?
+      forward(x, .all(t), true, constants: false) { _, _ in found = tape.firstNonFinite() }
+      return found
+    }
+
     // MARK: From output to score
 
     /// s_tail = skip · x + output · F, and 0 elsewhere
@@ -152,11 +160,12 @@ public struct ModelScore: Score {
     }
 
     private func forward(
-      _ x: Rows, _ times: Times, _ recording: Bool, _ body: (_ output: Tensor, _ input: Tensor) -> Void
+      _ x: Rows, _ times: Times, _ recording: Bool, constants: Bool = true,
+      _ body: (_ output: Tensor, _ input: Tensor) -> Void
     ) {
       model.parameters.withUnsafeBufferPointer { parameters in
         guard let base = parameters.baseAddress else { return }
-        tape.begin(parameters: base, recording: recording, constants: true)
+        tape.begin(parameters: base, recording: recording, constants: constants)
         let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
         times.forEachRun(x.count) { rows, t in

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
 import Core
 
-/// An evaluator around another that counts the evaluations of each row: its NFE. When a signal asks for an end, it
-/// evaluates nothing more: `StopSignals.check`.
+/// An evaluator around another that counts the evaluations of each row, its NFE, and watches them where it is asked to.
+/// When a signal asks for an end, it evaluates nothing more: `StopSignals.check`.
 public final class CountingEvaluator: ScoreEvaluator {
   private let base: any ScoreEvaluator
   private let first: Int
@@ -13,9 +14,16 @@ public final class CountingEvaluator: ScoreEvaluator {
   private var ofSome: [Int]
   private var linearised = 0..<0
 
-  /// - Parameter rows: those that `base` was made for.
-  public init(_ base: any ScoreEvaluator, rows: RowSpan) {
+  private let watches: Bool
+
+  /// - Parameters:
+  ///   - base: what is counted.
+  ///   - rows: those that `base` was made for.
+  ///   - watches: whether a score that is not finite is an error, which says where it arose: for a solve that has
+  ///     failed already and is done again to find out why.
+  public init(_ base: any ScoreEvaluator, rows: RowSpan, watches: Bool = false) {
     self.base = base
+    self.watches = watches
     first = rows.first
     ofSome = [Int](repeating: 0, count: rows.count)
   }
@@ -34,6 +42,7 @@ public final class CountingEvaluator: ScoreEvaluator {
     try StopSignals.check()
     count(places(of: x))
     try base.evaluate(x, at: times, into: s)
+    if watches { try requireFinite(x, times, s) }
   }
 
   public func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
@@ -41,6 +50,7 @@ public final class CountingEvaluator: ScoreEvaluator {
     linearised = places(of: x)
     count(linearised)
     try base.linearise(x, at: times, into: s)
+    if watches { try requireFinite(x, times, s) }
   }
 
   public func pullback(_ v: Rows, into out: Rows) throws {
@@ -50,5 +60,21 @@ public final class CountingEvaluator: ScoreEvaluator {
 
   public func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws {
     try base.logDensity(x, at: times, into: out)
+  }
+
+  public func culprit(_ x: Rows, at t: Double) -> String? { base.culprit(x, at: t) }
+
+  /// A state that has grown to this is what went wrong, and not its score.
+  private static let largestState = 1e12
+
+  private func requireFinite(_ x: Rows, _ times: Times, _ s: Rows) throws {
+    let bad = ck_first_nonfinite(s.values, s.size)
+    guard bad < s.size else { return }
+    let place = bad / s.dimension
+    let (row, time) = (x.row(place), times.time(of: place))
+    let isLarge = (0..<row.size).contains { !(abs(row.values[$0]) < Self.largestState) }
+    throw ComputationError.nonFinite(
+      NonFinite(
+        isLarge ? .state : .score, row: row.first, time: time, place: isLarge ? "" : culprit(row, at: time) ?? ""))
   }
 }

@@ -24,6 +24,14 @@ public struct GaussianMixture: Sendable {
 
   public var componentCount: Int { weights.count }
 
+  /// The smallest deviation of a component along any direction.
+  public var smallestDeviation: Double? {
+    switch shape {
+    case .isotropic(let variances), .diagonal(let variances): variances.min().map { $0.squareRoot() }
+    case .full(let values, _): values.min().map { max(0, $0).squareRoot() }
+    }
+  }
+
   /// The points, where all components are points; else nil.
   var points: Batch? {
     guard case .isotropic(let variances) = shape, variances.allSatisfy({ $0 == 0 }) else { return nil }

@@ -34,9 +34,18 @@ public protocol ScoreEvaluator: AnyObject {
   ///   - times: the time of each row.
   ///   - out: `x.count` values.
   func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws
+
+  /// Where the computation of a score that is not finite goes wrong, in words, as "layer layers.1"; nil where that is
+  /// not known. It is asked after a failure alone, and may take its time.
+  /// - Parameters:
+  ///   - x: a single row.
+  ///   - t: its time.
+  func culprit(_ x: Rows, at t: Double) -> String?
 }
 
 extension ScoreEvaluator {
+  public func culprit(_ x: Rows, at t: Double) -> String? { nil }
+
   public func linearise(_ x: Rows, at times: Times, into s: Rows) throws { try evaluate(x, at: times, into: s) }
 
   public func pullback(_ v: Rows, into out: Rows) throws {

@@ -15,6 +15,14 @@ public enum Times {
     }
   }
 
+  /// The time of one row.
+  public func time(of row: Int) -> Double {
+    switch self {
+    case .all(let t): t
+    case .each(let t): t[row]
+    }
+  }
+
   /// The times of the rows from `row` on.
   public func from(_ row: Int) -> Times {
     switch self {

@@ -56,7 +56,10 @@ public struct FixedSteps: Solver {
     for i in 0..<count {
       let step = Step(
         from: times[i], to: times[i + 1], index: i, count: count, isFirstOrder: lowersLast && i == count - 1)
-      try correct?.correct(x, step)
+      if let correct {
+        try correct.correct(x, step)
+        predict.stateChanged()
+      }
       try predict.step(x, step)
       try context.finished(step: i + 1, at: times[i + 1], x)
     }

@@ -67,8 +67,15 @@ public struct SamplingSetting: Sendable {
 
   /// The times of N steps, T first and ε last.
   /// - Parameter own: the solver's grid, where it has one.
+  /// - Throws: `InputError` where the grid is not defined for the process, or its times do not fall.
   public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
-    try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)
+    let times = try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)
+    for i in 1..<times.count where !(times[i] < times[i - 1]) {
+      throw InputError(
+        "the grid's times do not fall: step \(i) of \(steps) goes from t = \(times[i - 1]) to \(times[i]); allowed: "
+          + "fewer steps, or a grid that spaces them wider")
+    }
+    return times
   }
 
   /// - Throws: `InputError` that names what is missing.

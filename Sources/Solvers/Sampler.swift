@@ -72,18 +72,35 @@ public struct Sampler: Sendable {
     try solver.check(problem.setting)
     let clock = ContinuousClock()
     let start = clock.now
-    let size = problem.score.shardRows
+    let size = shardRows(of: solver)
     let padded = Shards(rows: count, size: size).count * size
     var batch = try prior(padded)
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
-    let results = try run(&batch, path, progress, observer) { x, context in
+    let results = try run(
+      &batch, of: size, path, progress, observer,
+      restart: { problem.prior.draw(into: $0, from: NoiseStream(seed: problem.seed, purpose: .prior)) }
+    ) { x, context in
       let steps = try solver.solve(x, in: context)
       if denoise { try context.denoise(x, at: problem.epsilon, step: Int(steps.accepted) + 1) }
       return steps
     }
+    batch.truncate(to: count)
     return Samples(
-      batch: try projected(batch.prefix(count)),
-      statistics: Statistics(results, rows: count, seconds: start.duration(to: clock.now).seconds))
+      batch: try projected(batch),
+      statistics: Statistics(results.shards, rows: count, seconds: start.duration(to: clock.now).seconds))
+  }
+
+  /// How many values a block of rows has at most, where a Brownian tree is kept for each.
+  private static let valuesWithTree = 1 << 16
+
+  /// How many rows a worker carries at a time. Rows with a Brownian tree are many only where they are narrow: the spare
+  /// rows of the last block are solved as well, and a tree is some ninety times as large as a state.
+  func shardRows(of solver: any Solver) -> Int {
+    let size = problem.score.shardRows
+    guard solver.needsBrownianPath else { return size }
+    var rows = Shards.rows
+    while rows > 1 && rows * problem.stateDimension > Self.valuesWithTree { rows /= 2 }
+    return min(size, rows)
   }
 
   /// States at t = 0 that hold given points; what else is in them is drawn, keyed by (seed, row).
@@ -110,48 +127,35 @@ public struct Sampler: Sendable {
   ///   - start: the time at which they stand.
   ///   - end: the time to carry them to.
   ///   - flow: the flow, with its integrator.
+  ///   - badRows: whether a row that cannot be carried fails the others, too.
   public func transport(
-    _ points: Batch, from start: Double, to end: Double, with flow: ProbabilityFlow
+    _ points: Batch, from start: Double, to end: Double, with flow: ProbabilityFlow, badRows: BadRows = .fail
   ) throws -> Samples {
     let clock = ContinuousClock()
     let began = clock.now
     var batch = points
-    let results = try run(&batch, problem.path, nil, nil) { x, context in
+    let results = try run(
+      &batch, problem.path, nil, nil, badRows: badRows, restart: { $0.copy(rowsOf: points) }
+    ) { x, context in
       try flow.transport(x, from: start, to: end, in: context)
     }
     return Samples(
-      batch: batch, statistics: Statistics(results, rows: batch.count, seconds: began.duration(to: clock.now).seconds))
+      batch: batch,
+      statistics: Statistics(results.shards, rows: batch.count, seconds: began.duration(to: clock.now).seconds),
+      failures: results.failures)
   }
-
-  /// Runs `body` on every shard of a batch, each with a context of its own.
-  /// - Returns: what each shard took, by its first row.
-  func run(
-    _ batch: inout Batch, _ path: any BrownianPath, _ progress: (any ProgressObserver)?,
-    _ observer: (any StepObserver)?,
-    _ body: @Sendable (Rows, SolveContext) throws -> StepCount
-  ) throws -> [Int: ShardResult] {
-    let results = Mutex<[Int: ShardResult]>([:])
-    try batch.forEachShard(of: problem.score.shardRows, threads: threads) { x in
-      let context = try SolveContext(problem, rows: x.span, path: path, progress: progress, observer: observer)
-      let steps = try body(x, context)
-      results.withLock {
-        $0[x.first] = ShardResult(steps: steps, evaluations: context.score.evaluations)
-      }
-    }
-    return results.withLock { $0 }
-  }
-}
-
-struct ShardResult: Sendable {
-  let steps: StepCount
-  /// How many evaluations each row took.
-  let evaluations: [Int]
 }
 
 /// Samples and what they cost.
 public struct Samples: Sendable {
   public let batch: Batch
   public let statistics: Statistics
+  /// Why rows are not a number, by row: only where others are kept (`BadRows`).
+  public let failures: [Int: ComputationError]
+
+  init(batch: Batch, statistics: Statistics, failures: [Int: ComputationError] = [:]) {
+    (self.batch, self.statistics, self.failures) = (batch, statistics, failures)
+  }
 }
 
 public struct Statistics: Sendable, Equatable {

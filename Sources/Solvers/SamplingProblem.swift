@@ -91,10 +91,11 @@ public final class SolveContext {
   ///   - path: where noise comes from; nil for the problem's path.
   ///   - progress: who is told of every step.
   ///   - observer: who sees the rows after every step.
+  ///   - watches: whether a score that is not finite ends the solve at once, with a word on where it arose.
   public init(
     _ problem: SamplingProblem, rows span: RowSpan, path: (any BrownianPath)? = nil,
     progress: (any ProgressObserver)? = nil,
-    observer: (any StepObserver)? = nil
+    observer: (any StepObserver)? = nil, watches: Bool = false
   ) throws {
     self.problem = problem
     self.span = span
@@ -103,7 +104,7 @@ public final class SolveContext {
     self.observer = observer
     let data = span.with(dimension: problem.dimension)
     seen = observer != nil && span.dimension != data.dimension ? RowStorage(data) : nil
-    score = CountingEvaluator(try problem.score.makeEvaluator(for: span), rows: span)
+    score = CountingEvaluator(try problem.score.makeEvaluator(for: span), rows: span, watches: watches)
   }
 
   /// Rows for a stepper's own use, valid as long as the context.
@@ -142,7 +143,7 @@ public final class SolveContext {
   public func requireFinite(step: Int, at time: Double, _ x: Rows) throws {
     let bad = ck_first_nonfinite(x.values, x.size)
     if bad < x.size {
-      throw ComputationError.nonFiniteState(row: x.first + bad / x.dimension, step: step, time: time)
+      throw ComputationError.nonFinite(.state(row: x.first + bad / x.dimension, step: step, time: time))
     }
   }
 }

@@ -38,7 +38,20 @@ extension Solver {
   /// - Throws: `InputError` where the solver is not defined for the setting.
   public func check(_ setting: SamplingSetting) throws {
     try setting.require(requires)
-    if let steps, steps > 0 { _ = try setting.times(steps: steps, grid: grid) }
+    guard let steps, steps > 0 else { return }
+    let times = try setting.times(steps: steps, grid: grid)
+    // Methods in σ/m divide by its change.
+    guard requires.contains(.kernel), let kernel = setting.kernel else { return }
+    var last = Double.infinity
+    for (i, t) in times.enumerated() {
+      let noise = kernel.moments(at: t).noiseToSignal
+      guard noise < last else {
+        throw InputError(
+          "the noise σ/m does not fall in step \(i) of \(steps), from \(last) at t = \(times[i - 1]) to \(noise) at t = "
+            + "\(t); allowed: fewer steps, or a grid or a schedule where it does")
+      }
+      last = noise
+    }
   }
 }
 

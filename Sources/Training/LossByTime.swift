@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Processes
 import Scores
 import Synchronization
@@ -27,14 +28,15 @@ public struct LossByTime: Sendable, Equatable {
   ///   - kernel: the law of x_t given x_0.
   ///   - duration: T
   ///   - exact: the exact score; nil where it is not known.
-  ///   - data: rows × dimension.
+  ///   - data: rows × dimension, of which `draws` at most are asked for.
   ///   - epsilon: the smallest time.
   ///   - seed: of the noise.
   ///   - count: how many bins there are.
   ///   - draws: (row, t, z) triples per bin; rows in turn, t evenly spread within the bin.
   ///   - threads: the result does not depend on it.
   public init(
-    of score: any Score, kernel: any PerturbationKernel, duration: Double, exact: (any Score)? = nil, data: Batch,
+    of score: any Score, kernel: any PerturbationKernel, duration: Double, exact: (any Score)? = nil,
+    data: any DataRows,
     from epsilon: Double, seed: UInt64, bins count: Int = 20, draws: Int = 1024, threads: Int = Shards.processors
   ) throws {
     let (blocks, tail) = (kernel.blocks.count, kernel.blocks.tail)
@@ -54,7 +56,7 @@ public struct LossByTime: Sendable, Equatable {
           guard let root = moments.covariance.matrix.lowerCholesky else {
             throw InputError("the process has no noise at t = \(times[i])")
           }
-          var point = Batch(rows: [Array(data.row(Self.dataRow(i, of: data.count)))])
+          var point = Batch(values: data.row(Self.dataRow(i, of: data.count)), dimension: data.dimension)
           point.withRows { x.row(i).add(moments.signal.matrix, $0, times: 1) }
           x.row(i).add(root, z.row(i), times: 1)
           roots.append(root.block(tail).transpose)

@@ -20,8 +20,8 @@ public struct Trainer: Sendable {
   public let plan: TrainingPlan
   public let seed: UInt64
   public let threads: Int
-  private let data: any TrainingSource
-  private let conditions: Conditions
+  let data: any TrainingSource
+  let conditions: Conditions
 
   /// What a finished step tells.
   public struct Step: Sendable {
@@ -31,6 +31,8 @@ public struct Trainer: Sendable {
     public let learningRate: Double
     /// Before clipping.
     public let gradientNorm: Double
+    /// Why the step changed nothing, where its loss or gradient was not finite and such steps are skipped.
+    public var skipped: NonFinite?
   }
 
   /// - Parameters:
@@ -63,13 +65,16 @@ public struct Trainer: Sendable {
 
   /// Takes the steps that are left of the plan.
   /// - Parameter onStep: called after each step; returning false stops early.
-  /// - Throws: `ComputationError.nonFiniteLoss`; the state is then that before the failing step.
+  ///
+  /// A step whose loss or gradient is not finite is an error, or is skipped where the plan says so: then it changes
+  /// nothing but the number of steps.
+  /// - Throws: `ComputationError.nonFinite`; the state is then that before the failing step.
   public func run(_ state: inout TrainingState, onStep: (Step) throws -> Bool = { _ in true }) throws {
     let count = objective.network.layout.count
     let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, objective.network.shardRows))
     let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
     let frozen = FrozenValues(objective.frozen, trained: count)
-    let workers = (0..<min(threads, lanes.count)).map { _ in Worker(self, shardSize: shards.size, frozen) }
+    let workers = (0..<min(threads, lanes.count)).map { _ in TrainingWorker(self, shardSize: shards.size, frozen) }
     let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
     let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
     defer {
@@ -77,6 +82,7 @@ public struct Trainer: Sendable {
       losses.deallocate()
     }
     let pool = WorkerPool(workers: workers, gradients: SharedMemory(gradients), losses: SharedMemory(losses))
+    var skippedInARow = 0
     while state.step < plan.steps {
       let step = state.step
       frozen.update(average: state.averages)
@@ -92,12 +98,31 @@ public struct Trainer: Sendable {
       }
       var loss = 0.0
       for shard in 0..<shards.count { loss += losses[shard] }
-      let norm = try update(&state, pool.gradients, buffers: lanes.count, loss: loss)
+      let norm = try gradientNorm(pool.gradients, buffers: lanes.count, count: count)
+      var skipped: NonFinite?
+      if loss.isFinite && norm.isFinite {
+        try update(&state, pool.gradients, norm: norm)
+        skippedInARow = 0
+      } else {
+        let found = state.parameters.withUnsafeBufferPointer {
+          workers[0].culprit(of: 0..<plan.batch, step: step, parameters: $0.baseAddress!, gradients: gradients)
+        }
+        skippedInARow += 1
+        guard plan.onNonFinite == .skip && skippedInARow < Self.skippedAtMost else {
+          throw ComputationError.nonFinite(found)
+        }
+        skipped = found
+        state.step += 1
+      }
       let goOn = try onStep(
-        Step(number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm))
+        Step(
+          number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm, skipped: skipped))
       if !goOn { return }
     }
   }
+
+  /// How many steps may be skipped one after the other: more of them are no accident.
+  static let skippedAtMost = 100
 
   /// How many gradient buffers there are at most, and so how many threads can be of use.
   static let lanes = 8
@@ -108,12 +133,8 @@ public struct Trainer: Sendable {
     min(range.upperBound, max(range.lowerBound, (batch + 1) / 2))
   }
 
-  /// Adds the lanes' gradients up, clips them, and takes the optimiser's step; returns the gradient's norm.
-  private func update(
-    _ state: inout TrainingState, _ gradients: SharedMemory<Float>, buffers: Int, loss: Double
-  ) throws -> Double {
-    let count = state.parameters.count
-    let step = state.step
+  /// Adds the lanes' gradients up in the first buffer, and returns the norm of their sum.
+  private func gradientNorm(_ gradients: SharedMemory<Float>, buffers: Int, count: Int) throws -> Double {
     let chunks = Shards(rows: count, size: 1 << 16)
     let squares = Mutex([Double](repeating: 0, count: chunks.count))
     try chunks.forEach(threads: threads) { chunk, range in
@@ -121,9 +142,13 @@ public struct Trainer: Sendable {
         gradients.pointer + range.lowerBound, gradients.pointer + range.lowerBound, buffers, count, range.count)
       squares.withLock { $0[chunk] = sum }
     }
-    let norm = squares.withLock { $0.reduce(0, +) }.squareRoot()
-    guard loss.isFinite, norm.isFinite else { throw ComputationError.nonFiniteLoss(step: step + 1) }
+    return squares.withLock { $0.reduce(0, +) }.squareRoot()
+  }
 
+  /// Clips the gradient and takes the optimiser's step.
+  private func update(_ state: inout TrainingState, _ gradients: SharedMemory<Float>, norm: Double) throws {
+    let step = state.step
+    let chunks = Shards(rows: state.parameters.count, size: 1 << 16)
     let power = Double(step + 1)
     let rate = plan.rate(at: step)
     let adam = ck_adam_step(
@@ -143,95 +168,13 @@ public struct Trainer: Sendable {
       }
     }
     state.step += 1
-    return norm
   }
 
   /// Workers and the buffers they fill, each its own part.
   private struct WorkerPool: @unchecked Sendable {
-    let workers: [Worker]
+    let workers: [TrainingWorker]
     let gradients: SharedMemory<Float>
     let losses: SharedMemory<Double>
-  }
-
-  /// One thread's memory: a tape, and what a shard's batch is made of.
-  private final class Worker {
-    private let trainer: Trainer
-    private let tape: Tape
-    private let worker: any ObjectiveWorker
-    private let frozen: [String: ParameterSet]
-    private let uniforms, variations, dropouts, offset: RowStorage
-    /// The data's rows, and the time of each.
-    private var rowsOfData: [Float]
-    private var times: [Double]
-
-    init(_ trainer: Trainer, shardSize: Int, _ values: FrozenValues) {
-      self.trainer = trainer
-      frozen = values.makeSets()
-      tape = trainer.objective.network.makeTape()
-      worker = trainer.objective.makeWorker(rows: shardSize, seed: trainer.seed)
-      uniforms = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
-      dropouts = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 1))
-      variations = RowStorage(RowSpan(first: 0, count: shardSize, dimension: 3))
-      offset = RowStorage(RowSpan(first: 0, count: 1, dimension: 1))
-      rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
-      times = Array(repeating: 0, count: shardSize)
-    }
-
-    /// The loss and gradient of some rows of a step's batch.
-    func run(
-      _ rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>,
-      gradients: UnsafeMutablePointer<Float>, accumulate: Bool
-    ) -> Double {
-      let (plan, seed, data) = (trainer.plan, trainer.seed, trainer.data)
-      let (dimension, count) = (data.dimension, data.count)
-      tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
-      tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
-      // Which rows of the data, with replacement.
-      let span = uniforms.view(of: rows)
-      NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-      let variation = variations.view(of: rows)
-      NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
-      let shape = trainer.objective.network.conditionShape
-      let condition = ScoreModel.makeConditionTensor(rows: rows.count, shape: shape, on: tape)
-      let drops = dropouts.view(of: rows)
-      if plan.conditionDropout > 0 {
-        NoiseStream(seed: seed, purpose: .conditionDropout).uniforms(into: drops, step: step)
-      } else {
-        drops.fill(1)
-      }
-      // Quantiles of the times spread evenly from one random offset: of their law each, and less noisy together.
-      NoiseStream(seed: seed, purpose: .trainingTime).uniforms(into: offset.rows, step: step)
-      let (law, start) = (trainer.objective.times, offset.rows[0, 0])
-      for i in 0..<rows.count {
-        let u = start + Double(rows.lowerBound + i) / Double(plan.batch)
-        times[i] = law.time(atQuantile: u - u.rounded(.down))
-      }
-      let loss = rowsOfData.withUnsafeMutableBufferPointer { buffer in
-        for i in 0..<rows.count {
-          let item = min(Int(span.values[i] * Double(count)), count - 1)
-          data.copy(
-            item,
-            variation: Variation(
-              uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,
-              row: rows.lowerBound + i),
-            into: buffer.baseAddress! + i * dimension)
-          if let condition {
-            ScoreModel.write(
-              drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[item], into: condition, row: i,
-              shape: shape)
-          }
-        }
-        return times.withUnsafeBufferPointer { times in
-          worker.loss(
-            of: TrainingShard(
-              rows: rows, data: buffer, times: times.baseAddress!, condition: condition, frozen: frozen,
-              step: step, batch: plan.batch),
-            on: tape)
-        }
-      }
-      tape.backward(from: loss, gradients: gradients, accumulate: accumulate)
-      return Double(loss.values[0])
-    }
   }
 }
 

@@ -25,6 +25,14 @@ public struct TrainingPlan: Sendable, Equatable {
     case cosine
   }
 
+  /// What becomes of a step whose loss or gradient is not finite.
+  public enum OnNonFinite: String, Sendable, CaseIterable {
+    /// The training ends with an error that names layer, row and time.
+    case stop
+    /// The step changes nothing, is counted, and the training goes on.
+    case skip
+  }
+
   public var steps: Int
   public var batch: Int
   public var learningRate: Double
@@ -47,6 +55,8 @@ public struct TrainingPlan: Sendable, Equatable {
   public var epsilon: Double
   /// The share of rows whose condition is dropped, so that the network also learns the score without one.
   public var conditionDropout = 0.0
+  /// No training whose numbers are finite depends on it.
+  public var onNonFinite = OnNonFinite.stop
 
   /// - Parameters:
   ///   - steps: how many steps the training has.

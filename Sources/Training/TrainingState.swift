@@ -33,6 +33,8 @@ public struct Checkpoint: Sendable {
   public var coordinates: String?
   /// What else goes with the state of an unfinished training: its log.
   public var notes: [String: String]
+  /// The classes of the rows that it was trained on, in rising order; nil: all that the network knows.
+  public var classes: [Int]?
 
   /// A checkpoint to be written.
   /// - Parameters:
@@ -40,12 +42,14 @@ public struct Checkpoint: Sendable {
   ///   - config: what it is a training of.
   ///   - dataDeviation: σ_d of the network's score.
   ///   - coordinates: the numbers of its coordinates, as a text.
+  ///   - classes: those that it has learned; nil: all.
   ///   - notes: further texts by name.
   public init(
-    state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil,
+    state: TrainingState, config: String, dataDeviation: Double = 1, coordinates: String? = nil, classes: [Int]? = nil,
     notes: [String: String] = [:]
   ) {
     self.coordinates = coordinates
+    self.classes = classes
     self.notes = notes
     self.state = state
     self.config = config
@@ -63,6 +67,7 @@ public struct Checkpoint: Sendable {
     ]
     metadata.merge(own) { $1 }
     metadata["coordinates"] = coordinates
+    metadata["classes"] = classes.map { $0.map(String.init).joined(separator: " ") }
     var file = SafetensorsWriter(metadata: metadata, isSealed: true)
     file.add(state.parameters, layout: layout, prefix: "model.")
     file.add(state.averages, layout: layout, prefix: "average.")
@@ -91,6 +96,13 @@ public struct Checkpoint: Sendable {
     config = try Self.config(of: file, path: path)
     coordinates = file.metadata["coordinates"]
     notes = file.metadata
+    if let text = file.metadata["classes"] {
+      let numbers = text.split(separator: " ").map { Int($0) }
+      guard !numbers.isEmpty, numbers.allSatisfy({ $0 ?? -1 >= 0 }) else {
+        throw InputError("a checkpoint whose classes are '\(text)'", at: path)
+      }
+      classes = numbers.compactMap { $0 }
+    }
     do {
       var state = TrainingState(initial: try file.values(layout: layout, prefix: "model."))
       state.averages = try file.values(layout: layout, prefix: "average.")

@@ -17,6 +17,9 @@ public struct TrainingTimes: Sendable {
     self.duration = duration
   }
 
+  /// σ/m at a time.
+  public func noiseToSignal(at t: Double) -> Double { kernel.moments(at: t).noiseToSignal }
+
   /// The time below which the share u of the draws lies, 0 ≤ u < 1.
   public func time(atQuantile u: Double) -> Double {
     switch plan.noiseLevels {

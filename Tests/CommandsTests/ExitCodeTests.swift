@@ -30,4 +30,25 @@ import Testing
     listing.waitUntilExit()
     #expect(listing.terminationStatus == 1)
   }
+
+  @Test("numbers beyond what an option takes are wrong usage: 64, and its ends are not")
+  func limits() throws {
+    let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let config = "Experiments/vp-mixture-exact.yaml"
+    func score(_ threads: Int) throws -> Int32 {
+      try code(
+        ["score", config, "--at", "0.5", "--count", "10", "--quiet", "--to", "/dev/null", "--threads", "\(threads)"],
+        models: folder)
+    }
+    #expect(try [0, 1, 1024, 1025].map(score) == [64, 0, 0, 64])
+    func converge(_ steps: String) throws -> Int32 {
+      try code(
+        [
+          "converge", config, "--to", "/dev/null", "--rows", "16", "--quiet", "--steps", steps, "--set",
+          "sampling.solvers=[{kind: euler, steps: 4}]",
+        ], models: folder)
+    }
+    #expect(try ["3,10", "4,10", "10,10", "10"].map(converge) == [64, 0, 64, 64])
+  }
 }

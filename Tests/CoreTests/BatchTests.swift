@@ -31,7 +31,7 @@ import Testing
   @Test func errorsSayWhatAndWhere() {
     #expect("\(InputError("no such file", at: "a.csv"))" == "a.csv: no such file")
     #expect("\(InputError("no such file"))" == "no such file")
-    #expect("\(ComputationError.nonFiniteLoss(step: 3))".contains("step 3"))
-    #expect("\(ComputationError.stepLimit(rows: 0..<256, steps: 9, time: 0.5))".contains("0 to 255"))
+    #expect("\(ComputationError.nonFinite(NonFinite(.loss, step: 3)))".contains("step 3"))
+    #expect("\(ComputationError.stepLimit(rows: 0..<256, steps: 9, time: 0.5, method: "rkf45"))".contains("0 to 255"))
   }
 }

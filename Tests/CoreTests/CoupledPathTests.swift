@@ -133,6 +133,35 @@ import Testing
     }
   }
 
+  /// Each step of a grid reads the root of the tree through a share of it alone: the whole interval as one step does
+  /// not.
+  @Test(arguments: [1, 6, CoupledPath.depthOfAnySteps]) func theWholePathHasItsOwnAreaAndIncrement(depth: Int) {
+    let count = 40_000
+    let draw = Self.areas(
+      CoupledPath(seed: 9, duration: 2, depth: depth), [2, 0], rows: RowSpan(first: 0, count: count, dimension: 1))[0]
+    let n = Double(count)
+    let square = { (values: [Double]) in values.reduce(0) { $0 + $1 * $1 } / n }
+    // Five standard errors of a variance are 3.5 %; with T/11 in place of T/12 the area would have 12/11.
+    #expect(abs(square(draw.z) - 1) < 5 * (2 / n).squareRoot())
+    #expect(abs(square(draw.area) - 1) < 5 * (2 / n).squareRoot())
+    #expect(abs(pairs(draw.z, draw.area).reduce(0) { $0 + $1.0 * $1.1 } / n) < 5 / n.squareRoot())
+  }
+
+  /// Rows whose cells would take too much memory are walked down one after the other, to the same numbers.
+  @Test func wideRowsHaveThePathsOfNarrowOnes() {
+    let (count, dimension) = (8, 12_000)
+    let path = CoupledPath(seed: 5, duration: 1, depth: CoupledPath.depthOfAnySteps)
+    let times = [1, 0.75, 0.7, 0.1]
+    let wide = Self.areas(path, times, rows: RowSpan(first: 4, count: count, dimension: dimension))
+    for row in [0, 3, 7] {
+      let one = Self.areas(path, times, rows: RowSpan(first: 4 + row, count: 1, dimension: dimension))
+      for step in 0..<3 {
+        let part = row * dimension..<(row + 1) * dimension
+        #expect(one[step].z == Array(wide[step].z[part]) && one[step].area == Array(wide[step].area[part]))
+      }
+    }
+  }
+
   @Test func areasOfCoarseStepsFollowFromFineOnes() {
     // Chen's relation: ∫ over two steps of W − W_t is the sum of both and h₂ times the first increment.
     let rows = RowSpan(first: 0, count: 8, dimension: 2)

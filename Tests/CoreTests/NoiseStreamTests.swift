@@ -30,6 +30,35 @@ import Testing
     #expect(largest * n.squareRoot() < 1.95)
   }
 
+  /// r cos 2πb and r sin 2πb with r = √(−2 ln(1 − a)), for the pairs (a, b) of uniforms of the same key. The errors of
+  /// logarithm, root and cosine are some units in the last place.
+  @Test(arguments: [1, 2, 5]) func normalsAreBoxAndMullersOfTheUniforms(_ dimension: Int) {
+    let stream = NoiseStream(seed: 9, purpose: .churn)
+    let normals = stream.normals(count: 1000, dimension: dimension, step: 3)
+    // Uniforms come in pairs; of an odd row the last one is never seen.
+    let uniforms = stream.uniforms(count: 1000, dimension: dimension + dimension % 2, step: 3)
+    for row in 0..<1000 {
+      for j in 0..<dimension {
+        let (a, b) = (uniforms[row, j / 2 * 2], uniforms[row, j / 2 * 2 + 1])
+        let radius = (-2 * log1p(-a)).squareRoot()
+        let expected = radius * (j % 2 == 0 ? cos(2 * .pi * b) : sin(2 * .pi * b))
+        #expect(abs(normals[row, j] - expected) < 1e-14 * (1 + radius))
+      }
+    }
+  }
+
+  /// A number of one purpose is never one of another: no two of them, as the source lists them, have one number.
+  @Test func purposesAreDistinct() throws {
+    let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Sources/Core/NoiseStream.swift")
+    let source = try String(contentsOf: path, encoding: .utf8)
+    let listed = source.matches(of: /static let \w+ = Purpose\(rawValue: (\d+)\)/).map { String($0.1) }
+    #expect(listed.count >= 24 && Set(listed).count == listed.count)
+    // And they are what the source says.
+    let some: [Purpose] = [.prior, .predictor, .corrector, .bridge, .data, .weights, .churn, .area, .acceptance]
+    #expect(some.map(\.rawValue) == [1, 2, 3, 4, 5, 7, 15, 18, 19])
+  }
+
   @Test func neighboursAreUncorrelated() {
     let n = 200_000
     let stream = NoiseStream(seed: 3, purpose: .predictor)

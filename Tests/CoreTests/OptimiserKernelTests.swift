@@ -33,6 +33,16 @@ import Testing
     }
   }
 
+  /// ε stands beside the root, not in it: a gradient of its size takes half a step.
+  @Test func adamsEpsilonIsAddedToTheRoot() {
+    var (p, m, v, a): ([Float], [Float], [Float], [Float]) = ([1], [0], [0], [1])
+    var step = ck_adam_step(
+      gradient_scale: 1, rate: 0.1, beta1: 0, beta2: 0, epsilon: 1e-8, second_correction: 1, decay: 0, average: 0)
+    ck_adam(&step, &p, [1e-8], &m, &v, &a, 1)
+    // 1e-8/(1e-8 + 1e-8) of 0.1; p is a float near 1.
+    #expect(abs(p[0] - 0.95) < 1e-6)
+  }
+
   @Test(arguments: 1...40) func reductionAddsBuffersInOrder(_ n: Int) {
     let stride = n + 3
     for count in 1...4 {

@@ -48,6 +48,24 @@ import Testing
     #expect(ck_mean_norm(x, 0, dimension) == 0)
   }
 
+  @Test(arguments: [0, 1] as [Int32]) func theErrorRatioIsTheLargestRowsRootMeanSquare(_ sum: Int32) {
+    let (rows, dimension) = (5, 3)
+    let (high, low) = (Self.normals(15, seed: 7), Self.normals(15, seed: 8))
+    // Either state may be the larger one.
+    let (a, b) = (Self.normals(15, seed: 9), Self.normals(15, seed: 10))
+    let (atol, rtol) = (0.3, 0.5)
+    let ratios = (0..<rows).map { r in
+      ((0..<dimension).reduce(0.0) { squares, j in
+        let i = r * dimension + j
+        let size = rtol * max(abs(a[i]), abs(b[i]))
+        let error = (high[i] - low[i]) / (sum == 1 ? atol + size : max(atol, size))
+        return squares + error * error
+      } / Double(dimension)).squareRoot()
+    }
+    let ratio = ck_error_ratio(high, low, a, b, atol, rtol, sum, rows, dimension)
+    #expect(abs(ratio - (ratios.max() ?? 0)) < 1e-14 * ratio)
+  }
+
   @Test(arguments: [Double.nan, .infinity, -.infinity]) func theFirstNonFiniteValueIsFound(_ bad: Double) {
     for n in 0...40 {
       var x = [Double](repeating: 1e300, count: n + 1)

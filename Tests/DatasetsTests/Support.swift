@@ -29,6 +29,34 @@ func png(width: Int, height: Int, format: UInt32 = 2, _ pixels: [UInt8]) -> [UIn
   return Array(bytes[..<size])
 }
 
+extension ImageFolder {
+  /// A folder read with the options that most tests differ in.
+  init(
+    path: String, size: Int, channels: Int = 3, flip: Bool = true, crops: Int = 2000, heldOut: Int = 1000,
+    _ change: (inout ImageFolder.Options) -> Void
+  ) throws {
+    var options = ImageFolder.Options(size: size)
+    (options.channels, options.flip, options.crops, options.heldOutCrops) = (channels, flip, crops, heldOut)
+    change(&options)
+    try self.init(path: path, options)
+  }
+}
+
+/// Gives a file other contents and leaves its size and times as they are.
+func rewrite(_ path: String, _ bytes: [UInt8]) throws {
+  var status = stat()
+  precondition(stat(path, &status) == 0 && Int(status.st_size) == bytes.count)
+  try Data(bytes).write(to: URL(fileURLWithPath: path))
+  let times = [status.st_atim, status.st_mtim]
+  precondition(utimensat(AT_FDCWD, path, times, 0) == 0)
+}
+
+/// Makes a file look as if it had been written on another day.
+func touch(_ path: String) {
+  let times = [timespec(tv_sec: 1_000_000_000, tv_nsec: 0), timespec(tv_sec: 1_000_000_000, tv_nsec: 0)]
+  precondition(utimensat(AT_FDCWD, path, times, 0) == 0)
+}
+
 /// An RGB file whose pixel at (y, x) is (tag, y, x).
 func taggedPNG(_ tag: UInt8, height: Int, width: Int) -> [UInt8] {
   png(

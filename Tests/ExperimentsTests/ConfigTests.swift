@@ -45,7 +45,7 @@ import Testing
     (("count: 40", "count: 40\n  grid: {kind: karras, rho: 0}"), ["sampling.grid.rho", "above 0"]),
     (("count: 40", "count: 40\n  grid: {kind: uniform, rho: 7}"), ["sampling.grid.rho", "unknown key"]),
     (("steps: 10}", "steps: 10, grid: karas}"), ["sampling.solvers.0.grid", "did you mean 'karras'"]),
-    (("kind: euler-maruyama, steps: 10}", "kind: heun, steps: 10, s_min: 2, s_max: 1}"), ["s_max", "at least s_min"]),
+    (("kind: euler-maruyama, steps: 10}", "kind: heun, steps: 10, s_churn: 1, s_min: 2, s_max: 1}"), ["s_max", "at least s_min"]),
     (("data: {kind: two-moons, count: 500, held_out: 200}", "data: two-moons"), ["data", "mapping"]),
     (("name: tiny", "name: tiny\nname: tiny"), ["twice"]),
     (("name: tiny", "name: [tiny"), ["not YAML"]),
@@ -62,7 +62,7 @@ import Testing
     (("seed: 3", "seed: 3\nlikelihood: {probe: normal}"), ["likelihood.probe:", "rademacher, gaussian"]),
     (("seed: 3", "seed: 3\nlikelihood: {levels: 2.5}"), ["likelihood.levels", "is 2.5", "whole numbers"]),
     (("seed: 3", "seed: 3\nlikelihood: {levels: 1}"), ["likelihood.levels", "is 1", "2 or more, or none"]),
-    (("seed: 3", "seed: 3\nlikelihood: {low: 1}"), ["likelihood.high", "is 1", "above low"]),
+    (("seed: 3", "seed: 3\nlikelihood: {levels: 3, low: 1}"), ["likelihood.high", "is 1", "above low"]),
     (("seed: 3", "seed: 3\nlikelihood: {divergense: exact}"), ["divergense", "did you mean 'divergence'"]),
     (
       ("data: {kind: two-moons, count: 500, held_out: 200}", "data: {kind: digits}\nlikelihood: {probes: many}"),
@@ -167,7 +167,6 @@ import Testing
     #expect(try plan(tiny, overrides: ["sampling.count=7"]).trainingIdentity == base)
     let changes = [
       "seed=4", "training.clip=2", "process.beta_max=19", "data.noise=0.1", "score.prediction=data",
-      "score.sigma_data=2",
     ]
     for change in changes {
       #expect(try plan(tiny, overrides: [change]).trainingIdentity != base)

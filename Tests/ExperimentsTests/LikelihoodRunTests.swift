@@ -91,7 +91,7 @@ import Testing
         }
       }
       // The likelihood section is no part of what a network is trained for.
-      let other = try plan(network, overrides: ["likelihood.probes=3"])
+      let other = try plan(network, overrides: ["likelihood.rtol=1.0e-6"])
       #expect(try makeExperiment(other, folder: folder, quiet: true).run([.train]).contains("used again"))
       let estimated = try plan(network, overrides: ["likelihood.divergence=hutchinson"])
       _ = try makeExperiment(estimated, folder: folder, quiet: true)

@@ -29,7 +29,7 @@ import Testing
     ("{kind: formula, drift_rate: '-1/(1-t)', diffusion: '1'}", ["drift_rate is -inf at t = 1", "finite"]),
     ("{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {t: 1}}", ["parameters", "'t'"]),
     (
-      "{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {on: 1, \"on\": 2}}", ["parameters", "'on' twice"]
+      "{kind: formula, drift_rate: '-1', diffusion: '1', parameters: {on: 1, \"on\": 2}}", ["'on' appears twice"]
     ),
     ("{kind: formula, drift_rate: '0', diffusion: 'abs(t-0.3333)^(-0.45)'}", ["with 32768 nodes", "allowed: 1e-3"]),
     ("{kind: formula, drift_rate: '0', diffusion: '1', nodes: 10}", ["process.nodes", "256 or more"]),
@@ -48,7 +48,7 @@ import Testing
     ("{kind: schedule, alpha: [1, 0.5, 0], sigma: [0, 0.9, 1]}", ["process.kind", "alpha 3 is 0.0"]),
     ("{kind: schedule, alpha: [1, 0.5, 0.1], sigma: [0, 0.9, 1], times: [0, 0.7, 0.5]}", ["times"]),
     ("{kind: vp, schedule: cosin}", ["process.schedule.kind", "did you mean 'cosine'"]),
-    ("{kind: vp, schedule: cosine, beta_min: 1}", ["process.beta_min", "unknown key"]),
+    ("{kind: vp, schedule: cosine, beta_min: 1}", ["process.beta_min", "no effect", "schedule: linear"]),
     ("{kind: vp, schedule: {kind: ddpm, levels: 0}}", ["process.schedule.levels", "is 0"]),
     (
       "{kind: vp, schedule: {kind: discrete, base: {kind: ddpm}, levels: 1e12}}",

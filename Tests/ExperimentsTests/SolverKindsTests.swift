@@ -54,7 +54,7 @@ import Testing
       Self.line("pc", "kind: predictor-corrector, steps: 60"),
       Self.line("mala", "kind: predictor-corrector, predictor: ancestral, corrector: mala, steps: 60"),
       Self.line("flow", "kind: probability-flow"), Self.line("flow-imp", "kind: probability-flow, integrator: bsimp"),
-      Self.line("flow-yp", "kind: probability-flow, integrator: msadams, control: yp, dense: 10"),
+      Self.line("flow-yp", "kind: probability-flow, integrator: msadams, control: yp"),
       Self.line("flow-sc", "kind: probability-flow, control: scaled, a_y: 0.5, a_dydt: 0.5, scale: 0.1"),
       Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
       Self.line("adaptive flow".replacing(" ", with: "-"), "kind: adaptive, method: dpm-solver-3"),

@@ -60,6 +60,7 @@ import Testing
       #expect(pictures.allSatisfy { FileManager.default.fileExists(atPath: $0) })
       let samples = contents(folder + "/a/samples/em.csv")
       let without = Self.text.replacing("  trajectories: {rows: [270, 2], every: 4}\n", with: "")
+        .replacing(", dense: 12", with: "")
       try run(without, folder + "/a")
       #expect(contents(folder + "/a/samples/em.csv") == samples)
       #expect(!FileManager.default.fileExists(atPath: folder + "/a/trajectories.csv"))
@@ -88,6 +89,9 @@ import Testing
       #expect(chunks.filter { $0.name == "fcTL" }.count == 12 && chunks.contains { $0.name == "IDAT" })
       let sequence = chunks.filter { $0.name == "fcTL" || $0.name == "fdAT" }.map { number($0.body) }
       #expect(sequence == Array(0..<sequence.count))
+      // Delays in milliseconds: the last picture stays.
+      let delays = chunks.filter { $0.name == "fcTL" }.map { number($0.body.dropFirst(20)) }
+      #expect(delays == Array(repeating: 80 << 16 | 1000, count: 11) + [1500 << 16 | 1000])
     }
   }
 
@@ -117,7 +121,7 @@ import Testing
   static let wrong: [(section: String, says: String)] = [
     ("{rows: [300]}", "holds 300; allowed: whole numbers from 0, below count, which is 300"),
     ("{rows: [-1]}", "holds -1"), ("{rows: [0.5]}", "holds 0.5"), ("{rows: [1, 1]}", "names a row twice"),
-    ("{rows: [1], first: 3}", "stands beside rows"), ("{first: 0}", "1 or more"), ("{every: 0}", "1 or more"),
+    ("{rows: [1], first: 3}", "has no effect; it needs rows: first"), ("{first: 0}", "1 or more"), ("{every: 0}", "1 or more"),
     ("{row: [1]}", "did you mean 'rows'?"),
   ]
 

@@ -131,7 +131,7 @@ import Testing
       network.layout.forEachTensor(of: values) { part, values in
         if part.name != name { tensors[part.name] = Safetensors.Entry(shape: part.shape, values: values) }
       }
-      return Safetensors(tensors: tensors)
+      return Safetensors(tensors: .init(tensors))
     }
     let read = try file(without: "nothing_embedding.weight").values(layout: network.layout, prefix: "")
     network.layout.forEachTensor(of: read) { part, values in

@@ -33,7 +33,7 @@ import Testing
     ("nine dimensions", file(#"{"a":{"dtype":"F32","shape":[1,1,1,1,1,1,1,1,1],"data_offsets":[0,4]}}"#, body: 4)),
     ("a fractional size", file(#"{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}"#, body: 4)),
     ("no shape", file(#"{"a":{"dtype":"F32","data_offsets":[0,4]}}"#, body: 4)),
-    ("another type", file(#"{"a":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}}"#, body: 8)),
+    ("another type", file(#"{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}"#, body: 8)),
     ("a negative size", file(#"{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}"#, body: 4)),
     (
       "an overflowing shape",

@@ -97,10 +97,11 @@ import Testing
     let sampler = sampler(.vp, try .pair())
     let flow = ProbabilityFlow(GSLIntegrator(.rkf45, rtol: 1e-8, atol: 1e-8, maximumSteps: 7))
     let error = #expect(throws: ComputationError.self) { try sampler.draw(300, with: flow) }
-    guard case .stepLimit(let rows, let steps, let time) = error else {
+    guard case .stepLimit(let rows, let steps, let time, let method) = error else {
       Issue.record("\(String(describing: error))")
       return
     }
+    #expect(method == "rkf45" && error?.description.contains("raise max_steps") == true)
     #expect(rows == 0..<256 && steps == 7 && time < 1 && time > sampler.problem.epsilon)
   }
 }

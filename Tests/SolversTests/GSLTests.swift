@@ -63,7 +63,7 @@ import Testing
     let sampler = sampler(.vp, try .pair())
     let flow = ProbabilityFlow(GSLIntegrator(.rk2imp, rtol: 1e-8, atol: 1e-8, maximumSteps: 7))
     let error = #expect(throws: ComputationError.self) { try sampler.draw(300, with: flow) }
-    guard case .stepLimit(let rows, 7, _) = error else {
+    guard case .stepLimit(let rows, 7, _, _) = error else {
       Issue.record("\(String(describing: error))")
       return
     }

@@ -117,6 +117,11 @@ struct FormulaScore: Score {
   }
 }
 
+extension ComputationError? {
+  /// What is not finite, where that is the error.
+  var nonFinite: NonFinite? { if case .nonFinite(let found) = self { found } else { nil } }
+}
+
 /// Does nothing: what a sampler hands to a solver comes back.
 struct Idle: Solver {
   var steps: Int? { 0 }

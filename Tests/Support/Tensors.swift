@@ -36,8 +36,11 @@ package func dot(_ a: [some BinaryFloatingPoint], _ b: [some BinaryFloatingPoint
 extension Safetensors.Entry {
   /// [n, channels, axes …] as rows of positions × channels.
   package var rows: [Float] {
-    let (n, c, p) = (shape[0], shape[1], shape.dropFirst(2).reduce(1, *))
-    return (0..<n * p * c).map { i in values[(i / (p * c) * c + i % c) * p + i % (p * c) / c] }
+    get throws {
+      let (n, c, p) = (shape[0], shape[1], shape.dropFirst(2).reduce(1, *))
+      let values = try values
+      return (0..<n * p * c).map { i in values[(i / (p * c) * c + i % c) * p + i % (p * c) / c] }
+    }
   }
 }
 

@@ -29,7 +29,7 @@ import Testing
   private func features(_ name: String) throws -> (tensor: Tensor, shape: FeatureShape) {
     let entry = try entry(name)
     let shape = FeatureShape(ChannelPlaces(entry.shape[1]), Axes(Array(entry.shape.dropFirst(2))))
-    let rows = entry.rows
+    let rows = try entry.rows
     return (
       tape.variable(tape.blocked(tape.filled(entry.shape[0], rows.count / entry.shape[0], rows), shape)), shape
     )
@@ -66,7 +66,7 @@ import Testing
       .convolution(in: input.channels, out: places, taps: shape.taps))
     _ = layout.add([.init(name: "bias", shape: [places.count])], .vector(places))
     let stored = try entry(name + ".bias").values
-    let buffer = layout.buffer { $0.name == "weight" ? weights.values : stored }
+    let buffer = try layout.buffer { $0.name == "weight" ? try weights.values : stored }
     let count = shape.weightCount
     let w = tape.variable(tape.filled(1, count, Array(buffer[..<count])))
     let b = tape.variable(tape.filled(1, places.padded, Array(buffer[count...])))
@@ -87,14 +87,14 @@ import Testing
     var builder = LayerBuilder()
     let layer = builder.convolution(["c"], from: input, to: ChannelPlaces(weights.shape[0]), kernel: weights.shape[2])
     let bias = try entry(name + ".bias").values
-    let parameters = builder.layout.buffer { $0.name == "c.weight" ? weights.values : bias }
+    let parameters = try builder.layout.buffer { $0.name == "c.weight" ? try weights.values : bias }
     let tape = Tape(builder.layout)
     var gradients = [Float](repeating: .nan, count: parameters.count)
     try parameters.withUnsafeBufferPointer { p in
       tape.begin(parameters: p.baseAddress!, recording: true)
       func blocked(_ name: String, _ shape: FeatureShape) throws -> Tensor {
         let entry = try entry(name)
-        return tape.blocked(tape.filled(entry.shape[0], entry.rows.count / entry.shape[0], entry.rows), shape)
+        return tape.blocked(tape.filled(entry.shape[0], try entry.rows.count / entry.shape[0], try entry.rows), shape)
       }
       let y = layer(try blocked(name + ".input", input), on: tape)
       tape.backward(

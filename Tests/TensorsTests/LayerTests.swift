@@ -30,7 +30,7 @@ import Testing
   /// [n, c, h, w] as a variable of blocked images, and back.
   private func images(_ name: String) throws -> (tensor: Tensor, shape: FeatureShape) {
     let entry = try entry(name)
-    let rows = entry.rows
+    let rows = try entry.rows
     let shape = FeatureShape(ChannelPlaces(entry.shape[1]), height: entry.shape[2], width: entry.shape[3])
     return (
       tape.variable(tape.blocked(tape.filled(entry.shape[0], rows.count / entry.shape[0], rows), shape)), shape
@@ -74,7 +74,7 @@ import Testing
     let convolution = ConvolutionShape(
       from: shape, to: places, kernel: weights.shape[2], stride: stride, padding: (before, after))
     let (w, weightLayout) = parameter(
-      weights.values, weights.shape, .convolution(in: shape.channels, out: places, taps: convolution.taps))
+      try weights.values, weights.shape, .convolution(in: shape.channels, out: places, taps: convolution.taps))
     let (b, biasLayout) = parameter(try entry(name + ".bias").values, [places.count], .vector(places))
     let y = tape.convolution(x, w, bias: b, convolution)
     try expect(planes(y, convolution.output), name + ".output")

@@ -19,7 +19,7 @@ public protocol CoordinatesRecipe: Sendable {
   ///   - rows: the training rows, as the maps before this one have left them.
   ///   - data: where they come from.
   /// - Throws: `InputError` without a location for rows that have no such coordinates.
-  func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates
+  func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates
 
   /// Makes a map again from the numbers that were fitted.
   /// - Throws: `InputError` without a location for numbers that are not those of such a map.
@@ -40,7 +40,7 @@ public struct FixedCoordinates: CoordinatesRecipe {
 
   public func dimension(of dimension: Int) -> Int { map.dimension(of: dimension) }
   public func law(of law: DataLaw) -> DataLaw? { (map as? any LawCoordinates)?.law(of: law) }
-  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates { map }
+  public func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates { map }
   public func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates { map }
 }
 
@@ -60,7 +60,7 @@ public struct StandardiseRecipe: CoordinatesRecipe {
   /// Mixtures stay mixtures.
   public func law(of law: DataLaw) -> DataLaw? { law.isExponential ? nil : law }
 
-  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates {
+  public func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates {
     try Standardise(fitting: rows, perColumn: sharing == .column || sharing == .auto && data.imageShape == nil)
   }
 
@@ -85,7 +85,7 @@ public struct DequantiseRecipe: CoordinatesRecipe {
     }
   }
 
-  public func fit(_ rows: Batch, of data: any DataSource) throws -> any Coordinates {
+  public func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates {
     try check(data)
     guard let levels = levels ?? data.levels else { throw InputError("dequantise: there are no levels") }
     let map = Dequantise(levels)

@@ -34,27 +34,30 @@ public struct DataInCoordinates: Sendable {
     if let fitted, fitted.count != recipes.count {
       throw InputError("the numbers of \(fitted.count) maps for \(recipes.count)", at: "coordinates")
     }
+    guard fitted != nil || source.hasRows else {
+      throw InputError("are fitted to rows, and the data has none", at: "coordinates")
+    }
     var maps: [any Coordinates] = []
-    var training = dataset.training
+    var training = dataset.trainingRows
     let stream = NoiseStream(seed: seed, purpose: .dequantisation)
     do {
       for (index, recipe) in recipes.enumerated() {
         let map = try fitted.map { try recipe.restore($0[index], of: source) } ?? recipe.fit(training, of: source)
         // Held-out rows have the draws of step 0.
-        training = try map.encoded(training, from: stream, step: 1)
+        training = try EncodedRows(training, in: map, from: stream, step: 1)
         maps.append(map)
       }
       let chain = Chain(maps, dimension: source.dimension)
       coordinates = chain
       let dimension = chain.dimension(of: source.dimension)
       seen = Dataset(
-        training: training, heldOut: try chain.encoded(dataset.heldOut, from: stream, step: 0),
+        training: training, heldOut: try EncodedRows(dataset.heldOutRows, in: chain, from: stream, step: 0),
         trainingConditions: dataset.trainingConditions, heldOutConditions: dataset.heldOutConditions,
         source: CoordinateSource(dataset.source, in: chain))
       self.source = FittedData(
         dimension: dimension, imageShape: dimension == source.dimension ? source.imageShape : nil,
-        conditionShape: source.conditionShape, fingerprint: source.fingerprint,
-        law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
+        conditionShape: source.conditionShape, occurringClasses: source.occurringClasses,
+        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: "coordinates")
     }
@@ -77,7 +80,7 @@ public struct DataInCoordinates: Sendable {
   /// - Throws: `InputError` for a row that has no coordinates.
   public func encodedStates(_ states: Batch) throws -> Batch {
     guard let coordinates else { return states }
-    return try transformed(states, width: dataset.training.dimension) {
+    return try transformed(states, width: dataset.trainingRows.dimension) {
       try coordinates.encoded($0, from: nil, step: 0)
     }
   }
@@ -98,7 +101,7 @@ public struct DataInCoordinates: Sendable {
 
   /// What has these coordinates, in the units of the data.
   public func decoded(_ coordinates: Batch) -> Batch {
-    self.coordinates?.decoded(coordinates, dimension: dataset.training.dimension) ?? coordinates
+    self.coordinates?.decoded(coordinates, dimension: dataset.trainingRows.dimension) ?? coordinates
   }
 
   /// ln |det ∂y/∂x| of rows that are given in coordinates; zeros where there are no maps.

@@ -25,14 +25,18 @@ public struct Dequantise: ElementwiseCoordinates {
   }
 
   /// - Throws: `InputError` for a value that is no level, to a thousandth of their distance.
-  public func check(_ rows: Batch) throws {
+  public func check(_ rows: any DataRows) throws {
     let (low, spacing) = (quantisation.low, quantisation.spacing)
-    for (i, value) in rows.values.enumerated() {
-      let level = (value - low) / spacing
-      guard abs(level - level.rounded()) < 1e-3, (0..<quantisation.levels).contains(Int(level.rounded())) else {
-        throw InputError(
-          "dequantise: row \(i / rows.dimension + 1) holds \(value), which is none of \(quantisation.levels) levels from "
-            + "\(low) to \(quantisation.high)")
+    try rows.forEachChunk { x in
+      for i in 0..<x.size {
+        let value = x.values[i]
+        let level = (value - low) / spacing
+        let nearest = level.rounded()
+        guard abs(level - nearest) < 1e-3, nearest >= 0, nearest < Double(quantisation.levels) else {
+          throw InputError(
+            "dequantise: row \(x.first + i / x.dimension + 1) holds \(value), which is none of \(quantisation.levels) "
+              + "levels from \(low) to \(quantisation.high)")
+        }
       }
     }
   }

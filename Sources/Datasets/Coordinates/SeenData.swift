@@ -24,8 +24,10 @@ public struct SeenData: DataSource {
 
   public var imageShape: ImageShape? { dimension == base.dimension ? base.imageShape : nil }
   public var conditionShape: ConditionShape { base.conditionShape }
+  public var occurringClasses: [Int]? { base.occurringClasses }
   public var fingerprint: String { base.fingerprint }
   public var notes: [String] { base.notes }
+  public var hasRows: Bool { base.hasRows }
 
   /// The rows in coordinates that are fitted now.
   public func load(seed: UInt64) throws -> Dataset {
@@ -38,9 +40,12 @@ struct FittedData: DataSource {
   let dimension: Int
   let imageShape: ImageShape?
   let conditionShape: ConditionShape
+  let occurringClasses: [Int]?
   let fingerprint: String
   let law: DataLaw?
   let seen: Dataset
+
+  var hasRows: Bool { seen.trainingRows.count > 0 }
 
   func load(seed: UInt64) throws -> Dataset { seen }
 }

@@ -21,24 +21,30 @@ public struct Standardise: ElementwiseCoordinates {
   /// The mean and the standard deviation (divided by the count) of rows.
   /// - Parameter perColumn: whether every column has its own; false: all values share one, as suits images.
   /// - Throws: `InputError` where they are not finite.
-  public init(fitting rows: Batch, perColumn: Bool) throws {
+  public init(fitting rows: any DataRows, perColumn: Bool) throws {
     let d = rows.dimension
     precondition(rows.count > 0, "no rows to fit to")
-    var means: [Double] = []
-    var deviations: [Double] = []
     // All values together are one long column.
-    let (width, count) = perColumn ? (d, rows.count) : (1, rows.values.count)
+    let (width, count) = perColumn ? (d, rows.count) : (1, rows.count * d)
+    func sums(_ term: (_ value: Double, _ column: Int) -> Double) -> [Double] {
+      var sums = [Double](repeating: 0, count: width)
+      rows.forEachChunk { x in
+        for start in stride(from: 0, to: x.size, by: width) {
+          for j in 0..<width { sums[j] += term(x.values[start + j], j) }
+        }
+      }
+      return sums
+    }
+    var means = sums { value, _ in value }.map { $0 / Double(count) }
+    let squares = sums { value, j in (value - means[j]) * (value - means[j]) }
+    var deviations: [Double] = []
     for j in 0..<width {
-      let column = stride(from: j, to: rows.values.count, by: width)
-      let mean = column.reduce(0) { $0 + rows.values[$1] } / Double(count)
-      let squares = column.reduce(0) { $0 + (rows.values[$1] - mean) * (rows.values[$1] - mean) }
-      let deviation = (squares / Double(count)).squareRoot()
-      guard mean.isFinite, deviation.isFinite else {
+      let deviation = (squares[j] / Double(count)).squareRoot()
+      guard means[j].isFinite, deviation.isFinite else {
         throw InputError("standardise: \(perColumn ? "column \(j + 1) has" : "the data have") no finite deviation")
       }
-      means.append(mean)
       // What rounding leaves of a constant is no deviation.
-      deviations.append(deviation > 1e-14 * abs(mean) ? deviation : 1)
+      deviations.append(deviation > 1e-14 * abs(means[j]) ? deviation : 1)
     }
     if !perColumn {
       means = Array(repeating: means[0], count: d)

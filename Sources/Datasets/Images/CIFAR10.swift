@@ -3,86 +3,142 @@ import Core
 import Glibc
 
 /// CIFAR-10's binary version (Krizhevsky 2009): data_batch_1.bin to data_batch_5.bin, those that exist, train, and
-/// test_batch.bin is held out; without it, training row i when i mod 6 = 5 (of fewer than 6, the last).
+/// test_batch.bin is held out; without it, some of the others.
 ///
 /// A record is a label of 0 to 9 and three planes, red, green and blue, of 32 × 32 bytes.
 public struct CIFAR10: DataSource {
-  private let training: [String]
-  private let heldOut: String?
+  private let training: [Records]
+  private let heldOut: Records?
+  private let share: Double
   private let flips: Bool
   public let fingerprint: String
+  public let notes: [String]
 
   private static let shape = ImageShape(height: 32, width: 32, channels: 3)
   private static let record = 1 + shape.count
   private static let classes = 10
 
+  /// The records of one file, which is read once.
+  private struct Records {
+    let labels: [Int]
+    let bytes: PixelBytes
+    /// The value that all pixels have; nil where they differ.
+    let constant: UInt8?
+
+    init(_ path: String, _ checksum: inout ContentChecksum) throws {
+      let size = try FileBytes.state(of: path).size
+      guard size > 0, size % record == 0 else {
+        throw InputError("is \(size) bytes long; allowed: records of \(record) bytes", at: path)
+      }
+      let isLarge = size > PixelBytes.largestInMemory
+      var collector = isLarge ? nil : try PixelCollector(size: size)
+      let file = try OpenFile(path)
+      var labels: [Int] = []
+      labels.reserveCapacity(size / record)
+      var bytes = [UInt8](repeating: 0, count: 256 * record)
+      var (first, isConstant) = (UInt8?.none, true)
+      for start in stride(from: 0, to: size, by: bytes.count) {
+        let count = min(bytes.count, size - start)
+        let isRead = bytes.withUnsafeMutableBufferPointer { file.read(start..<start + count, into: $0.baseAddress!) }
+        guard isRead else { throw InputError("changed while it was read", at: path) }
+        for place in stride(from: 0, to: count, by: record) {
+          guard bytes[place] < classes else {
+            throw InputError(
+              "label \(bytes[place]) in record \((start + place) / record + 1); allowed: 0 to \(classes - 1)", at: path)
+          }
+          labels.append(Int(bytes[place]))
+          first = first ?? bytes[place + 1]
+          isConstant = isConstant && bytes[place + 1..<place + record].allSatisfy { $0 == first }
+        }
+        try bytes.withUnsafeBytes {
+          let part = UnsafeRawBufferPointer(rebasing: $0[..<count])
+          checksum.add(part)
+          try collector?.append(part)
+        }
+      }
+      self.labels = labels
+      self.bytes = collector?.finished ?? .file(file)
+      constant = isConstant ? first : nil
+    }
+  }
+
   /// - Parameters:
   ///   - path: the folder of the files.
   ///   - flip: whether half of the training rows are mirrored left to right.
-  public init(path: String, flip: Bool = true) throws {
+  ///   - heldOut: a share of the images, or another file of records, to judge by; nil: test_batch.bin, or, where there
+  ///     is none, the standard share.
+  /// - Throws: `InputError` for a folder without such files, for files of other sizes and other labels, and for a share
+  ///   where there is a test_batch.bin.
+  public init(path: String, flip: Bool = true, heldOut: HeldOut? = nil) throws {
     try FileBytes.requireFolder(path)
     func existing(_ name: String) -> String? {
       let file = path.appendingFile(name)
       return access(file, F_OK) == 0 ? file : nil
     }
-    training = (1...5).compactMap { existing("data_batch_\($0).bin") }
-    heldOut = existing("test_batch.bin")
-    guard !training.isEmpty else { throw InputError("holds no data_batch_1.bin to data_batch_5.bin", at: path) }
-    let files = training + (heldOut.map { [$0] } ?? [])
-    for file in files { try Self.check(FileBytes.state(of: file).size, file) }
-    let records = try training.reduce(0) { $0 + (try FileBytes.state(of: $1).size) / Self.record }
-    guard heldOut != nil || records >= 2 else {
+    let names = (1...5).map { "data_batch_\($0).bin" }
+    let files = names.compactMap { existing($0) }
+    guard !files.isEmpty else {
+      let hint = existing("data_batch_1") == nil ? "" : "; data_batch_1 is of another version: get the binary one"
+      throw InputError("holds no data_batch_1.bin to data_batch_5.bin\(hint)", at: path)
+    }
+    var other = existing("test_batch.bin")
+    var share = HeldOut.standardShare
+    switch heldOut {
+    case .file(let file): other = file
+    case .share(let given):
+      guard other == nil else {
+        throw InputError("holds a test_batch.bin, which is held out; allowed: no share, or another file", at: path)
+      }
+      share = given
+    case nil: break
+    }
+    var checksum = ContentChecksum()
+    training = try files.map { try Records($0, &checksum) }
+    checksum.add("held out")
+    self.heldOut = try other.map { try Records($0, &checksum) }
+    self.share = share
+    let count = training.reduce(0) { $0 + $1.labels.count }
+    guard other != nil || count >= 2 else {
       throw InputError("holds 1 image; allowed: 2 or more, or a test_batch.bin", at: path)
     }
     flips = flip
-    fingerprint = try Checksum.text(of: files.map { ($0.fileName, $0) })
+    fingerprint = checksum.text
+    var notes: [String] = []
+    let missing = names.filter { existing($0) == nil }
+    if !missing.isEmpty {
+      notes.append("\(path): is without \(missing.joined(separator: ", ")): \(count) images in place of 50000")
+    }
+    if let value = training[0].constant, training.allSatisfy({ $0.constant == value }) {
+      notes.append(
+        "\(path): every value of its \(count) images is \(value), a constant: there is nothing to learn from them")
+    }
+    self.notes = notes
   }
 
   public var dimension: Int { Self.shape.count }
   public var imageShape: ImageShape? { Self.shape }
   public var levels: Quantisation? { ImageSource.byteLevels }
   public var conditionShape: ConditionShape { .classes(Self.classes) }
+  public var occurringClasses: [Int]? { Classes.occurring(in: training.flatMap(\.labels), of: Self.classes) }
 
   public func load(seed: UInt64) throws -> Dataset {
-    let (images, labels) = try read(training)
+    let (images, labels) = (source(training), training.flatMap(\.labels))
     if let heldOut {
-      let (others, theirs) = try read([heldOut])
       return Dataset(
-        training: images, heldOut: others, trainingConditions: .labels(labels), heldOutConditions: .labels(theirs))
+        training: images, heldOut: source([heldOut]), trainingConditions: .labels(labels),
+        heldOutConditions: .labels(heldOut.labels))
     }
-    let rows = HeldOut.split(images.count)
+    let rows = HeldOut.split(count: images.count, classes: labels, share: share, seed: seed)
     return Dataset(
       training: images.only(rows.training), heldOut: images.only(rows.heldOut),
       trainingConditions: Conditions.labels(labels).only(rows.training),
       heldOutConditions: Conditions.labels(labels).only(rows.heldOut))
   }
 
-  private func read(_ files: [String]) throws -> (images: ImageSource, labels: [Int]) {
-    var images = ImageSource(shape: Self.shape, flips: flips)
-    var labels: [Int] = []
-    let plane = Self.shape.height * Self.shape.width
-    var pixels = [UInt8](repeating: 0, count: Self.shape.count)
-    for file in files {
-      let bytes = try FileBytes.contents(of: file)
-      try Self.check(bytes.count, file)
-      for start in stride(from: 0, to: bytes.count, by: Self.record) {
-        guard bytes[start] < Self.classes else {
-          throw InputError(
-            "label \(bytes[start]) in record \(start / Self.record + 1); allowed: 0 to \(Self.classes - 1)", at: file)
-        }
-        labels.append(Int(bytes[start]))
-        for i in 0..<plane {
-          for c in 0..<3 { pixels[3 * i + c] = bytes[start + 1 + c * plane + i] }
-        }
-        images.append(pixels)
-      }
-    }
-    return (images, labels)
-  }
-
-  private static func check(_ size: Int, _ file: String) throws {
-    guard size > 0, size % record == 0 else {
-      throw InputError("is \(size) bytes long; allowed: records of \(record) bytes", at: file)
-    }
+  private func source(_ batches: [Records]) -> ImageSource {
+    var images = ImageSource(shape: Self.shape, flips: flips, isPlanar: true)
+    // Behind the label of each record.
+    for batch in batches { images.append(batch.bytes, count: batch.labels.count, from: 1, stride: Self.record) }
+    return images
   }
 }

@@ -24,6 +24,10 @@ public struct MixtureData: DataSource {
     heldOutCount = heldOut
   }
 
+  public func fewer(rows: Int) -> any DataSource {
+    MixtureData(mixture, exponential: isExponential, count: min(count, rows), heldOut: min(heldOutCount, rows))
+  }
+
   public func load(seed: UInt64) throws -> Dataset {
     func draw(_ count: Int, _ purpose: Purpose) -> Batch {
       var batch = mixture.draw(count, from: NoiseStream(seed: seed, purpose: purpose))

@@ -29,6 +29,10 @@ public struct PlaneData: DataSource {
 
   public var dimension: Int { 2 }
 
+  public func fewer(rows: Int) -> any DataSource {
+    PlaneData(shape, noise: noise, count: min(count, rows), heldOut: min(heldOutCount, rows))
+  }
+
   public func load(seed: UInt64) throws -> Dataset {
     Dataset(
       training: draw(count, from: NoiseStream(seed: seed, purpose: .data)),

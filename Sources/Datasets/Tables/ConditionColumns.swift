@@ -14,25 +14,12 @@ public enum ConditionColumns: Sendable, Equatable {
   /// The largest class that a table may hold.
   static let largestClass = 999_999
 
-  /// Reads a table whose other columns are the data.
-  /// - Throws: `InputError` at file and line for what the table does not have, for classes that are no whole numbers
-  ///   from 0 to 999,999, and where no column is left for the data.
-  func read(_ path: String) throws -> (data: Batch, conditions: Conditions, shape: ConditionShape, fingerprint: String)
-  {
-    let table = try NumericTable(reading: path, texts: texts)
-    let columns = try names.map { try table.column($0) }
-    if let twice = columns.indices.first(where: { columns[..<$0].contains(columns[$0]) }) {
-      throw InputError("column '\(names[twice])' is named twice", at: path)
-    }
-    let (conditions, shape) = try conditions(of: table, columns)
-    let others = (0..<table.values.dimension).filter { !columns.contains($0) }
-    guard !others.isEmpty else { throw InputError("no column is left for the data", at: path) }
-    return (table.values.columns(others), conditions, shape, table.fingerprint)
-  }
+  var names: [String] { numbers + texts }
 
-  private var texts: [String] { if case .text(let name) = self { [name] } else { [] } }
+  var texts: [String] { if case .text(let name) = self { [name] } else { [] } }
 
-  private var names: [String] {
+  /// The columns of classes or numbers.
+  var numbers: [String] {
     switch self {
     case .nothing, .text: []
     case .label(let name): [name]
@@ -40,26 +27,33 @@ public enum ConditionColumns: Sendable, Equatable {
     }
   }
 
-  private func conditions(of table: NumericTable, _ columns: [Int]) throws -> (Conditions, ConditionShape) {
+  /// The conditions of the rows of a table that was read with these columns.
+  /// - Throws: `InputError` at file and line for classes that are no whole numbers from 0 to 999,999.
+  func conditions(of table: Table) throws -> (conditions: Conditions, shape: ConditionShape) {
     switch self {
-    case .nothing: return (.nothing, .nothing)
+    case .text:
+      if let texts = table.texts.first { return (.texts(texts), .text) }
+    case .numbers:
+      if let numbers = table.numbers { return (.numbers(numbers), .numbers(numbers.dimension)) }
     case .label:
-      let labels = try table.labels(columns[0])
-      return (.labels(labels), .classes((labels.max() ?? 0) + 1))
-    case .numbers: return (.numbers(table.values.columns(columns)), .numbers(columns.count))
-    case .text: return (.texts(table.texts[0]), .text)
+      if let numbers = table.numbers {
+        let labels = try table.labels(numbers)
+        return (.labels(labels), .classes((labels.max() ?? 0) + 1))
+      }
+    case .nothing: break
     }
+    return (.nothing, .nothing)
   }
 }
 
-extension NumericTable {
-  /// A column of `values` as classes.
+extension Table {
+  /// A column as classes.
   /// - Throws: `InputError` at file and line for what is no whole number from 0 to 999,999.
-  func labels(_ column: Int) throws -> [Int] {
-    try (0..<values.count).map { row in
-      guard let label = Int(exactly: values[row, column]), (0...ConditionColumns.largestClass).contains(label) else {
+  func labels(_ column: Batch) throws -> [Int] {
+    try column.values.enumerated().map { row, value in
+      guard let label = Int(exactly: value), (0...ConditionColumns.largestClass).contains(label) else {
         throw InputError(
-          "\(values[row, column]) is no class; allowed: whole numbers from 0 to \(ConditionColumns.largestClass)",
+          "\(value) is no class; allowed: whole numbers from 0 to \(ConditionColumns.largestClass)",
           at: location(ofRow: row))
       }
       return label
@@ -68,46 +62,52 @@ extension NumericTable {
 }
 
 extension Conditions {
-  /// Reads a CSV file that holds the condition of a row in every line, and nothing else.
+  /// Reads a file that holds the condition of a row in every line, and nothing else: CSV, or `.npy` for classes and
+  /// numbers.
   /// - Parameter shape: what the conditions are: a class, so many numbers, or text.
   /// - Throws: `InputError` at file and line for conditions of another shape.
   public init(reading path: String, as shape: ConditionShape) throws {
+    guard shape != .nothing else { throw InputError("holds conditions, and the network knows none", at: path) }
     if shape == .text {
-      let texts = try NumericTable.texts(reading: path)
-      self = .texts(texts)
+      self = .texts(try Self.texts(reading: path))
       return
     }
-    let table = try NumericTable(reading: path)
     let width = if case .numbers(let count) = shape { count } else { 1 }
-    guard shape != .nothing else { throw InputError("holds conditions, and the network knows none", at: path) }
-    guard table.values.dimension == width else {
-      throw InputError("rows of \(table.values.dimension) values; a condition has \(width)", at: path)
+    // A line of whole numbers is a row here: all lines are.
+    var format = TableFormat()
+    format.countsAreNames = false
+    let table = try Table(reading: path, format: format) { ColumnPlaces(data: Array(0..<$0.count)) }
+    guard table.rows.dimension == width else {
+      throw InputError("rows of \(table.rows.dimension) values; a condition has \(width)", at: path)
     }
     guard case .classes(let count) = shape else {
-      self = .numbers(table.values)
+      self = .numbers(table.rows.batch())
       return
     }
-    let labels = try table.labels(0)
+    let labels = try table.labels(table.rows.batch())
     if let row = labels.firstIndex(where: { $0 >= count }) {
       throw InputError(
         "class \(labels[row]); allowed: whole numbers below \(count)", at: table.location(ofRow: row))
     }
     self = .labels(labels)
   }
-}
 
-extension NumericTable {
   /// The lines of a file of one text column without a header.
-  static func texts(reading path: String) throws -> [String] {
-    var records = CSVRecords(try FileBytes.contents(of: path), path: path)
+  private static func texts(reading path: String) throws -> [String] {
+    let window = try TextWindow(path)
+    _ = try window.more()
+    let reader = CSVReader(
+      window, from: window.begins(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0, separator: UInt8(ascii: ","))
     var texts: [String] = []
-    while let record = try records.next() {
-      guard record.fields.count == 1 else {
-        throw InputError(
-          "\(record.fields.count) fields in this row; a text with commas stands in quotes", at: "\(path):\(record.line)"
-        )
+    while try reader.next() {
+      if let line = reader.emptyLine {
+        throw reader.error("an empty line; a text without characters is written \"\"", line: line)
       }
-      texts.append(record.fields[0])
+      texts.append(try reader.text())
+      guard !reader.endsRecord else { continue }
+      var fields = 1
+      while !reader.endsRecord, try reader.next() { fields += 1 }
+      throw reader.error("\(fields) fields in this row; a text with commas stands in quotes")
     }
     guard !texts.isEmpty else { throw InputError("no rows of text", at: path) }
     return texts

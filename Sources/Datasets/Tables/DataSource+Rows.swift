@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
+/// Rows of a file beside the data's.
+public struct GivenRows: Sendable {
+  public let rows: Batch
+  /// `.nothing` where the file has none.
+  public let conditions: Conditions
+  /// What was guessed, a sentence each.
+  public let notes: [String]
+
+  public init(rows: Batch, conditions: Conditions, notes: [String] = []) {
+    self.rows = rows
+    self.conditions = conditions
+    self.notes = notes
+  }
+
+  /// Reads a file by the pattern of the data's.
+  init(reading path: String, _ layout: TableLayout, _ format: TableFormat, dimension: Int) throws {
+    let table = try Table(reading: path, format: format, asked: layout.columns.conditions.names) {
+      try layout.places(in: $0, dimension: dimension)
+    }
+    rows = table.rows.batch()
+    conditions = try layout.columns.conditions.conditions(of: table).conditions
+    notes = table.notes
+  }
+}
+
 extension DataSource {
   public var conditionColumns: ConditionColumns { conditionShape.classCount > 0 ? .label("label") : .nothing }
 
-  /// Rows of a file like the data's own, and their conditions where the file has the columns for them.
-  /// - Parameters:
-  ///   - path: a CSV file.
-  ///   - dimension: how many values a row has.
-  /// - Returns: the rows, of which the caller checks the dimension, and `.nothing` where the file has no conditions.
-  /// - Throws: `InputError` at file and line for what is no table of finite numbers.
-  public func readRows(_ path: String, dimension: Int) throws -> (rows: Batch, conditions: Conditions) {
-    if conditionColumns != .nothing, let read = try? conditionColumns.read(path), read.data.dimension == dimension {
-      return (read.data, read.conditions)
-    }
-    return (try NumericTable(reading: path).values, .nothing)
+  public func readRows(_ path: String, dimension: Int, areStates: Bool) throws -> GivenRows {
+    let layout = TableLayout(TableColumns(conditions: conditionColumns))
+    return try GivenRows(reading: path, layout, .beside(TableFormat(), nil), dimension: dimension)
   }
 }

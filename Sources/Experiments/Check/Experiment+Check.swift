@@ -14,6 +14,7 @@ extension Experiment {
   /// - Throws: `ExperimentFailure` with that table where something is not as it should be.
   public func checkProcess(rows: Int, steps: Int, tolerance: Double, output: String? = nil) throws -> String {
     if let output { try PointFiles(input: nil, output: output).requireWritable() }
+    guard plan.data.hasRows else { throw InputError("has no rows; a check simulates some", at: "data") }
     let data = try loadData()
     let check = ProcessCheck(
       plan: plan, source: data.source, dataset: data.seen, rows: rows, steps: steps, threads: threads,

@@ -6,7 +6,7 @@ import Processes
 extension ProcessCheck {
   /// Values of σ_max and ε that suit the data.
   func proposals() -> [Finding] {
-    let points = dataset.training.prefix(2000)
+    let points = dataset.trainingRows.prefix(2000)
     var square = 0.0
     for i in 0..<points.count {
       for j in 0..<i {
@@ -21,9 +21,10 @@ extension ProcessCheck {
     guard let kernel = prepared.noise else {
       return [spread, Finding("proposed epsilon", nil, "the process has no kernel")]
     }
-    let wanted = tolerance * deviation(dataset.training)
+    let deviation = deviation(dataset.trainingRows.prefix(values: Self.values))
+    let wanted = tolerance * deviation
     let time = kernel.time(ofNoiseToSignal: wanted, from: 0, to: duration)
-    let now = kernel.moments(at: plan.sampling.epsilon).noiseToSignal / deviation(dataset.training)
+    let now = kernel.moments(at: plan.sampling.epsilon).noiseToSignal / deviation
     return [
       spread,
       Finding(

@@ -33,9 +33,11 @@ extension ProcessCheck {
   /// An exact score, and two sets of data of its law: to compare samples with, and as many fresh data as there are
   /// samples.
   private func target(_ data: Batch) -> (score: any Score, heldOut: Batch, fresh: Batch)? {
-    if let score = source.law.flatMap({ prepared.exactScore(of: $0) }) { return (score, dataset.heldOut, data) }
+    if let score = source.law.flatMap({ prepared.exactScore(of: $0) }) {
+      return (score, dataset.heldOutRows.prefix(values: Self.values), data)
+    }
     // The law of the training set: each of its rows as likely.
-    let training = dataset.training
+    let training = dataset.trainingRows.prefix(values: Self.values)
     return prepared.exactScore(of: DataLaw(GaussianMixture(points: training))).map { score in
       let uniforms = NoiseStream(seed: plan.seed, purpose: .data).uniforms(count: rows, dimension: 1, step: 0)
       let fresh = (0..<rows).map { Array(training.row(Int(uniforms[$0, 0] * Double(training.count)))) }
@@ -78,7 +80,7 @@ extension ProcessCheck {
     let (sampler, epsilon) = (sampler(score: score), plan.sampling.epsilon)
     let likelihood = Likelihood(
       GSLIntegrator(.rk8pd, rtol: 1e-8, atol: 1e-8), epsilon: epsilon, terminal: .exact, divergence: .exact)
-    let points = dataset.heldOut.prefix(100)
+    let points = dataset.heldOutRows.prefix(100)
     let values: [Double]
     do {
       values = try sampler.logDensities(of: points, with: likelihood).values

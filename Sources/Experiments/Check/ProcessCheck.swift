@@ -21,11 +21,11 @@ struct ProcessCheck {
   var duration: Double { process.duration }
 
   func findings() throws -> [Finding] {
-    let training = dataset.training
+    let training = dataset.trainingRows
     // Refuses data that has no coordinates.
-    _ = try encoded(training)
+    _ = try LearningProblem(prepared, objective: .denoising, seed: plan.seed).encoded(training)
     // Rows of data in turn.
-    let data = Batch(rows: (0..<rows).map { Array(training.row($0 % training.count)) })
+    let data = Batch(rows: (0..<rows).map { training.row($0 % training.count) })
     let ends = try simulated(data)
     return kernelAgainstDrift() + simulationAgainstKernel(data, ends) + [try prior(ends)] + (try samples(data))
       + [try densities()] + proposals()
@@ -42,13 +42,10 @@ struct ProcessCheck {
       epsilon: plan.sampling.epsilon, threads: threads)
   }
 
-  /// In coordinates in which the process is linear, where there are such.
-  /// - Throws: `InputError` for data that has none.
-  func encoded(_ batch: Batch) throws -> Batch {
-    try LearningProblem(prepared, objective: .denoising, seed: plan.seed).encoded(batch)
-  }
+  /// So many rows of the data as hold this many values, 1 GiB, are looked at.
+  static let values = 1 << 27
 
-  /// The same for states, where what has no coordinates is not a number.
+  /// States in coordinates in which the process is linear, where there are such. What has none is not a number.
   func inCoordinates(_ batch: Batch) -> Batch {
     guard let coordinates = prepared.transformed?.coordinates else { return batch }
     var (batch, result) = (batch, batch)

@@ -18,7 +18,12 @@ public struct ConfigSource {
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw InputError("no such file", at: path)
     }
-    guard !isFolder.boolValue, let data = FileManager.default.contents(atPath: path) else {
+    let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+    if let size = attributes?[.size] as? Int, size > ConfigTree.largestText {
+      throw InputError("\(size) bytes; allowed: \(ConfigTree.largestText) of a config", at: path)
+    }
+    let isDevice = attributes?[.type] as? FileAttributeType == .typeCharacterSpecial
+    guard !isFolder.boolValue, !isDevice, let data = FileManager.default.contents(atPath: path) else {
       throw InputError("is not a readable file", at: path)
     }
     guard let text = String(data: data, encoding: .utf8) else { throw InputError("is not UTF-8 text", at: path) }
@@ -27,38 +32,27 @@ public struct ConfigSource {
 
   public init(text: String, path: String, overrides: [String] = []) throws {
     self.path = path
-    guard var root = try Self.compose(text, path) else { throw InputError("is empty; expected a mapping", at: path) }
+    guard var root = try ConfigTree.compose(text, path) else {
+      throw InputError("is empty; expected a mapping", at: path)
+    }
     guard root.mapping != nil else {
       throw InputError("is not a mapping of keys such as 'name:', 'data:', 'process:'", at: path)
     }
     self.overrides = overrides
     for override in overrides {
-      let location = "--set \(override)"
+      let location = "--set \(ConfigTree.oneLine(override))"
       guard let equals = override.firstIndex(of: "="), equals != override.startIndex else {
         throw InputError("expected key.path=value", at: location)
       }
       let keys = override[..<equals].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-      let value = try Self.compose(String(override[override.index(after: equals)...]), location) ?? Node("", Tag(.null))
+      guard keys.count <= ConfigTree.deepest else {
+        throw InputError("a key of \(keys.count) parts; allowed: up to \(ConfigTree.deepest)", at: "--set \(keys[0])…")
+      }
+      let text = String(override[override.index(after: equals)...])
+      let value = try ConfigTree.compose(text, location) ?? Node("", Tag(.null))
       root = try Self.replacing(keys[...], in: root, by: value, at: location)
     }
     self.root = root
-  }
-
-  private static func compose(_ text: String, _ location: String) throws -> Node? {
-    do {
-      return try Yams.compose(yaml: text)
-    } catch let error as YamlError {
-      switch error {
-      case .scanner(_, let problem, let mark, _), .parser(_, let problem, let mark, _),
-        .composer(_, let problem, let mark, _):
-        throw InputError("not YAML: \(problem)", at: "\(location):\(mark.line)")
-      case .duplicatedKeysInMapping(let duplicates, let context):
-        throw InputError(
-          "key '\(duplicates.first ?? "?")' appears twice in a mapping", at: "\(location):\(context.mark.line)")
-      default:
-        throw InputError("not YAML", at: location)
-      }
-    }
   }
 
   private static func replacing(_ keys: ArraySlice<String>, in node: Node, by value: Node, at location: String) throws
@@ -68,7 +62,8 @@ public struct ConfigSource {
     guard !key.isEmpty else { throw InputError("an empty key", at: location) }
     switch node {
     case .mapping(var mapping):
-      let child = mapping[Node(key)] ?? Node.mapping(Node.Mapping([]))
+      let found = mapping[Node(key)].flatMap { ConfigTree.isNull($0) && keys.count > 1 ? nil : $0 }
+      let child = found ?? Node.mapping(Node.Mapping([]))
       mapping[Node(key)] = try replacing(keys.dropFirst(), in: child, by: value, at: location)
       return .mapping(mapping)
     case .sequence(var sequence):
@@ -86,15 +81,25 @@ public struct ConfigSource {
   func location(of keyPath: String, _ node: Node?) -> String {
     for override in overrides {
       let key = override.prefix { $0 != "=" }
-      if keyPath == key || keyPath.hasPrefix(key + ".") { return "--set \(override): \(keyPath)" }
+      if keyPath == key || keyPath.hasPrefix(key + ".") {
+        return "--set \(ConfigTree.oneLine(override)): \(ConfigTree.oneLine(keyPath))"
+      }
     }
     let file = node?.mark.map { "\(path):\($0.line)" } ?? path
-    return keyPath.isEmpty ? file : "\(file): \(keyPath)"
+    return keyPath.isEmpty ? file : "\(file): \(ConfigTree.oneLine(keyPath))"
   }
 
   /// A path in the config, which is relative to the config's folder.
   func resolve(_ file: String) -> String {
     file.hasPrefix("/") ? file : (path as NSString).deletingLastPathComponent.appendingPathSegment(file)
+  }
+
+  /// The same path from the root of the file system, so that it means the same file in a config of any folder.
+  func absolute(_ file: String) -> String {
+    let path = resolve(file)
+    let whole = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath.appendingPathSegment(path)
+    // ".." stays: behind a link it is not the folder that the path names before it.
+    return "/" + whole.split(separator: "/").filter { $0 != "." }.joined(separator: "/")
   }
 }
 

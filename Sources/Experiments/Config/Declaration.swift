@@ -9,6 +9,13 @@ public struct Declaration: Sendable, Equatable {
   public let defaultText: String?
   public let allowed: String
   public let about: String
+  /// Options of which exactly one is given, this one among them; empty for an option of its own.
+  public internal(set) var alternatives: [String] = []
+
+  init(key: String, type: String, defaultText: String?, allowed: String, about: String) {
+    (self.key, self.type, self.defaultText) = (key, type, defaultText)
+    (self.allowed, self.about) = (allowed, about)
+  }
 }
 
 /// The numbers an option allows.
@@ -39,6 +46,7 @@ public struct NumberRange: Sendable {
 /// The shortest decimal that reads back as the same double, with a point, so that every YAML reader takes it for a
 /// number.
 public func written(_ value: Double) -> String {
+  if value == 0 { return "0" }
   if value == value.rounded(), abs(value) < 1e15 { return String(Int(value)) }
   let text = value.description
   guard let e = text.firstIndex(of: "e"), !text.contains(".") else { return text }

@@ -20,7 +20,7 @@ extension Options {
     if let node = try child(key, required: defaultValue == nil) {
       guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
       values = try sequence.map { element in
-        guard let text = element.scalar?.string, let value = Self.integer(text), value >= low, value <= 1_000_000 else {
+        guard let text = element.scalar?.string, let value = Spelling.integer(text), value >= low, value <= 1_000_000 else {
           throw wrong(key, "holds '\(element.scalar?.string ?? "a list")'; allowed: \(allowed)")
         }
         return value
@@ -40,7 +40,7 @@ extension Options {
     declare(key, "list of kinds", "[]", kinds.names.joined(separator: ", "), about)
     guard let found = try child(key, required: false) else { return [] }
     guard let sequence = found.sequence else {
-      throw wrong(key, "is not a list; allowed: names, or mappings with kind")
+      throw wrong(key, "is not a list; allowed: a list of names, or of mappings with kind")
     }
     var sections: [Options] = []
     let values = try sequence.enumerated().map { index, element in
@@ -55,10 +55,21 @@ extension Options {
     return values
   }
 
-  /// A list of texts that may be missing; `none` in the listing.
+  /// A list of whole numbers that may be missing; `null` in the listing.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - low: the smallest number allowed.
+  ///   - about: what the option means, for the listing and the docs.
+  public func optionalIntegers(_ key: String, atLeast low: Int, _ about: String) throws -> [Int]? {
+    guard value(of: key) == nil else { return try integers(key, atLeast: low, about) }
+    declare(key, "list of integers", "null", "whole numbers of \(low) or more", about)
+    return absent(key)
+  }
+
+  /// A list of texts that may be missing; `null` in the listing.
   public func optionalTexts(_ key: String, allowed: String, _ about: String) throws -> [String]? {
-    declare(key, "list of texts", "none", allowed, about)
-    guard let found = try child(key, required: false) else { return nil }
+    declare(key, "list of texts", "null", allowed, about)
+    guard let found = try child(key, required: false) else { return absent(key) }
     guard let sequence = found.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
     let values = try sequence.map { element in
       guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
@@ -79,7 +90,7 @@ extension Options {
   }
 
   private func says(_ key: String, _ word: String, _ type: String, _ about: String) -> Bool {
-    guard !has(key) || node?.mapping?[Node(key)]?.scalar?.string == word else { return false }
+    guard !has(key) || value(of: key)?.scalar?.string == word else { return false }
     declare(key, type, word, "finite numbers, or \(word)", about)
     resolved.append((key, .scalar(word)))
     return true
@@ -123,7 +134,7 @@ extension Options {
     declare(key, type, nil, "finite numbers", about)
     func read(_ node: Node, _ depth: Int) throws -> Numbers {
       if depth == 0 {
-        guard let text = node.scalar?.string, let value = Self.number(text) else {
+        guard let text = node.scalar?.string, let value = Spelling.number(text) else {
           throw wrong(key, "holds '\(node.scalar?.string ?? "a list")' where a finite number is expected")
         }
         return .value(value)
@@ -150,7 +161,7 @@ extension Options {
         else { throw wrong(key, "names '\(text)'; allowed: letters, digits and _ after a letter", name) }
         guard !reserved.contains(text) else { throw wrong(key, "names '\(text)', which has a meaning already", name) }
         guard !values.contains(where: { $0.name == text }) else { throw wrong(key, "names '\(text)' twice", name) }
-        guard let digits = number.scalar?.string, let value = Self.number(digits) else {
+        guard let digits = number.scalar?.string, let value = Spelling.number(digits) else {
           throw wrong("\(key).\(text)", "'\(number.scalar?.string ?? "a list")' is not a finite number", number)
         }
         values.append((text, value))

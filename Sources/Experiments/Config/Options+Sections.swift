@@ -4,7 +4,8 @@ import Yams
 
 // Options that are mappings themselves: sections, lists of them, and kinds from the catalogue.
 extension Options {
-  public func has(_ key: String) -> Bool { node?.mapping?[Node(key)] != nil }
+  /// Whether an option is given. `null` is not.
+  public func has(_ key: String) -> Bool { value(of: key) != nil }
 
   /// A nested mapping; an empty one where it is missing and not required.
   public func section(_ key: String, required: Bool = false, _ about: String) throws -> Options {
@@ -17,15 +18,35 @@ extension Options {
     return options
   }
 
+  /// A nested mapping that may be missing; `null` in the listing.
+  public func optionalSection(_ key: String, _ about: String) throws -> Options? {
+    declare(key, "section", "null", "a mapping", about)
+    guard !isDescribing else {
+      let options = Options(nil, path: join(key), source: source)
+      resolved.append((key, .section(options)))
+      return options
+    }
+    guard let found = try child(key, required: false) else { return absent(key) }
+    guard found.mapping != nil else { throw wrong(key, "is not a mapping of options") }
+    let options = Options(found, path: join(key), source: source)
+    resolved.append((key, .section(options)))
+    return options
+  }
+
   /// A nested mapping, or one of some words in its place.
   /// - Parameters:
   ///   - words: the first stands for a missing option.
   ///   - allowed: what may be written, for people.
-  /// - Returns: the word, or the mapping.
+  /// - Returns: the word, or the mapping; both while options are only listed.
   public func section(
     _ key: String, orOneOf words: [String], allowed: String, _ about: String
   ) throws -> (word: String?, section: Options?) {
     declare(key, "section", words.first, allowed, about)
+    if isDescribing {
+      let options = Options(nil, path: join(key), source: source)
+      resolved.append((key, .section(options)))
+      return (words.first, options)
+    }
     let found = try child(key, required: false)
     if let mapping = found, mapping.mapping != nil {
       let options = Options(mapping, path: join(key), source: source)
@@ -84,7 +105,8 @@ extension Options {
 
   /// What the mapping's `kind` names.
   public func kind<Value>(of kinds: Kinds<Value>, in catalogue: Catalogue) throws -> Value {
-    let text = try scalar("kind", "a name", required: true, plainOnly: false) ?? ""
+    // While options are only listed, the first kind stands for all.
+    let text = try scalar("kind", "a name", required: true, plainOnly: false) ?? kinds.names.first ?? ""
     guard let kind = kinds[text] else { throw unknownName("kind", text, kinds.names) }
     resolved.append(("kind", .scalar(text)))
     return try kind.decode(self, catalogue)
@@ -111,7 +133,7 @@ extension Options {
     let found = try child(key, required: false)
     var mapping = found?.mapping ?? Node.Mapping([(Node("kind"), found ?? Node(defaultValue))])
     for (name, usual) in moved {
-      guard let value = node?.mapping?[Node(name)], value.scalar?.string != usual else { continue }
+      guard let value = value(of: name), value.scalar?.string != usual else { continue }
       if mapping[Node(name)] != nil { throw wrong(name, "is the old place of \(key).\(name), which is there too") }
       mapping[Node(name)] = value
       source?.warnings.add("\(location(name, value)): has moved; write \(key): {kind: …, \(name): …}")

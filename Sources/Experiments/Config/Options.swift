@@ -7,20 +7,26 @@ import Yams
 public final class Options {
   enum Resolved {
     case scalar(String)
-    /// A path, as a scalar.
+    /// A path as it is written.
     case file(String)
     case section(Options)
     case list([Options])
+    /// An option that is not given, and has no default but that.
+    case absent
   }
 
   let source: ConfigSource?
   let path: String
   /// nil while describing, where every option gives its default or example.
   let node: Node?
-  public private(set) var declarations: [Declaration] = []
+  public internal(set) var declarations: [Declaration] = []
   var resolved: [(key: String, value: Resolved)] = []
   /// Old names that are still read.
   var oldNames: [String] = []
+  /// Every key that was asked for: a test compares it with what is declared.
+  private(set) var asked: Set<String> = []
+  /// What the mapping has under each key.
+  private let entries: [String: Node]
   /// Keys that say how something is done, and not what comes out: no identity has them.
   var practical: Set<String> = []
 
@@ -28,6 +34,15 @@ public final class Options {
     self.node = node
     self.path = path
     self.source = source
+    var entries: [String: Node] = [:]
+    if let mapping = node?.mapping { for (key, value) in mapping { entries[key.scalar?.string ?? "?"] = value } }
+    self.entries = entries
+  }
+
+  /// The value of a key; nil where it is missing, or `null`, which says the same.
+  func value(of key: String) -> Node? {
+    asked.insert(key)
+    return entries[key].flatMap { ConfigTree.isNull($0) ? nil : $0 }
   }
 
   /// Options without a config: for `list`.
@@ -56,11 +71,14 @@ public final class Options {
       }
       return keep(key, defaultValue ?? example)
     }
-    guard let value = Self.number(text) else {
-      throw wrong(key, "'\(text)' is not a finite number; allowed: \(range.text)")
-    }
+    guard let value = Spelling.number(text) else { throw noNumber(key, text, range.text) }
     guard range.contains(value) else { throw wrong(key, "is \(text); allowed: \(range.text)") }
     return keep(key, value)
+  }
+
+  private func noNumber(_ key: String, _ text: String, _ allowed: String) -> InputError {
+    let text = ConfigTree.oneLine(text)
+    return wrong(key, (Spelling.complaint(text) ?? "'\(text)' is not a finite number") + "; allowed: \(allowed)")
   }
 
   /// A number, or by default a word that says where it comes from instead: nil.
@@ -76,9 +94,7 @@ public final class Options {
       resolved.append((key, .scalar(word)))
       return nil
     }
-    guard let value = Self.number(text) else {
-      throw wrong(key, "'\(text)' is not a finite number; allowed: \(allowed)")
-    }
+    guard let value = Spelling.number(text) else { throw noNumber(key, text, allowed) }
     guard range.contains(value) else { throw wrong(key, "is \(text); allowed: \(allowed)") }
     return keep(key, value)
   }
@@ -100,20 +116,30 @@ public final class Options {
     guard let text = try scalar(key, "a whole number", required: defaultValue == nil) else {
       return keep(key, defaultValue ?? example)
     }
-    guard let value = Self.integer(text) else {
-      throw wrong(key, "'\(text)' is not a whole number; allowed: \(allowed)")
+    guard let value = Spelling.integer(text) else {
+      let text = ConfigTree.oneLine(text)
+      if let large = Spelling.number(text), large == large.rounded() {
+        throw wrong(key, "is \(text); allowed: \(large < 0 || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
+      }
+      throw wrong(key, (Spelling.complaint(text) ?? "'\(text)' is not a whole number") + "; allowed: \(allowed)")
     }
-    guard value >= low, value <= high ?? 1_000_000_000_000 else {
-      throw wrong(key, "is \(text); allowed: \(allowed)")
+    guard value >= low, value <= high ?? Self.largest else {
+      throw wrong(key, "is \(text); allowed: \(value < low || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
     }
     return keep(key, value)
   }
 
+  /// The largest whole number that options without a bound of their own take.
+  private static let largest = 1_000_000_000_000
+
+  /// True or false.
   public func flag(_ key: String, default defaultValue: Bool, _ about: String) throws -> Bool {
     declare(key, "true or false", String(defaultValue), "true, false", about)
     let text = try scalar(key, "true or false", required: false) ?? String(defaultValue)
-    guard let value = Bool(text) else { throw wrong(key, "'\(text)' is neither true nor false") }
-    resolved.append((key, .scalar(text)))
+    guard let value = Spelling.flag(text) else {
+      throw wrong(key, "'\(ConfigTree.oneLine(text))' is neither true nor false; allowed: true, false")
+    }
+    resolved.append((key, .scalar(String(value))))
     return value
   }
 
@@ -133,10 +159,10 @@ public final class Options {
     return value
   }
 
-  /// A text that may be missing; `none` in the listing.
+  /// A text that may be missing; `null` in the listing.
   public func optionalText(_ key: String, allowed: String = "text", _ about: String) throws -> String? {
-    declare(key, "text", "none", allowed, about)
-    guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return nil }
+    declare(key, "text", "null", allowed, about)
+    guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return absent(key) }
     resolved.append((key, .scalar(quoted(value))))
     return value
   }
@@ -151,18 +177,26 @@ public final class Options {
     _ key: String, example: String = "x", allowed: String = "a file", _ about: String
   ) throws -> String {
     declare(key, "text", nil, allowed, about)
-    return keep(file: key, try scalar(key, "text", required: true, plainOnly: false) ?? example)
+    return try keep(file: key, scalar(key, "text", required: true, plainOnly: false) ?? example)
   }
 
-  /// A path that may be missing; `none` in the listing.
+  /// A path that may be missing; `null` in the listing.
   public func optionalFile(_ key: String, allowed: String = "a file", _ about: String) throws -> String? {
-    declare(key, "text", "none", allowed, about)
-    return try scalar(key, "text", required: false, plainOnly: false).map { keep(file: key, $0) }
+    declare(key, "text", "null", allowed, about)
+    return try scalar(key, "text", required: false, plainOnly: false).map { try keep(file: key, $0) } ?? absent(key)
   }
 
-  private func keep(file key: String, _ path: String) -> String {
-    resolved.append((key, .file(quoted(path))))
+  private func keep(file key: String, _ path: String) throws -> String {
+    // The system ends a path there, and would open another file.
+    guard !path.unicodeScalars.contains("\0") else { throw wrong(key, "holds the character of code 0; allowed: none") }
+    resolved.append((key, .file(path)))
     return source?.resolve(path) ?? path
+  }
+
+  /// Keeps that an option is not given.
+  func absent<Value>(_ key: String) -> Value? {
+    resolved.append((key, .absent))
+    return nil
   }
 
   public func choice<Value: RawRepresentable & CaseIterable>(
@@ -187,8 +221,8 @@ public final class Options {
     declare(
       key, "one of \(names.joined(separator: ", "))", String(defaultValue), names.joined(separator: ", "), about)
     let text = try scalar(key, "a number", required: false, plainOnly: false) ?? String(defaultValue)
-    guard let value = Int(text), values.contains(value) else { throw unknownName(key, text, names) }
-    resolved.append((key, .scalar(text)))
+    guard let value = Spelling.integer(text), values.contains(value) else { throw unknownName(key, text, names) }
+    resolved.append((key, .scalar(String(value))))
     return value
   }
 
@@ -201,7 +235,7 @@ public final class Options {
     oldNames.append(old)
     guard has(old) else { return false }
     if has(key) { throw wrong(old, "is the old name of \(key), which is there too; allowed: \(key)") }
-    source?.warnings.add("\(location(old, node?.mapping?[Node(old)])): is an old name; write \(replacement ?? key)")
+    source?.warnings.add("\(location(old, value(of: old))): is an old name; write \(replacement ?? key)")
     return true
   }
 
@@ -225,7 +259,8 @@ public final class Options {
   /// Refuses keys that nobody asked for.
   public func finish(also known: [String] = []) throws {
     guard let mapping = node?.mapping else { return }
-    let names = declarations.map(\.key) + known
+    var names = known
+    for name in declarations.map(\.key) where !names.contains(name) { names.append(name) }
     for (key, _) in mapping {
       let text = key.scalar?.string ?? "?"
       if !names.contains(text) && !oldNames.contains(text) {
@@ -240,12 +275,12 @@ public final class Options {
   public func wrong(_ key: String, _ message: String) -> InputError { wrong(key, message, nil) }
 
   func wrong(_ key: String, _ message: String, _ at: Node?) -> InputError {
-    InputError(message, at: location(key, at ?? node?.mapping?[Node(key)] ?? node))
+    InputError(message, at: location(key, at ?? entries[key] ?? node))
   }
 
   func unknownName(_ key: String, _ text: String, _ names: [String]) -> InputError {
     let hint = nearest(to: text, among: names).map { "did you mean '\($0)'? " } ?? ""
-    return wrong(key, "unknown name '\(text)'; \(hint)allowed: \(names.joined(separator: ", "))")
+    return wrong(key, "unknown name '\(ConfigTree.oneLine(text))'; \(hint)allowed: \(names.joined(separator: ", "))")
   }
 
   // MARK: Reading nodes
@@ -262,15 +297,14 @@ public final class Options {
 
   func child(_ key: String, required: Bool) throws -> Node? {
     guard let node else { return nil }
-    guard let found = node.mapping?[Node(key)] else {
-      if required { throw missing(key, node) }
-      return nil
-    }
-    return found
+    if let found = value(of: key) { return found }
+    if required { throw missing(key, node) }
+    return nil
   }
 
   /// A missing key is often there with a slip in it.
   private func missing(_ key: String, _ node: Node) -> InputError {
+    if let null = entries[key] { return wrong(key, "is null; it must be given", null) }
     let others = (node.mapping.map { $0.compactMap { $0.key.scalar?.string } } ?? []).filter { name in
       name != "kind" && !declarations.contains { $0.key == name }
     }
@@ -286,7 +320,7 @@ public final class Options {
       throw wrong(key, "is a \(found.mapping != nil ? "mapping" : "list"); expected \(expected)")
     }
     guard !plainOnly || scalar.style == .plain || scalar.style == .any else {
-      throw wrong(key, "is the text '\(scalar.string)'; expected \(expected)")
+      throw wrong(key, "is the text '\(ConfigTree.oneLine(scalar.string))'; expected \(expected)")
     }
     guard !scalar.string.isEmpty else { throw wrong(key, "is empty; expected \(expected)") }
     return scalar.string
@@ -302,50 +336,58 @@ public final class Options {
     return value
   }
 
-  private static func isDecimal(_ text: String) -> Bool {
-    text.allSatisfy { $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }
-  }
-
-  static func number(_ text: String) -> Double? {
-    guard isDecimal(text), let value = Double(text), value.isFinite else { return nil }
-    return value
-  }
-
-  /// Also `1e4`, which people write for counts.
-  static func integer(_ text: String) -> Int? {
-    if let value = Int(text) { return value }
-    guard let value = number(text), value == value.rounded(), abs(value) < 1e15 else { return nil }
-    return Int(value)
-  }
-
+  /// A text as a scalar that every reader of YAML takes for this very text.
   func quoted(_ text: String) -> String {
     let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./+".contains($0)) }
-    return plain && text.first?.isLetter == true
-      ? text : "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+    if plain && text.first?.isLetter == true && !Spelling.isWord(text) { return text }
+    let escaped = text.unicodeScalars.map { scalar in
+      switch scalar {
+      case "\\", "\"": return "\\\(scalar)"
+      case "\n": return "\\n"
+      case "\t": return "\\t"
+      default:
+        let kind = scalar.properties.generalCategory
+        let isPlain = scalar == " " || ![.control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned]
+          .contains(kind)
+        if isPlain { return String(scalar) }
+        let digits = String(scalar.value, radix: 16)
+        return "\\U" + String(repeating: "0", count: 8 - digits.count) + digits
+      }
+    }
+    return "\"" + escaped.joined() + "\""
   }
 
   // MARK: The resolved config
 
+  /// What a text of the resolved config is for.
+  public enum Purpose: Sendable {
+    /// A config that says the same from any folder: paths begin at the root, and options that are not given are null.
+    case config
+    /// What a trained network depends on. Paths are as they are written, or left out where checksums stand for them;
+    /// practical options are left out.
+    case identity(omittingFiles: Bool)
+
+    var isIdentity: Bool { if case .identity = self { true } else { false } }
+  }
+
   /// This mapping with every default written out, as YAML.
   /// - Parameters:
   ///   - keys: those to write; nil: all.
-  ///   - omittingFiles: leaves out paths of files.
-  ///   - omittingPractical: leaves out what no identity has.
-  public func resolvedYAML(
-    indent: Int = 0, only keys: [String]? = nil, omittingFiles: Bool = false, omittingPractical: Bool = false
-  ) -> String {
+  ///   - purpose: how paths and missing options are written.
+  public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, for purpose: Purpose = .config) -> String {
     let space = String(repeating: "  ", count: indent)
-    func body(_ options: Options, _ indent: Int) -> String {
-      options.resolvedYAML(indent: indent, omittingFiles: omittingFiles, omittingPractical: omittingPractical)
-    }
+    func body(_ options: Options, _ indent: Int) -> String { options.resolvedYAML(indent: indent, for: purpose) }
     var text = ""
-    for (key, value) in resolved where keys?.contains(key) ?? true && !(omittingPractical && practical.contains(key)) {
-      switch value {
-      case .file where omittingFiles: break
-      case .scalar(let scalar), .file(let scalar): text += "\(space)\(key): \(scalar)\n"
-      case .section(let options):
+    for (key, value) in resolved where keys?.contains(key) ?? true && !(purpose.isIdentity && practical.contains(key)) {
+      switch (value, purpose) {
+      case (.file, .identity(omittingFiles: true)), (.absent, .identity): break
+      case (.absent, .config): text += "\(space)\(key): null\n"
+      case (.scalar(let scalar), _): text += "\(space)\(key): \(scalar)\n"
+      case (.file(let path), .identity): text += "\(space)\(key): \(quoted(path))\n"
+      case (.file(let path), .config): text += "\(space)\(key): \(quoted(source?.absolute(path) ?? path))\n"
+      case (.section(let options), _):
         text += options.resolved.isEmpty ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + body(options, indent + 1)
-      case .list(let elements):
+      case (.list(let elements), _):
         text += elements.isEmpty ? "\(space)\(key): []\n" : "\(space)\(key):\n"
         for element in elements { text += "\(space)  - " + body(element, indent + 2).dropFirst(2 * (indent + 2)) }
       }

@@ -7,11 +7,15 @@ public struct EvaluationPlan: Sendable {
   /// Whether solvers are compared with exact solutions of their own problem.
   public let pathError: Bool
 
-  init(_ options: Options, _ catalogue: Catalogue) throws {
+  /// - Parameter hasRows: whether there are rows to judge by.
+  init(_ options: Options, hasRows: Bool = true, _ catalogue: Catalogue) throws {
     let names = try options.names(
       "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
     metrics = try names.compactMap { name in
       try catalogue.metrics[name].map { (name, try $0.decode(.describing(), catalogue)) }
+    }
+    if !hasRows && options.has("metrics") && !metrics.isEmpty {
+      throw options.wrong("metrics", "has no effect; it needs data with rows to judge by: allowed: []")
     }
     pathError = try options.flag(
       "path_error", default: false,

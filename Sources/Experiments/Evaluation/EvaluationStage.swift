@@ -24,17 +24,31 @@ struct EvaluationStage {
       sampleConditions: conditions.samples, heldOutConditions: conditions.heldOut, seed: seed, threads: threads)
   }
 
-  /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
-  func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
+  /// Adds the metrics of every solver's samples to its row.
+  /// - Returns: the table; samples that could not be judged, which is a failure; and metrics that are not defined for
+  ///   these rows and stay empty, which is none. The others go on in both cases.
+  func run(
+    _ sampled: SolverTable, in folder: ResultsFolder
+  ) throws -> (table: SolverTable, failures: [String], notes: [String]) {
     var table = sampled
     var failures: [String] = []
+    var notes: [String] = []
     table.metrics = plan.columns
     for index in table.rows.indices {
       let solver = table.rows[index].solver
       do {
         let samples = try SampleFile.read(folder, solver: solver, dimension: heldOut.dimension)
         for (name, metric) in plan.metrics {
-          table.rows[index].metrics[name] = try metric.evaluate(comparison(samples))
+          do {
+            let value = try metric.evaluate(comparison(samples))
+            if value.isFinite {
+              table.rows[index].metrics[name] = value
+            } else {
+              notes.append("solver \(solver): metric \(name) is empty: it is \(value)")
+            }
+          } catch let error as InputError {
+            notes.append("solver \(solver): metric \(name) is empty: \(error)")
+          }
         }
         if let named = solvers.first(where: { $0.name == solver }) {
           table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)
@@ -48,6 +62,6 @@ struct EvaluationStage {
       }
     }
     try folder.write(table.csv(), to: "solvers.csv")
-    return (table, failures)
+    return (table, failures, notes)
   }
 }

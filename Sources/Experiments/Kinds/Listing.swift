@@ -14,10 +14,16 @@ public struct Listing {
   private let groups: [Group]
 
   public init(_ catalogue: Catalogue = .standard) {
-    func declared(_ read: (Options) throws -> Void) -> [Declaration] {
+    /// What is declared, and after it what its sections declare.
+    func declared(_ title: String, _ read: (Options) throws -> Void) -> [(String, [Declaration])] {
       let options = Options.describing()
       try? read(options)
-      return options.declarations
+      var list = [(title, options.declarations)]
+      for case (let key, .section(let section)) in options.resolved
+      where options.declarations.contains(where: { $0.key == key && $0.type == "section" }) {
+        list.append(("\(title).\(key)", section.declarations))
+      }
+      return list
     }
     func group<Value>(
       _ title: String, _ kinds: Kinds<Value>, requires: (Value) -> Requirements = { _ in [] }
@@ -30,31 +36,27 @@ public struct Listing {
           return (kind.name, kind.about + needs, kind.options)
         })
     }
-    sections = [
-      (
-        "training",
-        declared {
-          _ = try TrainingPlan($0, duration: 1)
-          _ = try ObjectiveRecipe($0, catalogue)
-          _ = try CheckpointInterval($0)
-        }
-      ),
-      (
-        "sampling",
-        declared {
-          _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)
-        }
-      ),
-      (
-        "likelihood",
-        declared {
-          _ = try LikelihoodPlan(
-            $0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false,
-            catalogue)
-        }
-      ),
-      ("evaluation", declared { _ = try EvaluationPlan($0, catalogue) }),
-    ]
+    let root = Options.describing()
+    _ = try? ExperimentPlan(root, catalogue)
+    sections =
+      [("config", root.declarations)]
+      + declared("training") {
+        _ = try TrainingPlan($0, duration: 1)
+        _ = try ObjectiveRecipe($0, catalogue)
+        _ = try CheckpointInterval($0)
+      }
+      + declared("sampling") {
+        _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)
+      }
+      + declared("sampling.solvers") {
+        _ = try SamplingPlan.name($0)
+        _ = try $0.kind(of: catalogue.allSolvers, in: catalogue)
+        _ = try SamplingPlan.denoise($0)
+      }.map { ($0, $1.filter { ["name", "denoise"].contains($0.key) }) }
+      + declared("likelihood") {
+        _ = try LikelihoodPlan(
+          $0, process: PreparedProcess(VPSDE()), dimension: 1, score: ExactScoreRecipe(), isAsked: false, catalogue)
+      } + declared("evaluation") { _ = try EvaluationPlan($0, catalogue) }
     groups = [
       group("data", catalogue.data), group("coordinates", catalogue.coordinates), group("process", catalogue.processes),
       group("process.schedule", catalogue.schedules), group("score", catalogue.scores),
@@ -70,7 +72,8 @@ public struct Listing {
   public func text() -> String {
     func lines(_ options: [Declaration], _ indent: String) -> [String] {
       options.map { option in
-        let value = option.defaultText.map { " = \($0)" } ?? " (required)"
+        let need = option.alternatives.isEmpty ? "required" : "one of \(option.alternatives.joined(separator: ", "))"
+        let value = option.defaultText.map { " = \($0)" } ?? " (\(need))"
         return "\(indent)\(option.key)\(value)  \(option.about) [\(option.allowed)]"
       }
     }
@@ -94,7 +97,8 @@ public struct Listing {
     func table(_ options: [Declaration]) -> String {
       if options.isEmpty { return "" }
       let rows = options.map { option in
-        let usual = option.defaultText.map { "`\($0)`" } ?? "required"
+        let others = option.alternatives.map { "`\($0)`" }.joined(separator: ", ")
+        let usual = option.defaultText.map { "`\($0)`" } ?? (others.isEmpty ? "required" : "one of \(others)")
         return "| `\(option.key)` | \(usual) | \(option.allowed) | \(option.about) |"
       }
       return "| key | default | allowed | meaning |\n|---|---|---|---|\n" + rows.joined(separator: "\n") + "\n\n"

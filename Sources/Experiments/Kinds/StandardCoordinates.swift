@@ -16,8 +16,12 @@ extension Catalogue {
       let levels = try options.number(
         "levels", or: "data", in: .atLeast(2),
         "how many values the data can have; data: what the data says, as images do")
-      let low = try options.number("low", default: -1, "with levels: the smallest of them")
-      let high = try options.number("high", default: 1, "with levels: the largest of them")
+      let (low, high) = try options.only(if: options.isDescribing || levels != nil, needs: "levels: a number") {
+        (
+          try options.number("low", default: -1, "with levels: the smallest of them"),
+          try options.number("high", default: 1, "with levels: the largest of them")
+        )
+      }
       guard let levels else { return DequantiseRecipe() }
       guard let count = Int(exactly: levels), count <= 1_000_000_000 else {
         throw options.wrong("levels", "is \(written(levels)); allowed: whole numbers of 2 or more, or data")

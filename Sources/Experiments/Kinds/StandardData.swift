@@ -11,17 +11,22 @@ extension Catalogue {
       let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
       let means = try options.matrix("means", "a list of coordinates per component")
       let law = try options.located("kind", prefix: "gaussian-mixture: ") {
-        // One of the two says how wide the components are.
-        if options.has("deviations") || options.isDescribing {
-          let deviations = try options.numbers("deviations", "a standard deviation per component, or `covariances`")
-          if options.has("covariances") {
-            throw options.wrong("covariances", "stands beside deviations; allowed: one of the two")
-          }
-          if options.isDescribing { _ = try options.matrices("covariances", "a matrix per component, or `deviations`") }
-          return try GaussianMixture(weights: weights, means: means, deviations: deviations)
-        }
-        let covariances = try options.matrices("covariances", "a matrix per component, or `deviations`")
-        return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+        try options.oneOf([
+          (
+            "deviations",
+            { options in
+              let deviations = try options.numbers("deviations", "a standard deviation per component")
+              return try GaussianMixture(weights: weights, means: means, deviations: deviations)
+            }
+          ),
+          (
+            "covariances",
+            { options in
+              let covariances = try options.matrices("covariances", "a matrix per component")
+              return try GaussianMixture(weights: weights, means: means, covariances: covariances)
+            }
+          ),
+        ])
       }
       let exponential = try options.flag(
         "exponential", default: false, "rows are the exponentials of the draws: positive data")
@@ -31,51 +36,45 @@ extension Catalogue {
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
-    Kind("csv", "rows of a CSV file, plain or gzipped; row i is held out when i mod 6 = 5") { options, _ in
-      let path = try options.file("path", allowed: "a file", "the file, relative to the config")
-      var shape: ImageShape?
-      if options.has("shape") || options.isDescribing {
-        let sizes = try options.integers(
-          "shape", default: [], atLeast: 1, "[height, width, channels], for images in [−1, 1]")
-        if !options.isDescribing {
-          guard sizes.count == 3, [1, 3].contains(sizes[2]) else {
-            throw options.wrong("shape", "is not [height, width, channels] with 1 or 3 channels")
-          }
-          shape = ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
-        }
-      }
-      return try CSVData(path: path, shape: shape, conditions: try conditionColumns(options))
-    },
+    csv, npy,
     Kind(
-      "images", "the .png files of a folder and those in it, cropped to squares; file i is held out when i mod 6 = 5"
+      "images", "the .png files of a folder and of those in it, sorted by the bytes of their paths, cropped to squares"
     ) { options, _ in
       let path = try options.file("path", allowed: "a folder", "the folder, relative to the config")
-      let size = try options.integer(
-        "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels")
-      let channels = try options.choice("channels", default: 3, among: [1, 3], "3: RGB, or 1: gray")
-      let flip = try options.flag("flip", default: true, flipping)
-      let crops = try options.integer(
+      var read = ImageFolder.Options(
+        size: try options.integer(
+          "size", default: 32, atLeast: 1, atMost: 4096, "height and width of a row, in pixels"))
+      read.channels = try options.choice("channels", default: 3, among: [1, 3], "3: RGB, or 1: gray")
+      read.background = try options.choice(
+        "background", default: ImageFolder.Background.white, "what transparent pixels are composed on")
+      read.labelsFolders =
+        try options.choice(
+          "label", default: FolderLabel.none, "the class of an image: none, or the folder within `path` it lies in")
+        == .folder
+      read.flip = try options.flag("flip", default: true, flipping)
+      read.crops = try options.integer(
         "crops", default: 2000, atLeast: 1, atMost: 10_000_000,
         "rows of the training images for tables and metrics, if images are larger")
-      let heldOut = try options.integer(
-        "held_out", default: 1000, atLeast: 2, atMost: 10_000_000, "rows of the held-out images, likewise")
-      return try ImageFolder(
-        path: path, size: size, channels: channels, flip: flip, crops: crops, heldOut: heldOut)
+      (read.heldOut, read.heldOutCrops) = try options.heldOutImages()
+      return try ImageFolder(path: path, read)
     },
-    Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped; image i is held out when i mod 6 = 5") {
-      options, _ in
+    Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped") { options, _ in
       let path = try options.file("path", allowed: "a file", "images, relative to the config")
       let labels = try options.optionalFile("labels", "a label for every image")
-      let heldOut = try options.optionalFile("held_out", "images to judge by, in place of every sixth")
-      let heldOutLabels = try options.optionalFile("held_out_labels", "a label for each of those")
+      let heldOut = try options.heldOut()
+      let heldOutLabels = try options.optionalFile("held_out_labels", "a label for each image of a held_out file")
       let flip = try options.flag("flip", default: false, flipping)
       return try IDXImages(path: path, labels: labels, heldOut: heldOut, heldOutLabels: heldOutLabels, flip: flip)
     },
-    Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, without it every sixth image") { options, _ in
+    Kind("cifar10", "CIFAR-10's binary files; test_batch.bin is held out, or, without it, a share") { options, _ in
       let path = try options.file(
         "path", allowed: "a folder", "of data_batch_1.bin to data_batch_5.bin, relative to the config")
-      return try CIFAR10(path: path, flip: try options.flag("flip", default: true, flipping))
+      let flip = try options.flag("flip", default: true, flipping)
+      let isGiven = options.has("held_out")
+      let heldOut = try options.heldOut()
+      return try CIFAR10(path: path, flip: flip, heldOut: isGiven ? heldOut : nil)
     },
+    noData,
   ])
 
   private static func plane(_ shape: PlaneData.Shape, noise: Double, _ about: String) -> Kind<any DataSource> {
@@ -86,22 +85,9 @@ extension Catalogue {
     }
   }
 
-  private static let flipping = "mirror half of the training rows left to right"
+  private enum FolderLabel: String, CaseIterable { case none, folder }
 
-  /// The columns of a CSV file that are conditions: at most one of the three keys.
-  private static func conditionColumns(_ options: Options) throws -> ConditionColumns {
-    let column = "a column: its name in the header, or its number from 0"
-    let label = try options.optionalText("label", allowed: column, "the class of each row, a whole number from 0")
-    let numbers = try options.optionalTexts("condition", allowed: "columns, as for label", "numbers known of each row")
-    let text = try options.optionalText("text", allowed: "a column, as for label", "a text for each row")
-    let given = [("label", label != nil), ("condition", numbers != nil), ("text", text != nil)].filter(\.1)
-    if given.count > 1 {
-      throw options.wrong(given[1].0, "stands beside \(given[0].0); allowed: one of label, condition, text")
-    }
-    if let label { return .label(label) }
-    if let numbers { return .numbers(numbers) }
-    return text.map { .text($0) } ?? .nothing
-  }
+  private static let flipping = "mirror half of the training rows left to right"
 
   private static func counts(_ options: Options) throws -> (Int, Int) {
     (

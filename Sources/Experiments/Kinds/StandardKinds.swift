@@ -12,12 +12,17 @@ import Tensors
 extension Catalogue {
   static let standardScores = Kinds<any ScoreRecipe>([
     Kind("network", "a network, trained by this experiment") { options, catalogue in
-      let prediction = try options.choice(
-        "prediction", default: Prediction.noise, "what the network's output stands for")
+      var prediction = try options.choice(
+        "prediction", default: Prediction.noise,
+        "what the network's output stands for; without: what the files of a diffusers network say, else noise")
       let deviation = try options.number(
         "sigma_data", or: "data", in: .positive,
         "σ_d of edm prediction and weighting; data: the standard deviation of all training values")
       let network = try options.kind("network", of: catalogue.networks, default: "mlp", in: catalogue, "the network")
+      if let own = network.pretrained?.prediction, !options.has("prediction") {
+        prediction = own
+        options.settle("prediction", own.rawValue)
+      }
       return NetworkScoreRecipe(prediction, dataDeviation: deviation, network)
     },
     Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in ExactScoreRecipe() },

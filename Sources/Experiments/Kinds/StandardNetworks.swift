@@ -14,7 +14,9 @@ extension Catalogue {
       let kind = try options.choice(
         "time", default: TimeFeatures.Kind.sinusoidal, "features of 1000 t/T (sinusoidal) or of ln(σ/m) (fourier)")
       let count = try options.integer("features", default: 64, atLeast: 2, "how many features; even")
-      let scale = try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
+      let scale = try options.only(if: kind == .fourier, needs: "time: fourier") {
+        try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
+      }
       let told = try Told(options)
       guard count % 2 == 0, count <= 65_536 else {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
@@ -36,14 +38,16 @@ extension Catalogue {
       let path = try options.file(
         "path", example: "ddpm-cifar10-32", allowed: "a folder",
         "with config.json and diffusion_pytorch_model.safetensors, or a pipeline's; relative to the config")
+      let subfolder = try options.optionalText(
+        "subfolder", allowed: "a folder within path",
+        "the network's, such as unet_ema; without: path itself, unet or unet_ema")
+      let variant = try options.optionalText(
+        "variant", allowed: "such as fp16", "of the weights; without: those that have none, or the only ones")
       let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-      let folder = try DiffusersFolder(path, winograd: winograd)
+      let folder = try DiffusersFolder(path, subfolder: subfolder, variant: variant, winograd: winograd)
+      for note in folder.notes { options.warn("path", note) }
       let network = folder.network
-      return NetworkRecipe(
-        pretrained: NetworkRecipe.Pretrained(
-          schedule: network.noiseInput == .logNoiseToSignal ? nil : folder.schedule, prediction: folder.prediction,
-          fingerprint: folder.fingerprint)
-      ) { data, _ in
+      return NetworkRecipe(pretrained: NetworkRecipe.Pretrained(folder)) { data, _ in
         let a = network.architecture
         guard let image = data.image, image == ImageShape(height: a.height, width: a.width, channels: a.inputChannels)
         else {
@@ -98,7 +102,9 @@ extension Catalogue {
       "groups", default: 0, atLeast: 0, "of normalisations; 0: the most up to 32 that fit")
     let time = try options.choice(
       "time", default: Time.positional, "features of 1000 t/T − 1 (positional) or of ln(σ/m) (fourier)")
-    let scale = try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
+    let scale = try options.only(if: time == .fourier, needs: "time: fourier") {
+      try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
+    }
     let scaleShift = try options.flag(
       "scale_shift", default: false, "the time embedding scales and shifts normalised values, not only shifts before")
     let resampling = try options.choice(
@@ -118,6 +124,11 @@ extension Catalogue {
       var a = UNetArchitecture(
         height: image.height, width: image.width, channels: image.channels, widths: widths, blocks: blocks,
         attention: attention, resampling: resampling)
+      let heights = a.down.indices.map { image.height >> $0 }
+      // 0 stands for no attention, and the default for heights that small images do not have.
+      if attention != [16], let height = attention.first(where: { $0 > 0 && !heights.contains($0) }) {
+        throw InputError("attention has no effect at height \(height); its stages have heights \(heights)")
+      }
       a.headChannels = head == 0 ? nil : head
       try a.checkCounts()
       let sums = a.down.map(\.channels) + a.skipSums().map { $0 + $1 }

@@ -14,7 +14,8 @@ extension Catalogue {
       let schedule = try options.kind(
         "schedule", of: catalogue.schedules, or: "geometric", in: catalogue,
         "how noise grows; geometric: with sigma_min and sigma_max beside it")
-      return VESDE(try schedule?.sigmas ?? geometricSigma(options))
+      let own = try options.part(if: schedule == nil, needs: "schedule: geometric") { try geometricSigma($0) }
+      return VESDE(schedule?.sigmas ?? own ?? GeometricSigma())
     },
     Kind("edm", "variance exploding with σ(t) = t up to T = σ_max (Karras et al. 2022)") { options, _ in
       VESDE(LinearSigma(try options.number("sigma_max", default: 80, in: .positive, "T")))
@@ -44,15 +45,15 @@ extension Catalogue {
     Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") {
       options, catalogue in
       let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
-      let share = try options.number("gamma", default: 0.04, in: .positive, "γ: velocities start from N(0, γ M)")
+      let share = try options.number("gamma", default: 0.04, in: .closed(1e-6, 1000), "γ: velocities start from N(0, γ M)")
       let schedule = try options.kind(
         "schedule", of: catalogue.schedules, or: "constant", in: catalogue,
         "how β changes; constant: as beta beside it says")
-      if let schedule {
-        return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: schedule.betas)
+      let rate = try options.part(if: schedule == nil, needs: "schedule: constant") {
+        try $0.number("beta", default: 4, in: .positive, "β, constant")
       }
-      let rate = try options.number("beta", default: 4, in: .positive, "β, constant")
-      return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: LinearBeta(rate, rate))
+      let own = rate.map { LinearBeta($0, $0) } ?? LinearBeta()
+      return CriticallyDampedLangevin(mass: mass, velocityShare: share, schedule: schedule?.betas ?? own)
     },
     Kind("ornstein-uhlenbeck", "dx = −½ β Θ x dt + √β Σ^½ dw: noise of full covariance") { options, catalogue in
       let noise = try options.matrix("noise", example: [[1]], "Σ, symmetric positive definite, of the data's dimension")
@@ -88,13 +89,25 @@ extension Catalogue {
     )
     let (alpha, sigma) = (try expression("alpha", "α(t), with sigma"), try expression("sigma", "σ(t), with alpha"))
     let duration = try options.number("duration", default: 1, in: .positive, "T")
-    if options.isDescribing || rate != nil || strength != nil {
-      let initial = try options.number("initial_variance", default: 0, in: .nonNegative, "v(0), with drift_rate")
-      let prior = try options.number("prior_variance", or: "kernel", in: .positive, "kernel: v(T), with drift_rate")
-      let tolerance = try options.number(
-        "tolerance", default: 1e-11, in: .between(0, 1), "of the integrated kernel, with drift_rate")
-      let nodes = try options.integer(
-        "nodes", default: 32_768, atLeast: 256, atMost: 4_194_304, "of the integrated kernel at most, with drift_rate")
+    for name in parameters.keys.sorted() {
+      let names = [rate, strength, alpha, sigma].compactMap { $0?.names }
+      guard options.isDescribing || names.contains(where: { $0.contains(name) }) else {
+        throw options.wrong("parameters", "'\(name)' has no effect; no formula names it")
+      }
+    }
+    let integrated = try options.part(if: rate != nil || strength != nil, needs: "drift_rate and diffusion") { options in
+      (
+        initial: try options.number("initial_variance", default: 0, in: .nonNegative, "v(0), with drift_rate"),
+        prior: try options.number("prior_variance", or: "kernel", in: .positive, "kernel: v(T), with drift_rate"),
+        tolerance: try options.number(
+          "tolerance", default: 1e-11, in: .between(0, 1), "of the integrated kernel, with drift_rate"),
+        nodes: try options.integer(
+          "nodes", default: 32_768, atLeast: 256, atMost: 4_194_304,
+          "of the integrated kernel at most, with drift_rate")
+      )
+    }
+    if let integrated {
+      let (initial, prior, tolerance, nodes) = integrated
       guard let rate, let strength, alpha == nil, sigma == nil else {
         throw options.wrong("kind", "formula: allowed: drift_rate and diffusion, or alpha and sigma")
       }
@@ -126,7 +139,8 @@ extension Catalogue {
     let schedule = try options.kind(
       "schedule", of: catalogue.schedules, or: "linear", in: catalogue,
       "how noise grows; linear: β with beta_min and beta_max beside it")
-    return try schedule?.betas ?? linearBeta(options)
+    let own = try options.part(if: schedule == nil, needs: "schedule: linear") { try linearBeta($0) }
+    return schedule?.betas ?? own ?? LinearBeta()
   }
 
   static func linearBeta(_ options: Options) throws -> LinearBeta {

@@ -38,6 +38,7 @@ extension Catalogue {
       let last = try options.number("last", default: 0.02, in: .between(0, 1), "β of the last level")
       let levels = try levels(options)
       let spacing = try options.choice("spacing", default: DiscreteSpacing.linear, "of β, or of √β")
+      if levels == 1 { for key in ["last", "spacing"] { try options.refuse(key, needs: "levels: 2 or more") } }
       return try spacing == .linear
         ? DiscreteBeta.linear(first, last, levels: levels) : .scaledLinear(first, last, levels: levels)
     },

@@ -13,9 +13,13 @@ extension Catalogue {
     },
     Kind("heun", "EDM's sampler: the probability flow in σ/m by Heun's method, with churn") { options, _ in
       let churn = try options.number("s_churn", default: 0, in: .nonNegative, "noise added over all steps; 0: none")
-      let low = try options.number("s_min", default: 0, in: .nonNegative, "the smallest σ/m at which noise is added")
-      let high = try options.number("s_max", or: "none", in: .nonNegative, "the largest σ/m at which noise is added")
-      let noise = try options.number("s_noise", default: 1, in: .positive, "factor of the noise added")
+      let (low, high, noise) = try options.only(if: churn > 0, needs: "s_churn above 0") {
+        (
+          try options.number("s_min", default: 0, in: .nonNegative, "the smallest σ/m at which noise is added"),
+          try options.number("s_max", or: "none", in: .nonNegative, "the largest σ/m at which noise is added"),
+          try options.number("s_noise", default: 1, in: .positive, "factor of the noise added")
+        )
+      }
       if let high, high < low { throw options.wrong("s_max", "is \(written(high)); allowed: at least s_min") }
       return EDMHeun(churn: EDMHeun.Churn(churn, from: low, to: high ?? .infinity, noise: noise))
     },
@@ -123,7 +127,8 @@ extension Catalogue {
     },
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
       let levels = try options.integer("steps", example: 10, atLeast: 1, atMost: 10_000_000, "noise levels from T to ε")
-      let each = try options.integer("steps_per_level", default: 100, atLeast: 1, "Langevin steps at a level")
+      let each = try options.integer(
+        "steps_per_level", default: 100, atLeast: 1, atMost: 1_000_000, "Langevin steps at a level")
       let size = try options.number(
         "step_size", default: 0.2, in: .between(0, 4), "α of a step over (σ/m)² of its level")
       let grid = try options.kind(
@@ -137,14 +142,16 @@ extension Catalogue {
   private static func control(_ options: Options) throws -> GSLIntegrator.Control {
     let kind = try options.choice(
       "control", default: ControlKind.y, "GSL's: what rtol is relative to: x, h dx/dt, both, or both with atol scaled")
-    let ay = try options.number("a_y", default: 1, in: .nonNegative, "weight of |x|, for standard and scaled")
-    let adydt = try options.number("a_dydt", default: 0, in: .nonNegative, "weight of h |dx/dt|, likewise")
-    let scale = try options.number("scale", default: 1, in: .positive, "factor of atol, for scaled")
-    if kind != .standard && kind != .scaled {
-      if ay != 1 { throw options.wrong("a_y", "needs control: standard or scaled") }
-      if adydt != 0 { throw options.wrong("a_dydt", "needs control: standard or scaled") }
+    let isWeighted = kind == .standard || kind == .scaled
+    let (ay, adydt) = try options.only(if: isWeighted, needs: "control: standard or scaled") {
+      (
+        try options.number("a_y", default: 1, in: .nonNegative, "weight of |x|, for standard and scaled"),
+        try options.number("a_dydt", default: 0, in: .nonNegative, "weight of h |dx/dt|, likewise")
+      )
     }
-    if kind != .scaled && scale != 1 { throw options.wrong("scale", "needs control: scaled") }
+    let scale = try options.only(if: kind == .scaled, needs: "control: scaled") {
+      try options.number("scale", default: 1, in: .positive, "factor of atol, for scaled")
+    }
     switch kind {
     case .y: return .y
     case .yp: return .yp
@@ -167,14 +174,16 @@ extension Catalogue {
   static let standardCorrectors = Kinds<any Corrector>([
     Kind("langevin", "unadjusted Langevin dynamics") { options, _ in
       let snr = try options.number("snr", default: 0.16, in: .between(0, 1), "signal-to-noise ratio of a step")
-      let steps = try options.integer("steps", default: 1, atLeast: 1, "corrector steps per predictor step")
+      let steps = try options.integer(
+        "steps", default: 1, atLeast: 1, atMost: 1_000_000, "corrector steps per predictor step")
       let rule = try options.choice(
         "rule", default: Langevin.Rule.time, "step size by t alone, or by norms averaged over a block of rows")
       return Langevin(snr: snr, steps: steps, rule: rule)
     },
     Kind("mala", "Metropolis-adjusted Langevin steps, which leave pₜ unchanged") { options, _ in
       let snr = try options.number("snr", default: 0.16, in: .between(0, 1), "signal-to-noise ratio of a step")
-      let steps = try options.integer("steps", default: 1, atLeast: 1, "corrector steps per predictor step")
+      let steps = try options.integer(
+        "steps", default: 1, atLeast: 1, atMost: 1_000_000, "corrector steps per predictor step")
       return MetropolisLangevin(snr: snr, steps: steps)
     },
   ])
@@ -190,5 +199,6 @@ func stepping(
   let last = try options.choice(
     "last_step", default: FixedSteps.LastStep.auto,
     "order of the step to ε: first, full, or first where it is over twice as long in ln(σ/m) as the one before")
+  if !predictor.hasLowerOrders { try options.refuse("last_step", needs: "a method of order 2 or more") }
   return FixedSteps(predictor, corrector: corrector, steps: steps, grid: grid, lastStep: last)
 }

@@ -18,22 +18,32 @@ public struct LikelihoodPlan: Sendable {
 
   /// - Parameters:
   ///   - process, dimension, score: what densities are asked of.
+  ///   - levels: those that the coordinates dequantise; nil where they do not.
   ///   - isAsked: whether the config has this section, so that it must be possible.
   init(
-    _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, isAsked: Bool,
+    _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, levels dequantised: Quantisation? = nil,
+    isAsked: Bool,
     _ catalogue: Catalogue
   ) throws {
     let epsilon = try options.number(
-      "epsilon", default: safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
+      "epsilon", default: process.firstLevel ?? safeEpsilon(1e-5, process.duration),
+      in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
     let terminal = try options.choice(
       "terminal", default: Likelihood.Terminal.prior, "the density at T: the prior's, or the score's own")
     let kind = try options.choice(
       "divergence", default: Divergence.auto,
       "exact, up to \(Likelihood.largestExactDimension) dimensions, or estimated; auto: exact up to 16")
-    let probe = try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal")
-    let probes = try options.integer(
-      "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error")
+    let isExact = kind == .exact || kind == .auto && dimension <= 16
+    let (probe, probes) = try options.only(
+      if: !isExact, needs: "divergence: hutchinson" + (kind == .auto ? ", as auto is exact up to 16 dimensions" : "")
+    ) {
+      (
+        try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal"),
+        try options.integer(
+          "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error")
+      )
+    }
     let integrator = try options.kind(
       "integrator", of: catalogue.integrators, default: "rkf45", in: catalogue, "the stepper, an explicit one")
     let rtol = try options.number("rtol", default: 1e-5, in: .nonNegative, "relative tolerance")
@@ -42,17 +52,28 @@ public struct LikelihoodPlan: Sendable {
       "max_steps", default: 100_000, atLeast: 1, "steps allowed, rejected ones included")
     let levels = try options.number(
       "levels", or: "none", in: .atLeast(2), "how many values the data can have, for bits per dimension")
-    let low = try options.number("low", default: -1, "the smallest of them")
-    let high = try options.number("high", default: 1, "the largest of them")
-    dequantises = try options.flag(
-      "dequantise", default: true, "with levels: give points uniform noise one spacing wide first")
+    let (low, high) = try options.only(if: levels != nil, needs: "levels") {
+      (
+        try options.number("low", default: -1, "the smallest of them"),
+        try options.number("high", default: 1, "the largest of them")
+      )
+    }
+    let dequantiseNeeds = dequantised == nil ? "levels" : "coordinates that do not dequantise"
+    dequantises = try options.only(if: levels != nil && dequantised == nil, needs: dequantiseNeeds) {
+      try options.flag("dequantise", default: true, "with levels: give points uniform noise one spacing wide first")
+    }
     if let levels, levels != levels.rounded() || levels > 1e9 {
       throw options.wrong("levels", "is \(written(levels)); allowed: whole numbers of 2 or more, or none")
     }
     guard low < high else { throw options.wrong("high", "is \(written(high)); allowed: above low") }
     quantisation = levels.map { Quantisation(levels: Int($0), low: low, high: high) }
 
-    let isExact = kind == .exact || kind == .auto && dimension <= 16
+    if let dequantised, let quantisation, quantisation != dequantised {
+      throw options.wrong(
+        "levels",
+        "says other levels than coordinates, which dequantise \(dequantised.levels) from \(written(dequantised.low)) to "
+          + "\(written(dequantised.high)); allowed: none")
+    }
     likelihood = Likelihood(
       integrator.make(IntegratorSetting(rtol: rtol, atol: atol, maximumSteps: maximumSteps)), epsilon: epsilon,
       terminal: terminal,

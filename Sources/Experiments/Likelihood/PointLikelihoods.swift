@@ -10,6 +10,7 @@ extension Experiment {
   /// Writes `log_density` of each point, its `standard_error` where it is estimated, and `bits_per_dimension` where the
   /// number of levels is given.
   /// - Returns: a line with means and cost.
+  /// - Throws: `ExperimentFailure` after the file is written where some points have no density; these are not a number.
   public func logDensities(of files: PointFiles) throws -> String {
     let likelihood = plan.likelihood
     let (opened, sampler) = try openFlow(files)
@@ -23,7 +24,7 @@ extension Experiment {
     }
     let bar = ProgressBar("likelihood \(plan.name)", total: nil, quiet: quiet)
     defer { bar.finish() }
-    let result = try sampler.logDensities(of: points, with: likelihood.likelihood, progress: bar)
+    let result = try sampler.logDensities(of: points, with: likelihood.likelihood, badRows: .keepOthers, progress: bar)
     let values = zip(result.values, try data.logDeterminants(points)).map { $0 + $1 }
     let bits = quantisation.map { quantisation in
       values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: plan.data.dimension) }
@@ -35,9 +36,13 @@ extension Experiment {
     for (j, column) in columns.enumerated() {
       for i in 0..<points.count { table[i, j] = column.1[i] }
     }
-    try AtomicFile.write(SampleFile.csv(table, header: columns.map(\.0)), to: files.output)
+    try SampleFile.writeCSV(table, header: columns.map(\.0), to: files.output)
     bar.finish()
-    return Self.summary(values, result.statistics, bits: bits)
+    let good = values.indices.filter { result.failures[$0] == nil }
+    let summary = Self.summary(
+      good.map { values[$0] }, result.statistics, bits: bits.map { all in good.map { all[$0] } })
+    try PointFailures(result.failures, in: files).requireNone(summary: summary)
+    return summary
   }
 
   /// Points that are given in coordinates, with uniform noise one spacing wide in the units of the data.
@@ -51,6 +56,7 @@ extension Experiment {
   private static func summary(_ values: [Double], _ statistics: Statistics, bits: [Double]?) -> String {
     /// Mean and standard error over points.
     func mean(_ values: [Double]) -> String {
+      if values.isEmpty { return "of none" }
       let count = Double(values.count)
       let mean = values.reduce(0, +) / count
       guard values.count > 1 else { return String(format: "%.4f", mean) }
@@ -82,12 +88,15 @@ extension Experiment {
     _ points: Batch, _ sampler: Sampler, _ data: DataInCoordinates, from start: Double, to end: Double,
     _ files: PointFiles
   ) throws -> String {
-    let samples = try sampler.transport(points, from: start, to: end, with: plan.likelihood.flow)
+    let samples = try sampler.transport(
+      points, from: start, to: end, with: plan.likelihood.flow, badRows: .keepOthers)
     let ends = try end < start ? data.decoded(sampler.projected(samples.batch)) : data.decodedStates(samples.batch)
-    try AtomicFile.write(SampleFile.csv(ends), to: files.output)
-    return String(
+    try SampleFile.writeCSV(ends, to: files.output)
+    let summary = String(
       format: "%d points from t = \(written(start)) to \(written(end)); NFE %.0f, largest %d", points.count,
       samples.statistics.nfe, samples.statistics.nfeMax)
+    try PointFailures(samples.failures, in: files).requireNone(summary: summary)
+    return summary
   }
 
   /// Writes `frames` points for each two consecutive rows, from one to the other.
@@ -99,10 +108,18 @@ extension Experiment {
       throw InputError("one row; at least two are needed", at: files.input ?? "--count")
     }
     let samples = try sampler.interpolate(
-      points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon, with: plan.likelihood.flow
-    )
-    try AtomicFile.write(SampleFile.csv(opened.data.decoded(samples.batch)), to: files.output)
-    return "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
+      points, frames: frames, by: interpolation, epsilon: plan.likelihood.likelihood.epsilon,
+      with: plan.likelihood.flow,
+      badRows: .keepOthers)
+    try SampleFile.writeCSV(opened.data.decoded(samples.batch), to: files.output)
+    let summary = "\(samples.batch.count) points: \(frames) for each of \(points.count - 1) pairs"
+    let pairs = Set(samples.failures.keys.map { $0 / frames }).sorted()
+    let failures = Dictionary(
+      uniqueKeysWithValues: pairs.compactMap { pair in
+        samples.failures.filter { $0.key / frames == pair }.min { $0.key < $1.key }.map { (pair, $0.value) }
+      })
+    try PointFailures(failures, in: files, whose: "frames from a row to the next").requireNone(summary: summary)
+    return summary
   }
 
   private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: OpenedPoints, sampler: Sampler)

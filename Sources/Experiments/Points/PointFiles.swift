@@ -7,7 +7,7 @@ import Scores
 
 /// Where a command's points come from and where its table goes.
 public struct PointFiles: Sendable {
-  /// A CSV file; nil: the data's held-out rows.
+  /// A CSV or `.npy` file; nil: the data's held-out rows.
   public let input: String?
   /// The CSV file to write.
   public let output: String
@@ -51,14 +51,18 @@ extension Experiment {
     // A wrong file is told before any data is made.
     let beside = plan.process.stateDimension(of: plan.model.seen.dimension) - plan.model.seen.dimension
     let dimension = plan.data.dimension + (areStates ? beside : 0)
-    let given = try files.input.map { try readPoints($0, dimension) }
+    let given = try files.input.map { try readPoints($0, dimension, areStates) }
     guard given != nil || dimension == plan.data.dimension else {
       throw InputError(
         "is missing; the process has states of \(dimension) values, and the data is not one", at: "--input")
     }
+    guard given != nil || plan.data.hasRows else {
+      throw InputError("is missing; the data has no rows of its own", at: "--input")
+    }
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
-    let (all, own) = given ?? (data.dataset.heldOut, data.dataset.heldOutConditions)
+    let (all, own): (any DataRows, Conditions) =
+      given.map { ($0.0, $0.1) } ?? (data.dataset.heldOutRows, data.dataset.heldOutConditions)
     let points = all.prefix(files.count ?? all.count)
     return OpenedPoints(
       rows: try areStates ? data.encodedStates(points) : data.encoded(points),
@@ -67,13 +71,16 @@ extension Experiment {
   }
 
   /// Points, and their conditions where the file has columns for them as the data's file has.
-  private func readPoints(_ path: String, _ dimension: Int) throws -> (Batch, Conditions) {
-    let (points, conditions) = try plan.data.readRows(path, dimension: dimension)
-    guard points.dimension == dimension else {
+  private func readPoints(_ path: String, _ dimension: Int, _ areStates: Bool) throws -> (Batch, Conditions) {
+    let given = try plan.data.readRows(path, dimension: dimension, areStates: areStates)
+    guard given.rows.dimension == dimension else {
       let whose = dimension == plan.data.dimension ? "the data has" : "a state of the process has"
-      throw InputError("rows of \(points.dimension) values; \(whose) \(dimension)", at: path)
+      throw InputError("rows of \(given.rows.dimension) values; \(whose) \(dimension)", at: path)
     }
-    return (points, conditions)
+    if !quiet {
+      for note in given.notes { FileHandle.standardError.write(Data("score-sde: warning: \(note)\n".utf8)) }
+    }
+    return (given.rows, given.conditions)
   }
 
   /// What is known of given rows: what the config says of all, or what comes with the rows.
@@ -89,8 +96,9 @@ extension Experiment {
         "says nothing of given points; give their condition, as --set 'sampling.condition={class: 0}', or columns for it "
           + "named as the data's", at: "sampling.condition")
     }
-    if let row = (0..<count).first(where: { !shape.contains(own[$0]) }) {
-      throw InputError("row \(row + 1) has a condition that the network does not know: \(shape.text)", at: place)
+    if let row = (0..<count).first(where: { !source.knows(own[$0]) }) {
+      throw InputError(
+        "row \(row + 1) has a condition that the network does not know; allowed: \(source.conditionText)", at: place)
     }
     return own
   }

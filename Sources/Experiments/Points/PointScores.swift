@@ -27,6 +27,7 @@ extension ElementwiseCoordinates {
 
 extension Experiment {
   /// Evaluates the score of points at time t, and writes a CSV file.
+  /// - Throws: `ExperimentFailure` after the file is written where some points have no score; these are not a number.
   public func scorePoints(at t: Double, _ files: PointFiles, quantity: PointQuantity) throws {
     guard t > 0, t <= plan.process.duration else {
       throw InputError("is \(written(t)); allowed: above 0, at most \(written(plan.process.duration))", at: "--at")
@@ -60,10 +61,27 @@ extension Experiment {
         }
       }
     }
-    if let bad = points.values.firstIndex(where: { !$0.isFinite }) {
-      throw ComputationError.nonFiniteState(row: bad / points.dimension, step: 0, time: t)
+    let noise = plan.prepared.noise?.moments(at: t).noiseToSignal
+    var failures: [Int: ComputationError] = [:]
+    for row in 0..<points.count where !points.row(row).allSatisfy(\.isFinite) {
+      let place = try culprit(row, opened, at: t)
+      failures[row] = .nonFinite(NonFinite(.score, row: row, time: t, noiseToSignal: noise, place: place))
+      for j in 0..<points.dimension { points[row, j] = .nan }
     }
     if quantity == .denoised { points = data.decodedStates(points) }
-    try AtomicFile.write(SampleFile.csv(points), to: files.output)
+    try SampleFile.writeCSV(points, to: files.output)
+    try PointFailures(failures, in: files).requireNone(summary: "")
+  }
+
+  /// Where the score of a row goes wrong; empty where that is not known.
+  private func culprit(_ row: Int, _ opened: OpenedPoints, at t: Double) throws -> String {
+    var one = Batch(values: Array(opened.rows.row(row)), dimension: opened.rows.dimension)
+    return try one.withRows { x in
+      let place = RowSpan(first: row, count: 1, dimension: x.dimension)
+      return try RowStorage.with(place, count: 1) { storage in
+        storage[0].copy(x)
+        return try opened.score.makeEvaluator(for: place).culprit(storage[0], at: t) ?? ""
+      }
+    }
   }
 }

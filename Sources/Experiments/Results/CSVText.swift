@@ -31,6 +31,12 @@ struct CSVText {
     text += "\n"
   }
 
+  /// Hands over the text so far, and begins anew behind it.
+  mutating func drain(_ write: (UnsafeRawBufferPointer) throws -> Void) rethrows {
+    try text.withUTF8 { try write(UnsafeRawBufferPointer($0)) }
+    text.removeAll(keepingCapacity: true)
+  }
+
   mutating func reserve(_ bytes: Int) { text.reserveCapacity(bytes) }
 
   /// Rows that a table of the same columns has already.

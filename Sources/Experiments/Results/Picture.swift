@@ -5,9 +5,9 @@ import Datasets
 import Foundation
 
 /// An RGB picture in memory.
-struct Picture {
-  let width, height: Int
-  private(set) var pixels: [UInt8]
+package struct Picture {
+  package let width, height: Int
+  package private(set) var pixels: [UInt8]
 
   init(width: Int, height: Int, background: (UInt8, UInt8, UInt8) = (255, 255, 255)) {
     self.width = width
@@ -47,7 +47,7 @@ extension Picture {
   /// The first images of a batch, up to 10 × 10, with values in [−1, 1] clipped to black and white, enlarged to about
   /// 600 pixels.
   /// - Parameter columns: default: as many as rows, up to 10.
-  static func grid(_ batch: Batch, shape: ImageShape, columns given: Int? = nil) -> Picture {
+  package static func grid(_ batch: Batch, shape: ImageShape, columns given: Int? = nil) -> Picture {
     let columns = given ?? min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))
     let rows = max(1, min(given == nil ? columns : .max, (batch.count + columns - 1) / columns))
     let zoom = max(1, 600 / (columns * (max(shape.width, shape.height) + 1)))

@@ -6,17 +6,21 @@ import Datasets
 struct PictureStage {
   /// nil for points.
   let shape: ImageShape?
-  let heldOut: Batch
+  let heldOut: any DataRows
 
   func write(_ samples: Batch, solver: String, to folder: ResultsFolder) throws {
     let picture =
-      if let shape { Picture.grid(samples, shape: shape) } else { Picture.scatter(samples, heldOut: heldOut) }
+      if let shape { Picture.grid(samples, shape: shape) } else { Picture.scatter(samples, heldOut: frame(samples)) }
     try folder.write(try picture.png(), to: "samples/\(solver).png")
   }
 
+  /// What the frame of a picture is made for: held-out rows, enough of them, or where there are none the samples.
+  private func frame(_ samples: Batch) -> Batch { heldOut.count > 0 ? heldOut.prefix(values: 1 << 24) : samples }
+
   /// A film strip and an animation of the rows that were followed.
   func write(_ trajectories: Trajectories, solver: String, to folder: ResultsFolder) throws {
-    try folder.write(try trajectories.strip(shape: shape, data: heldOut).png(), to: "samples/\(solver)-strip.png")
-    try folder.write(try trajectories.animation(shape: shape, data: heldOut), to: "samples/\(solver)-animation.png")
+    let data = frame(trajectories.state(at: 1))
+    try folder.write(try trajectories.strip(shape: shape, data: data).png(), to: "samples/\(solver)-strip.png")
+    try folder.write(try trajectories.animation(shape: shape, data: data), to: "samples/\(solver)-animation.png")
   }
 }

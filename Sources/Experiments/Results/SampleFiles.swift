@@ -8,12 +8,20 @@ enum SampleFile {
   /// Batches with more columns are written as `.npy`.
   static let widestCSV = 256
 
-  /// `x0,x1,…`, then a row a line in the shortest decimals that read back exactly.
-  static func csv(_ batch: Batch, header: [String]? = nil) -> Data {
+  /// How many values become text at a time: a table is never whole in memory.
+  private static let valuesOfPiece = 1 << 16
+
+  /// Writes `x0,x1,…`, then a row a line in the shortest decimals that read back exactly.
+  static func writeCSV(_ batch: Batch, header: [String]? = nil, to path: String) throws {
     var table = CSVText(columns: header ?? columns(batch.dimension))
-    table.reserve(batch.values.count * 20)
-    for row in 0..<batch.count { table.add(batch.row(row)) }
-    return Data(table.text.utf8)
+    table.reserve(min(batch.values.count, valuesOfPiece) * 20)
+    try AtomicFile.write(to: path) { write in
+      let rows = max(1, valuesOfPiece / batch.dimension)
+      for start in stride(from: 0, to: max(1, batch.count), by: rows) {
+        for row in start..<min(start + rows, batch.count) { table.add(batch.row(row)) }
+        try table.drain { try write($0) }
+      }
+    }
   }
 
   /// The names of columns that hold states.
@@ -22,46 +30,31 @@ enum SampleFile {
   /// Writes a solver's samples in the format asked for, and removes those of the other.
   static func write(_ batch: Batch, solver: String, format: SamplingPlan.Format, to folder: ResultsFolder) throws {
     if format == .npy || batch.dimension > widestCSV {
-      try folder.write(npy(batch), to: "samples/\(solver).npy")
+      try writeNPY(batch, to: folder.file("samples/\(solver).npy"))
       folder.remove("samples/\(solver).csv")
     } else {
-      try folder.write(csv(batch), to: "samples/\(solver).csv")
+      try writeCSV(batch, to: folder.file("samples/\(solver).csv"))
       folder.remove("samples/\(solver).npy")
     }
   }
 
-  /// NumPy's format, version 1: little-endian doubles in C order.
-  static func npy(_ batch: Batch) -> Data {
+  /// Writes NumPy's format, version 1: little-endian doubles in C order.
+  static func writeNPY(_ batch: Batch, to path: String) throws {
     var header = "{'descr': '<f8', 'fortran_order': False, 'shape': (\(batch.count), \(batch.dimension)), }"
     while (10 + header.count + 1) % 64 != 0 { header += " " }
     header += "\n"
-    var data = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.count & 255), UInt8(header.count >> 8)])
-    data.append(Data(header.utf8))
-    batch.values.withUnsafeBytes { data.append(contentsOf: $0) }
-    return data
-  }
-
-  /// A file that `npy` wrote.
-  static func readNPY(_ path: String, dimension: Int) throws -> Batch {
-    guard let data = FileManager.default.contents(atPath: path) else { throw InputError("no such file", at: path) }
-    guard data.count > 10, data.prefix(8) == Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0]) else {
-      throw InputError("not an .npy file of this program", at: path)
+    var start = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, UInt8(header.count & 255), UInt8(header.count >> 8)])
+    start.append(Data(header.utf8))
+    try AtomicFile.write(to: path) { write in
+      try start.withUnsafeBytes { try write($0) }
+      try batch.values.withUnsafeBytes { try write($0) }
     }
-    let start = 10 + Int(data[8]) + 256 * Int(data[9])
-    guard start <= data.count, (data.count - start) % (8 * dimension) == 0,
-      String(decoding: data[10..<start], as: UTF8.self).contains("'<f8'")
-    else { throw InputError("truncated, or not rows of \(dimension) doubles", at: path) }
-    var values = [Double](repeating: 0, count: (data.count - start) / 8)
-    values.withUnsafeMutableBytes { _ = data.copyBytes(to: $0, from: start..<data.count) }
-    return Batch(values: values, dimension: dimension)
   }
 
   /// A solver's samples, in whichever format they are.
   static func read(_ folder: ResultsFolder, solver: String, dimension: Int) throws -> Batch {
-    if folder.exists("samples/\(solver).npy") {
-      return try readNPY(folder.file("samples/\(solver).npy"), dimension: dimension)
-    }
-    let path = folder.file("samples/\(solver).csv")
+    let name = "samples/\(solver)" + (folder.exists("samples/\(solver).npy") ? ".npy" : ".csv")
+    let path = folder.file(name)
     let batch = try NumericTable(reading: path).values
     guard batch.dimension == dimension else {
       throw InputError("rows of \(batch.dimension) values; expected \(dimension)", at: path)

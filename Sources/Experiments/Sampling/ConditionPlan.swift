@@ -6,7 +6,7 @@ import Datasets
 public enum ConditionPlan: Sendable, Equatable {
   /// Classes in turn where the score knows classes, and nothing where it knows nothing.
   case auto
-  /// Row i has class i mod the number of classes.
+  /// Row i has class i mod n of the n classes that the score has learned, in rising order.
   case inTurn
   /// All rows have this one.
   case constant(Condition)
@@ -17,8 +17,10 @@ public enum ConditionPlan: Sendable, Equatable {
     "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {text: …}, {csv: FILE} with a line for each row, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
-  /// - Parameter shape: what the score can be told; nil where that is not known yet.
-  init(_ options: Options, shape: ConditionShape?) throws {
+  /// - Parameters:
+  ///   - shape: what the score can be told; nil where that is not known yet.
+  ///   - classes: those that it learns; nil: all.
+  init(_ options: Options, shape: ConditionShape?, occurring classes: [Int]? = nil) throws {
     let isOld = try options.isRenamed("class", to: "condition", write: "condition: {class: …}")
     if isOld {
       self = try Self.classes(options)
@@ -34,50 +36,47 @@ public enum ConditionPlan: Sendable, Equatable {
         self = word == "nothing" ? .constant(.nothing) : .auto
       }
     }
-    if let shape, !options.isDescribing { try check(shape, options, key: isOld ? "class" : "condition") }
+    if let shape, !options.isDescribing, let complaint = complaint(shape, classes) {
+      throw options.wrong(isOld ? "class" : "condition", complaint)
+    }
   }
 
   private static func read(_ section: Options) throws -> ConditionPlan {
-    let keys = ["class", "numbers", "text", "csv"]
-    let given = keys.filter { section.has($0) }
-    guard given.count == 1 else {
-      for key in keys { section.declare(key, "", nil, "", "") }
+    if !section.isDescribing && !["class", "numbers", "text", "csv"].contains(where: section.has) {
+      for key in ["class", "numbers", "text", "csv"] { section.declare(key, "", nil, "", "") }
       try section.finish()
-      throw section.wrong(
-        given.last ?? "",
-        given.isEmpty ? "says nothing; allowed: \(allowed)" : "stands beside \(given[0]); allowed: one")
+      throw section.wrong("", "says nothing; allowed: \(allowed)")
     }
-    switch given[0] {
-    case "class": return try classes(section)
-    case "numbers": return .constant(.numbers(try section.numbers("numbers", "known of every sample")))
-    case "text": return .constant(.text(try section.text("text", "known of every sample")))
-    default: return .file(try section.file("csv", "the condition of a sample in each line, relative to the config"))
-    }
+    return try section.oneOf([
+      ("class", { try classes($0) }),
+      ("numbers", { .constant(.numbers(try $0.numbers("numbers", "known of every sample"))) }),
+      ("text", { .constant(.text(try $0.text("text", "known of every sample"))) }),
+      ("csv", { .file(try $0.file("csv", "the condition of a sample in each line, relative to the config")) }),
+    ])
   }
 
   /// `class: 7`, or `class: in-turn`.
   private static func classes(_ options: Options) throws -> ConditionPlan {
     guard
       let label = try options.number(
-        "class", or: "in-turn", in: .nonNegative, "of every sample; or row i mod their number")
+        "class", or: "in-turn", in: .nonNegative, "of every sample; or those that occur, in turn")
     else { return .inTurn }
-    guard label == label.rounded() else {
+    guard label == label.rounded(), label < 1e9 else {
       throw options.wrong("class", "is \(written(label)); allowed: whole numbers, or in-turn")
     }
     return .constant(.label(Int(label)))
   }
 
-  private func check(_ shape: ConditionShape, _ options: Options, key: String) throws {
-    if let complaint = complaint(shape) { throw options.wrong(key, complaint) }
-  }
-
   /// What is wrong with it for a score that can be told so much; nil: nothing.
-  private func complaint(_ shape: ConditionShape) -> String? {
+  private func complaint(_ shape: ConditionShape, _ classes: [Int]?) -> String? {
     switch self {
     case .auto: return nil
     case .inTurn: return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
     case .constant(let condition):
+      if case .label(let label) = condition, shape.contains(condition), let classes, !classes.contains(label) {
+        return "is class \(label), which no row to learn from has; allowed: \(classes.listed), or in-turn"
+      }
       if shape.contains(condition) { return nil }
       switch (condition, shape) {
       case (.label(let label), .classes(let count)):
@@ -96,7 +95,9 @@ public enum ConditionPlan: Sendable, Equatable {
   ///   - count: how many samples there are.
   /// - Throws: `InputError` for conditions that the score does not know, and where it asks for one and none is said.
   func conditions(for source: ScoreSource, count: Int) throws -> Conditions {
-    if let complaint = complaint(source.conditionShape) { throw InputError(complaint, at: "sampling.condition") }
+    if let complaint = complaint(source.conditionShape, source.occurringClasses) {
+      throw InputError(complaint, at: "sampling.condition")
+    }
     func nothing() throws -> Conditions {
       guard source.knowsNothing else {
         throw InputError(
@@ -107,8 +108,10 @@ public enum ConditionPlan: Sendable, Equatable {
     }
     switch self {
     case .auto, .inTurn:
-      if case .classes(let classes) = source.conditionShape { return .inTurn(classes: classes) }
-      return try nothing()
+      guard case .classes(let classes) = source.conditionShape else { return try nothing() }
+      guard let occurring = source.occurringClasses else { return .inTurn(classes: classes) }
+      let rows = try padded(count, source, given: .all(.label(occurring[0])))
+      return .labels((0..<rows).map { occurring[$0 % occurring.count] })
     case .constant(.nothing): return try nothing()
     case .constant(let condition): return .all(condition)
     case .file(let path):
@@ -116,14 +119,30 @@ public enum ConditionPlan: Sendable, Equatable {
       if let lines = conditions.count, lines < count {
         throw InputError("\(lines) conditions for \(count) samples", at: path)
       }
-      // The last shard is drawn as a whole: the rows that are left out of the samples have a condition, too.
-      let size = try source.score(given: conditions).shardRows
-      return conditions.only((0..<(count + size - 1) / size * size).map { min($0, count - 1) })
+      if let line = (0..<count).first(where: { !source.knows(conditions[$0]) }),
+        case .label(let label) = conditions[line]
+      {
+        throw InputError(
+          "class \(label) of sample \(line + 1), which no row to learn from has; allowed: \(source.conditionText)",
+          at: path)
+      }
+      return conditions.only(try (0..<padded(count, source, given: conditions)).map { min($0, count - 1) })
     }
+  }
+
+  /// The last shard is drawn as a whole: the rows that are left out of the samples have a condition, too.
+  private func padded(_ count: Int, _ source: ScoreSource, given conditions: Conditions) throws -> Int {
+    let size = try source.score(given: conditions).shardRows
+    return (count + size - 1) / size * size
   }
 
   /// Whether it says the same of every row, and so also of rows that are given.
   var isConstant: Bool { if case .constant = self { true } else { false } }
+}
+
+extension [Int] {
+  /// The first of many, for people.
+  var listed: String { prefix(20).map(String.init).joined(separator: ", ") + (count > 20 ? ", …" : "") }
 }
 
 extension ConditionShape {

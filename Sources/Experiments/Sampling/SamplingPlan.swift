@@ -33,13 +33,14 @@ public struct SamplingPlan: Sendable {
 
   /// - Parameters:
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
+  ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
   init(
-    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, traits: ScoreTraits,
-    _ catalogue: Catalogue
+    _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
+    traits: ScoreTraits, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
-    condition = try ConditionPlan(options, shape: conditionShape)
+    condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
     guidance = try options.kind(
       "guidance", of: catalogue.guidances, or: "none", in: catalogue, "how the score is guided by its conditions")
     epsilon = try options.number(
@@ -55,29 +56,72 @@ public struct SamplingPlan: Sendable {
       "format", default: Format.csv, "of sample files; always npy above 256 columns")
     let setting = SamplingSetting(
       process, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
-    if options.has("trajectories") || options.isDescribing {
-      let section = try options.section("trajectories", "rows to follow: trajectories.csv, film strips, animations")
-      trajectories = try TrajectoryPlan(section, count: max(1, count))
-      try section.finish()
-    } else {
-      trajectories = nil
-    }
+    let followed = try options.optionalSection(
+      "trajectories", "rows to follow: trajectories.csv, film strips, animations")
+    let rows = max(1, count)
+    trajectories = try followed.map { try TrajectoryPlan($0, count: rows) }
+    try followed?.finish()
     var solvers: [NamedSolver] = []
     for section in try options.sections("solvers", required: true, "each with `name`, `kind` and the kind's options") {
-      let name = try section.text("name", allowed: fileNameRule, "names the solver's files; used once")
-      guard isFileName(name) else { throw section.wrong("name", "is '\(name)'; allowed: \(fileNameRule)") }
-      guard !solvers.contains(where: { $0.name == name }) else {
-        throw section.wrong("name", "'\(name)' names two solvers; allowed: once")
-      }
+      let name = try Self.name(section)
+      try Self.requireFree(name, solvers.map(\.name), section)
       let solver = try section.kind(of: catalogue.allSolvers, in: catalogue)
-      let denoise = try section.flag("denoise", default: true, "end with Tweedie's mean at ε, one more evaluation")
+      let denoise = try Self.denoise(section)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") { try solver.check(setting) }
+      if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
       solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
     }
     if count == 0 && !solvers.isEmpty {
       throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more")
     }
     self.solvers = solvers
+    if !solvers.isEmpty && !solvers.contains(where: { $0.solver.usesSharedGrid }) {
+      try options.refuse("grid", needs: "a solver of fixed steps without a grid of its own")
+    }
+    if !solvers.isEmpty && !solvers.contains(where: { $0.solver.usesSharedPath }) {
+      try options.refuse("path", needs: "a solver of fixed steps that adds noise")
+    }
+  }
+
+  static func name(_ section: Options) throws -> String {
+    let name = try section.text(
+      "name", example: "name", allowed: fileNameRule, "names the solver's files; used once")
+    guard isFileName(name) else {
+      throw section.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
+  }
+
+  static func denoise(_ section: Options) throws -> Bool {
+    try section.flag("denoise", default: true, "end with Tweedie's mean at ε, one more evaluation")
+  }
+
+  /// Two solvers must not share a file: their names differ in more than case, which some file systems do not see, and
+  /// none is that of another's film strip.
+  private static func requireFree(_ name: String, _ others: [String], _ section: Options) throws {
+    let lower = name.lowercased()
+    for other in others {
+      if other.lowercased() == lower {
+        throw section.wrong(
+          "name", "'\(name)' names two solvers\(other == name ? "" : ", as '\(other)' does"); allowed: once")
+      }
+      for (a, b) in [(lower, other.lowercased()), (other.lowercased(), lower)] {
+        if ["-strip", "-animation", "-trajectories"].contains(where: { a == b + $0 }) {
+          throw section.wrong("name", "'\(name)' beside '\(other)' names a file of its; allowed: another name")
+        }
+      }
+    }
+  }
+}
+
+extension Solver {
+  /// Whether its steps are spaced by `sampling.grid`.
+  fileprivate var usesSharedGrid: Bool { steps != nil && grid == nil }
+
+  /// Whether its noise comes from `sampling.path`. Adaptive steps always have a Brownian path.
+  fileprivate var usesSharedPath: Bool {
+    if needsBrownianPath || limit == .flow { return false }
+    return fixedSteps?.predictor.isStochastic ?? true
   }
 }

@@ -24,7 +24,7 @@ struct SamplingStage {
   let isJudged: Bool
 
   /// How many values a row of data has.
-  private var dimension: Int { data.dataset.training.dimension }
+  private var dimension: Int { data.dataset.trainingRows.dimension }
 
   /// All files that a solver of this name can have.
   private static func files(of solver: String) -> [String] {
@@ -78,7 +78,7 @@ struct SamplingStage {
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
       if dimension > SampleFile.widestCSV {
-        try folder.write(SampleFile.npy(followed.states), to: "samples/\(named.name)-trajectories.npy")
+        try SampleFile.writeNPY(followed.states, to: folder.file("samples/\(named.name)-trajectories.npy"))
       }
       followed.add(to: &trajectories, solver: named.name)
     } else {

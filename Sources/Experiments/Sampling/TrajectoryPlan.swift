@@ -11,10 +11,11 @@ public struct TrajectoryPlan: Sendable, Equatable {
   /// Reads `sampling.trajectories`.
   init(_ options: Options, count: Int) throws {
     let wanted = try options.numbers("rows", or: "first", "rows to follow, counted from 0; or the first ones")
-    let first = try options.integer("first", default: 16, atLeast: 1, "how many rows from row 0 on, without `rows`")
+    let first = try options.only(if: wanted == nil, needs: "rows: first") {
+      try options.integer("first", default: 16, atLeast: 1, "how many rows from row 0 on, without `rows`")
+    }
     every = try options.integer("every", default: 1, atLeast: 1, "of how many steps one is kept; first and last always")
     if let wanted {
-      if options.has("first") { throw options.wrong("first", "stands beside rows; allowed: one of the two") }
       for row in wanted where row != row.rounded() || row < 0 || row >= Double(count) {
         throw options.wrong(
           "rows", "holds \(written(row)); allowed: whole numbers from 0, below count, which is \(count)")

@@ -51,7 +51,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
     _ = try root.kinds("coordinates", of: setting.catalogue.coordinates, in: setting.catalogue, "")
-    let coordinates = root.resolvedYAML(only: ["coordinates"])
+    let coordinates = root.resolvedYAML(only: ["coordinates"], for: .identity(omittingFiles: false))
     guard coordinates == setting.coordinates else {
       let own = coordinates.isEmpty ? "none" : Self.line(coordinates)
       let asked = setting.coordinates.isEmpty ? "none" : Self.line(setting.coordinates)
@@ -94,7 +94,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     return problem.source(
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
-        data: setting.dataset.training), dropsConditions: dropout > 0)
+        data: setting.dataset.trainingRows), dropsConditions: dropout > 0, occurringClasses: checkpoint.classes)
   }
 
   /// YAML of several lines in one.

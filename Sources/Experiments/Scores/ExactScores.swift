@@ -33,12 +33,23 @@ public struct ExactScoreRecipe: ScoreRecipe {
 
 /// The score of the training set itself, a mixture of points.
 public struct EmpiricalScoreRecipe: ScoreRecipe {
+  /// 16 GiB.
+  static let largestData = 1 << 31
+
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
-    let law = DataLaw(GaussianMixture(points: setting.dataset.training))
+    let points = setting.dataset.trainingRows
+    guard points.count > 0 else { throw InputError("kind empirical is made of rows; the data has none", at: "score") }
+    let (values, overflow) = points.count.multipliedReportingOverflow(by: points.dimension)
+    guard !overflow, values <= Self.largestData else {
+      throw InputError(
+        "kind empirical holds all training rows, 8 bytes a value: \(points.count) rows of \(points.dimension) are "
+          + "more than the \(Self.largestData) values allowed; hold more of them out, or use network", at: "score")
+    }
+    let law = DataLaw(GaussianMixture(points: points.batch()))
     guard let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of a set of points, or not of these", at: "score")
     }

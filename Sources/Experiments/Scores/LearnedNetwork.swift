@@ -13,6 +13,8 @@ struct LearnedNetwork {
   let problem: LearningProblem
   /// The model with initial weights, or those that the network came with.
   let initial: ScoreModel
+  /// The classes that it learns; nil: all that it knows.
+  let occurringClasses: [Int]?
   private let dropsConditions: Bool
 
   /// - Parameters:
@@ -20,17 +22,18 @@ struct LearnedNetwork {
   ///   - network: that of the plan.
   init(_ plan: ModelPlan, _ network: any Network, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
     problem = LearningProblem(plan.prepared, objective: plan.objective, seed: plan.seed)
+    occurringClasses = plan.occurringClasses
     dropsConditions = plan.training?.conditionDropout ?? 0 > 0
-    let data = try problem.encoded(dataset.training)
+    let data = try problem.encoded(dataset.trainingRows)
     initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,
       dataDeviation: try Self.dataDeviation(recipe.dataDeviation, recipe.prediction, plan.training, data),
-      data: dataset.training)
+      data: dataset.trainingRows)
   }
 
   /// σ_d as given or of the data; 1 where nothing asks for it. The same data gives the same number.
   private static func dataDeviation(
-    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan?, _ data: Batch
+    _ given: Double?, _ prediction: Prediction, _ training: TrainingPlan?, _ data: any DataRows
   ) throws -> Double {
     if let given { return given }
     guard prediction == .edm || training?.weighting == .edm else { return 1 }
@@ -46,6 +49,6 @@ struct LearnedNetwork {
 
   /// Its score, as the experiment's process and its conditions want it.
   func source(_ parameters: [Float]?) -> ScoreSource {
-    problem.source(model(parameters), dropsConditions: dropsConditions)
+    problem.source(model(parameters), dropsConditions: dropsConditions, occurringClasses: occurringClasses)
   }
 }

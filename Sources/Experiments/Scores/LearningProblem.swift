@@ -126,9 +126,10 @@ struct LearningProblem {
   ///   - dataDeviation: σ_d
   ///   - data: what it is or was trained on, in the process's own states.
   func model(
-    _ network: any Network, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: Batch
+    _ network: any Network, parameters: [Float], _ prediction: Prediction, dataDeviation: Double, data: any DataRows
   ) throws -> ScoreModel {
-    let kernel = try kernel ?? PilotKernel(of: process, data: encoded(data), seed: seed)
+    let kernel =
+      try kernel ?? PilotKernel(of: process, data: encoded(data.prefix(PilotKernel.standardRows)), seed: seed)
     guard kernel.isScalar || prediction == .noise || prediction == .edm else {
       throw InputError("prediction \(prediction.rawValue): a process with matrices allows noise, edm")
     }
@@ -138,11 +139,14 @@ struct LearningProblem {
   }
 
   /// A model as a score of the experiment's own process, once the conditions of rows are known.
-  /// - Parameter dropsConditions: whether it was trained on rows that had lost their condition.
-  func source(_ model: ScoreModel, dropsConditions: Bool) -> ScoreSource {
+  /// - Parameters:
+  ///   - dropsConditions: whether it was trained on rows that had lost their condition.
+  ///   - occurringClasses: the classes of the rows that it was trained on; nil: all.
+  func source(_ model: ScoreModel, dropsConditions: Bool, occurringClasses: [Int]?) -> ScoreSource {
     let shape = model.network.conditionShape
     let knowsNothing = shape == .nothing || dropsConditions && model.knowsNothing
-    return ScoreSource(conditionShape: shape, knowsNothing: knowsNothing) { conditions in
+    let classes = shape.classCount > 0 ? occurringClasses : nil
+    return ScoreSource(conditionShape: shape, occurringClasses: classes, knowsNothing: knowsNothing) { conditions in
       try model.check(conditions)
       let bound = model.score(given: conditions)
       return coordinates.map { TransformedScore(bound, $0) } ?? bound
@@ -164,9 +168,20 @@ struct LearningProblem {
     return result
   }
 
+  /// The same for rows that are not in memory: all are tried now, and computed when they are asked for.
+  /// - Throws: `InputError` for data that has no coordinates.
+  func encoded(_ data: any DataRows) throws -> any DataRows {
+    guard let coordinates else { return data }
+    do {
+      return try EncodedRows(data, in: coordinates, from: NoiseStream(seed: seed, purpose: .data), step: 0)
+    } catch let error as InputError where error.location.isEmpty {
+      throw InputError(error.message, at: "data")
+    }
+  }
+
   /// What training draws its rows from.
   func trainingSource(_ dataset: Dataset) throws -> any TrainingSource {
-    coordinates == nil ? dataset.source : RowSource(try encoded(dataset.training))
+    coordinates == nil ? dataset.source : RowSource(try encoded(dataset.trainingRows))
   }
 
   /// The exact score of the problem's process.

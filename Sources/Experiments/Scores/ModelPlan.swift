@@ -15,6 +15,8 @@ public struct ModelPlan: Sendable {
   public let coordinates: [any CoordinatesRecipe]
   /// The data as a model sees them.
   public let seen: any DataSource
+  /// The levels that the coordinates spread into intervals; nil where they do not.
+  let levels: Quantisation?
   /// The process, with its kernel and prior, which are made here once.
   public let prepared: PreparedProcess
   /// The kind that the config names.
@@ -47,6 +49,7 @@ public struct ModelPlan: Sendable {
     coordinates = try options.kinds(
       "coordinates", of: catalogue.coordinates, in: catalogue, "maps that the data go through, one after the other")
     let recipes = coordinates
+    levels = (coordinates.first as? DequantiseRecipe).flatMap { $0.levels ?? data.levels }
     let seen: any DataSource =
       try coordinates.isEmpty ? data : options.located("coordinates") { try SeenData(data, recipes: recipes) }
     self.seen = seen
@@ -62,7 +65,7 @@ public struct ModelPlan: Sendable {
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
-      process = try Self.adapted(process, to: pretrained, recipe.prediction, options)
+      process = try Pretraining(pretrained).adapted(process, processKind, recipe.prediction, options, catalogue)
     }
     let prepared = PreparedProcess(process)
     self.prepared = prepared
@@ -71,7 +74,11 @@ public struct ModelPlan: Sendable {
       // A network with weights of its own may go without.
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
-        training = try TrainingPlan(section, duration: process.duration)
+        training = try TrainingPlan(
+          section, duration: process.duration, firstLevel: prepared.firstLevel)
+        if !options.isDescribing, !data.hasRows {
+          throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
+        }
         objective = try ObjectiveRecipe(section, catalogue)
         interval = try CheckpointInterval(section)
         try section.finish()
@@ -84,6 +91,9 @@ public struct ModelPlan: Sendable {
           try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
+        if recipe.prediction != .edm && training?.weighting != .edm {
+          try options.read("score")?.refuse("sigma_data", needs: "prediction: edm, or training.weighting: edm")
+        }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
@@ -91,14 +101,15 @@ public struct ModelPlan: Sendable {
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
     checkpointInterval = interval
-    coordinatesText = options.resolvedYAML(only: ["coordinates"])
-    dataText = options.resolvedYAML(only: ["seed", "data"])
     // The checksum of files stands for their paths.
+    func text(_ keys: String..., omittingFiles: Bool = false) -> String {
+      options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))
+    }
+    coordinatesText = text("coordinates")
+    dataText = text("seed", "data")
     identity = TrainingIdentity(
-      options.resolvedYAML(only: ["seed"])
-        + options.resolvedYAML(only: ["data"], omittingFiles: !data.fingerprint.isEmpty)
-        + coordinatesText
-        + options.resolvedYAML(only: ["process", "score", "training"], omittingPractical: true)
+      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText + text("process")
+        + text("score", omittingFiles: pretrained != nil) + text("training")
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
@@ -157,18 +168,14 @@ public struct ModelPlan: Sendable {
     return score.conditionShape
   }
 
-  /// The process with the noise levels of a network that comes with its own.
-  private static func adapted(
-    _ process: any SDE, to pretrained: NetworkRecipe.Pretrained, _ prediction: Prediction, _ options: Options
-  ) throws -> any SDE {
-    if let own = pretrained.prediction, own != prediction {
-      throw options.wrong("score", "prediction is \(prediction.rawValue); the network's scheduler says \(own.rawValue)")
-    }
-    guard let schedule = pretrained.schedule else { return process }
-    guard process is VPSDE else {
-      throw options.wrong(
-        "process", "a diffusers network of discrete noise levels needs process vp, whose levels it sets")
-    }
-    return VPSDE(schedule)
+  /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
+  ///
+  /// A network that comes with weights of its own knows classes that this data may not have.
+  var occurringClasses: [Int]? {
+    guard let known = network?.conditionShape.classCount, known > 0, training != nil,
+      score.network?.recipe.pretrained == nil
+    else { return nil }
+    let classes = data.occurringClasses ?? Array(0..<data.conditionShape.classCount)
+    return classes.count == known ? nil : classes
   }
 }

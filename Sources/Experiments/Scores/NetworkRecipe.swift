@@ -36,11 +36,25 @@ public struct NetworkRecipe: Sendable {
   public var pretrained: Pretrained?
 
   public struct Pretrained: Sendable {
-    /// The noise levels of a discrete model; nil where the process says them all.
-    public let schedule: DiscreteBeta?
+    public enum Levels: Sendable {
+      /// Those of a discrete model, under a variance-preserving process.
+      case discrete(DiscreteBeta)
+      /// Those of a network that is told σ, under a variance-exploding process; nil: the process says them.
+      case exploding(GeometricSigma?)
+    }
+
+    public let levels: Levels
+    /// What the output stands for; nil where the network's files leave it open.
     public let prediction: Prediction?
     /// Changes with the files.
     public let fingerprint: String
+
+    /// What a folder of diffusers says.
+    public init(_ folder: DiffusersFolder) {
+      levels =
+        folder.network.noiseInput == .logNoiseToSignal ? .exploding(folder.sigmas) : .discrete(folder.schedule)
+      (prediction, fingerprint) = (folder.prediction, folder.fingerprint)
+    }
   }
 
   public init(

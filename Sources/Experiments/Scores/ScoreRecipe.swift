@@ -61,19 +61,23 @@ public struct ScoreSetting: Sendable {
 public struct ScoreSource: Sendable {
   /// What it can be told.
   public let conditionShape: ConditionShape
+  /// The classes that it has learned, in rising order; nil: all of `conditionShape`, or it knows no classes.
+  public let occurringClasses: [Int]?
   /// Whether "nothing" is among it.
   public let knowsNothing: Bool
   private let bind: @Sendable (Conditions) throws -> any Score
 
   /// - Parameters:
   ///   - conditionShape: what the score can be told of each row.
+  ///   - occurringClasses: the classes that it has learned; nil: all.
   ///   - knowsNothing: whether it is also known without a condition.
   ///   - bind: gives the score of rows with these conditions.
   public init(
-    conditionShape: ConditionShape, knowsNothing: Bool,
+    conditionShape: ConditionShape, occurringClasses: [Int]? = nil, knowsNothing: Bool,
     bind: @escaping @Sendable (_ conditions: Conditions) throws -> any Score
   ) {
     self.conditionShape = conditionShape
+    self.occurringClasses = occurringClasses
     self.knowsNothing = knowsNothing
     self.bind = bind
   }
@@ -81,6 +85,18 @@ public struct ScoreSource: Sendable {
   /// A score that asks for no condition.
   public init(_ score: any Score) {
     self.init(conditionShape: .nothing, knowsNothing: true) { _ in score }
+  }
+
+  /// Whether it can be told a condition, and has learned what that means.
+  public func knows(_ condition: Condition) -> Bool {
+    guard conditionShape.contains(condition) else { return false }
+    guard case .label(let label) = condition, let occurringClasses else { return true }
+    return occurringClasses.contains(label)
+  }
+
+  /// What it can be told, for people.
+  var conditionText: String {
+    occurringClasses.map { "one of the classes \($0.listed)" } ?? conditionShape.text
   }
 
   /// The score of rows of which this is known.

@@ -24,8 +24,8 @@ struct LossTable {
     guard let kernel = network.problem.process.kernel else { return nil }
     let exact = network.problem.exactScore(of: law)
     let (seen, unseen) = try (
-      losses(of: weights, kernel, exact, dataset.training, dataset.trainingConditions),
-      losses(of: weights, kernel, exact, dataset.heldOut, dataset.heldOutConditions)
+      losses(of: weights, kernel, exact, dataset.trainingRows, dataset.trainingConditions),
+      losses(of: weights, kernel, exact, dataset.heldOutRows, dataset.heldOutConditions)
     )
     var table = CSVText(columns: ["time_low", "time_high", "training", "held_out"] + (exact == nil ? [] : ["excess"]))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
@@ -36,7 +36,8 @@ struct LossTable {
   }
 
   private func losses(
-    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: Batch, _ known: Conditions
+    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: any DataRows,
+    _ known: Conditions
   ) throws -> LossByTime {
     let model = network.model(weights)
     // Fewer where a row is dear: image networks take few rows at a time.

@@ -6,7 +6,12 @@ import Core
 public struct TrainingIdentity: Sendable, Equatable {
   public let text: String
 
-  public init(_ text: String) { self.text = text }
+  /// - Parameter text: what is said of numbers that are not finite is left out, as a training that finishes without
+  ///   such numbers does not depend on it.
+  public init(_ text: String) {
+    let lines = text.split(separator: "\n", omittingEmptySubsequences: false)
+    self.text = lines.filter { !$0.hasPrefix("  on_non_finite: ") }.joined(separator: "\n")
+  }
 
   /// How many steps the training has; nil where the text does not say.
   var steps: Int? { split.steps }

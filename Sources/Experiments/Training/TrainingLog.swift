@@ -10,9 +10,10 @@ struct TrainingLog {
   struct Kept {
     /// The rows, with their header.
     var csv = ""
-    /// The losses of the steps after the last row, and how many there are.
+    /// The losses of the steps after the last row, how many there are, and how many steps were skipped.
     var sum = 0.0
     var count = 0
+    var skipped = 0
     /// How long the training took; nil: as the last row says.
     var seconds: Double?
 
@@ -25,11 +26,19 @@ struct TrainingLog {
       self.csv = notes["log"] ?? csv
       sum = notes["log_sum"].flatMap { Double($0) } ?? 0
       count = notes["log_count"].flatMap { Int($0) } ?? 0
+      skipped = notes["log_skipped"].flatMap { Int($0) } ?? 0
       seconds = notes["log_seconds"].flatMap { Double($0) }
     }
   }
 
   private let every, batch: Int
+  /// Whether the table says how many steps were skipped.
+  private let counts: Bool
+  /// How many steps were skipped in all, and why the first of them was.
+  private(set) var skipped = 0
+  private(set) var firstSkipped: NonFinite?
+  /// Since the last row.
+  private var skippedLately = 0
   private let unit: String
   private let start = ContinuousClock().now
   /// The seconds that the training took before it was interrupted.
@@ -37,48 +46,72 @@ struct TrainingLog {
   private var sum = 0.0
   private var count = 0
   private var last: (step: Int, seconds: Double)?
-  private var table = CSVText(columns: ["step", "loss", "learning_rate", "gradient_norm", "seconds"])
+  private var table: CSVText
+  private static let columns = ["step", "loss", "learning_rate", "gradient_norm", "seconds"]
   private(set) var note = ""
 
   /// - Parameters:
   ///   - before: what an interrupted training left; empty for a new one.
   ///   - step: where it stopped; later rows are forgotten.
-  init(every: Int, batch: Int, unit: String, before: Kept, step: Int) {
+  ///   - counts: whether there is a column `skipped`, the number of steps that changed nothing.
+  init(every: Int, batch: Int, unit: String, before: Kept, step: Int, counts: Bool = false) {
+    self.counts = counts
+    table = CSVText(columns: Self.columns + (counts ? ["skipped"] : []))
     self.unit = unit
     self.every = every
     self.batch = batch
     var seconds = 0.0
     for line in before.csv.split(separator: "\n").dropFirst() {
       let fields = line.split(separator: ",")
-      guard fields.count == 5, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else { break }
-      table.append(rows: line + "\n")
+      guard 5...6 ~= fields.count, let number = Int(fields[0]), number <= step, let time = Double(fields[4]) else {
+        break
+      }
+      let lost = fields.count == 6 ? Int(fields[5]) ?? 0 : 0
+      table.append(rows: fields.prefix(5).joined(separator: ",") + (counts ? ",\(lost)\n" : "\n"))
+      skipped += lost
       seconds = time
     }
     secondsBefore = max(seconds, before.seconds ?? 0)
-    if (1..<every).contains(before.count), before.count <= step { (sum, count) = (before.sum, before.count) }
+    if before.count >= 0, before.skipped >= 0, before.count < every, before.skipped < every - before.count,
+      before.count + before.skipped <= step
+    {
+      (sum, count, skippedLately) = (before.sum, before.count, before.skipped)
+      skipped += before.skipped
+    }
   }
 
   var csv: String { table.text }
 
   /// The log for the metadata of an unfinished checkpoint.
   var notes: [String: String] {
-    ["log": csv, "log_sum": sum.description, "log_count": String(count), "log_seconds": seconds.description]
+    var notes = [
+      "log": csv, "log_sum": sum.description, "log_count": String(count), "log_seconds": seconds.description,
+    ]
+    if counts { notes["log_skipped"] = String(skippedLately) }
+    return notes
   }
 
   private var seconds: Double { secondsBefore + start.duration(to: ContinuousClock().now).seconds }
 
   mutating func add(_ step: Trainer.Step) {
-    sum += step.loss
-    count += 1
+    if let reason = step.skipped {
+      firstSkipped = firstSkipped ?? reason
+      skipped += 1
+      skippedLately += 1
+    } else {
+      sum += step.loss
+      count += 1
+    }
     let seconds = seconds
     if step.number % every == 0 {
       let loss = sum / Double(count)
-      table.add([step.number.description] + [loss, step.learningRate, step.gradientNorm, seconds].map(\.description))
-      let since = last ?? (step.number - count, secondsBefore)
+      let numbers = [loss, step.learningRate, step.gradientNorm, seconds].map(\.description)
+      table.add([step.number.description] + numbers + (counts ? [String(skippedLately)] : []))
+      let since = last ?? (step.number - count - skippedLately, secondsBefore)
       let each = (seconds - since.seconds) / Double(step.number - since.step)
       note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"
       last = (step.number, seconds)
-      (sum, count) = (0, 0)
+      (sum, count, skippedLately) = (0, 0, 0)
     }
   }
 }

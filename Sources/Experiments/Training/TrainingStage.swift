@@ -194,7 +194,7 @@ struct TrainingStage {
     let steps = trainer.plan.steps
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
-      before: earlier, step: state.step)
+      before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
     let bar = ProgressBar("train \(name)", total: steps, quiet: quiet)
     let stop = StopSignals.Listener()
     var saved = (time: ContinuousClock().now, step: state.step)
@@ -217,8 +217,16 @@ struct TrainingStage {
     }
     bar.finish()
     try keep(state, csv: log.csv, notes: log.notes, folder)
+    if log.skipped > 0 { warn(log) }
     if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
+  }
+
+  /// Tells of steps that changed nothing, on standard error.
+  private func warn(_ log: TrainingLog) {
+    let reason = log.firstSkipped.map { "; the first now: \($0)" } ?? ""
+    let text = "\(log.skipped) of \(trainer.plan.steps) steps were skipped, as their numbers were not finite\(reason)"
+    FileHandle.standardError.write(Data("score-sde: \(name): warning: \(text)\n".utf8))
   }
 
   /// Writes the training as far as it is into the store, and shows it in the results folder. The last unfinished
@@ -233,7 +241,7 @@ struct TrainingStage {
     }
     let checkpoint = Checkpoint(
       state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
-      notes: isFinished ? [:] : notes)
+      classes: network.occurringClasses, notes: isFinished ? [:] : notes)
     try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
     try show(entry, csv: csv, folder)
     if isFinished {

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Networks
-import Processes
 
 extension DiffusersFolder {
+  /// Entries that say nothing about the network: who wrote the file, how many levels a learned time embedding would
+  /// have, and what diffusers' average of weights (`unet_ema`) notes down beside it.
+  private static let withoutEffect = [
+    "_diffusers_version", "_name_or_path", "_use_default_values", "_commit_hash", "num_train_timesteps", "decay",
+    "min_decay", "optimization_step", "update_after_step", "use_ema_warmup", "inv_gamma", "power",
+  ]
+
   /// The architecture that config.json says.
   static func architecture(_ config: JSONFile) throws -> UNetArchitecture {
     let kind = try config.text("_class_name", default: "UNet2DModel")
@@ -22,7 +28,7 @@ extension DiffusersFolder {
         "block_out_channels", "has \(widths.count) stages; there are \(downs.count) down and \(ups.count) up blocks")
     }
     func resampling(_ key: String) throws -> UNetArchitecture.Resampling {
-      switch try config.text(key, default: "conv") {
+      switch config.isNull(key) ? "conv" : try config.text(key, default: "conv") {
       case "conv": .convolution
       case "resnet": .residual
       case let other: throw config.wrong(key, "is '\(other)'; allowed: conv, resnet")
@@ -31,7 +37,8 @@ extension DiffusersFolder {
     func stage(_ key: String, _ kind: String, _ channels: Int, _ typed: UNetArchitecture.Resampling) throws
       -> UNetArchitecture.Stage
     {
-      switch kind {
+      // diffusers had a longer name for all of them once.
+      switch kind.hasPrefix("UNetRes") ? String(kind.dropFirst(7)) : kind {
       case "DownBlock2D", "UpBlock2D": .init(channels: channels, attention: false, resampling: .convolution)
       case "AttnDownBlock2D", "AttnUpBlock2D": .init(channels: channels, attention: true, resampling: typed)
       case "ResnetDownsampleBlock2D", "ResnetUpsampleBlock2D":
@@ -66,70 +73,28 @@ extension DiffusersFolder {
     a.dropout = try config.number("dropout", default: 0)
     a.centresInput = try config.flag("center_input_sample", default: false)
     _ = try config.choice("act_fn", default: "silu", ["silu", "swish"])
-    if config.has("class_embed_type") { throw config.wrong("class_embed_type", "is not null; allowed: null") }
+    if config.has("class_embed_type") {
+      throw config.wrong(
+        "class_embed_type", "is not null but \(config.brief("class_embed_type")); allowed: null, an embedding by table")
+    }
     let classes = config.has("num_class_embeds") ? try config.integer("num_class_embeds", default: 0) : 0
     a.condition = classes == 0 ? .nothing : .classes(classes)
     a.knowsNothing = false
     switch try config.choice("time_embedding_type", default: "positional", ["positional", "fourier"]) {
-    case "fourier": a.time = .fourier(frequencies: Array(repeating: 0, count: widths[0]), dividesOutput: true)
+    case "fourier":
+      a.time = .fourier(frequencies: Array(repeating: 0, count: widths[0]), dividesOutput: true)
+      config.pass(["flip_sin_to_cos", "freq_shift"])
     default:
       a.time = .positional(
         flipped: try config.flag("flip_sin_to_cos", default: true), shift: try config.integer("freq_shift", default: 0))
     }
+    config.pass(withoutEffect)
+    try config.finish(allowed: "the entries of diffusers' UNet2DModel")
     do {
       try a.check()
     } catch let error as InputError {
       throw InputError(error.message, at: config.path)
     }
     return a
-  }
-
-  /// The noise levels that scheduler_config.json says; without one those of DDPM.
-  static func schedule(_ config: JSONFile?) throws -> DiscreteBeta {
-    guard let config else { return try .linear(1e-4, 0.02, levels: 1000) }
-    let kind = try config.text("_class_name", default: "DDPMScheduler")
-    if ["FlowMatch", "EDM", "Consistency", "LCM", "ScoreSde"].contains(where: { kind.contains($0) }) {
-      throw config.wrong("_class_name", "is '\(kind)'; allowed: schedulers of DDPM's discrete noise levels")
-    }
-    if try config.flag("rescale_betas_zero_snr", default: false) {
-      throw config.wrong("rescale_betas_zero_snr", "is true; allowed: false")
-    }
-    let levels = try config.integer("num_train_timesteps", default: 1000)
-    guard (1...1_000_000).contains(levels) else {
-      throw config.wrong("num_train_timesteps", "is \(levels); allowed: 1 to 1000000")
-    }
-    do {
-      if config.has("trained_betas") {
-        let betas = try config.numbers("trained_betas")
-        guard betas.count == levels else {
-          throw config.wrong("trained_betas", "has \(betas.count) values for \(levels) levels")
-        }
-        return try DiscreteBeta(betas: betas)
-      }
-      let (first, last) = (
-        try config.number("beta_start", default: 1e-4), try config.number("beta_end", default: 0.02)
-      )
-      switch try config.choice(
-        "beta_schedule", default: "linear", ["linear", "scaled_linear", "squaredcos_cap_v2"])
-      {
-      case "linear": return try .linear(first, last, levels: levels)
-      case "scaled_linear":
-        guard first > 0, last > 0 else { throw InputError("beta_start and beta_end are not above 0") }
-        return try .scaledLinear(first, last, levels: levels)
-      default: return try .cosine(levels: levels)
-      }
-    } catch let error as InputError {
-      throw error.location.isEmpty ? InputError(error.message, at: config.path) : error
-    }
-  }
-
-  /// What the network's output stands for; nil where the scheduler does not say.
-  static func prediction(_ config: JSONFile?) throws -> Prediction? {
-    guard let config, config.has("prediction_type") else { return nil }
-    switch try config.choice("prediction_type", default: "epsilon", ["epsilon", "sample", "v_prediction"]) {
-    case "epsilon": return .noise
-    case "sample": return .data
-    default: return .velocity
-    }
   }
 }

@@ -5,12 +5,12 @@ import Networks
 import Processes
 
 extension DiffusersFolder {
-  /// config.json and scheduler_config.json of a network, for diffusers to load.
-  /// - Parameter schedule: of the process that the network was trained for; its noise levels at i/N become the
-  ///   scheduler's.
+  /// The configs of a network and of the pipeline around it, for diffusers to load.
+  /// - Parameter levels: of the process that the network was trained for; those of a variance-preserving one at i/N
+  ///   become the scheduler's.
   /// - Throws: `InputError` for a network that diffusers has no words for.
-  public static func configs(of network: UNet, schedule: (any BetaSchedule)?, prediction: Prediction) throws
-    -> (model: Data, scheduler: Data?)
+  public static func configs(of network: UNet, levels: DiffusersLevels?, prediction: Prediction) throws
+    -> DiffusersConfigs
   {
     let a = network.architecture
     if case .numbers = a.condition { throw InputError("diffusers has no words for conditions that are numbers") }
@@ -22,7 +22,7 @@ extension DiffusersFolder {
       stages.contains { $0.attention && $0.resampling == .residual } ? "resnet" : "conv"
     }
     var config: [String: Any] = [
-      "_class_name": "UNet2DModel", "_diffusers_version": "0.42.1", "act_fn": "silu",
+      "_class_name": "UNet2DModel", "_diffusers_version": version, "act_fn": "silu",
       "sample_size": a.height == a.width ? a.height as Any : [a.height, a.width],
       "in_channels": a.inputChannels, "out_channels": a.outputChannels,
       "block_out_channels": a.down.map(\.channels), "layers_per_block": a.blocks,
@@ -33,8 +33,8 @@ extension DiffusersFolder {
       "attention_head_dim": a.headChannels as Any? ?? NSNull(), "dropout": a.dropout,
       "resnet_time_scale_shift": a.scaleShift ? "scale_shift" : "default", "center_input_sample": a.centresInput,
       "num_class_embeds": a.condition == .nothing ? NSNull() : a.condition.classCount as Any,
-      "class_embed_type": NSNull(),
-      "time_embedding_dim": a.timeWidth as Any? ?? NSNull(),
+      "class_embed_type": NSNull(), "num_train_timesteps": NSNull(),
+      "time_embedding_dim": a.timeWidth as Any? ?? NSNull(), "attn_norm_num_groups": NSNull(),
     ]
     if a.middleAttention, a.hasMiddle, a.middleAttentionGroups != (a.scaleShift ? nil : a.groups) {
       guard let groups = a.middleAttentionGroups else {
@@ -53,19 +53,54 @@ extension DiffusersFolder {
       }
       config["time_embedding_type"] = "fourier"
     }
+    let pipeline = scheduler(levels, prediction, count: network.levels)
+    return DiffusersConfigs(
+      model: try encoded(config),
+      scheduler: try pipeline.map { pipeline in
+        (
+          try encoded(pipeline.scheduler),
+          try encoded([
+            "_class_name": pipeline.name, "_diffusers_version": version, "unet": ["diffusers", "UNet2DModel"],
+            "scheduler": ["diffusers", pipeline.scheduler["_class_name"] ?? ""],
+          ])
+        )
+      })
+  }
+
+  /// The scheduler's config and the pipeline's class.
+  private static func scheduler(
+    _ levels: DiffusersLevels?, _ prediction: Prediction, count: Int
+  ) -> (name: String, scheduler: [String: Any])? {
     let types: [Prediction: String] = [.noise: "epsilon", .data: "sample", .velocity: "v_prediction"]
-    var scheduler: [String: Any]?
-    if let schedule, let type = types[prediction] {
-      scheduler = [
-        "_class_name": "DDPMScheduler", "_diffusers_version": "0.42.1", "num_train_timesteps": network.levels,
-        "trained_betas": DiscreteBeta(of: schedule, levels: network.levels).betas, "prediction_type": type,
-        "clip_sample": false, "variance_type": "fixed_large",
-      ]
+    switch levels {
+    case .discrete(let schedule):
+      guard let type = types[prediction] else { return nil }
+      return (
+        "DDPMPipeline",
+        [
+          "_class_name": "DDPMScheduler", "_diffusers_version": version, "num_train_timesteps": count,
+          "trained_betas": DiscreteBeta(of: schedule, levels: count).betas, "prediction_type": type,
+          "clip_sample": false, "variance_type": "fixed_large",
+        ]
+      )
+    case .exploding(let sigmas):
+      guard prediction == .score else { return nil }
+      return (
+        "ScoreSdeVePipeline",
+        [
+          "_class_name": "ScoreSdeVeScheduler", "_diffusers_version": version, "sigma_min": sigmas.minimum,
+          "sigma_max": sigmas.maximum,
+        ]
+      )
+    case nil: return nil
     }
-    func encoded(_ object: Any) throws -> Data {
-      try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys]) + Data("\n".utf8)
-    }
-    return (try encoded(config), try scheduler.map(encoded))
+  }
+
+  /// The version of diffusers whose words these are.
+  private static let version = "0.42.1"
+
+  private static func encoded(_ object: Any) throws -> Data {
+    try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys]) + Data("\n".utf8)
   }
 
   /// The tensors of a network, for diffusers to load. The embedding of nothing is left out, for which `UNet2DModel` has

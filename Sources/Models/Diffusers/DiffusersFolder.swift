@@ -5,77 +5,95 @@ import Networks
 import Processes
 import Tensors
 
-/// A `UNet2DModel` as diffusers saves it: config.json, diffusion_pytorch_model.safetensors and, of a pipeline,
-/// scheduler_config.json. The folder may be the model's own, or a pipeline's with `unet` and `scheduler` in it.
+/// A `UNet2DModel` as diffusers saves it: config.json, weights in safetensors and, of a pipeline, scheduler_config.json.
+/// The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a checkpoint of diffusers'
+/// training scripts with `unet` and `unet_ema`.
+///
+/// Every entry of the two configs is followed, refused by name, or told in `notes`.
 public struct DiffusersFolder: Sendable {
   /// A network that begins with the folder's weights.
   public let network: UNet
-  /// The noise levels that it was trained on.
+  /// The noise levels that it was trained on, where it counts them.
   public let schedule: DiscreteBeta
-  /// What its output stands for, where the scheduler says so.
+  /// σ from σ_min to σ_max, of a network that is told σ and has a scheduler that says so.
+  public let sigmas: GeometricSigma?
+  /// What its output stands for; nil where nothing says so.
   public let prediction: Prediction?
   /// A checksum of the parameters.
   public let fingerprint: String
+  /// What was chosen, taken for granted or left out, a line each.
+  public let notes: [String]
 
-  /// - Throws: `InputError` at the file for what is missing, damaged or of an unknown kind.
-  public init(_ path: String, winograd: Bool = true) throws {
-    let files = FileManager.default
-    let folder = files.fileExists(atPath: "\(path)/config.json") ? path : "\(path)/unet"
-    let config = try JSONFile("\(folder)/config.json", missing: "no such file; a folder saved by diffusers has it")
-    let schedulers = [
-      "\(folder)/scheduler_config.json", "\(path)/scheduler/scheduler_config.json",
-      "\(folder)/../scheduler/scheduler_config.json",
-    ]
-    let scheduler = try schedulers.first { files.fileExists(atPath: $0) }.map { try JSONFile($0, missing: "") }
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - subfolder: of the network in it; nil: the folder itself, `unet`, or `unet_ema`, whichever is there.
+  ///   - variant: of the weights, such as `fp16`; nil: none, or the only one there.
+  ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
+  /// - Throws: `InputError` at the file for what is missing, damaged, ambiguous or of an unknown kind.
+  public init(_ path: String, subfolder: String? = nil, variant: String? = nil, winograd: Bool = true) throws {
+    let places = try DiffusersPlaces(path, subfolder: subfolder)
+    let config = try JSONFile(
+      "\(places.model)/config.json", missing: "no such file; a folder saved by diffusers has it")
+    var notes = places.notes
     var architecture = try Self.architecture(config)
-    var isDiscrete = false
-    if case .positional = architecture.time { isDiscrete = true }
-    schedule = try Self.schedule(isDiscrete ? scheduler : nil)
-    prediction = try isDiscrete ? Self.prediction(scheduler) : nil
+    let schedulerFile = try places.scheduler.map { try JSONFile($0, missing: "no such file") }
+    let scheduler = try schedulerFile.map { try SchedulerFile($0, pipelineSays: places.schedulerClass) }
+    notes += scheduler?.notes ?? []
 
-    let weights = "\(folder)/diffusion_pytorch_model.safetensors"
-    if !files.fileExists(atPath: weights), files.fileExists(atPath: "\(folder)/diffusion_pytorch_model.bin") {
-      throw InputError("no such file, only a .bin; save the model again with safe_serialization=True", at: weights)
+    switch (architecture.time, scheduler?.levels) {
+    case (.positional, .discrete(let levels)):
+      (schedule, sigmas, prediction) = (levels.asModelLevels(), nil, scheduler?.prediction)
+    case (.positional, nil):
+      (schedule, sigmas, prediction) = (try DiscreteBeta.linear(1e-4, 0.02, levels: 1000).asModelLevels(), nil, nil)
+      notes.append(
+        "\(path): no scheduler_config.json; taken for DDPM's 1000 noise levels with β from 1e-4 to 0.02")
+    case (.fourier, .exploding(let levels)):
+      (schedule, sigmas, prediction) = (try .linear(1e-4, 0.02, levels: 1000), levels, .score)
+    case (.fourier, nil):
+      // diffusers divides the output of such a network by σ, which only a score is.
+      (schedule, sigmas, prediction) = (try .linear(1e-4, 0.02, levels: 1000), nil, .score)
+    case (.positional, .exploding), (.fourier, .discrete):
+      let isFourier = if case .fourier = architecture.time { true } else { false }
+      throw InputError(
+        "'_class_name' is '\(scheduler?.name ?? "")', beside a network that is told \(isFourier ? "σ" : "a level's number"); "
+          + "allowed: \(isFourier ? "ScoreSdeVeScheduler" : "schedulers of DDPM's discrete noise levels")",
+        at: places.scheduler ?? path)
     }
-    var file = try Safetensors(reading: weights)
-    file.renameOldAttention()
+
+    var weights = try DiffusersWeights(in: places.model, variant: variant)
+    var known: Set<String> = []
     if case .fourier(_, let divides) = architecture.time {
-      guard let frequencies = file.tensors["time_proj.weight"], frequencies.shape == [architecture.down[0].channels]
-      else {
-        throw InputError("lacks time_proj.weight of \(architecture.down[0].channels) values", at: weights)
+      let count = architecture.down[0].channels
+      guard let frequencies = weights.file.tensors["time_proj.weight"], frequencies.shape == [count] else {
+        throw InputError("lacks time_proj.weight of \(count) values", at: weights.path)
       }
-      architecture.time = .fourier(frequencies: frequencies.values, dividesOutput: divides)
+      architecture.time = .fourier(frequencies: try frequencies.values, dividesOutput: divides)
+      known.insert("time_proj.weight")
     }
     do {
       let network = try UNet(architecture, winograd: winograd, levels: schedule.levels)
-      let known = Set(network.layout.entries.flatMap { $0.parts.map(\.name) } + ["time_proj.weight"])
-      if let stranger = file.tensors.keys.filter({ !known.contains($0) }).min() {
-        throw InputError("holds '\(stranger)', which config.json has no place for", at: weights)
-      }
-      let values = try file.values(layout: network.layout, prefix: "")
+      known.formUnion(network.layout.entries.flatMap { $0.parts.map(\.name) })
+      try weights.keep(only: known)
+      let values = try weights.file.values(layout: network.layout, prefix: "")
       var checksum = Checksum()
-      for value in values + (file.tensors["time_proj.weight"]?.values ?? []) {
-        checksum.add(word: UInt64(value.bitPattern))
+      for value in values { checksum.add(word: UInt64(value.bitPattern)) }
+      var isFinite = values.allSatisfy(\.isFinite)
+      if case .fourier(let frequencies, _) = architecture.time {
+        for value in frequencies { checksum.add(word: UInt64(value.bitPattern)) }
+        isFinite = isFinite && frequencies.allSatisfy(\.isFinite)
       }
-      checksum.add(config.bytes + (scheduler?.bytes ?? Data()))
+      guard isFinite else {
+        let name = known.sorted().first { name in
+          (try? weights.file.tensors[name]?.values)?.allSatisfy(\.isFinite) == false
+        }
+        throw InputError("'\(name ?? "?")' holds a number that is not finite")
+      }
+      checksum.add(config.bytes + (schedulerFile?.bytes ?? Data()))
       fingerprint = checksum.text
       self.network = try network.beginning(with: values)
     } catch let error as InputError {
-      throw error.location.isEmpty ? InputError(error.message, at: weights) : error
+      throw error.location.isEmpty ? InputError(error.message, at: weights.path) : error
     }
-  }
-}
-
-extension Safetensors {
-  /// Attention's tensors had other names once.
-  fileprivate mutating func renameOldAttention() {
-    for (old, new) in [("query", "to_q"), ("key", "to_k"), ("value", "to_v"), ("proj_attn", "to_out.0")] {
-      for suffix in ["weight", "bias"] {
-        for name in tensors.keys where name.contains(".attentions.") && name.hasSuffix(".\(old).\(suffix)") {
-          let renamed = name.dropLast(old.count + suffix.count + 1) + "\(new).\(suffix)"
-          if tensors[String(renamed)] == nil { tensors[String(renamed)] = tensors.removeValue(forKey: name) }
-        }
-      }
-    }
+    self.notes = notes + weights.notes
   }
 }

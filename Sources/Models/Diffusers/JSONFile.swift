@@ -1,40 +1,94 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Networks
 
-/// A JSON object in a file, read with clear errors.
-struct JSONFile {
+/// A JSON object in a file, read with clear errors. It knows which of its keys were asked for, so that none is passed
+/// over in silence: `finish` refuses the others by name.
+final class JSONFile {
   let path: String
   let bytes: Data
-  private let object: [String: Any]
+  private let members: [String: JSONValue]
+  /// In the file's order.
+  let keys: [String]
+  private var asked: Set<String> = []
 
+  /// How long a config may be, in bytes.
+  private static let longest = 1 << 24
+
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - missing: what to say where there is none.
   init(_ path: String, missing: String) throws {
     self.path = path
-    guard let data = FileManager.default.contents(atPath: path) else { throw InputError(missing, at: path) }
-    guard data.count < 1 << 20, let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw InputError("is not a JSON object", at: path)
+    guard let size = Self.size(path) else { throw InputError(missing, at: path) }
+    guard size <= Self.longest else {
+      throw InputError("\(size) bytes of JSON; allowed: \(Self.longest)", at: path)
     }
-    self.object = object
+    guard let data = FileManager.default.contents(atPath: path) else { throw InputError("cannot be read", at: path) }
     bytes = data
+    let value: JSONValue
+    do {
+      value = try JSONValue(decoding: data)
+    } catch let error as InputError {
+      throw InputError("is not a JSON object: \(error.message)", at: path)
+    }
+    guard case .object(let members) = value else { throw InputError("is not a JSON object", at: path) }
+    self.members = Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) })
+    keys = members.map(\.key)
+  }
+
+  /// Bytes of a file; nil for what is none.
+  private static func size(_ path: String) -> Int? {
+    var status = stat()
+    guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    return Int(status.st_size)
   }
 
   func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(key)' \(message)", at: path) }
 
-  func isNull(_ key: String) -> Bool { object[key] is NSNull }
-  func has(_ key: String) -> Bool { object[key] != nil && !isNull(key) }
-
-  /// Numbers and booleans look alike to Foundation.
-  private func isFlag(_ value: Any) -> Bool {
-    guard let number = value as? NSNumber else { return false }
-    return String(cString: number.objCType) == "c"
+  /// Refuses keys that nobody asked for.
+  /// - Parameter allowed: what may be there, for people.
+  func finish(allowed: String) throws {
+    if let key = keys.first(where: { !asked.contains($0) }) {
+      throw wrong(key, "is \(brief(key)), which is unknown here; allowed: \(allowed)")
+    }
   }
 
+  /// Passes over keys whose values have no effect, whatever they are.
+  func pass(_ keys: some Sequence<String>) { asked.formUnion(keys) }
+
+  /// A key's value in short, for messages.
+  func brief(_ key: String) -> String { members[key]?.brief ?? "missing" }
+
+  private subscript(key: String) -> JSONValue? {
+    asked.insert(key)
+    return members[key]
+  }
+
+  func isNull(_ key: String) -> Bool { if case .null = self[key] { true } else { false } }
+  func has(_ key: String) -> Bool { self[key] != nil && !isNull(key) }
+
+  /// Whether the key is there and neither null nor false.
+  func isSet(_ key: String) -> Bool {
+    if case .flag(false) = self[key] { false } else { has(key) }
+  }
+
+  // A key that is there says what it says: null stands for the default only where diffusers takes it for one, and there
+  // callers ask first.
+
   func number(_ key: String, default fallback: Double) throws -> Double {
-    guard let value = object[key], has(key) else { return fallback }
-    guard let number = value as? NSNumber, !isFlag(value), number.doubleValue.isFinite else {
-      throw wrong(key, "is not a number")
+    guard let value = self[key] else { return fallback }
+    guard let number = Self.number(value) else { throw wrong(key, "is not a number: \(value.brief)") }
+    return number
+  }
+
+  private static func number(_ value: JSONValue) -> Double? {
+    switch value {
+    case .number(.whole(let whole)): Double(whole)
+    case .number(.real(let real)) where real.isFinite: real
+    default: nil
     }
-    return number.doubleValue
   }
 
   func integer(_ key: String, default fallback: Int) throws -> Int {
@@ -44,14 +98,14 @@ struct JSONFile {
   }
 
   func flag(_ key: String, default fallback: Bool) throws -> Bool {
-    guard let value = object[key], has(key) else { return fallback }
-    guard let flag = value as? Bool, isFlag(value) else { throw wrong(key, "is neither true nor false") }
+    guard let value = self[key] else { return fallback }
+    guard case .flag(let flag) = value else { throw wrong(key, "is neither true nor false: \(value.brief)") }
     return flag
   }
 
   func text(_ key: String, default fallback: String) throws -> String {
-    guard let value = object[key], has(key) else { return fallback }
-    guard let text = value as? String else { throw wrong(key, "is not a text") }
+    guard let value = self[key] else { return fallback }
+    guard case .text(let text) = value else { throw wrong(key, "is not a text: \(value.brief)") }
     return text
   }
 
@@ -64,27 +118,59 @@ struct JSONFile {
   }
 
   func texts(_ key: String, default fallback: [String]) throws -> [String] {
-    guard let value = object[key], has(key) else { return fallback }
-    guard let texts = value as? [String] else { throw wrong(key, "is not a list of texts") }
+    guard let value = self[key] else { return fallback }
+    guard let texts = Self.texts(value) else { throw wrong(key, "is not a list of texts") }
     return texts
   }
 
+  private static func texts(_ value: JSONValue) -> [String]? {
+    guard case .list(let elements) = value else { return nil }
+    let texts = elements.compactMap { if case .text(let text) = $0 { text } else { nil } }
+    return texts.count == elements.count ? texts : nil
+  }
+
   func numbers(_ key: String) throws -> [Double] {
-    guard let values = object[key] as? [Any], values.allSatisfy({ $0 is NSNumber && !isFlag($0) }) else {
-      throw wrong(key, "is not a list of numbers")
+    guard case .list(let elements)? = self[key] else { throw wrong(key, "is not a list of numbers") }
+    return try elements.map {
+      guard let number = Self.number($0) else { throw wrong(key, "is not a list of numbers: it holds \($0.brief)") }
+      return number
     }
-    return values.map { ($0 as? NSNumber)?.doubleValue ?? .nan }
   }
 
   /// A list of whole numbers, or a single one.
   func integers(_ key: String, default fallback: [Int] = []) throws -> [Int] {
-    guard let value = object[key], has(key) else { return fallback }
-    let list = value as? [Any] ?? [value]
+    guard has(key), let value = self[key] else { return fallback }
+    var list = [value]
+    if case .list(let elements) = value { list = elements }
     return try list.map { element in
-      guard let number = element as? NSNumber, !isFlag(element), number.doubleValue == number.doubleValue.rounded(),
-        (0...1_000_000).contains(number.doubleValue)
-      else { throw wrong(key, "holds something else than whole numbers of 0 to 1000000") }
-      return number.intValue
+      guard let number = Self.number(element), number == number.rounded(), (0...1_000_000).contains(number) else {
+        throw wrong(key, "holds something else than whole numbers of 0 to 1000000")
+      }
+      return Int(number)
+    }
+  }
+
+  /// A list of two texts, of which either may be null.
+  func pair(_ key: String) throws -> (String?, String?) {
+    guard case .list(let elements)? = self[key], elements.count == 2 else {
+      throw wrong(key, "is \(brief(key)); allowed: a library and a class, or null")
+    }
+    func text(_ value: JSONValue) throws -> String? {
+      switch value {
+      case .null: return nil
+      case .text(let text): return text
+      default: throw wrong(key, "is \(brief(key)); allowed: a library and a class, or null")
+      }
+    }
+    return (try text(elements[0]), try text(elements[1]))
+  }
+
+  /// A mapping of texts to texts.
+  func mapping(_ key: String) throws -> [(key: String, text: String)] {
+    guard case .object(let members)? = self[key] else { throw wrong(key, "is not a mapping of texts") }
+    return try members.map { member in
+      guard case .text(let text) = member.value else { throw wrong(key, "is not a mapping of texts") }
+      return (member.key, text)
     }
   }
 }

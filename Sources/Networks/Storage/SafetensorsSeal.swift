@@ -19,18 +19,34 @@ enum SafetensorsSeal {
   }
 
   /// Compares a file that has a seal with it.
+  /// - Parameters:
+  ///   - bytes: the whole file, which is read piece by piece.
+  ///   - header: its header's text.
+  ///   - metadata: what the header says.
   /// - Throws: `InputError` where the two differ.
-  static func check(_ data: Data, header: Data, metadata: [String: String]) throws {
+  static func check(_ bytes: SafetensorsBytes, header: [UInt8], metadata: [String: String]) throws {
     guard let seal = metadata[key] else { return }
-    guard let place = digits(in: header) else { throw mismatch }
+    guard let place = digits(in: Data(header)) else { throw mismatch }
     var checksum = ByteChecksum()
-    data.withUnsafeBytes { bytes in
-      let (low, high) = (place.lowerBound - data.startIndex, place.upperBound - data.startIndex)
-      checksum.add(UnsafeRawBufferPointer(rebasing: bytes[..<low]))
-      Array(blank.utf8).withUnsafeBytes { checksum.add($0) }
-      checksum.add(UnsafeRawBufferPointer(rebasing: bytes[high...]))
-    }
+    let (low, high) = (8 + place.lowerBound, 8 + place.upperBound)
+    try add(0..<low, of: bytes, to: &checksum)
+    Array(blank.utf8).withUnsafeBytes { checksum.add($0) }
+    try add(high..<bytes.count, of: bytes, to: &checksum)
     guard checksum.text == seal else { throw mismatch }
+  }
+
+  private static func add(_ range: Range<Int>, of bytes: SafetensorsBytes, to checksum: inout ByteChecksum) throws {
+    var piece = [UInt8](repeating: 0, count: min(range.count, 1 << 20))
+    var place = range.lowerBound
+    while place < range.upperBound {
+      let count = min(piece.count, range.upperBound - place)
+      try piece.withUnsafeMutableBytes { buffer in
+        let part = UnsafeMutableRawBufferPointer(rebasing: buffer[..<count])
+        try bytes.read(from: place, into: part)
+        checksum.add(UnsafeRawBufferPointer(part))
+      }
+      place += count
+    }
   }
 
   private static var mismatch: InputError {

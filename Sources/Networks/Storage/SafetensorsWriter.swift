@@ -9,7 +9,7 @@ public struct SafetensorsWriter {
   private struct Tensor {
     let name: String
     let shape: [Int]
-    let values: () -> [Float]
+    let values: () throws -> [Float]
   }
 
   private let metadata: [String: String]
@@ -25,7 +25,7 @@ public struct SafetensorsWriter {
     self.isSealed = isSealed
   }
 
-  public mutating func add(_ name: String, shape: [Int], values: @escaping () -> [Float]) {
+  public mutating func add(_ name: String, shape: [Int], values: @escaping () throws -> [Float]) {
     tensors.append(Tensor(name: name, shape: shape, values: values))
   }
 
@@ -69,7 +69,7 @@ public struct SafetensorsWriter {
     }
     try write(withUnsafeBytes(of: UInt64(json.count).littleEndian) { Data($0) } + json)
     for tensor in sorted {
-      let values = tensor.values()
+      let values = try tensor.values()
       precondition(values.count == tensor.shape.reduce(1, *), "values do not fill the shape")
       try values.withUnsafeBytes { bytes in
         guard let base = bytes.baseAddress, bytes.count > 0 else { return }

@@ -8,6 +8,8 @@ import Glibc
 /// minus sign before it and groups from the right: −2^2 is −4, 2^3^2 is 2^9.
 public struct Expression: Sendable, CustomStringConvertible {
   public let description: String
+  /// The parameters that it names.
+  public let names: Set<String>
   private let program: [Instruction]
   /// How many values the program has at hand at most.
   private let depth: Int
@@ -17,6 +19,7 @@ public struct Expression: Sendable, CustomStringConvertible {
     var parser = Parser(text, parameters: parameters)
     program = try parser.parse()
     depth = parser.depth
+    names = parser.used
     description = text
   }
 
@@ -124,6 +127,7 @@ public struct Expression: Sendable, CustomStringConvertible {
     private var program: [Instruction] = []
     private var values = 0
     private(set) var depth = 0
+    private(set) var used: Set<String> = []
     private var nesting = 0
 
     init(_ text: String, parameters: [String: Double]) {
@@ -273,7 +277,10 @@ public struct Expression: Sendable, CustomStringConvertible {
       }
       if text == "t" { return emit(.time) }
       if text == "pi" { return emit(.constant(.pi)) }
-      if let value = parameters[text] { return emit(.constant(value)) }
+      if let value = parameters[text] {
+        used.insert(text)
+        return emit(.constant(value))
+      }
       if Expression.functions.contains(text) {
         throw wrong("'\(text)' is a function; expected '(' after it", at: start)
       }

@@ -58,17 +58,51 @@ public struct DiscreteBeta: BetaSchedule {
     try DiscreteBeta(betas: spaced(first.squareRoot(), last.squareRoot(), levels).map { $0 * $0 })
   }
 
+  /// β on a logistic curve from −6 to 6 between first and last (Xu et al. 2022).
+  public static func sigmoid(_ first: Double, _ last: Double, levels: Int) throws -> DiscreteBeta {
+    try DiscreteBeta(betas: spaced(-6, 6, levels).map { first + (last - first) / (1 + exp(-$0)) })
+  }
+
   /// The cosine schedule with β ≤ 0.999 (Nichol and Dhariwal 2021).
   public static func cosine(levels: Int) throws -> DiscreteBeta {
-    func level(_ t: Double) -> Double {
+    try capped(levels: levels) { t in
       let c = cos((t + 0.008) / 1.008 * .pi / 2)
       return c * c
     }
-    return try DiscreteBeta(
+  }
+
+  /// β_i = min(0.999, 1 − a((i + 1)/N)/a(i/N)) for a falling curve a(t) on [0, 1], which is ᾱ as long as no β is cut.
+  /// - Throws: `InputError` where the curve does not fall.
+  public static func capped(levels: Int, _ curve: (Double) -> Double) throws -> DiscreteBeta {
+    try DiscreteBeta(
       betas: (0..<levels).map {
-        min(0.999, 1 - level(Double($0 + 1) / Double(levels)) / level(Double($0) / Double(levels)))
+        min(0.999, 1 - curve(Double($0 + 1) / Double(levels)) / curve(Double($0) / Double(levels)))
       })
   }
+
+  /// The same levels with √ᾱ shifted and scaled so that the first stays and the last is 0 (Lin et al. 2024, algorithm
+  /// 1). As a process needs some signal, the last ᾱ is 2⁻²⁴, as in diffusers' schedulers of σ, or half of the one before
+  /// where that is less.
+  /// - Precondition: two levels or more.
+  public func withZeroTerminalSignal() -> DiscreteBeta {
+    precondition(levels > 1, "two levels or more")
+    let roots = integrals.dropFirst().map { exp(-0.5 * $0) }
+    let (first, last) = (roots[0], roots[levels - 1])
+    let rescaled = roots.dropLast().map { -2 * log(($0 - last) * first / (first - last)) }
+    return DiscreteBeta(integrals: [0] + rescaled + [max(24 * log(2), rescaled[levels - 2] + log(2))])
+  }
+
+  /// The same levels as those that a network was trained on: it was told nothing of less noise than the first level's,
+  /// so samplers stop there.
+  public func asModelLevels() -> DiscreteBeta {
+    var levels = self
+    levels.firstLevel = 1 / Double(max(2, self.levels))
+    return levels
+  }
+
+  /// The time of the first level, of levels that a network was trained on; 0 for a schedule that is a law of its own.
+  public private(set) var firstLevel = 0.0
+  public var samplingEpsilon: Double { max(firstLevel, safeEpsilon(1e-3, 1)) }
 
   private static func spaced(_ first: Double, _ last: Double, _ count: Int) -> [Double] {
     (0..<count).map { count == 1 ? first : first + (last - first) * Double($0) / Double(count - 1) }

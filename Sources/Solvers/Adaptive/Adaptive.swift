@@ -40,7 +40,7 @@ public struct Adaptive: Solver {
       self.grow = grow
     }
 
-    func factor(_ error: Double, _ last: Double, order: Double) -> Double {
+    package func factor(_ error: Double, _ last: Double, order: Double) -> Double {
       if error.isNaN { return max(shrink, 0.1) }
       let factor = safety * pow(error, -(integral + proportional) / order) * pow(last, proportional / order)
       return min(grow, max(shrink, factor))
@@ -114,13 +114,15 @@ public struct Adaptive: Solver {
       let isLast = position + h >= ruler.length * (1 - 1e-12)
       let s = isLast ? end : ruler.time(at: position + h)
       if accepted + rejected >= maximumSteps {
-        throw ComputationError.stepLimit(rows: x.first..<x.first + x.count, steps: maximumSteps, time: t)
+        throw ComputationError.stepLimit(
+          rows: x.first..<x.first + x.count, steps: maximumSteps, time: t, method: "this method")
       }
       guard s < t else {
         // Steps also shrink in front of a state that is not finite: the last one tried is in `next`.
         try context.requireFinite(step: accepted + 1, at: t, next)
         throw ComputationError.stepSize(
-          rows: x.first..<x.first + x.count, time: t, reason: "the tolerance asks for steps below the last digit of t")
+          rows: x.first..<x.first + x.count, time: t,
+          reason: "the tolerance asks for steps below the last digit of t: loosen rtol and atol")
       }
       let step = Step(from: t, to: s, index: accepted, count: nil)
       try stepper.attempt(x, step, into: next, lower: lower)
@@ -147,7 +149,8 @@ public struct Adaptive: Solver {
       if failures == 10 {
         try context.requireFinite(step: accepted + 1, at: s, next)
         throw ComputationError.stepSize(
-          rows: x.first..<x.first + x.count, time: t, reason: "the error estimate is not a number")
+          rows: x.first..<x.first + x.count, time: t,
+          reason: "the error estimate is not a number: take a smaller first_step, or another method")
       }
       h = min(h * controller.factor(error, lastError, order: method.errorOrder), ruler.length - position)
       if error <= 1 { lastError = max(error, 1e-8) }

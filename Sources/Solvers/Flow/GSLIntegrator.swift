@@ -171,7 +171,8 @@ public struct GSLIntegrator: Integrator {
       guard let made else {
         system.deallocate()
         throw ComputationError.integrator(
-          rows: x.first..<x.first + x.count, time: start, reason: "GSL could not make its driver")
+          rows: x.first..<x.first + x.count, time: start, method: integrator.method.rawValue,
+          reason: "no memory for its driver")
       }
       // Multistep and implicit methods look into the driver, so there is one; its parts are run below to see every
       // step.
@@ -202,15 +203,19 @@ public struct GSLIntegrator: Integrator {
         if let error = call.error { throw error }
         guard status == GSL_SUCCESS else {
           // A multistep method shrinks its step in front of a NaN until GSL gives up.
-          if let row = call.badRow { throw ComputationError.nonFiniteState(row: row, step: accepted + 1, time: t) }
-          throw ComputationError.integrator(rows: rows, time: t, reason: String(cString: gsl_strerror(status)))
+          if let row = call.badRow {
+            throw ComputationError.nonFinite(.state(row: row, step: accepted + 1, time: t))
+          }
+          throw ComputationError.integrator(
+            rows: rows, time: t, method: integrator.method.rawValue, reason: String(cString: gsl_strerror(status)))
         }
         accepted += 1
         call.badRow = nil
         try onStep(accepted, t, x)
         if let dense { writeDense(x, from: before, to: t, dense, &output) }
         if accepted + Int(evolve.pointee.failed_steps) >= integrator.maximumSteps && t != end {
-          throw ComputationError.stepLimit(rows: rows, steps: integrator.maximumSteps, time: t)
+          throw ComputationError.stepLimit(
+            rows: rows, steps: integrator.maximumSteps, time: t, method: integrator.method.rawValue)
         }
       }
       if let dense { writeDense(x, dense, &output) { _ in true } }

@@ -57,7 +57,7 @@ public struct ProbabilityFlow: Solver {
 }
 
 /// The flow's field, and its Jacobian where the score's own is known.
-final class FlowField: VectorField {
+package final class FlowField: VectorField {
   private let process: any SDE
   private let evaluator: CountingEvaluator
   private let score: RowStorage
@@ -66,21 +66,21 @@ final class FlowField: VectorField {
   private var matrix: [RowStorage] = []
   private var vectors: [RowStorage] = []
 
-  init(_ context: SolveContext, rows x: Rows) {
+  package init(_ context: SolveContext, rows x: Rows) {
     self.context = context
     process = context.problem.process
     evaluator = context.score
     score = RowStorage(context.span)
   }
 
-  func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws {
+  package func evaluate(_ t: Double, _ x: Rows, into derivative: Rows) throws {
     let score = score.view(like: x)
     try evaluator.evaluate(x, at: .all(t), into: score)
     derivative.fill(0)
     process.addFlow(x, score: score, at: t, times: 1, to: derivative)
   }
 
-  func jacobian(
+  package func jacobian(
     _ t: Double, _ x: Rows, into dfdx: UnsafeMutablePointer<Double>, _ dfdt: UnsafeMutablePointer<Double>
   ) throws {
     let d = x.dimension

@@ -28,11 +28,12 @@ public struct KarrasGrid: TimeGrid {
     guard high.isFinite, low < high else {
       throw InputError("the karras grid needs σ/m to grow from ε to a finite value at T; it is \(low) and \(high)")
     }
-    let (first, last) = (pow(high, 1 / rho), pow(low, 1 / rho))
+    // σ̃_i/σ̃(T) = (1 + i/N (q − 1))^ρ with q = (σ̃(ε)/σ̃(T))^{1/ρ}, which no ρ makes overflow.
+    let change = expm1(log(low / high) / rho)
     return (0...steps).map { i in
       if i == 0 { return start }
       if i == steps { return end }
-      let noiseToSignal = pow(first + Double(i) / Double(steps) * (last - first), rho)
+      let noiseToSignal = high * exp(rho * log1p(Double(i) / Double(steps) * change))
       return kernel.time(ofNoiseToSignal: noiseToSignal, from: end, to: start)
     }
   }

@@ -45,13 +45,22 @@ extension Sampler {
   ///   - interpolation: the way from one code to the next.
   ///   - epsilon: ε, the time of data.
   ///   - flow: the flow, with its integrator.
+  ///   - badRows: whether a point that has no code fails the others, too. The failures are then those of points and of
+  ///     frames whose own points have codes, each by its number among the frames.
   public func interpolate(
     _ points: Batch, frames: Int, by interpolation: Interpolation = .spherical, epsilon: Double,
-    with flow: ProbabilityFlow
+    with flow: ProbabilityFlow, badRows: BadRows = .fail
   ) throws -> Samples {
-    let codes = try transport(lifted(points), from: epsilon, to: problem.process.duration, with: flow)
+    let codes = try transport(
+      lifted(points), from: epsilon, to: problem.process.duration, with: flow, badRows: badRows)
     let way = interpolation.frames(between: codes.batch, frames: frames)
-    let samples = try transport(way, from: problem.process.duration, to: epsilon, with: flow)
-    return Samples(batch: try projected(samples.batch), statistics: samples.statistics)
+    let samples = try transport(way, from: problem.process.duration, to: epsilon, with: flow, badRows: badRows)
+    var failures = samples.failures
+    // A frame without codes fails for the reason that its point has none.
+    for frame in failures.keys {
+      let pair = frame / frames
+      if let reason = codes.failures[pair] ?? codes.failures[pair + 1] { failures[frame] = reason }
+    }
+    return Samples(batch: try projected(samples.batch), statistics: samples.statistics, failures: failures)
   }
 }

@@ -13,6 +13,8 @@ public struct LogDensities: Sendable {
   public let latents: Batch
   /// What it cost. Evaluations are scores and Jacobian products together.
   public let statistics: Statistics
+  /// Why rows have no density, by row: only where others are kept (`BadRows`). Their values are not a number.
+  public let failures: [Int: ComputationError]
 }
 
 extension Sampler {
@@ -25,8 +27,14 @@ extension Sampler {
   /// integrator's tolerance. Nothing depends on the number of threads.
   /// - Throws: `InputError` where process or score lack what is needed, or where the dimension is too large for the
   ///   exact divergence; `ComputationError` with row and time where a state stops being finite.
+  /// - Parameters:
+  ///   - points: rows × dimension.
+  ///   - likelihood: how densities are computed.
+  ///   - badRows: whether a row that cannot be carried fails the others, too.
+  ///   - progress: who is told of every step.
   public func logDensities(
-    of points: Batch, with likelihood: Likelihood, progress: (any ProgressObserver)? = nil
+    of points: Batch, with likelihood: Likelihood, badRows: BadRows = .fail,
+    progress: (any ProgressObserver)? = nil
   ) throws -> LogDensities {
     try problem.setting.require(likelihood.requires)
     try likelihood.requireExplicitIntegrator()
@@ -34,12 +42,15 @@ extension Sampler {
     precondition(likelihood.epsilon < problem.process.duration, "0 ≤ ε < T")
     let clock = ContinuousClock()
     let start = clock.now
-    var latents = try lifted(points)
+    let states = try lifted(points)
+    var latents = states
     // A value and its standard error a row.
     var table = Batch(count: points.count, dimension: 2)
     let results = try table.withRows { table in
       let memory = SharedMemory(table.values)
-      return try run(&latents, problem.path, progress, nil) { x, context in
+      return try run(
+        &latents, problem.path, progress, nil, badRows: badRows, restart: { $0.copy(rowsOf: states) }
+      ) { x, context in
         let flow = AugmentedFlow(likelihood, in: context)
         // What the state has beside the data, v, is drawn apart from x: log p(x) = log p(x, v) − log p(v).
         let auxiliary = RowStorage(x.span.with(dimension: 1))
@@ -61,9 +72,11 @@ extension Sampler {
         return steps
       }
     }
+    for row in results.failures.keys { (table[row, 0], table[row, 1]) = (.nan, .nan) }
     return LogDensities(
       values: (0..<table.count).map { table[$0, 0] },
       standardErrors: likelihood.divergence.hasErrors ? (0..<table.count).map { table[$0, 1] } : nil, latents: latents,
-      statistics: Statistics(results, rows: points.count, seconds: start.duration(to: clock.now).seconds))
+      statistics: Statistics(results.shards, rows: points.count, seconds: start.duration(to: clock.now).seconds),
+      failures: results.failures)
   }
 }

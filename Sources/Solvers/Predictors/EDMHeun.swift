@@ -51,6 +51,7 @@ public struct EDMHeun: EmbeddedPredictor {
   public let churn: Churn
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { true }
   public var limit: Limit { churn.amount > 0 ? .law : .flow }
   /// That of the Euler step inside.
   public var errorOrder: Double { 2 }

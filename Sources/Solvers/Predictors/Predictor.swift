@@ -13,6 +13,9 @@ public protocol Predictor: Sendable {
   /// The same method with an error estimate, for adaptive steps; nil where it has none.
   var embedded: (any EmbeddedPredictor)? { get }
 
+  /// Whether a step may be made with order 1 instead of the method's own (`Step.isFirstOrder`).
+  var hasLowerOrders: Bool { get }
+
   /// A stepper for one solve; it may keep what earlier steps computed.
   func makeStepper(in context: SolveContext) throws -> any PredictorStepper
 }
@@ -21,6 +24,7 @@ extension Predictor {
   public var requires: Requirements { [] }
   public var limit: Limit { .flow }
   public var embedded: (any EmbeddedPredictor)? { nil }
+  public var hasLowerOrders: Bool { false }
   /// Whether its steps add noise.
   public var isStochastic: Bool { limit != .flow }
 }
@@ -59,4 +63,13 @@ public struct Step: Sendable, Equatable {
 public protocol PredictorStepper: AnyObject {
   /// Moves x from time `step.from` to `step.to`. Steps come in order.
   func step(_ x: Rows, _ step: Step) throws
+
+  /// Says that x is no longer the state that the last step ended in, as a corrector has moved it. A method that makes
+  /// its last step anew, or adds to it, must not do so now: what the corrector did would be lost. Scores of earlier
+  /// states may still be used, as they err by the order of a step's length. Default: nothing.
+  func stateChanged()
+}
+
+extension PredictorStepper {
+  public func stateChanged() {}
 }

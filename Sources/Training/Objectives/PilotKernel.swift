@@ -10,10 +10,15 @@ public struct PilotKernel: PerturbationKernel {
   private let times: [Double]
   private let scales, variances: [Double]
 
+  /// How many paths are simulated, and so how many rows of data are looked at.
+  public static let standardRows = 2048
+
   /// - Parameters:
   ///   - data: some rows of it, taken in turn.
   ///   - rows: how many paths.
-  public init(of process: PreparedProcess, data: Batch, seed: UInt64, rows: Int = 2048, cells: Int = 256) {
+  public init(
+    of process: PreparedProcess, data: Batch, seed: UInt64, rows: Int = PilotKernel.standardRows, cells: Int = 256
+  ) {
     let start = Batch(rows: (0..<rows).map { Array(data.row($0 % data.count)) })
     let power = start.values.reduce(0) { $0 + $1 * $1 }
     var (x, scales, variances) = (start, [Double](), [Double]())

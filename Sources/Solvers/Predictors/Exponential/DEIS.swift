@@ -18,6 +18,7 @@ public struct DEIS: Predictor {
   public let order: Int
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { order > 1 }
 
   public init(order: Int = 3) {
     precondition((1...4).contains(order), "order 1 to 4")

@@ -16,6 +16,7 @@ public struct DPMSolver: EmbeddedPredictor {
   public let order: Int
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { true }
   /// The embedded method is of order p − 1, so that its local error is of order p.
   public var errorOrder: Double { Double(order) }
   public var clock: Clock { .logSignalToNoise }

@@ -27,6 +27,7 @@ public struct DPMSolverPP: Predictor {
   public let correction: Correction
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { true }
   /// For other η it follows other SDEs of the same laws.
   public var limit: Limit { eta == 0 ? .flow : eta == 1 ? .path : .law }
 

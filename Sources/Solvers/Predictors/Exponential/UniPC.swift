@@ -13,6 +13,9 @@ import Processes
 /// where Σ_k ρ_k r_k^{i−1} = i! z φ_{i+1}(z)/B. Of order 2, ρ = ½ as in the authors' code. The first steps are of lower
 /// order.
 ///
+/// UniPC's corrector starts the last step anew. Where a Langevin corrector has moved the state since, that step is left as
+/// it was, and the predictor alone goes on.
+///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {
   public enum Variant: String, Sendable, CaseIterable { case bh1, bh2 }
@@ -22,6 +25,7 @@ public struct UniPC: Predictor {
   public let variant: Variant
 
   public var requires: Requirements { .kernel }
+  public var hasLowerOrders: Bool { true }
 
   public init(order: Int = 3, variant: Variant = .bh2) {
     precondition(order == 2 || order == 3, "order 2 or 3")
@@ -66,6 +70,8 @@ public struct UniPC: Predictor {
       levels = (0, levels.now, levels.last, levels.older)
       known += 1
     }
+
+    func stateChanged() { startLevel = nil }
 
     /// B, and b_i = i! z φ_{i+1}(z)/B.
     private func weights(_ h: Double) -> (b: Double, Double, Double, Double) {

@@ -16,6 +16,7 @@ public struct AdditiveRungeKutta: EmbeddedPredictor {
 
   public var requires: Requirements { .additiveNoise }
   public var limit: Limit { .path }
+  public var hasLowerOrders: Bool { true }
   public var errorOrder: Double { tableau.errorOrder }
 
   public init(_ tableau: AdditiveTableau) { self.tableau = tableau }

@@ -15,6 +15,7 @@ public struct RungeKutta: EmbeddedPredictor {
   public let tableau: ButcherTableau
 
   public var errorOrder: Double { tableau.errorOrder }
+  public var hasLowerOrders: Bool { tableau.stages.count > 1 }
   public var embedded: (any EmbeddedPredictor)? { tableau.difference == nil ? nil : self }
 
   public init(_ tableau: ButcherTableau) { self.tableau = tableau }
