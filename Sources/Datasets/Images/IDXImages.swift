@@ -101,7 +101,7 @@ public struct IDXImages: DataSource {
         "\(path): every value of its \(training.images.count) images is \(value), a constant: there is nothing to learn from them"
       ]
     } else if training.source(flips: false).repeatsOneImage {
-      notes = ["\(path): all \(training.images.count) images are the same: there is nothing to learn from them"]
+      notes = ["\(path): all \(training.images.count) images are the same, constant data: there is nothing to learn from them"]
     } else {
       notes = []
     }
