@@ -42,6 +42,11 @@ import Testing
         models: folder)
     }
     #expect(try [0, 1, 1024, 1025].map(score) == [64, 0, 0, 64])
+    func counted(_ count: Int) throws -> Int32 {
+      try code(
+        ["score", config, "--at", "0.5", "--count", "\(count)", "--quiet", "--to", "/dev/null"], models: folder)
+    }
+    #expect(try [0, 1].map(counted) == [64, 0])
     func converge(_ steps: String) throws -> Int32 {
       try code(
         [

@@ -40,7 +40,9 @@ import Testing
     return try experiment.exportNetwork(to: folder + "/saved")
   }
 
-  private func write(_ text: String, to path: String) throws { try Data(text.utf8).write(to: URL(fileURLWithPath: path)) }
+  private func write(_ text: String, to path: String) throws {
+    try Data(text.utf8).write(to: URL(fileURLWithPath: path))
+  }
 
   private func object(_ path: String) throws -> [String: Any] {
     try #require(JSONSerialization.jsonObject(with: Data(contents(path).utf8)) as? [String: Any])

@@ -60,7 +60,7 @@ def main():
     parser.add_argument("--program", type=pathlib.Path, required=True)
     parser.add_argument("--runs", type=int, default=1_000_000, help="inputs of each format")
     parser.add_argument("--seconds", type=int, default=3600, help="the most for each format")
-    parser.add_argument("--timeout", type=int, default=1, help="seconds for one input")
+    parser.add_argument("--timeout", type=int, default=5, help="seconds for one input, of which sanitizers take most")
     parser.add_argument("--seed", type=int, default=14)
     parser.add_argument("--findings", type=pathlib.Path, default=pathlib.Path(".build/fuzz/findings"))
     parser.add_argument("--most-findings", type=int, default=10, help="for each format")

@@ -52,7 +52,9 @@ import Testing
 
   @Test("indices that do not fit their shards") func wrongShards() throws {
     let index = "\(Self.stem).safetensors.index.json"
-    func expect(_ says: String, at file: String, _ change: (inout [String: String], SpoiledFolder) throws -> Void) throws {
+    func expect(
+      _ says: String, at file: String, _ change: (inout [String: String], SpoiledFolder) throws -> Void
+    ) throws {
       let (folder, _) = try plain()
       try split(folder, index: index)
       let url = URL(fileURLWithPath: "\(folder.path)/\(index)")

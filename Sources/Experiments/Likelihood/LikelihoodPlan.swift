@@ -26,7 +26,8 @@ public struct LikelihoodPlan: Sendable {
     _ catalogue: Catalogue
   ) throws {
     let epsilon = try options.number(
-      "epsilon", default: process.firstLevel ?? safeEpsilon(1e-5, process.duration), in: .from(0, below: process.duration),
+      "epsilon", default: process.firstLevel ?? safeEpsilon(1e-5, process.duration),
+      in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
     let terminal = try options.choice(
       "terminal", default: Likelihood.Terminal.prior, "the density at T: the prior's, or the score's own")

@@ -127,9 +127,12 @@ public struct ResultsFolder: Sendable {
   /// Removes the files of `samples` that runs of this program wrote, and that are none of `names`. A file that was
   /// changed since then is somebody's own, and stays.
   func removeSamples(but names: Set<String>) {
-    guard let known = record?.names.withLock({ $0 }) else { return }
-    for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
-      if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+    record?.names.withLock { known in
+      for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
+        if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+        known.written.remove(name)
+        known.hashes[name] = nil
+      }
     }
   }
 

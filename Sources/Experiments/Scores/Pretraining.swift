@@ -34,7 +34,8 @@ struct Pretraining {
       guard process is VPSDE else {
         throw options.wrong(
           "process",
-          "is \(kind); a diffusers network of discrete noise levels needs process vp, whose levels it sets; allowed: vp")
+          "is \(kind); a diffusers network of discrete noise levels needs process vp, whose levels it sets; allowed: vp"
+        )
       }
       try requireDefaults(kind, options, catalogue)
       return VPSDE(schedule)
@@ -49,7 +50,8 @@ struct Pretraining {
     case .exploding(nil):
       guard process is any VarianceExploding else {
         throw options.wrong(
-          "process", "is \(kind); a diffusers network with Fourier features is told σ and sees x as it is; "
+          "process",
+          "is \(kind); a diffusers network with Fourier features is told σ and sees x as it is; "
             + "allowed: ve, edm")
       }
       return process

@@ -38,6 +38,7 @@ extension TrainingPlan {
       )
     }
     epsilon = try options.number(
-      "epsilon", default: firstLevel ?? safeEpsilon(1e-5, duration), in: .between(0, duration), "the smallest time trained on")
+      "epsilon", default: firstLevel ?? safeEpsilon(1e-5, duration), in: .between(0, duration),
+      "the smallest time trained on")
   }
 }

@@ -39,7 +39,8 @@ struct DiffusersWeights {
           "\(folder): takes the weights without a variant; there too: \(others.joined(separator: ", ")), by variant")
       }
     } else if others.count > 1 {
-      throw InputError("weights of several variants; allowed: one of variant: \(others.joined(separator: ", "))", at: folder)
+      throw InputError(
+        "weights of several variants; allowed: one of variant: \(others.joined(separator: ", "))", at: folder)
     } else if let only = others.first {
       chosen = only
       notes.append("\(folder): takes the variant \(only), the only weights there")

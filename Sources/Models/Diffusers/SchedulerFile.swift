@@ -143,9 +143,9 @@ struct SchedulerFile {
     "clip_sample", "clip_sample_range", "thresholding", "dynamic_thresholding_ratio", "sample_max_value",
     "variance_type", "timestep_spacing", "steps_offset", "set_alpha_to_one", "skip_prk_steps", "use_karras_sigmas",
     "use_exponential_sigmas", "use_beta_sigmas", "use_lu_lambdas", "solver_order", "algorithm_type", "solver_type",
-    "lower_order_final", "euler_at_final", "lambda_min_clipped", "final_sigmas_type", "interpolation_type", "predict_x0",
-    "disable_corrector", "solver_p", "predictor_order", "corrector_order", "tau_func", "eta", "noise_sampler_seed",
-    "timestep_values", "snr", "correct_steps", "sampling_eps",
+    "lower_order_final", "euler_at_final", "lambda_min_clipped", "final_sigmas_type", "interpolation_type",
+    "predict_x0", "disable_corrector", "solver_p", "predictor_order", "corrector_order", "tau_func", "eta",
+    "noise_sampler_seed", "timestep_values", "snr", "correct_steps", "sampling_eps",
   ]
 
   /// Entries that have no effect in diffusers either: who wrote the file, and what belongs to flows alone.
@@ -160,8 +160,10 @@ struct SchedulerFile {
     config.pass(sampling)
     // Under a discrete scheduler σ's range only cuts its sampling; elsewhere N only counts its steps.
     var names = sampling + (isDiscrete ? ["sigma_min", "sigma_max"] : ["num_train_timesteps"])
-    if !config.isSet("thresholding") { names.removeAll { ["dynamic_thresholding_ratio", "sample_max_value"].contains($0) } }
-    if !config.isSet("clip_sample") { names.removeAll { $0 == "clip_sample_range" } }
+    let parts = [
+      ("thresholding", ["dynamic_thresholding_ratio", "sample_max_value"]), ("clip_sample", ["clip_sample_range"]),
+    ]
+    for (whole, parts) in parts where !config.isSet(whole) { names.removeAll(where: parts.contains) }
     let told = names.filter { config.isSet($0) && config.brief($0) != "0" && config.brief($0) != "[]" }
     guard !told.isEmpty else { return nil }
     let list = told.map { "\($0) \(config.brief($0))" }.joined(separator: ", ")

@@ -11,6 +11,8 @@ public struct HostileFormat: Sendable {
   public let longest: Int
   /// The memory that the reader may take for itself, whatever the file's size: buffers, tables, messages.
   public let allowance: Int
+  /// The bytes of values that an input says it holds, where it may be believed before they are read.
+  public let claims: @Sendable (UnsafeRawBufferPointer) -> Int
   /// Reads bytes, with a folder to put files in.
   /// - Returns: the bytes of memory that the values read take.
   /// - Throws: `InputError`; any other error is a finding.
@@ -18,10 +20,11 @@ public struct HostileFormat: Sendable {
 
   init(
     name: String, words: [String], longest: Int, allowance: Int = 1 << 20,
+    claims: @escaping @Sendable (UnsafeRawBufferPointer) -> Int = { _ in 0 },
     reader: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Int
   ) {
     (self.name, self.words, self.longest, self.allowance) = (name, words, longest, allowance)
-    self.reader = reader
+    (self.claims, self.reader) = (claims, reader)
   }
 
   public static let all: [HostileFormat] = [

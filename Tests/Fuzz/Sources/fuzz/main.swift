@@ -48,6 +48,7 @@ final class Session {
     case .finding(let text): fail(text)
     }
     if peak > memory.peak { memory = (peak, bytes.count, held) }
+    held = max(held, format.claims(bytes))
     if peak > 4 * max(bytes.count, held) + format.allowance {
       fail("\(peak) bytes of memory for a file of \(bytes.count) bytes that holds \(held) bytes of values")
     }
