@@ -88,7 +88,7 @@ import Testing
       let most = (others["\(pair.process) \(pair.grid) \(pair.corrector)"] ?? []).sorted()
       let predicted = max(
         alone["\(pair.process) \(pair.grid) \(pair.predictor)"] ?? 0, most.isEmpty ? 0 : most[most.count / 2])
-      return fine <= 2.5 * predicted + slack ? nil : "\(pair): \(fine), predicted \(predicted)"
+      return fine <= 1.5 * predicted + slack ? nil : "\(pair): \(fine), predicted \(predicted)"
     }
   }
 
