@@ -32,7 +32,8 @@ struct DataWarnings {
     guard rows.count > 1 else { return [] }
     let columns = (0..<rows.dimension).filter { j in (1..<rows.count).allSatisfy { rows[$0, j] == rows[0, j] } }
     let isTold = plan.data.notes.contains { $0.contains("constant") }
-    if columns.count == rows.dimension && !isTold {
+    // Readers of images tell of all rows.
+    if columns.count == rows.dimension && !(isTold && preview.image != nil) {
       return [("data", "all rows are equal: there is nothing to learn; remedy: other data")]
     }
     guard !isTold, preview.image == nil, let first = columns.first else { return [] }
