@@ -18,7 +18,8 @@ import Testing
       ["process.tolerance", "drift_rate and diffusion"]
     ),
     (
-      ["process={kind: formula, drift_rate: '-1', diffusion: '1', parameters: {b: 2}}"], ["parameters", "'b'", "no formula"]
+      ["process={kind: formula, drift_rate: '-1', diffusion: '1', parameters: {b: 2}}"],
+      ["parameters", "'b'", "no formula"]
     ),
     (["process={kind: vp, schedule: {kind: ddpm, levels: 1, first: 0.9, last: 0.5}}"], ["last", "levels: 2 or more"]),
     (["coordinates=[{kind: dequantise, low: 0}]", digits], ["coordinates.0.low", "levels: a number"]),
@@ -33,7 +34,10 @@ import Testing
     (["training.p_std=2"], ["training.p_std", "noise_levels: log-normal"]),
     (["sampling.solvers.0={name: h, kind: heun, steps: 5, s_noise: 1.1}"], ["solvers.0.s_noise", "s_churn above 0"]),
     (["sampling.solvers.0.last_step=first"], ["solvers.0.last_step", "order 2 or more"]),
-    (["sampling.solvers.0={name: d, kind: deis, order: 1, steps: 5, last_step: full}"], ["last_step", "order 2 or more"]),
+    (
+      ["sampling.solvers.0={name: d, kind: deis, order: 1, steps: 5, last_step: full}"],
+      ["last_step", "order 2 or more"]
+    ),
     (["sampling.solvers.2.dense=10"], ["solvers.2.dense", "sampling.trajectories"]),
     (["sampling.solvers.2.a_y=2"], ["solvers.2.a_y", "control: standard or scaled"]),
     (["sampling.trajectories={rows: [1], first: 3}"], ["trajectories.first", "rows: first"]),
@@ -62,7 +66,8 @@ import Testing
     let error = #expect(throws: InputError.self) { try plan(tiny, overrides: changes) }
     let message = error?.description ?? ""
     for part in says { #expect(message.contains(part), "\(changes): \(message)") }
-    #expect(!message.contains("\n") && (message.contains("no effect") || message.contains("other levels")), "\(message)")
+    #expect(
+      !message.contains("\n") && (message.contains("no effect") || message.contains("other levels")), "\(message)")
   }
 
   @Test("what older programs wrote out by default is read") func defaults() throws {
@@ -83,7 +88,8 @@ import Testing
       for (name, count) in [("exp", 40), ("exp/out", 50), (".", 60)] {
         try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)
         let rows = (0..<count).map { "\(Double($0 % 7) / 7),\(Double($0 % 5) / 5)" }
-        try Data((["a,b"] + rows).joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: "\(folder)/\(name)/d.csv"))
+        try Data((["a,b"] + rows).joined(separator: "\n").utf8).write(
+          to: URL(fileURLWithPath: "\(folder)/\(name)/d.csv"))
       }
       let text = tiny.replacing("{kind: two-moons, count: 500, held_out: 200}", with: "{kind: csv, path: ./d.csv}")
       let file = folder + "/exp/c.yaml"
@@ -105,11 +111,14 @@ import Testing
   }
 
   @Test("texts of any characters come back from a resolved config") func quoting() throws {
-    for text in ["a b", "null", "yes", "1e5", "~", "x: y", "#", "a\\b\"c", "tab\there", "line\nbreak", "é", "\u{1}", "\u{2028}",
-      "\u{85}", "'", "- a", "*a", "&a", "!a", "<<", "{", "", " "]
-    {
-      let escaped = text.unicodeScalars.map { "\\U" + String(repeating: "0", count: 8 - String($0.value, radix: 16).count)
-        + String($0.value, radix: 16) }.joined()
+    for text in [
+      "a b", "null", "yes", "1e5", "~", "x: y", "#", "a\\b\"c", "tab\there", "line\nbreak", "é", "\u{1}", "\u{2028}",
+      "\u{85}", "'", "- a", "*a", "&a", "!a", "<<", "{", "", " ",
+    ] {
+      let escaped = text.unicodeScalars.map {
+        "\\U" + String(repeating: "0", count: 8 - String($0.value, radix: 16).count)
+          + String($0.value, radix: 16)
+      }.joined()
       guard let first = try? plan(tiny, overrides: ["sampling.condition={csv: \"x\(escaped)y\"}"]) else { continue }
       let second = try plan(first.resolved)
       #expect(first.sampling.condition == second.sampling.condition || text.isEmpty, "\(first.resolved)")
@@ -123,13 +132,18 @@ import Testing
   @Test(
     "names that would be files elsewhere are refused",
     arguments: [
-      "..", ".", "../a", "/tmp/a", "a/b", "a\\b", ".hidden", "-a", "a b", "a\u{0}b", "a\nb", "a\u{202e}b", "ä", "a\r\n", "~",
+      "..", ".", "../a", "/tmp/a", "a/b", "a\\b", ".hidden", "-a", "a b", "a\u{0}b", "a\nb", "a\u{202e}b", "ä", "a\r\n",
+      "~",
       "$HOME", "a:b", "a*", "con|x", "\u{fe0f}", String(repeating: "a", count: 101), "''", "\"\"",
     ])
   func names(name: String) {
-    let escaped = name == "''" || name == "\"\"" ? name : "\"" + name.unicodeScalars.map {
-      "\\U" + String(repeating: "0", count: 8 - String($0.value, radix: 16).count) + String($0.value, radix: 16)
-    }.joined() + "\""
+    let escaped =
+      name == "''" || name == "\"\""
+      ? name
+      : "\""
+        + name.unicodeScalars.map {
+          "\\U" + String(repeating: "0", count: 8 - String($0.value, radix: 16).count) + String($0.value, radix: 16)
+        }.joined() + "\""
     for key in ["name", "sampling.solvers.1.name"] {
       let error = #expect(throws: InputError.self) { try plan(tiny, overrides: ["\(key)=\(escaped)"]) }
       let message = error?.description ?? ""
@@ -174,7 +188,8 @@ import Testing
 
   static let overflowing = [
     "{kind: vp, beta_max: 4000}", "{kind: sub-vp, beta_max: 4000}", "{kind: vp, beta_min: 4000, beta_max: 4000}",
-    "{kind: vp, schedule: {kind: sigmoid, beta_max: 4000}}", "{kind: edm, sigma_max: 1e200}", "{kind: ve, sigma_max: 1e160}",
+    "{kind: vp, schedule: {kind: sigmoid, beta_max: 4000}}", "{kind: edm, sigma_max: 1e200}",
+    "{kind: ve, sigma_max: 1e160}",
     "{kind: ve, sigma_min: 1e-200}", "{kind: cld, beta: 1e4}", "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1e40]]}",
     "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1]], relaxation: [[1, 0], [0, 1e6]]}",
     "{kind: formula, drift_rate: '-3000', diffusion: '1'}", "{kind: geometric-brownian-motion, volatility: 1e3}",
@@ -199,7 +214,8 @@ import Testing
       try plan(tiny, overrides: ["process.beta_max=4000", "score.prediction=edm"])
     }
     #expect(
-      error?.message == "vp: needs σ/m to grow from above 0 at ε to a finite value at T; it is 0.01048787391617402 and inf"
+      error?.message
+        == "vp: needs σ/m to grow from above 0 at ε to a finite value at T; it is 0.01048787391617402 and inf"
         || error?.message.contains("needs σ/m to grow from above 0 at ε to a finite value at T") == true,
       "\(error?.description ?? "")")
   }

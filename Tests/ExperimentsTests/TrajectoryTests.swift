@@ -121,7 +121,8 @@ import Testing
   static let wrong: [(section: String, says: String)] = [
     ("{rows: [300]}", "holds 300; allowed: whole numbers from 0, below count, which is 300"),
     ("{rows: [-1]}", "holds -1"), ("{rows: [0.5]}", "holds 0.5"), ("{rows: [1, 1]}", "names a row twice"),
-    ("{rows: [1], first: 3}", "has no effect; it needs rows: first"), ("{first: 0}", "1 or more"), ("{every: 0}", "1 or more"),
+    ("{rows: [1], first: 3}", "has no effect; it needs rows: first"), ("{first: 0}", "1 or more"),
+    ("{every: 0}", "1 or more"),
     ("{row: [1]}", "did you mean 'rows'?"),
   ]
 

@@ -19,7 +19,8 @@ struct ProcessLimits {
   func check() throws {
     let inner = process.transformed?.process ?? process
     guard (Self.smallest...Self.largest).contains(process.duration) else {
-      throw InputError("T is \(written(process.duration)); allowed: \(written(Self.smallest)) to \(written(Self.largest))")
+      throw InputError(
+        "T is \(written(process.duration)); allowed: \(written(Self.smallest)) to \(written(Self.largest))")
     }
     try checkRates(inner)
     if let transformed = process.transformed { try checkStates(transformed) }
