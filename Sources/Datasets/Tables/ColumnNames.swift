@@ -53,7 +53,9 @@ struct ColumnNames: Sendable, Equatable {
 
   /// What a config calls a column.
   func key(_ column: Int) -> String {
-    guard let header, !header[column].isEmpty, header[column].shown == header[column], header.filter({ $0 == header[column] }).count == 1 else {
+    guard let header, !header[column].isEmpty, header[column].shown == header[column],
+      header.filter({ $0 == header[column] }).count == 1
+    else {
       return String(column)
     }
     return header[column]

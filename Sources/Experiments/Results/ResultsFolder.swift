@@ -101,9 +101,14 @@ public struct ResultsFolder: Sendable {
 
   public func remove(_ name: String) { unlink(file(name)) }
 
-  public func write(_ data: Data, to name: String) throws {
+  /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
+  func fileToWrite(_ name: String) throws -> String {
     try record?.note(name)
-    try AtomicFile.write(data, to: file(name))
+    return file(name)
+  }
+
+  public func write(_ data: Data, to name: String) throws {
+    try AtomicFile.write(data, to: try fileToWrite(name))
   }
 
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
