@@ -24,7 +24,8 @@ def run(program, name, runs, options, findings, prefix):
     environment = {
         **os.environ,
         "ASAN_OPTIONS": "symbolize=0:quarantine_size_mb=16:malloc_context_size=2:detect_leaks=0:allocator_may_return_null=0",
-        "UBSAN_OPTIONS": "print_stacktrace=0:symbolize=0",
+        # Swift's own handler would look for symbols after every crash, for minutes.
+        "SWIFT_BACKTRACE": "enable=no",
     }
     command = [
         *prefix, str(program), name, str(work), str(HERE / "Corpus" / name), f"-runs={runs}",

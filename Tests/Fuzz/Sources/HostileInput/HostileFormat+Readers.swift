@@ -70,7 +70,8 @@ extension HostileFormat {
     guard bytes.count >= 24 else { return 0 }
     func number(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }
     let (width, height) = (number(16), number(20))
-    return width * height / 8 <= 1032 * bytes.count ? 2 * 3 * width * height : 0
+    return width <= 1 << 28 && height <= 1 << 28 && width * height / 8 <= 1032 * bytes.count
+      ? 2 * 3 * width * height : 0
   }
 
   /// A picture, twice, as a folder of pictures needs two.
@@ -87,7 +88,9 @@ extension HostileFormat {
   }
 
   /// Images in one file, as MNIST has them.
-  static let idx = HostileFormat(name: "idx", words: ["\0\0\u{8}\u{3}", "\0\0\u{8}\u{4}"], longest: 8192) {
+  static let idx = HostileFormat(
+    name: "idx", words: ["\0\0\u{8}\u{3}", "\0\0\u{8}\u{4}"], longest: 8192, allowance: 2 << 20
+  ) {
     bytes, folder in
     size(of: try IDXImages(path: folder.write(bytes, to: "images-idx3-ubyte")).load(seed: 1))
   }
