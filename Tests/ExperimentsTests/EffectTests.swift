@@ -190,7 +190,7 @@ import Testing
     "{kind: vp, beta_max: 4000}", "{kind: sub-vp, beta_max: 4000}", "{kind: vp, beta_min: 4000, beta_max: 4000}",
     "{kind: vp, schedule: {kind: sigmoid, beta_max: 4000}}", "{kind: edm, sigma_max: 1e200}",
     "{kind: ve, sigma_max: 1e160}",
-    "{kind: ve, sigma_min: 1e-200}", "{kind: cld, beta: 1e4}", "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1e40]]}",
+    "{kind: ve, sigma_min: 1e-200}", "{kind: cld, beta: 1e4}", "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1e70]]}",
     "{kind: ornstein-uhlenbeck, noise: [[1, 0], [0, 1]], relaxation: [[1, 0], [0, 1e6]]}",
     "{kind: formula, drift_rate: '-3000', diffusion: '1'}", "{kind: geometric-brownian-motion, volatility: 1e3}",
   ]

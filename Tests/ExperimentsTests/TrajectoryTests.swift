@@ -104,7 +104,7 @@ import Testing
         toFile: folder + "/points.csv", atomically: true, encoding: .utf8)
       let wide = """
         name: wide
-        data: {kind: csv, path: \(folder)/points.csv, shape: [10, 10, 3]}
+        data: {kind: csv, path: \(folder)/points.csv, shape: [10, 10, 3], range: [0, 4]}
         process: {kind: ve, sigma_max: 10}
         score: {kind: empirical}
         sampling: {count: 5, trajectories: {first: 3}, solvers: [{name: em, kind: euler-maruyama, steps: 6}]}
