@@ -64,7 +64,8 @@ struct ProcessLimits {
       }
       guard values.allSatisfy(\.isFinite), moments.scale >= 0, moments.variance >= 0 else {
         throw InputError(
-          "its kernel is not finite at t = \(written(t)): m is \(moments.scale) and σ² is \(moments.variance)")
+          "its kernel is not finite at t = \(written(t)): m is \(moments.scale) and σ² is \(moments.variance); "
+            + "allowed: finite numbers")
       }
     }
     let (low, high) = (
