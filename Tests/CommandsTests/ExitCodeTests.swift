@@ -51,7 +51,7 @@ import Testing
       try code(
         [
           "converge", config, "--to", "/dev/null", "--rows", "16", "--quiet", "--steps", steps, "--set",
-          "sampling.solvers=[{name: euler, kind: euler, steps: 4}]",
+          "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 4}]",
         ], models: folder)
     }
     #expect(try ["3,10", "4,10", "10,10", "10"].map(converge) == [64, 0, 64, 64])
