@@ -23,8 +23,7 @@ MIXTURE = "data: {kind: gaussian-mixture, weights: [1, 2], means: [[-1, 0], [1, 
 
 
 def million(rows):
-    """Rows of two values: prior, samples and what is read back for the metrics, 16 bytes each, and copies of these that
-    metrics sort."""
+    """Rows of two values, 16 bytes each, and a few copies of them on their way through coordinates."""
     config = f"""name: load
 {MIXTURE}
 process: {{kind: vp}}
@@ -33,7 +32,7 @@ sampling:
   count: {rows}
   solvers: [{{name: em, kind: euler-maruyama, steps: 20}}]
 """
-    return "run", config, [], FIXED + 10 * rows * 16 / 2**20
+    return "sample", config, [], FIXED + 5 * rows * 16 / 2**20
 
 
 def likelihood(rows):
@@ -59,7 +58,7 @@ sampling:
   solvers:
 {lines}
 """
-    return "run", config, [], FIXED + 10 * rows * 16 / 2**20
+    return "sample", config, [], FIXED + 5 * rows * 16 / 2**20
 
 
 def wide(rows, dimension):

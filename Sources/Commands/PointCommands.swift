@@ -8,7 +8,7 @@ struct PointArguments: ParsableArguments {
   @Argument(help: "The experiment's YAML file.")
   var config: String
 
-  @Option(help: "A CSV file of points, a row each. (default: the data's held-out rows)")
+  @Option(help: "A CSV or .npy file of points, a row each. (default: the data's held-out rows)")
   var input: String?
 
   @Option(name: .customLong("to"), help: "The CSV file to write.")

@@ -14,6 +14,7 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
+      let folder = self.folder.count > 1 && self.folder.hasSuffix("/") ? String(self.folder.dropLast()) : self.folder
       let found = try Verification(of: folder)
       guard found.problems.isEmpty else {
         throw ExperimentFailure(

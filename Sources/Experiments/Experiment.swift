@@ -69,6 +69,11 @@ public struct Experiment: Sendable {
       table = try SolverTable(
         reading: "\(folder)/solvers.csv", experiment: plan.name, process: plan.processKind,
         metrics: plan.evaluation.metrics.map(\.name))
+      let drawn = Set(table?.rows.map(\.solver) ?? [])
+      let missing = plan.sampling.solvers.map(\.name).filter { !drawn.contains($0) }
+      if !missing.isEmpty {
+        tell("no samples to judge of \(missing.joined(separator: ", ")): `sample` draws them", &manifest)
+      }
     }
     let results = try ResultsFolder(creating: folder)
     let before = results.text("config.yaml")

@@ -45,6 +45,11 @@ public struct ExperimentPlan: Sendable {
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
+    // What is wrong with the process is not left to its solvers to say; ε is known after them.
+    if !options.isDescribing {
+      let limits = ProcessLimits(process: process, epsilon: 0.5 * process.duration)
+      try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
+    }
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,

@@ -42,15 +42,16 @@ extension Solver {
     let times = try setting.times(steps: steps, grid: grid)
     // Methods in σ/m divide by its change.
     guard requires.contains(.kernel), let kernel = setting.kernel else { return }
-    var last = Double.infinity
+    var last = (noise: Double.infinity, time: Double.nan)
     for (i, t) in times.enumerated() {
       let noise = kernel.moments(at: t).noiseToSignal
-      guard noise < last else {
+      guard noise < last.noise else {
+        let before = i == 0 ? "" : ", from \(last.noise) at t = \(last.time)"
         throw InputError(
-          "the noise σ/m does not fall in step \(i) of \(steps), from \(last) at t = \(times[i - 1]) to \(noise) at t = "
-            + "\(t); allowed: fewer steps, or a grid or a schedule where it does")
+          "the noise σ/m does not fall in step \(i) of \(steps)\(before) to \(noise) at t = \(t); allowed: fewer steps, "
+            + "or a grid or a schedule where it does")
       }
-      last = noise
+      last = (noise, t)
     }
   }
 }

@@ -23,13 +23,13 @@ import Testing
 
   @Test("a run that is killed at any moment goes on to the bytes of an undisturbed one", .enabled(if: hasTools))
   func kills() throws {
-    let (code, output) = try python(["Tests/kills.py", "--count", "8", "--steps", "200"])
+    let (code, output) = try python(["Tests/kills.py", "--count", "5", "--steps", "100"])
     #expect(code == 0, "\(output)")
   }
 
   @Test("a call of the file system that fails loses nothing, and is told in one line", .enabled(if: hasTools))
   func faults() throws {
-    let (code, output) = try python(["Tests/faults.py", "--stride", "37", "--offset", "5"])
+    let (code, output) = try python(["Tests/faults.py", "--stride", "53", "--offset", "5"])
     #expect(code == 0, "\(output)")
   }
 

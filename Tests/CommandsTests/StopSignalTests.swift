@@ -69,7 +69,7 @@ func start(
 
   /// What a command says and how it ends after a signal.
   private func stop(
-    _ arguments: [String], by signal: Int32, after wait: useconds_t = 600_000, in folder: String
+    _ arguments: [String], by signal: Int32, after wait: useconds_t = 400_000, in folder: String
   ) throws -> (code: Int32, errors: String, seconds: Double) {
     let errors = Pipe()
     let process = try start(arguments, models: folder + "/models", errors: errors)
@@ -144,9 +144,21 @@ func start(
     let sampled = try start(["sample", "--unfinished"] + arguments, models: models, errors: errors)
     #expect(end(sampled, errors).contains("the network is unfinished: step ") && sampled.terminationStatus == 0)
     #expect(FileManager.default.fileExists(atPath: folder + "/r/solvers.csv"))
+    try """
+    name: borrowed
+    data: {kind: two-moons}
+    process: {kind: vp}
+    score: {kind: checkpoint, path: "\(last)"}
+    sampling: {count: 5, solvers: [{name: em, kind: euler-maruyama, steps: 3}]}
+    """.write(toFile: folder + "/b.yaml", atomically: true, encoding: .utf8)
+    errors = Pipe()
+    let borrowed = try start(
+      ["sample", folder + "/b.yaml", "--output", folder + "/b"], models: models, errors: errors)
+    #expect(end(borrowed, errors).contains("unfinished: step ") && borrowed.terminationStatus == 0)
     var bytes = try #require(FileManager.default.contents(atPath: last))
     bytes[bytes.count - 100] ^= 1
-    try bytes.write(to: URL(fileURLWithPath: last))
+    // A file of its own: the one before it may be another name of the same.
+    try bytes.write(to: URL(fileURLWithPath: last), options: .atomic)
     errors = Pipe()
     let next = try start(["train", "--quiet"] + arguments, models: models, errors: errors)
     usleep(700_000)

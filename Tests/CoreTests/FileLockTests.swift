@@ -102,12 +102,12 @@ import Testing
       other[bit / 8] ^= 1 << UInt8(bit % 8)
       seen.insert(text(other, []))
     }
+    seen.insert(text(bytes + [0], []))
+    seen.insert(text(bytes.dropLast(), []))
+    #expect(seen.count == 1603)
     // Two flips of highest bits would cancel in a plain product.
     var two = bytes
     (two[7], two[15]) = (two[7] ^ 128, two[15] ^ 128)
-    seen.insert(text(two, []))
-    seen.insert(text(bytes + [0], []))
-    seen.insert(text(bytes.dropLast(), []))
-    #expect(seen.count == 1604)
+    #expect(text(two, []) != whole)
   }
 }

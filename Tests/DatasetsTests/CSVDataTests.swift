@@ -59,7 +59,8 @@ import Testing
 
   // MARK: Columns
 
-  static let flowers = "id,species,length,width,kind\n1,setosa,5,3,0\n2,setosa,6,4,0\n3,virginica,7,5,1\n4,other,8,6,1\n"
+  static let flowers =
+    "id,species,length,width,kind\n1,setosa,5,3,0\n2,setosa,6,4,0\n3,virginica,7,5,1\n4,other,8,6,1\n"
 
   @Test(arguments: [
     (TableColumns(drop: ["species"], conditions: .label("kind")), [1, 5, 3, 2, 6, 4, 3, 7, 5, 4, 8, 6]),
@@ -78,7 +79,8 @@ import Testing
   }
 
   @Test(arguments: [
-    (TableColumns(drop: ["specie"]), "has no column 'specie'"), (TableColumns(columns: ["length", "2"]), "named twice"),
+    (TableColumns(drop: ["specie"]), "has no column 'specie'"),
+    (TableColumns(columns: ["length", "2"]), "named twice"),
     (TableColumns(columns: ["length"], conditions: .label("length")), "named twice"),
     (TableColumns(drop: ["id", "species", "length", "width", "kind"]), "no column is left"),
     (TableColumns(columns: ["5"]), "has no column '5'"), (TableColumns(), "'setosa' in column 2 (species)"),
@@ -123,7 +125,8 @@ import Testing
       #expect(source.dimension == 1 && source.conditionShape == .classes(3))
       // One of each class judges; every row has its own class still.
       let (values, classes) = (data.training.values, try #require(data.trainingConditions.listedClasses))
-      #expect(classes == values.map { Int($0 / 10) % 3 } && Set(data.heldOutConditions.listedClasses ?? []) == [0, 1, 2])
+      #expect(
+        classes == values.map { Int($0 / 10) % 3 } && Set(data.heldOutConditions.listedClasses ?? []) == [0, 1, 2])
     }
   }
 
@@ -221,6 +224,7 @@ import Testing
       "bare.csv": Array("5,3.5\n".utf8), "own.csv": Array("x0,x1\n5,3.5\n".utf8),
       "numbers.csv": Array("7,setosa,5,3.5,1\n".utf8), "more.csv": Array("length,width,z\n5,3.5,1\n".utf8),
       "wide.csv": Array("1,2,3\n".utf8), "gap.csv": Array("length,width\n5,\n".utf8),
+      "codes.csv": Array("x0,kind,x1\n5,1,3.5\n".utf8),
       "names.csv": Array("a,b,c,d,e\n7,2,5,3.5,1\n".utf8),
     ]) { folder in
       let columns = TableColumns(drop: ["id", "species"], conditions: .label("kind"))
@@ -228,14 +232,15 @@ import Testing
       func read(_ name: String) throws -> GivenRows {
         try source.readRows("\(folder)/\(name).csv", dimension: 2, areStates: false)
       }
-      for name in ["same", "bare", "own", "numbers"] {
+      for name in ["same", "bare", "own", "numbers", "codes"] {
         let given = try read(name)
         #expect(given.rows == Batch(rows: [[5, 3.5]]), "\(name)")
-        #expect(given.conditions == (["same", "numbers"].contains(name) ? .labels([1]) : .nothing))
+        #expect(given.conditions == (["same", "numbers", "codes"].contains(name) ? .labels([1]) : .nothing))
       }
       #expect(try read("same").notes.count == 1)
       #expect(try read("wide").rows.dimension == 3)
-      for (name, says) in [("more", "a column 'z'"), ("gap", "nothing in column 2"), ("names", "its columns are a, b")] {
+      for (name, says) in [("more", "a column 'z'"), ("gap", "nothing in column 2"), ("names", "its columns are a, b")]
+      {
         let error = #expect(throws: InputError.self) { try read(name) }
         #expect(error?.message.contains(says) == true, "\(name)")
       }

@@ -156,7 +156,7 @@ import Testing
         IDXImages(path: folder + "/x").notes, IDXImages(path: folder + "/y").notes, IDXImages(path: folder + "/z").notes
       )
       #expect(x == ["\(folder)/x: every value of its 2 images is 7, a constant: there is nothing to learn from them"])
-      #expect(y == ["\(folder)/y: all 3 images are the same: there is nothing to learn from them"])
+      #expect(y == ["\(folder)/y: all 3 images are the same, constant data: there is nothing to learn from them"])
       #expect(z.isEmpty)
     }
   }

@@ -154,7 +154,7 @@ import Testing
 
   @Test func imagesThatAreAllAlikeAreSaid() throws {
     try withFolder(["a.png": image(1), "b.png": image(1)]) { folder in
-      let note = "\(folder): all 2 images are the same file: there is nothing to learn from them"
+      let note = "\(folder): all 2 images are the same file, constant data: there is nothing to learn from them"
       let notes = try ImageFolder(path: folder, size: 2).notes
       #expect(notes == [note])
     }

@@ -102,8 +102,46 @@ import Testing
     }
   }
 
-  /// A gray PNG file, its chunks put together here.
-  func handMade(width: UInt32, height: UInt32, depth: UInt8 = 8, data: [UInt8]) -> [UInt8] {
+  @Test func palettesBitsAndInterlacedFilesAreRead() throws {
+    // A palette of two colors, of which the second is transparent.
+    let palette = handMade(
+      width: 2, height: 1, color: 3, data: [0, 0, 1],
+      beside: [("PLTE", [10, 20, 30, 200, 100, 50]), ("tRNS", [255, 0])])
+    // Two pixels in a byte, and a gray value that is transparent.
+    let bits = handMade(width: 2, height: 1, depth: 1, data: [0, 0b0100_0000])
+    let key = handMade(width: 2, height: 1, data: [0, 7, 9], beside: [("tRNS", [0, 9])])
+    // Adam7: pixel (y, x) is 3 y + x, in the order of the passes, each line behind its filter.
+    let interlaced = handMade(
+      width: 3, height: 3, isInterlaced: true, data: [0, 0, 0, 2, 0, 6, 8, 0, 1, 0, 7, 0, 3, 4, 5])
+    let files: [(bytes: [UInt8], height: Int, pixels: [UInt8])] = [
+      (palette, 1, [10, 20, 30, 0, 0, 0]), (bits, 1, [0, 0, 0, 255, 255, 255]), (key, 1, [7, 7, 7, 0, 0, 0]),
+      (interlaced, 3, (0..<9).flatMap { [UInt8]($0..<$0 + 1) + [$0, $0] }),
+    ]
+    for (bytes, height, wanted) in files {
+      let width = wanted.count / 3 / height
+      // Every crop of one pixel, of a folder that holds the file alone.
+      try withFolder(["t/a.png": bytes, "h/a.png": bytes]) { folder in
+        let images = try ImageFolder(path: folder + "/t", size: 1, flip: false, crops: 400, heldOut: 2) {
+          $0.background = .black
+          $0.heldOut = .file(folder + "/h")
+        }
+        let data = try images.load(seed: 1)
+        for y in 0..<height {
+          for x in 0..<width {
+            let places = SIMD3((Double(y) + 0.5) / Double(height), (Double(x) + 0.5) / Double(width), 1)
+            let found = data.source.row(0, places).map { UInt8((($0 + 1) * 127.5).rounded()) }
+            #expect(found == Array(wanted[3 * (y * width + x)..<3 * (y * width + x) + 3]))
+          }
+        }
+      }
+    }
+  }
+
+  /// A PNG file, its chunks put together here; gray unless `color` says another type.
+  func handMade(
+    width: UInt32, height: UInt32, depth: UInt8 = 8, color: UInt8 = 0, isInterlaced: Bool = false, data: [UInt8],
+    beside chunks: [(name: String, bytes: [UInt8])] = []
+  ) -> [UInt8] {
     func word(_ value: UInt32) -> [UInt8] { (0..<4).map { UInt8(truncatingIfNeeded: value >> (24 - 8 * $0)) } }
     func chunk(_ name: String, _ bytes: [UInt8]) -> [UInt8] {
       let body = Array(name.utf8) + bytes
@@ -113,7 +151,8 @@ import Testing
     var size = uLong(packed.count)
     compress(&packed, &size, data, uLong(data.count))
     return [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]
-      + chunk("IHDR", word(width) + word(height) + [depth, 0, 0, 0, 0])
+      + chunk("IHDR", word(width) + word(height) + [depth, color, 0, 0, isInterlaced ? 1 : 0])
+      + chunks.flatMap { chunk($0.name, $0.bytes) }
       + chunk("IDAT", Array(packed[..<Int(size)])) + chunk("IEND", [])
   }
 

@@ -15,7 +15,9 @@ func npy(_ header: String, version: UInt8 = 1, _ values: [UInt8]) -> [UInt8] {
 }
 
 func npy(_ type: String, _ shape: String, fortran: Bool = false, version: UInt8 = 1, _ values: [UInt8]) -> [UInt8] {
-  npy("{'descr': '\(type)', 'fortran_order': \(fortran ? "True" : "False"), 'shape': \(shape), }", version: version, values)
+  npy(
+    "{'descr': '\(type)', 'fortran_order': \(fortran ? "True" : "False"), 'shape': \(shape), }", version: version,
+    values)
 }
 
 @Suite struct NPYTests {
@@ -88,7 +90,8 @@ func npy(_ type: String, _ shape: String, fortran: Bool = false, version: UInt8 
     (npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), } x", []), "behind its end"),
     (npy("{'descr': [", []), "list without an end"), (npy("{'descr", []), "without an end"),
     (npy("<f8", "(1,)", version: 4, []), "version 4.0"), (Array(npy("<f8", "(1,)", []).prefix(20)), "ends within"),
-    (Array(npy("<f8", "(1,)", []).prefix(7)), "ends within"), (npy("<f8", "(" + repeated("1, ", 65) + ")", []), "65 dim"),
+    (Array(npy("<f8", "(1,)", []).prefix(7)), "ends within"),
+    (npy("<f8", "(" + repeated("1, ", 65) + ")", []), "65 dim"),
   ])
   func brokenFilesAreRefused(_ bytes: [UInt8], _ says: String) throws {
     try withTable(Data(bytes)) { path in

@@ -19,7 +19,8 @@ func withTable<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
 /// Tables in text: what RFC 4180 says, separators, decimal marks, and errors at their lines.
 @Suite struct TableTextTests {
   @Test(arguments: [
-    "1,2\n3,4\n", "1, 2\r\n3 ,4\r\n", "1,2\n\n3,4", "x,y\n1,2\n3,4\n", "\u{FEFF}1,2\n3,4\n", "\u{FEFF}x,y\r\n1,2\r\n3,4",
+    "1,2\n3,4\n", "1, 2\r\n3 ,4\r\n", "1,2\n\n3,4", "x,y\n1,2\n3,4\n", "\u{FEFF}1,2\n3,4\n",
+    "\u{FEFF}x,y\r\n1,2\r\n3,4",
     "1;2\n3;4\n", "1\t2\n3\t4\n", "x;y\n1;2\n3;4", "x\ty\n\n1\t2\n3\t4\n\n", "\"x\",\"y\"\n\"1\",2\n3,\"4\"\n",
     "1,2\n3,4\r\n\r\n",
   ])
@@ -131,7 +132,8 @@ func withTable<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
   }
 
   @Test(arguments: [
-    ("1,\"a\n2,b\n", 1), ("1,a\n2,\"b\"c\n", 2), ("1,a\n2,b\"c\"\n", 2), ("1,a\n2,\"b\"\"\n", 2), ("1,a\n2,\"b\" \"\n", 2),
+    ("1,\"a\n2,b\n", 1), ("1,a\n2,\"b\"c\n", 2), ("1,a\n2,b\"c\"\n", 2), ("1,a\n2,\"b\"\"\n", 2),
+    ("1,a\n2,\"b\" \"\n", 2),
     ("1,a\n2,\"", 2),
   ])
   func brokenQuotesAreNamedByTheirLine(_ text: String, _ line: Int) throws {
@@ -210,7 +212,8 @@ func withTable<R>(_ text: String, _ body: (String) throws -> R) throws -> R {
   @Test func numbersAreTheNearestDoubles() throws {
     var texts = [
       "0", "-0", "+5", ".5", "5.", "1e5", "1E-5", "9007199254740993", "9007199254740992.5", "1e22", "1e23", "123e-25",
-      "4.9e-324", "2.4703282292062327e-324", "1.7976931348623157e308", "0.1", "0.30000000000000004", "1e-22", "00012.50",
+      "4.9e-324", "2.4703282292062327e-324", "1.7976931348623157e308", "0.1", "0.30000000000000004", "1e-22",
+      "00012.50",
       "179769313486231570000000000000000000000", "0.000000000000000000000000000001", "18446744073709551615e-27",
       "9999999999999999999e-19", "12345678901234567890123", "0.12345678901234567890123",
     ]

@@ -45,7 +45,10 @@ import Testing
     (("count: 40", "count: 40\n  grid: {kind: karras, rho: 0}"), ["sampling.grid.rho", "above 0"]),
     (("count: 40", "count: 40\n  grid: {kind: uniform, rho: 7}"), ["sampling.grid.rho", "unknown key"]),
     (("steps: 10}", "steps: 10, grid: karas}"), ["sampling.solvers.0.grid", "did you mean 'karras'"]),
-    (("kind: euler-maruyama, steps: 10}", "kind: heun, steps: 10, s_churn: 1, s_min: 2, s_max: 1}"), ["s_max", "at least s_min"]),
+    (
+      ("kind: euler-maruyama, steps: 10}", "kind: heun, steps: 10, s_churn: 1, s_min: 2, s_max: 1}"),
+      ["s_max", "at least s_min"]
+    ),
     (("data: {kind: two-moons, count: 500, held_out: 200}", "data: two-moons"), ["data", "mapping"]),
     (("name: tiny", "name: tiny\nname: tiny"), ["twice"]),
     (("name: tiny", "name: [tiny"), ["not YAML"]),

@@ -154,7 +154,8 @@ import Testing
             if change.isEmpty {
               // Options of another branch have no place there.
               for option in options where !["formula"].contains(kind) {
-                #expect(whole.resolved.contains("\(option.key): ") || whole.resolved.contains("\(option.key):\n"),
+                #expect(
+                  whole.resolved.contains("\(option.key): ") || whole.resolved.contains("\(option.key):\n"),
                   "\(kind).\(option.key)\n\(whole.resolved)")
               }
             }
@@ -218,7 +219,9 @@ import Testing
           if outcomes.allSatisfy({ $0 == nil }) { refused += 1 }
           // Bounds that nothing touches; and Metropolis steps are those of Langevin where all are accepted.
           let isBound = ["max_steps", "first_step", "corrector"].contains(option.key)
-          #expect(isBound || outcomes.contains(true) || outcomes.allSatisfy { $0 == nil }, "\(kind).\(option.key): \(outcomes)")
+          #expect(
+            isBound || outcomes.contains(true) || outcomes.allSatisfy { $0 == nil },
+            "\(kind).\(option.key): \(outcomes)")
         }
       }
     }
@@ -277,8 +280,9 @@ import Testing
           for solver in solvers where (try? solver.check(setting)) != nil {
             // Long steps of noise that is proportional to the state leave the positive numbers, whatever the options.
             if plan.prepared.transformed != nil {
-              #expect(try Sampler(process: plan.prepared, score: Nothing(), dimension: 1, seed: 1).prior(64)
-                .values.allSatisfy { $0 > 0 && $0.isFinite })
+              #expect(
+                try Sampler(process: plan.prepared, score: Nothing(), dimension: 1, seed: 1).prior(64)
+                  .values.allSatisfy { $0 > 0 && $0.isFinite })
               continue
             }
             do {

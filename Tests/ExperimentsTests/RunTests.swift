@@ -159,7 +159,7 @@ import Testing
       let failure = #expect(throws: ExperimentFailure.self) {
         try makeExperiment(wild, folder: folder + "/a", quiet: true).run()
       }
-      #expect(failure?.description.contains("training step") == true)
+      #expect(failure?.description.contains("at step") == true)
       #expect(contents(folder + "/a/training.csv").hasPrefix("step,loss"))
       #expect(!FileManager.default.fileExists(atPath: folder + "/a/checkpoint.safetensors"))
     }

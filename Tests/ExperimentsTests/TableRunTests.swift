@@ -14,7 +14,8 @@ import Testing
   private func rows(_ count: Int, _ line: (Int) -> String) -> String { (0..<count).map { line($0) + "\n" }.joined() }
 
   private func table(_ folder: String, _ options: String) throws -> ExperimentPlan {
-    try plan(tiny.replacingOccurrences(of: "{kind: two-moons, count: 500, held_out: 200}", with: "{\(options)}"),
+    try plan(
+      tiny.replacingOccurrences(of: "{kind: two-moons, count: 500, held_out: 200}", with: "{\(options)}"),
       path: folder + "/test.yaml")
   }
 
@@ -22,10 +23,13 @@ import Testing
     ("held_out: 0.2", "data.held_out", "is 0.2"), ("held_out: {share: 1}", "data.held_out.share", "below 1"),
     ("held_out: {share: 0}", "data.held_out.share", "above 0"), ("held_out: [1]", "data.held_out", "is a list"),
     ("held_out: {share: 0.2, path: t.csv}", "data.held_out.path", "stands beside share"),
-    ("held_out: {shares: 0.2}", "data.held_out.shares", "path, share"), ("held_out: {path: no.csv}", "no.csv", "no such"),
-    ("columns: [x], drop: [y]", "data.drop", "stands beside columns"), ("header: maybe", "data.header", "auto, yes, no"),
+    ("held_out: {shares: 0.2}", "data.held_out.shares", "path, share"),
+    ("held_out: {path: no.csv}", "no.csv", "no such"),
+    ("columns: [x], drop: [y]", "data.drop", "stands beside columns"),
+    ("header: maybe", "data.header", "auto, yes, no"),
     ("separator: \"|\"", "data.separator", "semicolon"), ("decimal: \";\"", "data.decimal", "point, comma"),
-    ("range: [0, 255]", "data.range", "without shape"), ("shape: [1, 2, 1], range: [2, 1]", "data.range", "[low, high]"),
+    ("range: [0, 255]", "data.range", "without shape"),
+    ("shape: [1, 2, 1], range: [2, 1]", "data.range", "[low, high]"),
     ("shape: [1, 2, 2]", "data.shape", "1 or 3 channels"), ("shape: [1, 2, 1]", "test.csv:2", "range"),
     ("shap: [1, 2, 1]", "data.shap", "shape"), ("label: x, condition: [y]", "data.condition", "stands beside label"),
   ])
@@ -40,7 +44,8 @@ import Testing
 
   /// The resolved config is the run: read again, it says the same.
   @Test(arguments: [
-    "", "separator: \";\"", "separator: ';', decimal: \",\", header: yes, drop: [z]", "held_out: t.csv, columns: [y, '0']",
+    "", "separator: \";\"", "separator: ';', decimal: \",\", header: yes, drop: [z]",
+    "held_out: t.csv, columns: [y, '0']",
     "held_out: {share: 0.25}, condition: [z]", "shape: [1, 3, 1], range: [-10, 300]",
   ])
   func resolvedConfigsAreReadAgain(_ options: String) throws {
@@ -150,8 +155,10 @@ import Testing
   }
 
   @Test(arguments: [
-    ("{kind: none}", "dimension", "is missing"), ("{kind: none, dimension: 2, shape: [2, 2, 1]}", "dimension", "4 values"),
-    ("{kind: none, shape: [2, 2]}", "shape", "1 or 3 channels"), ("{kind: none, dimension: 0}", "dimension", "1 or more"),
+    ("{kind: none}", "dimension", "is missing"),
+    ("{kind: none, dimension: 2, shape: [2, 2, 1]}", "dimension", "4 values"),
+    ("{kind: none, shape: [2, 2]}", "shape", "1 or 3 channels"),
+    ("{kind: none, dimension: 0}", "dimension", "1 or more"),
   ])
   func noDataSaysWhatARowIs(_ data: String, _ key: String, _ says: String) throws {
     let text = Self.none.replacingOccurrences(of: "{kind: none, dimension: 2}", with: data)

@@ -104,7 +104,7 @@ import Testing
         toFile: folder + "/points.csv", atomically: true, encoding: .utf8)
       let wide = """
         name: wide
-        data: {kind: csv, path: \(folder)/points.csv, shape: [10, 10, 3]}
+        data: {kind: csv, path: \(folder)/points.csv, shape: [10, 10, 3], range: [0, 4]}
         process: {kind: ve, sigma_max: 10}
         score: {kind: empirical}
         sampling: {count: 5, trajectories: {first: 3}, solvers: [{name: em, kind: euler-maruyama, steps: 6}]}
@@ -121,7 +121,8 @@ import Testing
   static let wrong: [(section: String, says: String)] = [
     ("{rows: [300]}", "holds 300; allowed: whole numbers from 0, below count, which is 300"),
     ("{rows: [-1]}", "holds -1"), ("{rows: [0.5]}", "holds 0.5"), ("{rows: [1, 1]}", "names a row twice"),
-    ("{rows: [1], first: 3}", "has no effect; it needs rows: first"), ("{first: 0}", "1 or more"), ("{every: 0}", "1 or more"),
+    ("{rows: [1], first: 3}", "has no effect; it needs rows: first"), ("{first: 0}", "1 or more"),
+    ("{every: 0}", "1 or more"),
     ("{row: [1]}", "did you mean 'rows'?"),
   ]
 

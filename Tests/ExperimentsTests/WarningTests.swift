@@ -35,7 +35,10 @@ import Testing
   static let cases: [(config: String, says: [[String]])] = [
     (config(gaussian(0, 1), "{kind: vp}"), []),
     (config(two, "{kind: vp}"), []),
-    (config(gaussian(1000, 0.5), "{kind: vp}"), [["process: the prior is not reached", "mean 1000, deviation 0.5)", "off by -3.29", "standardise"]]),
+    (
+      config(gaussian(1000, 0.5), "{kind: vp}"),
+      [["process: the prior is not reached", "mean 1000, deviation 0.5)", "off by -3.29", "standardise"]]
+    ),
     (config(gaussian(1000, 0.5), "{kind: vp}", more: "coordinates: [standardise]"), []),
     (config(gaussian(1000, 0.5), "{kind: sub-vp}"), [["the prior is not reached"]]),
     // σ(T) = 50 and the mean of 1000 is 10 deviations of 0.5 there.
@@ -59,7 +62,10 @@ import Testing
       config(gaussian(0, 0.001), "{kind: ve, sigma_max: 50}"),
       [["leaves noise σ/m = 0.01", "as fine as 0.001", "smaller sigma_min", "standardise"]]
     ),
-    (config(gaussian(10, 0.001), "{kind: ornstein-uhlenbeck, noise: [[1]]}"), [["the prior is not reached"], ["leaves noise"]]),
+    (
+      config(gaussian(10, 0.001), "{kind: ornstein-uhlenbeck, noise: [[1]]}"),
+      [["the prior is not reached"], ["leaves noise"]]
+    ),
     // Under velocities too.
     (config(gaussian(1000, 1), "{kind: cld}"), [["the prior is not reached"]]),
     (config(gaussian(0, 1), "{kind: cld}"), []),
@@ -157,7 +163,8 @@ import Testing
         #expect(row["mmd"] == "" && row["energy_distance"] == "" && Double(row["sliced_wasserstein"] ?? "") != nil)
         let manifest = contents(folder + "/manifest.json")
         for name in ["mmd", "energy-distance"] {
-          #expect(manifest.contains("solver ode: metric \(name) is empty: 1 samples and 5000 held-out rows"), "\(manifest)")
+          #expect(
+            manifest.contains("solver ode: metric \(name) is empty: 1 samples and 5000 held-out rows"), "\(manifest)")
         }
       }
     }

@@ -41,12 +41,14 @@ import Testing
   @Test("whole numbers too large for any are refused with what is allowed") func large() throws {
     for text in ["99999999999999999999", "1e15", "1000000000001", "0xffffffffffffffffff"] {
       let message = error(tiny, overrides: ["seed=\(text)"])?.message ?? ""
-      #expect(message.contains("at most 1000000000000") || message.contains("not a whole number"), "\(text): \(message)")
+      #expect(
+        message.contains("at most 1000000000000") || message.contains("not a whole number"), "\(text): \(message)")
     }
     #expect(try plan(tiny, overrides: ["training.batch=1_000"]).training?.batch == 1000)
     #expect(try plan(tiny, overrides: ["seed=-0"]).seed == 0)
-    #expect(try plan(tiny, overrides: ["training.p_mean=-0.0", "training.noise_levels=log-normal"])
-      .resolved.contains("p_mean: 0\n"))
+    #expect(
+      try plan(tiny, overrides: ["training.p_mean=-0.0", "training.noise_levels=log-normal"])
+        .resolved.contains("p_mean: 0\n"))
   }
 
   @Test(
@@ -54,7 +56,8 @@ import Testing
     arguments: ["true", "True", "TRUE", "yes", "Yes", "on", "ON"])
   func flags(text: String) throws {
     let no = ["true": "false", "yes": "no", "on": "off"][text.lowercased()] ?? ""
-    let opposite = text.first?.isUppercase == true ? (text.last?.isUppercase == true ? no.uppercased() : no.capitalized) : no
+    let opposite =
+      text.first?.isUppercase == true ? (text.last?.isUppercase == true ? no.uppercased() : no.capitalized) : no
     for (word, value) in [(text, "true"), (opposite, "false")] {
       let plan = try plan(tiny, overrides: ["sampling.solvers.0.denoise=\(word)"])
       #expect(plan.sampling.solvers[0].denoise == (value == "true"))
@@ -68,7 +71,8 @@ import Testing
   @Test("null says what leaving the key out says; nothing at all is a slip") func nulls() throws {
     let usual = try plan(tiny).resolved
     for null in ["null", "~", "Null", "NULL"] {
-      #expect(try plan(tiny, overrides: ["process.beta_max=\(null)", "sampling.trajectories=\(null)"]).resolved == usual)
+      #expect(
+        try plan(tiny, overrides: ["process.beta_max=\(null)", "sampling.trajectories=\(null)"]).resolved == usual)
       #expect(error(tiny, overrides: ["sampling.count=\(null)"])?.message.contains("null") == true)
     }
     #expect(error(tiny, overrides: ["process.beta_max="])?.message.contains("is empty") == true)
@@ -86,14 +90,14 @@ import Testing
           - {name: em, kind: euler-maruyama, steps: 10}
       """,
       with: """
-          - &base {name: em, kind: euler-maruyama, steps: 10, denoise: false}
-          - &other {name: other, kind: ddim, steps: 7, eta: 0.5}
-          - <<: *base
-            name: merged
-            steps: 20
-          - {name: list, <<: [*other, *base]}
-          - {<<: [{steps: 3}, *base], name: nested}
-      """)
+            - &base {name: em, kind: euler-maruyama, steps: 10, denoise: false}
+            - &other {name: other, kind: ddim, steps: 7, eta: 0.5}
+            - <<: *base
+              name: merged
+              steps: 20
+            - {name: list, <<: [*other, *base]}
+            - {<<: [{steps: 3}, *base], name: nested}
+        """)
     let solvers = try plan(text).sampling.solvers
     func solver(_ name: String) -> SamplingPlan.NamedSolver? { solvers.first { $0.name == name } }
     #expect(solver("merged")?.kind == "euler-maruyama" && solver("merged")?.solver.steps == 20)
@@ -176,9 +180,10 @@ import Testing
     for far in ["fid", "kid", "x", "m", "swd", "energy", "precision", "", "sliced"] {
       #expect(nearest(to: far, among: metrics) == nil, "\(far)")
     }
-    for (typed, meant) in [("mdm", "mmd"), ("MMD", "mmd"), ("mmmd", "mmd"), ("energy-distanse", "energy-distance"),
-      ("sliced_wassertein", "sliced-wasserstein"), ("stpes", "steps"), ("kidn", "kind")]
-    {
+    for (typed, meant) in [
+      ("mdm", "mmd"), ("MMD", "mmd"), ("mmmd", "mmd"), ("energy-distanse", "energy-distance"),
+      ("sliced_wassertein", "sliced-wasserstein"), ("stpes", "steps"), ("kidn", "kind"),
+    ] {
       #expect(nearest(to: typed, among: metrics + ["steps", "kind"]) == meant, "\(typed)")
     }
     #expect(nearest(to: "b", among: ["t", "pi"]) == nil)

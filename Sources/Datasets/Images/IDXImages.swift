@@ -96,12 +96,11 @@ public struct IDXImages: DataSource {
     conditionShape = largest.map { .classes($0 + 1) } ?? .nothing
     occurringClasses = training.labels.flatMap { Classes.occurring(in: $0, of: largest.map { $0 + 1 } ?? 0) }
     fingerprint = checksum.text
+    let (count, lesson) = (training.images.count, "there is nothing to learn from them")
     if let value = training.images.constant {
-      notes = [
-        "\(path): every value of its \(training.images.count) images is \(value), a constant: there is nothing to learn from them"
-      ]
+      notes = ["\(path): every value of its \(count) images is \(value), a constant: \(lesson)"]
     } else if training.source(flips: false).repeatsOneImage {
-      notes = ["\(path): all \(training.images.count) images are the same: there is nothing to learn from them"]
+      notes = ["\(path): all \(count) images are the same, constant data: \(lesson)"]
     } else {
       notes = []
     }

@@ -177,7 +177,7 @@ public struct ImageFolder: DataSource {
   private static func constancy(_ part: Part, _ shape: ImageShape, _ options: Options) throws -> String? {
     let count = part.files.count
     if count > 1, part.files.dropFirst().allSatisfy({ $0.checksum == part.files[0].checksum }) {
-      return "\(part.path): all \(count) images are the same file: there is nothing to learn from them"
+      return "\(part.path): all \(count) images are the same file, constant data: there is nothing to learn from them"
     }
     var level: UInt8?
     for file in part.files {

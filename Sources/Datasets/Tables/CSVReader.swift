@@ -43,6 +43,12 @@ final class CSVReader {
   private static let carriageReturn = UInt8(ascii: "\r")
   private static let quote = UInt8(ascii: "\"")
 
+  /// The share of the file that has been read, above 0; 1 where nobody knows how long the file is.
+  var progress: Double {
+    guard window.isPlain, window.size > 0 else { return 1 }
+    return min(1, Double(max(1, window.total - window.end + place)) / Double(window.size))
+  }
+
   /// Keeps what comes next for `rewind`.
   func setMark() { mark = (place, line) }
 
@@ -235,8 +241,15 @@ final class CSVReader {
 extension UnsafeBufferPointer<UInt8> {
   /// For an error: up to 40 characters in quotes, on one line.
   var shown: String {
-    let text = String(decoding: prefix(200), as: UTF8.self)
-    let characters = text.map { $0.isNewline ? "⏎" : $0.unicodeScalars.contains { $0.value < 32 } ? "�" : $0 }
-    return "'\(String(characters.prefix(40)))\(characters.count > 40 || count > 200 ? "…" : "")'"
+    let text = String(decoding: prefix(200), as: UTF8.self).shown
+    return "'\(text)\(count > 200 && !text.hasSuffix("…") ? "…" : "")'"
+  }
+}
+
+extension String {
+  /// For an error: up to 40 characters on one line.
+  var shown: String {
+    let characters = prefix(41).map { $0.isNewline ? "⏎" : $0.unicodeScalars.contains { $0.value < 32 } ? "�" : $0 }
+    return String(characters.prefix(40)) + (characters.count > 40 ? "…" : "")
   }
 }

@@ -16,7 +16,7 @@ struct ColumnNames: Sendable, Equatable {
     let numbers = "0 to \(count - 1)"
     var names = ""
     if let header {
-      names = header.prefix(50).joined(separator: ", ") + (header.count > 50 ? ", …" : "") + ", or "
+      names = header.prefix(50).map(\.shown).joined(separator: ", ") + (header.count > 50 ? ", …" : "") + ", or "
     }
     throw InputError("has no column '\(name)'; allowed: \(names)\(numbers)", at: path)
   }
@@ -48,12 +48,14 @@ struct ColumnNames: Sendable, Equatable {
   /// A column for errors and notes: its place from 1, and its name where it has one.
   func text(_ column: Int) -> String {
     guard let name = header?[column], !name.isEmpty else { return "column \(column + 1)" }
-    return "column \(column + 1) (\(name))"
+    return "column \(column + 1) (\(name.shown))"
   }
 
   /// What a config calls a column.
   func key(_ column: Int) -> String {
-    guard let header, !header[column].isEmpty, header.filter({ $0 == header[column] }).count == 1 else {
+    guard let header, !header[column].isEmpty, header[column].shown == header[column],
+      header.filter({ $0 == header[column] }).count == 1
+    else {
       return String(column)
     }
     return header[column]

@@ -2,57 +2,52 @@
 import Core
 import Glibc
 
-/// The values of an `.npy` file, in the file: a plain one is mapped into memory and read where it is asked for, so that
-/// it may be larger than the memory; a gzipped one, or a pipe, is held as the bytes it has.
+/// The values of an `.npy` file: in memory up to 256 MiB; those of a larger plain file stay there and are read where they
+/// are asked for, so that it may be larger than the memory.
 ///
 /// The first index counts rows. What other indices there are is flattened to columns, the last index fastest, as NumPy's
 /// `reshape(n, -1)` does: height, width, channel of images.
-final class NPYFile: @unchecked Sendable {
+struct NPYFile: Sendable {
   static let magic = NPYHeader.magic
 
   let path: String
   let header: NPYHeader
-  private let base: UnsafeRawPointer
-  private let length: Int
-  /// Holds the bytes where they are not mapped.
-  private let window: TextWindow?
+  /// The checksum of the file's bytes.
+  let fingerprint: String
+  private let bytes: PixelBytes
   /// Where column j lies within a row's values, for arrays of three dimensions or more in Fortran's order.
   private let order: [Int]
 
-  /// - Parameter window: the file, of which the first bytes have been read.
+  /// - Parameters:
+  ///   - window: the file, of which the first bytes have been read.
+  ///   - limit: how many bytes of a plain file are held in memory.
   /// - Throws: `InputError` for what is no array of numbers.
-  init(_ window: TextWindow) throws {
+  init(_ window: TextWindow, inMemory limit: Int = PixelBytes.largestInMemory) throws {
     path = window.path
-    if let mapped = Self.mapped(window) {
-      (base, length) = mapped
-      self.window = nil
+    if window.isPlain, window.size > 0 {
+      let size = window.size
+      header = try NPYHeader(window.held, length: size, path: path)
+      let file = try OpenFile(path)
+      var checksum = ContentChecksum()
+      var memory: [UInt8] = []
+      if size <= limit { memory.reserveCapacity(size) }
+      var chunk = [UInt8](repeating: 0, count: min(size, 1 << 20))
+      for start in stride(from: 0, to: size, by: 1 << 20) {
+        let count = min(1 << 20, size - start)
+        let isRead = chunk.withUnsafeMutableBufferPointer { file.read(start..<start + count, into: $0.baseAddress!) }
+        guard isRead else { throw InputError("changed while it was read", at: path) }
+        chunk.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        if size <= limit { memory += chunk[..<count] }
+      }
+      fingerprint = checksum.text
+      bytes = size <= limit ? .memory(memory) : .file(file)
     } else {
       while !window.isAtEnd { _ = try window.more() }
-      (base, length) = (UnsafeRawPointer(window.bytes), window.end)
-      self.window = window
-    }
-    do {
-      header = try NPYHeader(UnsafeRawBufferPointer(start: base, count: length), path: path)
-    } catch {
-      if self.window == nil { munmap(UnsafeMutableRawPointer(mutating: base), length) }
-      throw error
+      header = try NPYHeader(window.held, length: window.end, path: path)
+      bytes = .memory(Array(window.held))
+      fingerprint = window.fingerprint
     }
     order = header.isFortran && header.shape.count > 2 ? Self.order(Array(header.shape.dropFirst())) : []
-  }
-
-  deinit { if window == nil { munmap(UnsafeMutableRawPointer(mutating: base), length) } }
-
-  private static func mapped(_ window: TextWindow) -> (UnsafeRawPointer, Int)? {
-    var status = stat()
-    guard window.isPlain, stat(window.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size > 0 else {
-      return nil
-    }
-    let file = open(window.path, O_RDONLY | O_CLOEXEC)
-    guard file >= 0 else { return nil }
-    defer { close(file) }
-    let address = mmap(nil, Int(status.st_size), PROT_READ, MAP_PRIVATE, file, 0)
-    guard let address, address != MAP_FAILED else { return nil }
-    return (UnsafeRawPointer(address), Int(status.st_size))
   }
 
   /// The place of each column when the first of these indices runs fastest and columns are counted with the last one
@@ -70,15 +65,8 @@ final class NPYFile: @unchecked Sendable {
     }
   }
 
-  /// The checksum of the file's bytes.
-  var fingerprint: String {
-    if let window { return window.fingerprint }
-    var checksum = ContentChecksum()
-    checksum.add(UnsafeRawBufferPointer(start: base, count: length))
-    return checksum.text
-  }
-
-  /// Writes rows, one behind the other. A whole number of 64 bits that is no double becomes NaN.
+  /// Writes rows, one behind the other. A whole number of 64 bits that is no double becomes NaN, and so does what cannot
+  /// be read any more.
   /// - Parameter columns: the columns to write, in this order; nil: all.
   func write(_ rows: Range<Int>, columns: [Int]?, into values: UnsafeMutablePointer<Double>) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= header.count, "rows that there are")
@@ -108,19 +96,37 @@ final class NPYFile: @unchecked Sendable {
     _ rows: Range<Int>, _ columns: [Int]?, _ values: UnsafeMutablePointer<Double>,
     _ value: (UnsafeRawPointer) -> Double
   ) {
-    let (first, size, width, count) = (base + header.start, header.size, header.width, header.count)
-    if !header.isFortran, columns == nil {
-      let start = first + rows.lowerBound * width * size
-      for k in 0..<rows.count * width { values[k] = value(start + k * size) }
+    let (size, width) = (header.size, header.width)
+    let taken = columns?.count ?? width
+    /// Hands `count` elements from the `first` on to `body`; nil where they cannot be read.
+    func read(_ first: Int, _ count: Int, _ body: (UnsafeRawPointer) -> Void) {
+      let start = header.start + first * size
+      let isRead: Void? = bytes.withBytes(start..<start + count * size) { body(UnsafeRawPointer($0)) }
+      if isRead == nil { values.update(repeating: .nan, count: rows.count * taken) }
+    }
+    guard header.isFortran else {
+      // A mebibyte at a time, or a row.
+      let rowsAtOnce = max(1, (1 << 20) / (width * size))
+      for first in stride(from: rows.lowerBound, to: rows.upperBound, by: rowsAtOnce) {
+        let count = min(rowsAtOnce, rows.upperBound - first)
+        let target = values + (first - rows.lowerBound) * taken
+        read(first * width, count * width) { elements in
+          guard let columns else {
+            for k in 0..<count * width { target[k] = value(elements + k * size) }
+            return
+          }
+          for row in 0..<count {
+            for k in 0..<taken { target[row * taken + k] = value(elements + (row * width + columns[k]) * size) }
+          }
+        }
+      }
       return
     }
-    let taken = columns?.count ?? width
     for k in 0..<taken {
       let column = columns?[k] ?? k
       let place = order.isEmpty ? column : order[column]
-      for row in rows {
-        let element = header.isFortran ? row + count * place : row * width + place
-        values[(row - rows.lowerBound) * taken + k] = value(first + element * size)
+      read(rows.lowerBound + header.count * place, rows.count) { elements in
+        for row in 0..<rows.count { values[row * taken + k] = value(elements + row * size) }
       }
     }
   }

@@ -24,9 +24,12 @@ struct NPYHeader: Equatable {
   /// How many bytes the values have.
   var bytes: Int { shape.reduce(size, *) }
 
+  /// - Parameters:
+  ///   - file: the beginning of the file: all of it, or 128 KiB.
+  ///   - fileLength: how many bytes the file has.
   /// - Throws: `InputError` for another version, other types of values, sizes of 0 or beyond 64 bits, and whatever is no
   ///   such header.
-  init(_ file: UnsafeRawBufferPointer, path: String) throws {
+  init(_ file: UnsafeRawBufferPointer, length fileLength: Int, path: String) throws {
     func refuse(_ message: String) -> InputError { InputError(message, at: path) }
     guard file.count >= 12 else { throw refuse("ends within the header of .npy") }
     let version = file[6]
@@ -35,8 +38,10 @@ struct NPYHeader: Equatable {
     }
     let (lengthBytes, first) = (version == 1 ? 2 : 4, version == 1 ? 10 : 12)
     let length = (0..<lengthBytes).reduce(0) { $0 | Int(file[8 + $1]) << (8 * $1) }
-    guard length <= file.count - first else { throw refuse("ends within the header of .npy") }
-    guard length <= 1 << 16 else { throw refuse("has an .npy header of \(length) bytes; allowed: 65536 or fewer") }
+    guard length <= fileLength - first else { throw refuse("ends within the header of .npy") }
+    guard length <= 1 << 16, length <= file.count - first else {
+      throw refuse("has an .npy header of \(length) bytes; allowed: 65536 or fewer")
+    }
     start = first + length
     var fields = try PythonDictionary(file[first..<start], path: path).fields
     guard case .text(let type)? = fields.removeValue(forKey: "descr") else {
@@ -63,7 +68,7 @@ struct NPYHeader: Equatable {
       guard !overflow else { throw refuse("says its shape is \(written), which no file can hold") }
       bytes = product
     }
-    let found = file.count - start
+    let found = fileLength - start
     guard found == bytes else {
       throw refuse(
         found < bytes

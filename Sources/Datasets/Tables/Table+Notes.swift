@@ -20,7 +20,7 @@ extension ColumnNames {
       twice.append(name)
     }
     if !twice.isEmpty {
-      let shown = twice.prefix(5).map { "'\($0)'" }.joined(separator: ", ") + (twice.count > 5 ? ", …" : "")
+      let shown = twice.prefix(5).map { "'\($0.shown)'" }.joined(separator: ", ") + (twice.count > 5 ? ", …" : "")
       notes.append("\(path):\(line): more than one column is called \(shown); their numbers tell them apart")
     }
     return notes

@@ -33,7 +33,7 @@ struct TableBody {
   mutating func read(_ reader: CSVReader, _ marks: inout DecimalMarks) throws {
     let width = names.count
     var row = [Double](repeating: 0, count: uses.isEmpty ? 0 : places.data.count + places.numbers.count)
-    var column = 0
+    var (column, isReserved) = (0, false)
     while try reader.next() {
       if column == 0, width == 1, let line = reader.emptyLine {
         throw reader.error("nothing in this line; allowed: a value in each", line: line)
@@ -61,6 +61,11 @@ struct TableBody {
       }
       lines.append(reader.recordLine)
       column = 0
+      // Memory for all rows at once, as an array that grows by doubling holds up to three times its values.
+      if !isReserved, data.count >= 4096 {
+        isReserved = true
+        data.reserveCapacity(Int(Double(data.count) / reader.progress * 1.01) + width)
+      }
     }
   }
 

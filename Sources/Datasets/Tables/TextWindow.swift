@@ -10,6 +10,8 @@ final class TextWindow {
   private(set) var end = 0
   /// Whether the file has no more bytes.
   private(set) var isAtEnd = false
+  /// How many bytes were read so far.
+  private(set) var total = 0
   private var capacity = 1 << 18
   private let file: FileReader
   private var checksum = ContentChecksum()
@@ -26,6 +28,12 @@ final class TextWindow {
 
   /// Whether the file is not gzipped. Known after the first bytes have been read.
   var isPlain: Bool { !file.isCompressed }
+
+  /// How many bytes the file has on the disk; 0 of a pipe.
+  var size: Int { file.size }
+
+  /// What is in the window.
+  var held: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: bytes, count: end) }
 
   /// The checksum of the bytes that were read.
   var fingerprint: String { checksum.text }
@@ -50,6 +58,7 @@ final class TextWindow {
     isAtEnd = count < free.count
     checksum.add(UnsafeRawBufferPointer(rebasing: free[..<count]))
     end += count
+    total += count
     bytes[end] = 0
     return kept
   }

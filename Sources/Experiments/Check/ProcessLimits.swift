@@ -19,7 +19,8 @@ struct ProcessLimits {
   func check() throws {
     let inner = process.transformed?.process ?? process
     guard (Self.smallest...Self.largest).contains(process.duration) else {
-      throw InputError("T is \(written(process.duration)); allowed: \(written(Self.smallest)) to \(written(Self.largest))")
+      throw InputError(
+        "T is \(written(process.duration)); allowed: \(written(Self.smallest)) to \(written(Self.largest))")
     }
     try checkRates(inner)
     if let transformed = process.transformed { try checkStates(transformed) }
@@ -63,7 +64,8 @@ struct ProcessLimits {
       }
       guard values.allSatisfy(\.isFinite), moments.scale >= 0, moments.variance >= 0 else {
         throw InputError(
-          "its kernel is not finite at t = \(written(t)): m is \(moments.scale) and σ² is \(moments.variance)")
+          "its kernel is not finite at t = \(written(t)): m is \(moments.scale) and σ² is \(moments.variance); "
+            + "allowed: finite numbers")
       }
     }
     let (low, high) = (

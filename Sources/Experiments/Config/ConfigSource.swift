@@ -18,7 +18,8 @@ public struct ConfigSource {
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw InputError("no such file", at: path)
     }
-    let attributes = try? FileManager.default.attributesOfItem(atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
+    let attributes = try? FileManager.default.attributesOfItem(
+      atPath: URL(fileURLWithPath: path).resolvingSymlinksInPath().path)
     if let size = attributes?[.size] as? Int, size > ConfigTree.largestText {
       throw InputError("\(size) bytes; allowed: \(ConfigTree.largestText) of a config", at: path)
     }

@@ -39,7 +39,8 @@ enum ConfigTree {
         throw InputError("not YAML: \(problem)", at: "\(location):\(mark.line)")
       case .duplicatedKeysInMapping(let duplicates, let context):
         throw InputError(
-          "key '\(oneLine(duplicates.first ?? "?"))' appears twice in a mapping", at: "\(location):\(context.mark.line)")
+          "key '\(oneLine(duplicates.first ?? "?"))' appears twice in a mapping", at: "\(location):\(context.mark.line)"
+        )
       case .reader(let problem, let offset, _, _):
         let line = offset.map { offset in
           1 + text.utf8.prefix(offset).reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }

@@ -20,7 +20,8 @@ extension Options {
     if let node = try child(key, required: defaultValue == nil) {
       guard let sequence = node.sequence, !sequence.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
       values = try sequence.map { element in
-        guard let text = element.scalar?.string, let value = Spelling.integer(text), value >= low, value <= 1_000_000 else {
+        guard let text = element.scalar?.string, let value = Spelling.integer(text), value >= low, value <= 1_000_000
+        else {
           throw wrong(key, "holds '\(element.scalar?.string ?? "a list")'; allowed: \(allowed)")
         }
         return value

@@ -119,12 +119,14 @@ public final class Options {
     guard let value = Spelling.integer(text) else {
       let text = ConfigTree.oneLine(text)
       if let large = Spelling.number(text), large == large.rounded() {
-        throw wrong(key, "is \(text); allowed: \(large < 0 || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
+        throw wrong(
+          key, "is \(text); allowed: \(large < 0 || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
       }
       throw wrong(key, (Spelling.complaint(text) ?? "'\(text)' is not a whole number") + "; allowed: \(allowed)")
     }
     guard value >= low, value <= high ?? Self.largest else {
-      throw wrong(key, "is \(text); allowed: \(value < low || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
+      throw wrong(
+        key, "is \(text); allowed: \(value < low || high != nil ? allowed : "\(allowed), at most \(Self.largest)")")
     }
     return keep(key, value)
   }
@@ -347,8 +349,10 @@ public final class Options {
       case "\t": return "\\t"
       default:
         let kind = scalar.properties.generalCategory
-        let isPlain = scalar == " " || ![.control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned]
-          .contains(kind)
+        let isPlain =
+          scalar == " "
+          || ![.control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned]
+            .contains(kind)
         if isPlain { return String(scalar) }
         let digits = String(scalar.value, radix: 16)
         return "\\U" + String(repeating: "0", count: 8 - digits.count) + digits

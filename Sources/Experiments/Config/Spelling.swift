@@ -27,8 +27,11 @@ enum Spelling {
     if let whole = based(plain) { return Double(exactly: whole) }
     guard plain.allSatisfy({ $0.isASCII && ($0.isNumber || "+-.eE".contains($0)) }), !isAmbiguous(plain),
       // "5." is YAML's, and not Swift's.
-      let value = Double(plain.hasSuffix(".") ? String(plain.dropLast()) : plain.replacing(".e", with: "e")
-        .replacing(".E", with: "E")), value.isFinite
+      let value = Double(
+        plain.hasSuffix(".")
+          ? String(plain.dropLast())
+          : plain.replacing(".e", with: "e")
+            .replacing(".E", with: "E")), value.isFinite
     else { return nil }
     // Rounded to nothing.
     let mantissa = plain.prefix { $0 != "e" && $0 != "E" }

@@ -45,7 +45,8 @@ extension Catalogue {
     Kind("cld", "critically damped Langevin diffusion: positions and velocities, noise on velocities") {
       options, catalogue in
       let mass = try options.number("mass", default: 0.25, in: .positive, "M, with friction Γ = 2 √M")
-      let share = try options.number("gamma", default: 0.04, in: .closed(1e-6, 1000), "γ: velocities start from N(0, γ M)")
+      let share = try options.number(
+        "gamma", default: 0.04, in: .closed(1e-6, 1000), "γ: velocities start from N(0, γ M)")
       let schedule = try options.kind(
         "schedule", of: catalogue.schedules, or: "constant", in: catalogue,
         "how β changes; constant: as beta beside it says")
@@ -95,7 +96,8 @@ extension Catalogue {
         throw options.wrong("parameters", "'\(name)' has no effect; no formula names it")
       }
     }
-    let integrated = try options.part(if: rate != nil || strength != nil, needs: "drift_rate and diffusion") { options in
+    let integrated = try options.part(if: rate != nil || strength != nil, needs: "drift_rate and diffusion") {
+      options in
       (
         initial: try options.number("initial_variance", default: 0, in: .nonNegative, "v(0), with drift_rate"),
         prior: try options.number("prior_variance", or: "kernel", in: .positive, "kernel: v(T), with drift_rate"),

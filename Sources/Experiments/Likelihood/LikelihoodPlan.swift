@@ -21,7 +21,8 @@ public struct LikelihoodPlan: Sendable {
   ///   - levels: those that the coordinates dequantise; nil where they do not.
   ///   - isAsked: whether the config has this section, so that it must be possible.
   init(
-    _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe, levels dequantised: Quantisation? = nil,
+    _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe,
+    levels dequantised: Quantisation? = nil,
     isAsked: Bool,
     _ catalogue: Catalogue
   ) throws {
@@ -41,7 +42,8 @@ public struct LikelihoodPlan: Sendable {
       (
         try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal"),
         try options.integer(
-          "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error")
+          "probes", default: 16, atLeast: 1, atMost: 100_000, "of hutchinson, a row; their spread is the standard error"
+        )
       )
     }
     let integrator = try options.kind(

@@ -20,7 +20,10 @@ enum ConfigChanges {
     var values: [String: String] = [:]
     func add(_ node: Node, _ path: String) {
       if let mapping = node.mapping {
-        for (key, value) in mapping { add(value, path.isEmpty ? key.scalar?.string ?? "?" : "\(path).\(key.scalar?.string ?? "?")") }
+        for (key, value) in mapping {
+          let name = key.scalar?.string ?? "?"
+          add(value, path.isEmpty ? name : "\(path).\(name)")
+        }
       } else if let sequence = node.sequence {
         for (index, element) in sequence.enumerated() {
           add(element, "\(path).\(element.mapping?["name"]?.scalar?.string ?? String(index))")

@@ -1,8 +1,8 @@
-// SPDX-License-Identifier: GPL-3.0-or-later
-import CSystem
 import CGSL
 import CKernels
 import CPNG
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CSystem
 import CZlib
 import Core
 import Foundation

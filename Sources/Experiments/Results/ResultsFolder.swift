@@ -101,9 +101,14 @@ public struct ResultsFolder: Sendable {
 
   public func remove(_ name: String) { unlink(file(name)) }
 
-  public func write(_ data: Data, to name: String) throws {
+  /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
+  func fileToWrite(_ name: String) throws -> String {
     try record?.note(name)
-    try AtomicFile.write(data, to: file(name))
+    return file(name)
+  }
+
+  public func write(_ data: Data, to name: String) throws {
+    try AtomicFile.write(data, to: try fileToWrite(name))
   }
 
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
@@ -127,9 +132,12 @@ public struct ResultsFolder: Sendable {
   /// Removes the files of `samples` that runs of this program wrote, and that are none of `names`. A file that was
   /// changed since then is somebody's own, and stays.
   func removeSamples(but names: Set<String>) {
-    guard let known = record?.names.withLock({ $0 }) else { return }
-    for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
-      if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+    record?.names.withLock { known in
+      for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
+        if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+        known.written.remove(name)
+        known.hashes[name] = nil
+      }
     }
   }
 

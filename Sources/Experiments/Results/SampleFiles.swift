@@ -30,10 +30,10 @@ enum SampleFile {
   /// Writes a solver's samples in the format asked for, and removes those of the other.
   static func write(_ batch: Batch, solver: String, format: SamplingPlan.Format, to folder: ResultsFolder) throws {
     if format == .npy || batch.dimension > widestCSV {
-      try writeNPY(batch, to: folder.file("samples/\(solver).npy"))
+      try writeNPY(batch, to: folder.fileToWrite("samples/\(solver).npy"))
       folder.remove("samples/\(solver).csv")
     } else {
-      try writeCSV(batch, to: folder.file("samples/\(solver).csv"))
+      try writeCSV(batch, to: folder.fileToWrite("samples/\(solver).csv"))
       folder.remove("samples/\(solver).npy")
     }
   }

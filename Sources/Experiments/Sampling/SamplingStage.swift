@@ -78,7 +78,7 @@ struct SamplingStage {
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
       if dimension > SampleFile.widestCSV {
-        try SampleFile.writeNPY(followed.states, to: folder.file("samples/\(named.name)-trajectories.npy"))
+        try SampleFile.writeNPY(followed.states, to: folder.fileToWrite("samples/\(named.name)-trajectories.npy"))
       }
       followed.add(to: &trajectories, solver: named.name)
     } else {

@@ -21,10 +21,11 @@ public struct ModelStore: Sendable {
       return ModelStore("Results/.models")
     }
     // A link that somebody names is meant; one that lies in a folder of results is not.
-    return ModelStore(realpath(named, nil).map { path in
-      defer { free(path) }
-      return String(cString: path)
-    } ?? named)
+    return ModelStore(
+      realpath(named, nil).map { path in
+        defer { free(path) }
+        return String(cString: path)
+      } ?? named)
   }
 
   /// A place for a network and for the log of its training.

@@ -31,10 +31,11 @@ struct DataWarnings {
     let rows = preview.data
     guard rows.count > 1 else { return [] }
     let columns = (0..<rows.dimension).filter { j in (1..<rows.count).allSatisfy { rows[$0, j] == rows[0, j] } }
-    if columns.count == rows.dimension {
+    let isTold = plan.data.notes.contains { $0.contains("constant") }
+    // Readers of images tell of all rows.
+    if columns.count == rows.dimension && !(isTold && preview.image != nil) {
       return [("data", "all rows are equal: there is nothing to learn; remedy: other data")]
     }
-    let isTold = plan.data.notes.contains { $0.contains("constant") }
     guard !isTold, preview.image == nil, let first = columns.first else { return [] }
     let others = columns.count > 1 ? " and \(columns.count - 1) more" : ""
     return [

@@ -94,7 +94,8 @@ struct PriorWarning {
     return [
       End(
         column: 0, mean: mean(\.mean), deviation: whole,
-        shift: mean { pow($0.shift * $0.deviation / whole, 2) }.squareRoot(), ratio: p / total, share: m * whole / total)
+        shift: mean { pow($0.shift * $0.deviation / whole, 2) }.squareRoot(), ratio: p / total, share: m * whole / total
+      )
     ]
   }
 

@@ -27,7 +27,7 @@ struct SchedulerClass: Sendable {
   static func named(_ name: String) -> SchedulerClass? { all.first { $0.name == name } }
 
   /// The names of all that are followed.
-  static var allowed: String { all.map { $0.name.replacing("Scheduler", with: "") }.joined(separator: ", ") }
+  static var allowed: String { all.map(\.name).joined(separator: ", ") }
 
   static let all: [SchedulerClass] = [
     discrete("DDPM", schedules: ["laplace", "sigmoid"], rescales: true),

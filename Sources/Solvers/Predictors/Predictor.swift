@@ -65,8 +65,9 @@ public protocol PredictorStepper: AnyObject {
   func step(_ x: Rows, _ step: Step) throws
 
   /// Says that x is no longer the state that the last step ended in, as a corrector has moved it. A method that makes
-  /// its last step anew, or adds to it, must not do so now: what the corrector did would be lost. Scores of earlier
-  /// states may still be used, as they err by the order of a step's length. Default: nothing.
+  /// its last step anew would undo what the corrector did, and one that extrapolates what earlier states gave would
+  /// extrapolate the corrector's noise: what is remembered of earlier steps is to be forgotten. Default: nothing, for
+  /// methods that remember nothing.
   func stateChanged()
 }
 

@@ -47,6 +47,8 @@ public struct DEIS: Predictor {
       polynomial = [Double](repeating: 0, count: order)
     }
 
+    func stateChanged() { known = 0 }
+
     func step(_ x: Rows, _ step: Step) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       for k in (1..<order).reversed() {

@@ -62,6 +62,8 @@ public struct DPMSolverPP: Predictor {
       lengths = (0, 0)
     }
 
+    func stateChanged() { known = 0 }
+
     func step(_ x: Rows, _ step: Step) throws {
       let (from, to) = (score.level(at: step.from), score.level(at: step.to))
       try score.denoised(x, at: from, into: now)

@@ -14,7 +14,7 @@ import Processes
 /// order.
 ///
 /// UniPC's corrector starts the last step anew. Where a Langevin corrector has moved the state since, that step is left as
-/// it was, and the predictor alone goes on.
+/// it was, and the next one is a first step again.
 ///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {
@@ -71,7 +71,10 @@ public struct UniPC: Predictor {
       known += 1
     }
 
-    func stateChanged() { startLevel = nil }
+    func stateChanged() {
+      startLevel = nil
+      known = 0
+    }
 
     /// B, and b_i = i! z φ_{i+1}(z)/B.
     private func weights(_ h: Double) -> (b: Double, Double, Double, Double) {
