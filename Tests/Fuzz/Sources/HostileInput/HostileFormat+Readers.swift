@@ -15,7 +15,9 @@ extension HostileFormat {
       "name", "seed", "data", "kind", "process", "score", "training", "sampling", "solvers", "steps", "count", "csv",
       "path", "two-moons", "digits", "vp", "ve", "formula", "drift_rate", "network", "mlp", "unet", "hidden", "!!int",
       "!!str", "<<", "*a", "&a", "~", "null", ".inf", ".nan", "1e999", "0x10", "{", "}", "[", "]", ": ", "\n  ", "- ",
-    ], longest: 4096
+    ], longest: 4096,
+    // Aliases may stand for 10,000 nodes more than the text has, of some 1 kB each while they are read.
+    allowance: 32 << 20
   ) { bytes, folder in
     let text = String(decoding: bytes, as: UTF8.self)
     // Files that a config names lie in the folder of inputs, which holds none.
