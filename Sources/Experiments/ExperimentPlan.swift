@@ -4,6 +4,7 @@ import Datasets
 import Networks
 import Processes
 import Training
+import Yams
 
 /// A config, decoded and checked as a whole: what `run` will do. Each part is read in the file of its stage.
 public struct ExperimentPlan: Sendable {
@@ -45,9 +46,10 @@ public struct ExperimentPlan: Sendable {
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
-    // What is wrong with the process is not left to its solvers to say; ε is known after them.
     if !options.isDescribing {
-      let limits = ProcessLimits(process: process, epsilon: 0.5 * process.duration)
+      // What is wrong with the process is not left to its solvers to say.
+      let epsilon = min(Self.epsilon(options, process), model.training?.epsilon ?? .infinity)
+      let limits = ProcessLimits(process: process, epsilon: epsilon)
       try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
     }
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
@@ -55,11 +57,6 @@ public struct ExperimentPlan: Sendable {
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
       traits: score.traits, catalogue)
     try sampling.finish()
-    if !options.isDescribing {
-      let limits = ProcessLimits(
-        process: process, epsilon: min(self.sampling.epsilon, model.training?.epsilon ?? .infinity))
-      try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
-    }
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
@@ -73,6 +70,13 @@ public struct ExperimentPlan: Sendable {
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
+  }
+
+  /// ε as it will be read: that of the config where it is allowed, else the process's.
+  private static func epsilon(_ options: Options, _ process: PreparedProcess) -> Double {
+    let section = options.value(of: "sampling").map { Options($0, path: "sampling", source: options.source) }
+    let given = section?.value(of: "epsilon")?.scalar.flatMap { Spelling.number($0.string) }
+    return given.flatMap { $0 > 0 && $0 < process.duration ? $0 : nil } ?? process.sde.samplingEpsilon
   }
 }
 
