@@ -43,6 +43,7 @@ public struct ConfigArguments: ParsableArguments {
   static func plan(_ config: String, _ overrides: [String], strict: Bool) throws -> ExperimentPlan {
     let plan = try ExperimentPlan(
       ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
+    for note in plan.notes { report("score-sde: note: \(note)") }
     let warnings = try plan.foreseen()
     if strict && !warnings.isEmpty { throw WarningsAsErrors(lines: warnings) }
     for warning in warnings { report("score-sde: warning: \(warning)") }

@@ -9,6 +9,7 @@ public struct EnergyDistance: Metric {
 
   /// Pairs of different rows.
   public var fewestRows: Int { 2 }
+  public var comparesAllPairs: Bool { true }
 
   public func evaluate(_ comparison: Comparison) throws -> Double {
     try comparison.requireRows(atLeast: fewestRows)

@@ -19,6 +19,8 @@ public struct ExperimentPlan: Sendable {
   /// What is right, but should be known: old names that the config uses, and what reading the data guessed or skipped.
   /// A line each; `foreseen()` also has those for which rows are looked at.
   public let warnings: [String]
+  /// What was taken from files of other programs, and what of them has no effect here. A line each.
+  public let notes: [String]
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
@@ -70,6 +72,7 @@ public struct ExperimentPlan: Sendable {
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
+    notes = options.source?.notes.all ?? []
   }
 
   /// ε as it will be read: that of the config where it is allowed, else the process's.

@@ -33,6 +33,12 @@ import Testing
     #expect(code == 0, "\(output)")
   }
 
+  @Test("many rows, points, solvers and wide rows stay within their bounds of memory", .enabled(if: hasTools))
+  func load() throws {
+    let (code, output) = try python(["Tests/load.py", "--small"])
+    #expect(code == 0, "\(output)")
+  }
+
   @Test("two runs in one folder: the second is refused; two trainings of one network: the second waits for the first")
   func twoRuns() throws {
     let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString

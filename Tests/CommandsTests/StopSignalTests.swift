@@ -17,8 +17,9 @@ func start(
 ) throws -> Process {
   let process = Process()
   process.environment = ProcessInfo.processInfo.environment.merging(["SCORE_SDE_MODELS": models]) { $1 }
-  process.executableURL = program
-  process.arguments = arguments
+  // A shell starts what it runs in the background with SIGINT ignored, and a program leaves that so.
+  process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+  process.arguments = ["--default-signal=INT,TERM,HUP", program.path] + arguments
   process.currentDirectoryURL = repository
   process.standardError = errors
   process.standardOutput = output

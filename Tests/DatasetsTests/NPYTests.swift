@@ -139,4 +139,23 @@ func npy(_ type: String, _ shape: String, fortran: Bool = false, version: UInt8 
       #expect(throws: InputError.self) { try CSVData(path: "\(folder)/a.npy", format: TableFormat(header: .yes)) }
     }
   }
+
+  /// 300 MiB, of which 200 rows are written: rows are read from the file when they are asked for.
+  @Test func aTableAboveTheLimitStaysInItsFile() throws {
+    let path = NSTemporaryDirectory() + "score-sde-\(UUID().uuidString).npy"
+    defer { try? FileManager.default.removeItem(atPath: path) }
+    let rows = 300 << 10
+    var start = npy("|u1", "(\(rows), 1024)", [])
+    let header = start.count
+    for i in 0..<200 { start += [UInt8(i)] + [UInt8](repeating: 7, count: 1023) }
+    try Data(start).write(to: URL(fileURLWithPath: path))
+    #expect(truncate(path, off_t(header + rows * 1024)) == 0)
+    let data = try CSVData(path: path).load(seed: 3)
+    #expect(data.trainingRows.count + data.heldOutRows.count == rows && data.heldOutRows.count == rows / 6)
+    let (training, heldOut) = (data.trainingRows.prefix(100), data.heldOutRows.prefix(10))
+    let firsts = ((0..<100).map { training[$0, 0] } + (0..<10).map { heldOut[$0, 0] }).sorted()
+    // Every row is on one side, in its order, whole.
+    #expect(Set(firsts).count == 110 && firsts.prefix(60) == (0..<60).map(Double.init)[...])
+    #expect((0..<100).allSatisfy { training[$0, 1] == 7 && training[$0, 1023] == 7 })
+  }
 }

@@ -127,6 +127,13 @@ import Testing
     }
   }
 
+  @Test("metrics of all pairs of very many rows are told") func manyPairs() throws {
+    func lines(_ count: Int) throws -> [String] {
+      try plan(tiny, overrides: ["sampling.count=\(count)"]).foreseen().filter { $0.contains("compares all pairs") }
+    }
+    #expect(try lines(1_000_000).count == 2 && lines(100_000).isEmpty)
+  }
+
   @Test("no shipped config has a warning") func shipped() throws {
     let folder = repository.appendingPathComponent("Experiments").path
     for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".yaml") {

@@ -9,6 +9,8 @@ public struct ConfigSource {
   public let path: String
   /// What a reader of the config should know, though it is right: old names of options.
   public let warnings = ConfigWarnings()
+  /// What was taken from files of other programs: right, and nothing to mend.
+  public let notes = ConfigWarnings()
   let root: Node
   private let overrides: [String]
 

@@ -4,9 +4,9 @@ import Yams
 
 // Options whose values depend on files that other programs wrote.
 extension Options {
-  /// Says something about an option which is right, and which its reader should know.
-  func warn(_ key: String, _ line: String) {
-    source?.warnings.add("\(location(key, value(of: key))): \(line)")
+  /// Says what was taken from the files that an option names. It is right, and no warning.
+  func note(_ key: String, _ line: String) {
+    source?.notes.add("\(location(key, value(of: key))): \(line)")
   }
 
   /// Gives an option that was not written the value that something else decides, in place of its default.

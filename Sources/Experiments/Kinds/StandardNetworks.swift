@@ -45,7 +45,7 @@ extension Catalogue {
         "variant", allowed: "such as fp16", "of the weights; without: those that have none, or the only ones")
       let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
       let folder = try DiffusersFolder(path, subfolder: subfolder, variant: variant, winograd: winograd)
-      for note in folder.notes { options.warn("path", note) }
+      for note in folder.notes { options.note("path", note) }
       let network = folder.network
       return NetworkRecipe(pretrained: NetworkRecipe.Pretrained(folder)) { data, _ in
         let a = network.architecture

@@ -21,10 +21,21 @@ extension ExperimentPlan {
     return lines
   }
 
-  /// Metrics that will be left empty.
+  /// How many pairs of rows a metric may compare without a word: some seconds of work for each solver.
+  private static let quickPairs = 2e10
+
+  /// Metrics that will be left empty, and those that will take long.
   private func metricWarnings(_ preview: DataPreview) -> [(key: String, text: String)] {
     if sampling.solvers.isEmpty || preview.heldOutCount == 0 { return [] }
+    let rows = Double(sampling.count + preview.heldOutCount)
     return evaluation.metrics.compactMap { name, metric in
+      if metric.comparesAllPairs, rows * rows > Self.quickPairs {
+        return (
+          "evaluation",
+          "\(name) compares all pairs of \(sampling.count) samples and \(preview.heldOutCount) held-out rows, "
+            + "\(short(rows * rows)) for each solver, which takes long; remedy: sliced-wasserstein alone, or fewer rows"
+        )
+      }
       guard min(sampling.count, preview.heldOutCount) < metric.fewestRows else { return nil }
       return (
         "evaluation",
