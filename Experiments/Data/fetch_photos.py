@@ -7,7 +7,9 @@ They are taken from scikit-image's wheel, which pip downloads; nothing of it is 
 
 import hashlib
 import io
+import os
 import pathlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -43,17 +45,40 @@ def download(folder):
     return wheel
 
 
-def main():
-    target = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "photos")
+def fetch(target):
+    """All photographs, or none: each gets its name when all are there."""
     target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, zipfile.ZipFile(download(folder)) as wheel:
-        print(f"{'file':<24}{'pixels':<14}licence")
-        for name, licence in PHOTOS.items():
-            photo = Image.open(io.BytesIO(wheel.read(f"skimage/data/{name}"))).convert("RGB")
-            file = target / pathlib.Path(name).with_suffix(".png")
-            photo.save(file)
-            print(f"{file.name:<24}{f'{photo.width} × {photo.height}':<14}{licence}")
-    print(f"in {target}")
+    with tempfile.TemporaryDirectory(dir=target, prefix=".fetching-") as folder:
+        lines = [f"{'file':<24}{'pixels':<14}licence"]
+        with zipfile.ZipFile(download(folder)) as wheel:
+            files = []
+            for name, licence in PHOTOS.items():
+                photo = Image.open(io.BytesIO(wheel.read(f"skimage/data/{name}"))).convert("RGB")
+                file = pathlib.Path(folder) / pathlib.Path(name).with_suffix(".png")
+                photo.save(file)
+                files.append(file)
+                lines.append(f"{file.name:<24}{f'{photo.width} × {photo.height}':<14}{licence}")
+        for file in files:
+            os.replace(file, target / file.name)
+    print("\n".join([*lines, f"in {target}"]))
+
+
+def main():
+    def stop(number, _):
+        # What was downloaded goes with its folder.
+        raise SystemExit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    target = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "photos")
+    try:
+        fetch(target)
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"fetch_photos.py: pip ended with {error.returncode}; nothing was written")
+    except SystemExit as end:
+        if isinstance(end.code, int) and end.code > 128:
+            print("fetch_photos.py: stopped; nothing was written; run it again", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":
