@@ -23,8 +23,10 @@ def yaml():
     start = "name: a\ndata: {kind: two-moons}\nprocess: {kind: vp}\nscore: {kind: empirical}\n"
     end = "sampling: {count: 4, solvers: [{kind: ddim, steps: 4}]}\n"
     put("yaml", "small", start + end)
-    put("yaml", "bomb", "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
-        f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi")))
+    bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi"))
+    put("yaml", "bomb", bomb)
+    put("yaml", "bomb-as-a-key", bomb + "k: {x, *h}\n")
     put("yaml", "deep", "name: " + "[" * 1500)
     put("yaml", "deep-mapping", "{a: " * 1000)
     put("yaml", "alias-of-itself", "name: &a [*a]\n")

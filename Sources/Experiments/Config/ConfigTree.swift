@@ -19,13 +19,10 @@ enum ConfigTree {
     guard text.utf8.count <= largestText else {
       throw InputError("\(text.utf8.count) bytes; allowed: \(largestText) of a config", at: location)
     }
-    if let line = lineOfNestedKey(text) {
-      throw InputError(
-        "a key that is a list, a mapping or an alias stands in a config with aliases; allowed: keys that are texts",
-        at: "\(location):\(line)")
-    }
+    let limit = 10_000 + 10 * text.utf8.count
+    try AliasCount.check(text, limit: limit, deepest: deepest, location)
     guard let node = try parsed(text, location) else { return nil }
-    var reader = Reader(location: location, left: 10_000 + 10 * text.utf8.count)
+    var reader = Reader(location: location, left: limit)
     return try reader.read(node, depth: 0)
   }
 
@@ -50,40 +47,6 @@ enum ConfigTree {
         throw InputError("not YAML", at: location)
       }
     }
-  }
-
-  /// The line of a key that is a list, a mapping or an alias, where there are aliases: the parser compares keys before
-  /// anyone can count what they stand for. Quotes and comments are not looked into, as such texts beside aliases are
-  /// rare.
-  private static func lineOfNestedKey(_ text: String) -> Int? {
-    let bytes = Array(text.utf8)
-    func byte(_ i: Int) -> UInt8 { i >= 0 && i < bytes.count ? bytes[i] : UInt8(ascii: "\n") }
-    func isSpace(_ b: UInt8) -> Bool { b == 32 || b == 9 || b == 10 || b == 13 }
-    func isName(_ b: UInt8) -> Bool {
-      b >= 48 && b <= 57 || b >= 65 && b <= 90 || b >= 97 && b <= 122 || b == 95 || b == 45
-    }
-    func begins(_ i: Int) -> Bool { isSpace(byte(i - 1)) || "[{,?-:".utf8.contains(byte(i - 1)) }
-    /// Whether a colon follows, behind spaces.
-    func isKey(endingAt i: Int) -> Bool {
-      var next = i
-      while next < bytes.count, isSpace(bytes[next]) { next += 1 }
-      return next < bytes.count && bytes[next] == UInt8(ascii: ":")
-    }
-    var (hasAlias, line, found) = (false, 1, nil as Int?)
-    for i in bytes.indices {
-      switch bytes[i] {
-      case UInt8(ascii: "\n"): line += 1
-      case UInt8(ascii: "*") where begins(i) && isName(byte(i + 1)):
-        hasAlias = true
-        var end = i + 1
-        while isName(byte(end)) { end += 1 }
-        if isKey(endingAt: end) { found = found ?? line }
-      case UInt8(ascii: "]"), UInt8(ascii: "}"): if isKey(endingAt: i + 1) { found = found ?? line }
-      case UInt8(ascii: "?") where begins(i) && isSpace(byte(i + 1)): found = found ?? line
-      default: break
-      }
-    }
-    return hasAlias ? found : nil
   }
 
   /// Whether a value says nothing, as `null` and `~` do. What is empty says nothing, too, but is rather a slip.

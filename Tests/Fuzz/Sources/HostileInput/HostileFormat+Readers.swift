@@ -91,7 +91,7 @@ extension HostileFormat {
 
   /// Images in one file, as MNIST has them.
   static let idx = HostileFormat(
-    name: "idx", words: ["\0\0\u{8}\u{3}", "\0\0\u{8}\u{4}"], longest: 8192, allowance: 2 << 20
+    name: "idx", words: ["\0\0\u{8}\u{3}", "\0\0\u{8}\u{4}"], longest: 8192
   ) {
     bytes, folder in
     size(of: try IDXImages(path: folder.write(bytes, to: "images-idx3-ubyte")).load(seed: 1))

@@ -19,7 +19,7 @@ public struct HostileFormat: Sendable {
   let reader: @Sendable (_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Int
 
   init(
-    name: String, words: [String], longest: Int, allowance: Int = 1 << 20,
+    name: String, words: [String], longest: Int, allowance: Int = 2 << 20,
     claims: @escaping @Sendable (UnsafeRawBufferPointer) -> Int = { _ in 0 },
     reader: @escaping @Sendable (_ bytes: UnsafeRawBufferPointer, _ folder: ScratchFolder) throws -> Int
   ) {
