@@ -42,7 +42,7 @@ import Testing
     (("kind: network,", "kind: network, sigma_data: 0,"), ["score.sigma_data", "is 0", "above 0, or data"]),
     (("kind: network,", "kind: network, sigma_data: dat,"), ["score.sigma_data", "'dat'", "above 0, or data"]),
     (("count: 40", "count: 40\n  grid: karas"), ["sampling.grid.kind", "did you mean 'karras'"]),
-    (("count: 40", "count: 40\n  grid: {kind: karras, rho: 0}"), ["sampling.grid.rho", "above 0"]),
+    (("count: 40", "count: 40\n  grid: {kind: karras, rho: 0}"), ["sampling.grid.rho", "1 or more"]),
     (("count: 40", "count: 40\n  grid: {kind: uniform, rho: 7}"), ["sampling.grid.rho", "unknown key"]),
     (("steps: 10}", "steps: 10, grid: karas}"), ["sampling.solvers.0.grid", "did you mean 'karras'"]),
     (

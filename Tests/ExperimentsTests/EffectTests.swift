@@ -223,7 +223,7 @@ import Testing
       "\(error?.description ?? "")")
   }
 
-  @Test("a karras grid has distinct times for every ρ", arguments: [0.005, 0.1, 7, 1e3, 1e17])
+  @Test("a karras grid has distinct times for every ρ", arguments: [1, 7, 1e3, 1e17])
   func karras(rho: Double) throws {
     let plan = try plan(tiny, overrides: ["sampling.grid={kind: karras, rho: \(written(rho))}"])
     let setting = SamplingSetting(plan.prepared, epsilon: 1e-3, grid: plan.sampling.grid, traits: [])

@@ -41,7 +41,8 @@ extension Catalogue {
     Kind("quadratic", "equal steps of √t") { _, _ in QuadraticGrid() },
     Kind("log-snr", "equal steps of ln(m/σ)") { _, _ in LogSignalToNoiseGrid() },
     Kind("karras", "equal steps of (σ/m)^{1/ρ}, from T to ε") { options, _ in
-      KarrasGrid(rho: try options.number("rho", default: 7, in: .positive, "the larger, the more steps at low noise"))
+      // Below 1, σ̃ stays near its largest value, and the last step jumps over all others.
+      KarrasGrid(rho: try options.number("rho", default: 7, in: .atLeast(1), "the larger, the more steps at low noise"))
     },
     Kind("list", "times of one's choice") { options, _ in
       let times = try options.numbers("times", example: [1, 0.001], "steps + 1 falling times, T first and ε last")
