@@ -19,7 +19,7 @@ MISSING = {"tokenizer": "the program reads no tokenizer yet"}
 
 def run(program, name, runs, options, findings, prefix):
     """One process, up to its first finding: (inputs, what it said)."""
-    work = findings.parent / "work" / name
+    work = findings.parent / f"work-{os.getpid()}" / name
     work.mkdir(parents=True, exist_ok=True)
     environment = {
         **os.environ,
@@ -97,7 +97,7 @@ def main():
             print(f"    {found.count(line)} × {line}", flush=True)
     for name, why in MISSING.items():
         print(f"{name:20} not fuzzed: {why}")
-    shutil.rmtree(options.findings.parent / "work", ignore_errors=True)
+    shutil.rmtree(options.findings.parent / f"work-{os.getpid()}", ignore_errors=True)
     if total:
         print(f"{total} findings; their inputs are in {options.findings}")
     sys.exit(1 if total else 0)
