@@ -25,7 +25,7 @@ public enum HeldOut: Sendable, Equatable {
   /// Draws the rows that judge: those of the smallest hashes, where the hash of a row is the Philox uniform of (seed,
   /// row) for `Purpose.split`.
   ///
-  /// Of the n rows of a class, round(share · n) judge, at least 1 and at most n − 1 where n is 2 or more; a row that
+  /// In a class of n rows, round(share · n) judge, at least 1 and at most n − 1 where n is 2 or more; a row that
   /// is alone in its class trains. Where all are, they are drawn as rows without classes. The result depends on the
   /// seed, the share, and which rows are of one class: neither on the names of the classes nor on threads.
   /// - Parameters:

@@ -117,7 +117,7 @@ private struct TolerantShard {
     (self.attempt, self.restart) = (attempt, restart)
   }
 
-  /// Of all rows that were solved, in their order.
+  /// The results of all rows that were solved, in their order.
   var result: ShardResult {
     let n = Double(max(1, count))
     return ShardResult(

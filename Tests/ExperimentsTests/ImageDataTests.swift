@@ -125,7 +125,7 @@ import Testing
       func heldOut(_ override: String) throws -> Int {
         try plan(config(folder, Self.mlp), overrides: [override]).data.load(seed: 1).heldOut.count
       }
-      // Of 16 rows of each of three classes.
+      // There are 16 rows of each of three classes.
       #expect(try heldOut("data.flip=false") == 9)
       #expect(try heldOut("data.held_out={share: 0.25}") == 12)
       #expect(throws: InputError.self) { try heldOut("data.held_out={share: 1.5}") }

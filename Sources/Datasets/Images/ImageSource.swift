@@ -147,7 +147,7 @@ public struct ImageSource: TrainingSource {
     let channels = shape.channels
     // From one pixel to the next, and from one channel of a pixel to the next.
     let (step, plane) = isPlanar ? (1, height * width) : (channels, 1)
-    // Of channels that lie together, only the lines that the crop meets.
+    // Channels lie together, so only the lines that the crop meets are read.
     let start = image.start + (isPlanar ? 0 : top * width * channels)
     let end = isPlanar ? image.start + height * width * channels : start + shape.height * width * channels
     let first = (isPlanar ? top * width : 0) + left

@@ -11,7 +11,7 @@ struct PNGFile: Sendable {
   let width, height: Int
   /// Whether pixels may be transparent.
   let isTransparent: Bool
-  /// Of the file's content.
+  /// The checksum of the file's content.
   let checksum: UInt64
 
   /// 805 MB of RGB.

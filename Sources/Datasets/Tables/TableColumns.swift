@@ -42,10 +42,10 @@ public struct TableColumns: Sendable, Equatable {
 
 /// The places of columns in a file, from 0.
 struct ColumnPlaces: Sendable, Equatable {
-  /// Of the data.
+  /// The columns of the data.
   var data: [Int]
-  /// Of conditions that are classes or numbers.
+  /// The columns of conditions that are classes or numbers.
   var numbers: [Int] = []
-  /// Of conditions that are texts.
+  /// The columns of conditions that are texts.
   var texts: [Int] = []
 }

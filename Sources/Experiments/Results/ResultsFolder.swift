@@ -148,7 +148,7 @@ public struct ResultsFolder: Sendable {
     var manifest = manifest
     let (hashes, written) = record.names.withLock { ($0.hashes, $0.written) }
     var files: [String: String] = [:]
-    // Of files that were left as they were, the hash that was written with them still holds.
+    // The hash that was written with a file still holds where the file was left as it was.
     for name in Set(hashes.keys).union(written) where exists(name) {
       files[name] = written.contains(name) ? SHA256.text(ofFile: file(name)) : hashes[name]
     }

@@ -15,7 +15,7 @@ import Processes
 /// the mean is off by more than 0.05 deviations, the deviation by more than 5 %, or where c³ is above 0.05: what 1,500
 /// samples begin to show, whose mean has a standard error of 0.026 deviations.
 ///
-/// Of matrices the same is said of each block of a state, with the diagonal of its covariance.
+/// With matrices, the same is said of each block of a state, with the diagonal of its covariance.
 struct PriorWarning {
   static let tolerance = 0.05
 
@@ -99,7 +99,7 @@ struct PriorWarning {
     ]
   }
 
-  /// Of states of several blocks: the data's blocks, and what else is in a state.
+  /// In states of several blocks: the data's blocks, and what else is in a state.
   private func ends(_ end: BlockMoments, _ prior: Matrix, _ columns: ColumnMoments) -> [End] {
     let (n, p) = (end.propagator.rows, end.dataBlocks)
     let width = columns.means.count / p

@@ -5,9 +5,9 @@ import Processes
 
 /// Noise levels that diffusers has a scheduler for.
 public enum DiffusersLevels: Sendable {
-  /// Of a variance-preserving process, at N equal steps of its time.
+  /// The levels of a variance-preserving process, at N equal steps of its time.
   case discrete(any BetaSchedule)
-  /// Of a variance-exploding one.
+  /// The levels of a variance-exploding process.
   case exploding(GeometricSigma)
 }
 
