@@ -4,7 +4,8 @@
 /// memory. Every change within one word of eight bytes is found, and others but for one of 2⁶⁴. It does not withstand
 /// forgery.
 ///
-/// h ← p (h ⊕ word), h ← h ⊕ h ≫ 32 with FNV's prime p: both steps are one to one. The number of bytes is the last word.
+/// h ← p (h ⊕ word), h ← h ⊕ h ≫ 32 with FNV's prime p: both steps are one to one. The number of bytes is the last
+/// word.
 public struct ByteChecksum: Sendable {
   private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
   private var count: UInt64 = 0

@@ -33,8 +33,8 @@ import Testing
     return Matrix([[a, mixed(s, t)], [mixed(t, s), a * a * b / 2 - a * a * a / 6]])
   }
 
-  /// What is left of W(t) and J(t) when their means given both ends of the cell are taken away: its covariance is small,
-  /// so that small errors of the draw show.
+  /// What is left of W(t) and J(t) when their means given both ends of the cell are taken away: its covariance is
+  /// small, so that small errors of the draw show.
   @Test(arguments: [0.3, 0.5, 0.9]) func pointsInsideACellHaveTheLawGivenItsEnds(_ share: Double) {
     let count = 20_000
     // A tree of two cells; the first is [0, ½].

@@ -7,8 +7,8 @@ import Scores
 import Solvers
 import Testing
 
-/// Results do not depend on threads, nor rows on how many others are asked for. Both tests walk the registry: a new kind
-/// is in them without being named.
+/// Results do not depend on threads, nor rows on how many others are asked for. Both tests walk the registry: a new
+/// kind is in them without being named.
 @Suite("The same bytes") struct SameBytesTests {
   /// Options of kinds whose example is no valid config.
   private static let solverOptions = [

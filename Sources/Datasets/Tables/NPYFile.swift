@@ -2,11 +2,11 @@
 import Core
 import Glibc
 
-/// The values of an `.npy` file: in memory up to 256 MiB; those of a larger plain file stay there and are read where they
-/// are asked for, so that it may be larger than the memory.
+/// The values of an `.npy` file: in memory up to 256 MiB; those of a larger plain file stay there and are read where
+/// they are asked for, so that it may be larger than the memory.
 ///
-/// The first index counts rows. What other indices there are is flattened to columns, the last index fastest, as NumPy's
-/// `reshape(n, -1)` does: height, width, channel of images.
+/// The first index counts rows. What other indices there are is flattened to columns, the last index fastest, as
+/// NumPy's `reshape(n, -1)` does: height, width, channel of images.
 struct NPYFile: Sendable {
   static let magic = NPYHeader.magic
 
@@ -65,8 +65,8 @@ struct NPYFile: Sendable {
     }
   }
 
-  /// Writes rows, one behind the other. A whole number of 64 bits that is no double becomes NaN, and so does what cannot
-  /// be read any more.
+  /// Writes rows, one behind the other. A whole number of 64 bits that is no double becomes NaN, and so does what
+  /// cannot be read any more.
   /// - Parameter columns: the columns to write, in this order; nil: all.
   func write(_ rows: Range<Int>, columns: [Int]?, into values: UnsafeMutablePointer<Double>) {
     precondition(rows.lowerBound >= 0 && rows.upperBound <= header.count, "rows that there are")

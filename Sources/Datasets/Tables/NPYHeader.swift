@@ -27,7 +27,8 @@ struct NPYHeader: Equatable {
   /// - Parameters:
   ///   - file: the beginning of the file: all of it, or 128 KiB.
   ///   - fileLength: how many bytes the file has.
-  /// - Throws: `InputError` for another version, other types of values, sizes of 0 or beyond 64 bits, and whatever is no
+  /// - Throws: `InputError` for another version, other types of values, sizes of 0 or beyond 64 bits, and whatever is
+  /// no
   ///   such header.
   init(_ file: UnsafeRawBufferPointer, length fileLength: Int, path: String) throws {
     func refuse(_ message: String) -> InputError { InputError(message, at: path) }

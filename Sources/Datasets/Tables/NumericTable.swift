@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// A table from a file, in memory: text as CSV (RFC 4180), plain or gzipped, or `.npy`. Its columns hold finite numbers,
-/// except for those that are asked for as text.
+/// A table from a file, in memory: text as CSV (RFC 4180), plain or gzipped, or `.npy`. Its columns hold finite
+/// numbers, except for those that are asked for as text.
 public struct NumericTable: Sendable {
   /// The names of the columns, where the first line has them: `FirstLine` has the rule.
   public let header: [String]?

@@ -28,8 +28,8 @@ extension ColumnNames {
 }
 
 extension Table {
-  /// What is odd about the columns of the data: those that count their rows, as an index does, those without a name in a
-  /// header that has names, and, except for images, those that are constant.
+  /// What is odd about the columns of the data: those that count their rows, as an index does, those without a name in
+  /// a header that has names, and, except for images, those that are constant.
   func columnNotes(areImages: Bool) -> [String] {
     guard rows.count >= 2 else { return [] }
     let (counting, constant) = scan()

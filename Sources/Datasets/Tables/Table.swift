@@ -25,7 +25,8 @@ struct Table: Sendable {
   ///   - path: the file.
   ///   - format: how text is written; `.npy` has its own header, and asks for nothing else than `auto`.
   ///   - asked: the names by which columns are asked for.
-  ///   - select: the columns to read. It is also asked what they are without a header, to tell whether the first line is
+  ///   - select: the columns to read. It is also asked what they are without a header, to tell whether the first line
+  /// is
   ///     a row.
   /// - Throws: `InputError` at file and line for what is no such table, or has no rows.
   init(

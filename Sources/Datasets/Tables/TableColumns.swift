@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// Which columns of a table are the data, and which hold the conditions of its rows. Columns are named by the header, or
-/// by their numbers from 0.
+/// Which columns of a table are the data, and which hold the conditions of its rows. Columns are named by the header,
+/// or by their numbers from 0.
 public struct TableColumns: Sendable, Equatable {
   /// The columns of the data, in this order; nil: all that are neither dropped nor conditions.
   public var columns: [String]?

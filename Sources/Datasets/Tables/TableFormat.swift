@@ -44,8 +44,8 @@ public struct TableFormat: Sendable, Equatable {
     self.decimal = decimal
   }
 
-  /// How a file beside the data's is written. It may come from elsewhere, so that everything is found in it; what is said
-  /// of the data's file decides where nothing else does.
+  /// How a file beside the data's is written. It may come from elsewhere, so that everything is found in it; what is
+  /// said of the data's file decides where nothing else does.
   /// - Parameter table: the data's file, where there is one.
   static func beside(_ format: TableFormat, _ table: (header: [String]?, isCounting: Bool)?) -> TableFormat {
     var own = TableFormat()

@@ -16,7 +16,8 @@ struct TableLayout: Sendable {
   }
 
   /// Where the same columns are in another file. The first of these counts that gives rows of `dimension` values:
-  /// - the names of the data's columns, where the file's header has all of them; what is dropped from the data is dropped
+  /// - the names of the data's columns, where the file's header has all of them; what is dropped from the data is
+  /// dropped
   ///   from the file, if it is there;
   /// - the names of the columns of conditions, where the file's header has them; the others are the data;
   /// - the places of the data's columns, where the file has as many columns as the data's file and no other names;

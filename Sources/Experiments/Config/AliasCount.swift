@@ -5,8 +5,8 @@ import Core
 /// How many nodes a YAML text stands for, counted from the parser's events before anything is built of them.
 ///
 /// Yams makes a tree of a text and compares the keys of its mappings. Aliases make small texts stand for huge trees
-/// ("billion laughs": nine lines of ten aliases each are a billion nodes), and a key that is such a tree would be walked
-/// through before anyone could count. The events are those of libyaml, which Yams has in its module CYaml.
+/// ("billion laughs": nine lines of ten aliases each are a billion nodes), and a key that is such a tree would be
+/// walked through before anyone could count. The events are those of libyaml, which Yams has in its module CYaml.
 struct AliasCount {
   /// Nodes that may still come.
   private var left: Int

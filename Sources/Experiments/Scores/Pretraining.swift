@@ -15,7 +15,8 @@ struct Pretraining {
   ///   - kind: its name there.
   ///   - prediction: what the config takes the output for.
   ///   - options: the whole config.
-  /// - Throws: `InputError` for another process or another prediction than the network's, and for options of the process
+  /// - Throws: `InputError` for another process or another prediction than the network's, and for options of the
+  /// process
   ///   that would have no effect.
   func adapted(
     _ process: any SDE, _ kind: String, _ prediction: Prediction, _ options: Options, _ catalogue: Catalogue

@@ -3,7 +3,8 @@ import Core
 import Foundation
 import Processes
 
-/// Whether the range of the noise suits the data: from less than its finest structure to more than its largest distance.
+/// Whether the range of the noise suits the data: from less than its finest structure to more than its largest
+/// distance.
 struct NoiseWarnings {
   let plan: ExperimentPlan
   let preview: DataPreview
@@ -33,7 +34,8 @@ struct NoiseWarnings {
     ]
   }
 
-  /// With noise of r deviations of a structure left at ε, Tweedie's mean makes it 1/√(1 + r²) as wide: 0.95 at r = 0.33.
+  /// With noise of r deviations of a structure left at ε, Tweedie's mean makes it 1/√(1 + r²) as wide: 0.95 at r =
+  /// 0.33.
   private var tooMuch: [(key: String, text: String)] {
     guard let kernel = inner.scalarKernel, let (finest, what) = finestStructure else { return [] }
     let noise = kernel.moments(at: plan.sampling.epsilon).noiseToSignal
@@ -98,8 +100,8 @@ struct NoiseWarnings {
 }
 
 extension Batch {
-  /// A lower bound of the largest distance between two rows, which it mostly is: from the mean to the farthest row, from
-  /// there to the farthest, and once more.
+  /// A lower bound of the largest distance between two rows, which it mostly is: from the mean to the farthest row,
+  /// from there to the farthest, and once more.
   var diameter: Double {
     guard count > 1 else { return 0 }
     func farthest(from point: [Double]) -> (row: Int, square: Double) {

@@ -5,15 +5,15 @@ import Processes
 
 /// Whether samples that begin at the prior can have the law of the data: x_T must have forgotten it.
 ///
-/// A column of mean μ and deviation s is at T of mean m μ and deviation S = √(m² s² + v), where the prior says 0 and √p.
-/// The probability flow of a Gaussian law is affine, x_0 = μ + (s/S) (x_T − m μ), so that from the prior it ends at
+/// A column of mean μ and deviation s is at T of mean m μ and deviation S = √(m² s² + v), where the prior says 0 and
+/// √p. The probability flow of a Gaussian law is affine, x_0 = μ + (s/S) (x_T − m μ), so that from the prior it ends at
 ///
 ///     mean  μ − s (m μ/S),   deviation  s (√p/S),
 ///
 /// whatever the solver: this is the exact answer to the wrong question. Of other shapes, x_T keeps the share c = m s/S
-/// of the data, and so c³ of its skewness and c⁴ of its kurtosis, of which the prior has nothing. A warning is due where
-/// the mean is off by more than 0.05 deviations, the deviation by more than 5 %, or where c³ is above 0.05: what 1,500
-/// samples begin to show, whose mean has a standard error of 0.026 deviations.
+/// of the data, and so c³ of its skewness and c⁴ of its kurtosis, of which the prior has nothing. A warning is due
+/// where the mean is off by more than 0.05 deviations, the deviation by more than 5 %, or where c³ is above 0.05: what
+/// 1,500 samples begin to show, whose mean has a standard error of 0.026 deviations.
 ///
 /// With matrices, the same is said of each block of a state, with the diagonal of its covariance.
 struct PriorWarning {

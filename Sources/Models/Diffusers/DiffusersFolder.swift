@@ -5,9 +5,9 @@ import Networks
 import Processes
 import Tensors
 
-/// A `UNet2DModel` as diffusers saves it: config.json, weights in safetensors and, of a pipeline, scheduler_config.json.
-/// The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a checkpoint of diffusers'
-/// training scripts with `unet` and `unet_ema`.
+/// A `UNet2DModel` as diffusers saves it: config.json, weights in safetensors and, of a pipeline,
+/// scheduler_config.json. The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a
+/// checkpoint of diffusers' training scripts with `unet` and `unet_ema`.
 ///
 /// Every entry of the two configs is followed, refused by name, or told in `notes`.
 public struct DiffusersFolder: Sendable {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// A class of diffusers' schedulers: what it says of the network beside it, and what it takes for granted where its file
-/// is silent (diffusers 0.42.1).
+/// A class of diffusers' schedulers: what it says of the network beside it, and what it takes for granted where its
+/// file is silent (diffusers 0.42.1).
 struct SchedulerClass: Sendable {
   enum Family: Sendable {
     /// N noise levels with β each. A class of this family differs from others only in how it samples.

@@ -4,8 +4,8 @@ import Foundation
 import Networks
 import Processes
 
-/// A scheduler_config.json: which noise levels the network beside it was trained on, and what its output stands for. How
-/// the scheduler itself would sample is no part of the network; such entries are told, and not followed.
+/// A scheduler_config.json: which noise levels the network beside it was trained on, and what its output stands for.
+/// How the scheduler itself would sample is no part of the network; such entries are told, and not followed.
 struct SchedulerFile {
   enum Levels: Sendable {
     case discrete(DiscreteBeta)

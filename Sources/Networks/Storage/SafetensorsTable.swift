@@ -2,8 +2,8 @@
 import Core
 
 extension Safetensors {
-  /// Tensors by their names, like a dictionary. Those of a file are a few bytes each until they are asked for, so that a
-  /// header of a million names takes no more memory than twice its own.
+  /// Tensors by their names, like a dictionary. Those of a file are a few bytes each until they are asked for, so that
+  /// a header of a million names takes no more memory than twice its own.
   public struct Table: Sendable, ExpressibleByDictionaryLiteral {
     struct Place {
       let offset: Int

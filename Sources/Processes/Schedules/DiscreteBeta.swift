@@ -81,8 +81,8 @@ public struct DiscreteBeta: BetaSchedule {
   }
 
   /// The same levels with √ᾱ shifted and scaled so that the first stays and the last is 0 (Lin et al. 2024, algorithm
-  /// 1). As a process needs some signal, the last ᾱ is 2⁻²⁴, as in diffusers' schedulers of σ, or half of the one before
-  /// where that is less.
+  /// 1). As a process needs some signal, the last ᾱ is 2⁻²⁴, as in diffusers' schedulers of σ, or half of the one
+  /// before where that is less.
   /// - Precondition: two levels or more.
   public func withZeroTerminalSignal() -> DiscreteBeta {
     precondition(levels > 1, "two levels or more")

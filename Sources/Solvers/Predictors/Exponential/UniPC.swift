@@ -13,8 +13,8 @@ import Processes
 /// where Σ_k ρ_k r_k^{i−1} = i! z φ_{i+1}(z)/B. Of order 2, ρ = ½ as in the authors' code. The first steps are of lower
 /// order.
 ///
-/// UniPC's corrector starts the last step anew. Where a Langevin corrector has moved the state since, that step is left as
-/// it was, and the next one is a first step again.
+/// UniPC's corrector starts the last step anew. Where a Langevin corrector has moved the state since, that step is left
+/// as it was, and the next one is a first step again.
 ///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {

@@ -66,8 +66,8 @@ extension HostileFormat {
     return options
   }()
 
-  /// The bytes of two pictures as large as the header says; 0 where it says more than deflate, which makes at most 1,032
-  /// bytes of one, can hold.
+  /// The bytes of two pictures as large as the header says; 0 where it says more than deflate, which makes at most
+  /// 1,032 bytes of one, can hold.
   private static func pixels(_ bytes: UnsafeRawBufferPointer) -> Int {
     guard bytes.count >= 24 else { return 0 }
     func number(_ at: Int) -> Int { bytes[at..<at + 4].reduce(0) { $0 << 8 | Int($1) } }

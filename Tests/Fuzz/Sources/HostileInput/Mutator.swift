@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-/// Changes inputs so that most stay close to their format: bits and bytes, pieces that move, words of the format, counts
-/// and numbers at their limits, and afterwards, mostly, the lengths and checksums that would give a change away.
+/// Changes inputs so that most stay close to their format: bits and bytes, pieces that move, words of the format,
+/// counts and numbers at their limits, and afterwards, mostly, the lengths and checksums that would give a change away.
 public struct Mutator: RandomNumberGenerator {
   private var state: UInt64
 
