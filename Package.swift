@@ -68,7 +68,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels"]),
+    floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
     floor(
       "Experiments",
       on: [
