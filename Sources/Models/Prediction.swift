@@ -19,8 +19,11 @@ public enum Prediction: String, Sendable, CaseIterable {
   /// process). Input and target of F have unit variance at every noise level. At σ_d = 1 it is −velocity.
   case edm
 
+  /// The factors of the affine map between network and score at one time.
   public struct Coefficients: Sendable {
+    /// in: what x is multiplied by before the network sees it.
     public var input: Double
+    /// skip and out of s = skip · x + out · F.
     public let skip, output: Double
   }
 

@@ -11,6 +11,7 @@ import Glibc
 public struct GeometricBrownianMotion: TransformedSDE {
   /// ς
   public let volatility: Double
+  /// The deviation of ln x under the prior.
   public let priorDeviation: Double
 
   /// - Parameter priorDeviation: of ln x at T; default: ς, right where the data's own deviation is small against it.

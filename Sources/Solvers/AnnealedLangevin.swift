@@ -12,7 +12,9 @@ import Processes
 ///
 /// NFE a row: L K. The levels are the N + 1 times of the grid without the first, as the prior is already a sample at T.
 public struct AnnealedLangevin: Solver {
+  /// L: how many noise levels there are.
   public let levels: Int
+  /// K: how many steps are taken at each.
   public let stepsPerLevel: Int
   /// r: NCSN's ε₀/σ̃_L², with α_i = ε₀ σ̃_i²/σ̃_L².
   public let stepSize: Double

@@ -30,13 +30,16 @@ public struct Requirements: OptionSet, Sendable {
 
 /// What a solver's definition can be checked against, before there is a score.
 public struct SamplingSetting: Sendable {
+  /// The process with its kernel and prior.
   public let prepared: PreparedProcess
   /// ε
   public let epsilon: Double
   /// The grid of solvers with fixed steps that have none of their own.
   public let grid: any TimeGrid
+  /// What the score offers.
   public let traits: ScoreTraits
 
+  /// The process itself.
   public var process: any SDE { prepared.sde }
   /// The kernel where its moments are scalars.
   public var kernel: (any PerturbationKernel)? { prepared.scalarKernel }

@@ -8,9 +8,12 @@ import Synchronization
 ///
 /// Solvers that share a sampler share the prior draws, so that a difference between their samples is theirs.
 public struct Sampler: Sendable {
+  /// What is solved.
   public let problem: SamplingProblem
+  /// How many shards of rows are solved at once; samples do not depend on it.
   public let threads: Int
 
+  /// Samples of a problem.
   public init(_ problem: SamplingProblem, threads: Int = Shards.processors) {
     self.problem = problem
     self.threads = threads
@@ -148,7 +151,9 @@ public struct Sampler: Sendable {
 
 /// Samples and what they cost.
 public struct Samples: Sendable {
+  /// The samples, count × dimension of the data.
   public let batch: Batch
+  /// What they cost.
   public let statistics: Statistics
   /// Why rows are not a number, by row: only where others are kept (`BadRows`).
   public let failures: [Int: ComputationError]
@@ -158,9 +163,11 @@ public struct Samples: Sendable {
   }
 }
 
+/// What samples cost.
 public struct Statistics: Sendable, Equatable {
   /// Score evaluations a row: the mean over rows, and the largest.
   public let nfe: Double
+  /// Score evaluations of the row that took most.
   public let nfeMax: Int
   /// Steps accepted and rejected, means over rows.
   public let accepted, rejected: Double

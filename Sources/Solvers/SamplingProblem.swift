@@ -6,20 +6,28 @@ import Scores
 
 /// What a solver is asked to do: carry rows from the prior at T back to ε, under a process and a score.
 public struct SamplingProblem: Sendable {
+  /// The process, ε and the grid.
   public let setting: SamplingSetting
+  /// The score of the process's laws.
   public let score: any Score
   /// How many values a row of the data has.
   public let dimension: Int
+  /// What prior draws and noise are keyed by.
   public let seed: UInt64
+  /// Where the noise of predictors comes from.
   public let path: any BrownianPath
 
+  /// The process with its kernel and prior.
   public var prepared: PreparedProcess { setting.prepared }
+  /// The process itself.
   public var process: any SDE { setting.process }
+  /// The law close to that of x_T, where solvers begin.
   public var prior: any Prior { setting.prepared.prior }
   /// The kernel where its moments are scalars.
   public var kernel: (any PerturbationKernel)? { setting.kernel }
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
+  /// The grid of solvers with fixed steps that have none of their own.
   public var grid: any TimeGrid { setting.grid }
   /// How many values a state has, which may be wider than the data.
   public var stateDimension: Int { process.stateDimension(of: dimension) }
@@ -74,8 +82,11 @@ public struct SamplingProblem: Sendable {
 
 /// A worker's side of a problem for one shard: the evaluator that counts, and memory that lives as long as the solve.
 public final class SolveContext {
+  /// What is solved.
   public let problem: SamplingProblem
+  /// Which rows the shard has, with the dimension of a state.
   public let span: RowSpan
+  /// The score, which counts its evaluations.
   public let score: CountingEvaluator
   /// Where noise comes from: the problem's path, or one that does not depend on the steps.
   public let path: any BrownianPath

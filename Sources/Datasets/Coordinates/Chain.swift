@@ -3,6 +3,7 @@ import Core
 
 /// Several maps, one after the other: y = φ_n(… φ_1(x)).
 public struct Chain: Coordinates {
+  /// φ_1 to φ_n
   public let maps: [any Coordinates]
   /// How many values go into each map, and how many come out of the last.
   private let dimensions: [Int]

@@ -9,6 +9,7 @@ import Scores
 public struct SeenData: DataSource {
   private let base: any DataSource
   private let recipes: [any CoordinatesRecipe]
+  /// How many values a row has in these coordinates.
   public let dimension: Int
   public let law: DataLaw?
 

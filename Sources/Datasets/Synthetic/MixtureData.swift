@@ -7,8 +7,11 @@ import Scores
 /// Draws from a Gaussian mixture, or their exponentials.
 public struct MixtureData: DataSource {
   public let law: DataLaw?
+  /// How many values a row has.
   public let dimension: Int
+  /// How many rows are drawn to train on.
   public let count: Int
+  /// How many rows are drawn to judge by.
   public let heldOutCount: Int
   private let mixture: GaussianMixture
   private let isExponential: Bool

@@ -3,6 +3,7 @@ import Core
 
 /// The columns of a table that hold the conditions of its rows.
 public enum ConditionColumns: Sendable, Equatable {
+  /// No column: nothing is known of a row.
   case nothing
   /// A column of classes: whole numbers from 0.
   case label(String)

@@ -97,6 +97,7 @@ extension Options {
     return true
   }
 
+  /// A table of finite numbers; it must be given.
   public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
     try nested(
       key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2
@@ -108,6 +109,7 @@ extension Options {
     says(key, word, "list of lists of numbers", about) ? nil : try matrix(key, about)
   }
 
+  /// A list of tables of finite numbers; it must be given.
   public func matrices(_ key: String, example: [[[Double]]] = [[[1]]], _ about: String) throws -> [[[Double]]] {
     try nested(
       key, "list of matrices",

@@ -19,6 +19,7 @@ public final class Options {
   let path: String
   /// nil while describing, where every option gives its default or example.
   let node: Node?
+  /// The options asked for so far.
   public internal(set) var declarations: [Declaration] = []
   var resolved: [(key: String, value: Resolved)] = []
   /// Old names that are still read.
@@ -48,6 +49,7 @@ public final class Options {
   /// Options without a config: for `list`.
   public static func describing() -> Options { Options(nil, path: "", source: nil) }
 
+  /// Whether there is no config, so that every option gives its default or an example.
   public var isDescribing: Bool { node == nil }
 
   // MARK: Scalars
@@ -201,6 +203,7 @@ public final class Options {
     return nil
   }
 
+  /// One of the words that a type's cases have.
   public func choice<Value: RawRepresentable & CaseIterable>(
     _ key: String, default defaultValue: Value, _ about: String
   ) throws -> Value where Value.RawValue == String {

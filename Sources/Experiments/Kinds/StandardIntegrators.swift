@@ -3,8 +3,10 @@ import Solvers
 
 /// A method for ordinary differential equations that a config can name, until it is told its tolerances.
 public struct IntegratorRecipe: Sendable {
+  /// Makes the integrator for tolerances.
   public let make: @Sendable (IntegratorSetting) -> any Integrator
 
+  /// A recipe from what makes the integrator.
   public init(_ make: @escaping @Sendable (IntegratorSetting) -> any Integrator) { self.make = make }
 }
 

@@ -36,6 +36,7 @@ public struct IntegratedKernel: PerturbationKernel {
     (blocks, errorBound, nodes, self.path) = (process.stateBlocks, bound, path.nodes, path)
   }
 
+  /// The moments at a time of [0, T], interpolated between the nodes.
   public func moments(at t: Double) -> Moments { path.moments(at: t) }
 }
 

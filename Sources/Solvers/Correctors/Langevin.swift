@@ -18,8 +18,11 @@ public struct Langevin: Corrector {
     case batchMean = "batch-mean"
   }
 
+  /// The signal-to-noise ratio r, which sets ε.
   public let snr: Double
+  /// How many steps are taken before each step of the predictor.
   public let steps: Int
+  /// How ε follows from the signal-to-noise ratio.
   public let rule: Rule
 
   public var requires: Requirements { .kernel }

@@ -48,10 +48,15 @@ public struct FrozenParameters: Sendable {
     case average
   }
 
+  /// What the set is called, in messages.
   public let name: String
+  /// The network whose parameters they are.
   public let network: any Network
+  /// Where the values come from.
   public let source: Source
 
+  /// A parameter set that is only read.
+  /// - Precondition: given values are as many as the network's parameters.
   public init(_ name: String, _ network: any Network, _ source: Source) {
     if case .values(let values) = source {
       precondition(values.count == network.layout.count, "another network's values")
