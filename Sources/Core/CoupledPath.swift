@@ -23,7 +23,10 @@ public struct CoupledPath: BrownianPath {
   /// The depth for solvers that choose their steps on the way. It is exact for steps above 2⁻²⁰ of the duration.
   public static let depthOfAnySteps = 22
 
-  /// - Parameter depth: 1 to 48.
+  /// - Parameters:
+  ///   - seed: of the experiment.
+  ///   - duration: T, above 0.
+  ///   - depth: 1 to 48.
   public init(seed: UInt64, duration: Double, depth: Int) {
     precondition((1...48).contains(depth) && duration > 0)
     stream = NoiseStream(seed: seed, purpose: .bridge)

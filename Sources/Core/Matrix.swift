@@ -19,7 +19,10 @@ public struct Matrix: Sendable, Equatable {
     values = [Double](repeating: 0, count: rows * columns)
   }
 
-  /// - Parameter values: row-major.
+  /// - Parameters:
+  ///   - rows: how many there are, at least 1.
+  ///   - columns: how many there are, at least 1.
+  ///   - values: row-major, rows × columns.
   public init(rows: Int, columns: Int, values: some Collection<Double>) {
     precondition(rows > 0 && columns > 0 && values.count == rows * columns, "values do not fill the matrix")
     self.rows = rows

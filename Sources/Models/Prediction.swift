@@ -27,7 +27,10 @@ public enum Prediction: String, Sendable, CaseIterable {
     public let skip, output: Double
   }
 
-  /// - Parameter dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.
+  /// The factors of the affine map where the kernel has these moments.
+  /// - Parameters:
+  ///   - moments: m and v at the time.
+  ///   - dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.
   public func coefficients(_ moments: Moments, dataDeviation: Double = 1) -> Coefficients {
     let (m, v) = (moments.scale, moments.variance)
     let total = m * m + v

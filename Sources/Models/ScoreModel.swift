@@ -144,6 +144,7 @@ public struct ScoreModel: Sendable {
   ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers.
   ///   - row: the row of the tensor.
   ///   - condition: nothing is index n, or zeros.
+  ///   - shape: what the network is told.
   public static func write(_ condition: Condition, into tensor: Tensor, row: Int, shape: ConditionShape) {
     switch (shape, condition) {
     case (.classes(let count), .nothing): tensor[row, 0] = Float(count)

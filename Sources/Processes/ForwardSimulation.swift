@@ -75,7 +75,8 @@ public struct ForwardSimulation: Sendable {
     /// One step: weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
     /// - Parameters:
     ///   - x: states, rows × dimension, which are carried on in place.
-    ///   - start, end: the step's times, t and t + h.
+    ///   - start: the time t at which the step begins.
+    ///   - end: the time t + h at which it ends.
     ///   - stream: where the normals come from, by row and step.
     ///   - step: the step's number in the stream.
     public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {

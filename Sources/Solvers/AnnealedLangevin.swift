@@ -24,6 +24,8 @@ public struct AnnealedLangevin: Solver {
   public var requires: Requirements { .kernel }
 
   /// - Parameters:
+  ///   - levels: L, how many noise levels there are.
+  ///   - stepsPerLevel: K, how many steps are taken at each.
   ///   - stepSize: r, stable below 4; NCSN has 2e-5/0.01² = 0.2.
   ///   - grid: default: the problem's. NCSN's levels are geometric: `LogSignalToNoiseGrid`.
   public init(levels: Int, stepsPerLevel: Int = 100, stepSize: Double = 0.2, grid: (any TimeGrid)? = nil) {

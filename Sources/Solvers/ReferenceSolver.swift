@@ -25,7 +25,10 @@ public struct ReferenceSolver: Sendable {
     ProbabilityFlow(tolerance < 1e-6 ? .rk8pd : .rkf45, rtol: tolerance, atol: tolerance)
   }
 
-  /// - Parameter steps: many more than the solvers' that are judged.
+  /// The solver of the reverse SDE.
+  /// - Parameters:
+  ///   - steps: many more than the solvers' that are judged.
+  ///   - grid: the times of its steps.
   public func path(steps: Int, grid: any TimeGrid) -> FixedSteps {
     FixedSteps(isAdditive ? AdditiveRungeKutta(.shark) : EulerMaruyama(), steps: steps, grid: grid, lastStep: .full)
   }

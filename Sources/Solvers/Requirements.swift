@@ -69,7 +69,9 @@ public struct SamplingSetting: Sendable {
   }
 
   /// The times of N steps, T first and ε last.
-  /// - Parameter own: the solver's grid, where it has one.
+  /// - Parameters:
+  ///   - steps: N
+  ///   - own: the solver's grid, where it has one.
   /// - Throws: `InputError` where the grid is not defined for the process, or its times do not fall.
   public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
     let times = try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)

@@ -39,7 +39,15 @@ public struct Sampler: Sendable {
   }
 
   /// The same for a process that nobody has prepared.
-  /// - Parameter process: its kernel and prior are made here.
+  /// - Parameters:
+  ///   - process: its kernel and prior are made here.
+  ///   - score: the score of its laws.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: what prior draws and noise are keyed by.
+  ///   - epsilon: ε, at which solvers stop; default: the process's own.
+  ///   - path: where the noise of predictors comes from; default: fresh normals for every step.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's own.
+  ///   - threads: how many shards of rows are solved at once; samples do not depend on it.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors

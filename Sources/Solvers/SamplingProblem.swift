@@ -55,7 +55,14 @@ public struct SamplingProblem: Sendable {
   }
 
   /// The same for a process that nobody has prepared.
-  /// - Parameter process: its kernel and prior are made here.
+  /// - Parameters:
+  ///   - process: its kernel and prior are made here.
+  ///   - score: the score of its laws.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: what prior draws and noise are keyed by.
+  ///   - epsilon: ε, at which solvers stop; default: the process's own.
+  ///   - path: where the noise of predictors comes from; default: fresh normals for every step.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's own.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
@@ -138,7 +145,10 @@ public final class SolveContext {
   }
 
   /// To be called after each step: reports progress and stops a state that is not finite.
-  /// - Parameter step: from 1.
+  /// - Parameters:
+  ///   - step: its number, from 1.
+  ///   - time: the time at which it ended.
+  ///   - x: the states there, rows × dimension.
   public func finished(step: Int, at time: Double, _ x: Rows) throws {
     try finishedUnseen(step: step, at: time, x)
     observe(step: step, at: time, x)

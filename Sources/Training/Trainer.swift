@@ -70,7 +70,9 @@ public struct Trainer: Sendable {
   }
 
   /// Takes the steps that are left of the plan.
-  /// - Parameter onStep: called after each step; returning false stops early.
+  /// - Parameters:
+  ///   - state: where the training stands; it is carried on in place.
+  ///   - onStep: called after each step; returning false stops early.
   ///
   /// A step whose loss or gradient is not finite is an error, or is skipped where the plan says so: then it changes
   /// nothing but the number of steps.

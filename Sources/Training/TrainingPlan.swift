@@ -79,12 +79,14 @@ public struct TrainingPlan: Sendable, Equatable {
   ///   - warmup: steps during which it rises linearly.
   ///   - optimiser: Adam, with or without decoupled weight decay.
   ///   - weightDecay: λ of decoupled weight decay.
-  ///   - beta1, beta2: decay of Adam's first and second moments, in [0, 1).
+  ///   - beta1: decay of Adam's first moments, in [0, 1).
+  ///   - beta2: decay of Adam's second moments, in [0, 1).
   ///   - clip: the gradient's norm is cut to this; 0 leaves it.
   ///   - ema: d of the moving average, in [0, 1).
   ///   - weighting: the loss's weight at each time.
   ///   - noiseLevels: the law of the times trained on.
-  ///   - logMean, logDeviation: P_mean and P_std of log-normal noise levels.
+  ///   - logMean: P_mean of log-normal noise levels.
+  ///   - logDeviation: P_std of log-normal noise levels.
   ///   - epsilon: the smallest time trained on.
   public init(
     steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,

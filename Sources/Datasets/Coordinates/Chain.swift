@@ -8,7 +8,9 @@ public struct Chain: Coordinates {
   /// How many values go into each map, and how many come out of the last.
   private let dimensions: [Int]
 
-  /// - Parameter dimension: how many values a row of data has.
+  /// - Parameters:
+  ///   - maps: φ_1 to φ_n.
+  ///   - dimension: how many values a row of data has.
   public init(_ maps: [any Coordinates], dimension: Int) {
     self.maps = maps
     dimensions = maps.reduce(into: [dimension]) { $0.append($1.dimension(of: $0.last ?? dimension)) }

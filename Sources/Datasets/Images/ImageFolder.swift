@@ -121,7 +121,8 @@ public struct ImageFolder: DataSource {
   ///   - size: the height and width of a row.
   ///   - channels: 3 for RGB, 1 for gray.
   ///   - flip: whether half of the training rows are mirrored left to right.
-  ///   - crops: how many rows `Dataset.training` has, and `heldOut` those of `Dataset.heldOut`.
+  ///   - crops: how many rows `Dataset.training` has.
+  ///   - heldOut: how many rows `Dataset.heldOut` has.
   public init(
     path: String, size: Int, channels: Int = 3, flip: Bool = true, crops: Int = 2000, heldOut: Int = 1000
   ) throws {

@@ -16,7 +16,11 @@ public struct MixtureData: DataSource {
   private let mixture: GaussianMixture
   private let isExponential: Bool
 
-  /// - Parameter exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
+  /// - Parameters:
+  ///   - mixture: the law of the draws.
+  ///   - exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
+  ///   - count: how many rows are drawn to train on.
+  ///   - heldOut: how many rows are drawn to judge by.
   public init(_ mixture: GaussianMixture, exponential: Bool = false, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(count > 0 && heldOut > 0)
     self.mixture = mixture

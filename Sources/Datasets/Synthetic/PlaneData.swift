@@ -23,7 +23,11 @@ public struct PlaneData: DataSource {
   /// How many rows are drawn to judge by.
   public let heldOutCount: Int
 
-  /// - Parameter noise: the deviation of the normal noise added to every point, 0 or more.
+  /// - Parameters:
+  ///   - shape: which shape points are drawn from.
+  ///   - noise: the deviation of the normal noise added to every point, 0 or more.
+  ///   - count: how many rows are drawn to train on, at least 1.
+  ///   - heldOut: how many rows are drawn to judge by, at least 1.
   public init(_ shape: Shape, noise: Double, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(noise >= 0 && count > 0 && heldOut > 0)
     self.shape = shape

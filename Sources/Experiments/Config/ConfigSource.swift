@@ -15,7 +15,9 @@ public struct ConfigSource {
   let root: Node
   private let overrides: [String]
 
-  /// - Parameter overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
   public init(path: String, overrides: [String] = []) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {

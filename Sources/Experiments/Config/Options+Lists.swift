@@ -151,7 +151,10 @@ extension Options {
   }
 
   /// A mapping of names, which are a person's own, to numbers.
-  /// - Parameter reserved: names that none may have.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - reserved: names that none may have.
+  ///   - about: what the option means.
   public func namedNumbers(_ key: String, reserved: [String] = [], _ about: String) throws -> [String: Double] {
     declare(key, "mapping of numbers", "{}", "finite numbers by name", about)
     var values: [(name: String, value: Double)] = []

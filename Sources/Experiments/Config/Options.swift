@@ -234,7 +234,10 @@ public final class Options {
   // MARK: Old names
 
   /// Says that an option had another name, which is still read for one release.
-  /// - Parameter replacement: what to write instead, for the warning.
+  /// - Parameters:
+  ///   - old: the old name.
+  ///   - key: the new name.
+  ///   - replacement: what to write instead, for the warning.
   /// - Returns: whether the config has the old name, and then not the new one.
   public func isRenamed(_ old: String, to key: String, write replacement: String? = nil) throws -> Bool {
     oldNames.append(old)
@@ -379,6 +382,7 @@ public final class Options {
 
   /// This mapping with every default written out, as YAML.
   /// - Parameters:
+  ///   - indent: how many blanks each line begins with.
   ///   - keys: those to write; nil: all.
   ///   - purpose: how paths and missing options are written.
   public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, for purpose: Purpose = .config) -> String {

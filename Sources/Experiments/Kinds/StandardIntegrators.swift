@@ -22,7 +22,8 @@ public struct IntegratorSetting: Sendable {
   public let control: GSLIntegrator.Control
 
   /// - Parameters:
-  ///   - rtol, atol: relative and absolute tolerance, above 0.
+  ///   - rtol: the relative tolerance, above 0.
+  ///   - atol: the absolute tolerance, above 0.
   ///   - firstStep: the first step tried, above 0.
   ///   - maximumSteps: the most steps allowed, rejected ones included.
   ///   - control: what GSL's tolerances are relative to.

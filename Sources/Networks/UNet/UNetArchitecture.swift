@@ -78,8 +78,10 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var centresInput = false
 
   /// - Parameters:
-  ///   - height, width: of an image, in pixels.
-  ///   - inputChannels, outputChannels: of an image before and after.
+  ///   - height: of an image, in pixels.
+  ///   - width: of an image, in pixels.
+  ///   - inputChannels: of an image before the network.
+  ///   - outputChannels: of an image after it.
   ///   - down: the stages from the finest down.
   ///   - up: the stages from the coarsest up, as many.
   public init(height: Int, width: Int, inputChannels: Int, outputChannels: Int, down: [Stage], up: [Stage]) {
@@ -93,7 +95,8 @@ public struct UNetArchitecture: Sendable, Equatable {
 
   /// A symmetric U-Net.
   /// - Parameters:
-  ///   - height, width: of an image, in pixels.
+  ///   - height: of an image, in pixels.
+  ///   - width: of an image, in pixels.
   ///   - channels: of an image, before and after.
   ///   - widths: the channels of each stage, from the finest down; each stage halves the image.
   ///   - blocks: residual blocks of a stage.

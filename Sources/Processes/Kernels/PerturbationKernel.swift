@@ -150,7 +150,9 @@ public struct ClosedFormKernel: PerturbationKernel {
   public let blocks: StateBlocks
   private let formula: @Sendable (Double) -> Moments
 
-  /// - Parameter blocks: default: moments are scalars.
+  /// - Parameters:
+  ///   - blocks: how states are cut; default: whole, so that moments are scalars.
+  ///   - formula: the moments at a time t of [0, T].
   public init(blocks: StateBlocks = .whole, _ formula: @escaping @Sendable (Double) -> Moments) {
     self.blocks = blocks
     self.formula = formula

@@ -69,6 +69,8 @@ public struct Adaptive: Solver {
   ///   - rtol: the relative tolerance, at least 0.
   ///   - atol: the absolute tolerance, above 0.
   ///   - firstStep: in t/T, or in λ for methods that count in it.
+  ///   - tolerance: what an error is compared with.
+  ///   - controller: how step lengths follow from errors.
   ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public init(
     _ method: any EmbeddedPredictor, rtol: Double = 0.01, atol: Double = 0.01, firstStep: Double = 0.01,

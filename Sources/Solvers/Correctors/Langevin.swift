@@ -30,6 +30,7 @@ public struct Langevin: Corrector {
   /// - Parameters:
   ///   - snr: the signal-to-noise ratio, 0 < snr < 1; 0.16 in the literature for CIFAR-10.
   ///   - steps: corrector steps per predictor step, at least 1.
+  ///   - rule: how the step length follows from `snr`.
   public init(snr: Double = 0.16, steps: Int = 1, rule: Rule = .time) {
     precondition(snr > 0 && snr < 1 && steps > 0, "0 < snr < 1, steps ≥ 1")
     self.snr = snr

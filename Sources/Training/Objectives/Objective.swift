@@ -22,7 +22,9 @@ public protocol Objective: Sendable {
   var needsTangents: Bool { get }
 
   /// A worker for up to `rows` rows at a time, with memory of its own.
-  /// - Parameter seed: of all its random numbers, which must be keyed by the shard's step and rows alone.
+  /// - Parameters:
+  ///   - rows: how many rows it takes at a time at most.
+  ///   - seed: of all its random numbers, which must be keyed by the shard's step and rows alone.
   func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker
 }
 
