@@ -20,6 +20,7 @@ public protocol AugmentedSDE: SDE {
 }
 
 extension AugmentedSDE {
+  /// Writes the data of each state, its first values.
   public func project(_ state: Rows, into data: Rows) {
     if state.dimension == data.dimension { return data.copy(state) }
     for row in 0..<state.count {
