@@ -26,7 +26,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
+.PHONY: default help list setup build test all format lint bench notebooks photos docs docs-api orders processes extending \
   interruptions check-results kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
@@ -54,6 +54,7 @@ help:
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
+	@echo 'make docs-api        the API reference as pages (.build/API); fails where a public symbol has no comment'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
@@ -204,6 +205,11 @@ load: build
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
 	@mv Docs/Experiments.md.part Docs/Experiments.md
+
+docs-api: setup
+	@$(swift) build $(flags) --product score-sde
+	@$(swift) build $(flags) --target ScoreSDE
+	@python3 Tests/api_docs.py --build $(scratch) --output $(scratch)/API
 
 format:
 	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests Experiments/Extending/Package.swift \

@@ -17,6 +17,7 @@ public struct ConfigArguments: ParsableArguments {
   @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
   var threads: Int?
 
+  /// Whether neither progress nor a summary is printed.
   @Flag(help: "No progress bars and no summary.")
   public var quiet = false
 

@@ -8,11 +8,15 @@ import Yams
 
 /// A config, decoded and checked as a whole: what `run` will do. Each part is read in the file of its stage.
 public struct ExperimentPlan: Sendable {
+  /// The name of the experiment, and of its folder of results.
   public let name: String
   /// What a trained network depends on.
   public let model: ModelPlan
+  /// What is drawn, and by which solvers.
   public let sampling: SamplingPlan
+  /// How log densities are computed.
   public let likelihood: LikelihoodPlan
+  /// How samples are judged.
   public let evaluation: EvaluationPlan
   /// The config with every default written out.
   public let resolved: String
@@ -24,17 +28,27 @@ public struct ExperimentPlan: Sendable {
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
+  /// The seed of all random numbers.
   public var seed: UInt64 { model.seed }
+  /// Where the data come from.
   public var data: any DataSource { model.data }
+  /// The process with its kernel and prior.
   public var prepared: PreparedProcess { model.prepared }
+  /// The process itself.
   public var process: any SDE { model.process }
+  /// The kind of the process, as the config names it.
   public var processKind: String { model.processKind }
+  /// How the score is made.
   public var score: any ScoreRecipe { model.score }
+  /// The network of the score; nil where it has none.
   public var network: (any Network)? { model.network }
+  /// How the network is trained; nil where it is not.
   public var training: TrainingPlan? { model.training }
   /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
   public var trainingIdentity: String { model.identity.text }
 
+  /// Decodes a config and checks it as a whole.
+  /// - Throws: `InputError` with file, line, key, what was found and what is allowed.
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }

@@ -13,6 +13,7 @@ public struct Listing {
   private let sections: [(title: String, options: [Declaration])]
   private let groups: [Group]
 
+  /// The kinds and options of a catalogue.
   public init(_ catalogue: Catalogue = .standard) {
     /// What is declared, and after it what its sections declare.
     func declared(_ title: String, _ read: (Options) throws -> Void) -> [(String, [Declaration])] {

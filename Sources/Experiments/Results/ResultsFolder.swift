@@ -7,6 +7,7 @@ import Synchronization
 /// it: the file `.lock` is there meanwhile, and lists what the run writes. A run that comes to its end leaves the list,
 /// with a hash of every file, in `manifest.json` instead.
 public struct ResultsFolder: Sendable {
+  /// The folder's path.
   public let path: String
   private let record: Record?
 
@@ -90,8 +91,10 @@ public struct ResultsFolder: Sendable {
     throw WriteError(path: path, reason: reason)
   }
 
+  /// The path of a file in it.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+  /// Whether a file is there.
   public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
 
   /// A file's text; nil where there is none.
@@ -99,6 +102,7 @@ public struct ResultsFolder: Sendable {
     FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
   }
 
+  /// Removes a file; none is no error.
   public func remove(_ name: String) { unlink(file(name)) }
 
   /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
@@ -107,10 +111,14 @@ public struct ResultsFolder: Sendable {
     return file(name)
   }
 
+  /// Writes a file as a whole and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ data: Data, to name: String) throws {
     try AtomicFile.write(data, to: try fileToWrite(name))
   }
 
+  /// Writes a text as UTF-8, as a whole, and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
 
   /// Gives a file from elsewhere a name here.

@@ -11,8 +11,10 @@ import Foundation
 /// stands for, and `F-STEPS.lock` is there while somebody trains: others who want the same network wait for it. Each
 /// file is there as a whole or not at all.
 public struct ModelStore: Sendable {
+  /// The folder's path.
   public let folder: String
 
+  /// A store in a folder, which is made when the first network is kept.
   public init(_ folder: String) { self.folder = folder }
 
   /// The folder that the environment variable `SCORE_SDE_MODELS` names, else `Results/.models`.
