@@ -127,8 +127,8 @@ let package = Package(
       on: [
         "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
         "Core", "CZlib", "Pairs",
-      ]),
-    tests("CommandsTests", on: ["score-sde", "Core"]),
+      ], resources: [.copy("Fixtures")]),
+    tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 
     // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
     .target(
