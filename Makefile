@@ -44,6 +44,7 @@ comma := ,
 .PHONY: docs
 .PHONY: docs-api
 .PHONY: orders
+.PHONY: sanity-checks copy-test
 .PHONY: processes
 .PHONY: extending
 .PHONY: interruptions
@@ -74,6 +75,8 @@ help:
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
+	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
+	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -164,6 +167,15 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+# Studies of the metrics: tables of Docs/Metrics.md.
+studies := $(scratch)/release/score-sde-studies
+
+sanity-checks copy-test: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/metrics
+	@$(studies) $@ > Results/metrics/$@.md
+	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -82,6 +82,8 @@ let package = Package(
       "Commands",
       on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
+    // Studies of the metrics themselves, for Docs/Metrics.md.
+    .executableTarget(name: "score-sde-studies", dependencies: ["Experiments", "Evaluation", "Datasets", "Core"]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
@@ -122,7 +124,7 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(
       "ExperimentsTests",

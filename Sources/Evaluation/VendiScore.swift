@@ -32,8 +32,8 @@ public struct VendiScore: Metric {
   /// - Throws: `InputError` where the median distance of the held-out rows is 0, and for values that are not finite.
   public func estimate(_ comparison: Comparison) throws -> Estimate {
     try comparison.requireRows(atLeast: fewestRows)
-    try comparison.requireFinite()
-    let median = comparison.reference.once("median distance") { MedianDistance(comparison.heldOut) }
+    try comparison.requireFiniteDistances()
+    let median = comparison.reference.once("median distance and influences") { MedianDistance(comparison.heldOut) }
     guard median.value > 0 else { throw InputError("the median distance of the held-out rows is 0, which gives no kernel") }
     let samples = comparison.samples
     let keys = NoiseStream(seed: comparison.seed, purpose: .halves).uniforms(

@@ -66,7 +66,17 @@ struct ClassifierNetwork: Sendable {
     (layout, self.builder) = (builder.layout, builder)
   }
 
-  func initialParameters(seed: UInt64) -> [Float] { builder.initialParameters(seed: seed) }
+  /// Weights uniform as Glorot and Bengio (2010) have it. Those of the first layer of points are 3 times as large, with
+  /// biases in ±3: its units then bend within the data, each elsewhere, and laws of equal means are soon told apart.
+  func initialParameters(seed: UInt64) -> [Float] {
+    var parameters = builder.initialParameters(seed: seed)
+    guard image == nil else { return parameters }
+    let (weight, bias) = (layout.entries[hidden[0].weight], layout.entries[hidden[0].bias])
+    for i in 0..<weight.count { parameters[weight.offset + i] *= 3 }
+    let uniforms = NoiseStream(seed: seed, purpose: .weights).uniforms(count: 1, dimension: bias.count, step: 1000)
+    for i in 0..<bias.count { parameters[bias.offset + i] = Float(6 * uniforms.values[i] - 3) }
+    return parameters
+  }
 
   /// - Parameter x: rows × dimension.
   /// - Returns: rows × features.

@@ -35,7 +35,7 @@ public struct ClassifierTwoSampleTest: Metric {
   /// - Throws: `InputError` for fewer than ten rows of either and for values that are not finite.
   public func estimate(_ comparison: Comparison) throws -> Estimate {
     try comparison.requireRows(atLeast: fewestRows)
-    try comparison.requireFinite()
+    try comparison.requireFiniteDistances()
     let (samples, heldOut) = (comparison.samples, comparison.heldOut)
     let standardise = Standardisation(by: heldOut, or: samples)
     let (n, d) = (samples.count, samples.dimension)

@@ -26,6 +26,7 @@ public struct DataCopying: Metric {
   }
 
   public var fewestRows: Int { Self.fewest }
+  public var usesTraining: Bool { true }
   public var better: Direction { .higher }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
@@ -37,7 +38,7 @@ public struct DataCopying: Metric {
     let distances = try TrainingDistances(comparison)
     let count = min(cells, max(1, comparison.heldOut.count / 100))
     let centres = try comparison.reference.once("cells \(count) \(comparison.seed)") {
-      Transposed(
+      TransposedRows(
         try KMeans.centres(comparison.reference.training.prefix(5000), count: count, seed: comparison.seed, threads: comparison.threads))
     }
     func sorted(_ rows: Batch) throws -> [[Int]] {

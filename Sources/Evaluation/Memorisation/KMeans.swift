@@ -15,7 +15,7 @@ enum KMeans {
     var centres = Batch(values: Array(rows.row(min(Int(uniforms[0] * Double(rows.count)), rows.count - 1))), dimension: d)
     while centres.count < count {
       // In proportion to the squared distance from the nearest centre.
-      let squares = try Neighbours.nearest(rows, in: Transposed(centres), count: 1, threads: threads).squares.elements
+      let squares = try Neighbours.nearest(rows, in: TransposedRows(centres), count: 1, threads: threads).squares.elements
       var left = uniforms[centres.count] * squares.reduce(0, +)
       guard left > 0, let row = squares.firstIndex(where: { square in
         left -= square
@@ -24,7 +24,7 @@ enum KMeans {
       centres = Batch(values: centres.values + rows.row(row), dimension: d)
     }
     for _ in 0..<20 {
-      let places = try Neighbours.nearest(rows, in: Transposed(centres), count: 1, threads: threads).places
+      let places = try Neighbours.nearest(rows, in: TransposedRows(centres), count: 1, threads: threads).places
       var (sums, sizes) = (Batch(count: centres.count, dimension: d), [Int](repeating: 0, count: centres.count))
       for row in 0..<rows.count {
         let cell = Int(places[row])

@@ -18,6 +18,8 @@ public struct Memorisation: Metric {
 
   public init() {}
 
+  public var usesTraining: Bool { true }
+
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
 
   /// - Throws: `InputError` where there are no training rows, where all held-out rows are equally far from them, and

@@ -31,8 +31,8 @@ struct TrainingDistances {
     guard training.dimension == comparison.samples.dimension else {
       throw InputError("samples of \(comparison.samples.dimension) values against training rows of \(training.dimension)")
     }
-    try comparison.requireFinite()
-    let rows = reference.once("training rows") { Transposed(training) }
+    try comparison.requireFiniteDistances()
+    let rows = reference.once("training rows") { TransposedRows(training) }
     count = training.count
     samples = try Self.distances(comparison.samples, rows, threads)
     heldOut = try reference.once("distances to training rows") {
@@ -40,7 +40,7 @@ struct TrainingDistances {
     }
   }
 
-  private static func distances(_ rows: Batch, _ training: Transposed, _ threads: Int) throws -> Distances {
+  private static func distances(_ rows: Batch, _ training: TransposedRows, _ threads: Int) throws -> Distances {
     let kept = min(neighbours, training.count)
     let squares = try Neighbours.nearest(rows, in: training, count: kept, threads: threads).squares
     return Distances(

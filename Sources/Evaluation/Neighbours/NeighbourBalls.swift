@@ -7,7 +7,7 @@ import Core
 final class NeighbourBalls: Sendable {
   private let k: Int
   /// Where the centres are.
-  private let centres: Transposed
+  private let centres: TransposedRows
   private let halves: Memory<UInt64>
   /// How many neighbours of a centre are kept: enough for k of them to be in its own half, but for one split in 10⁷.
   private let kept: Int
@@ -27,7 +27,7 @@ final class NeighbourBalls: Sendable {
   init(_ rows: Batch, k: Int, halves: [UInt64], threads: Int) throws {
     precondition(k >= 1 && rows.count > k && halves.count == rows.count)
     let kept = min(8 * k, rows.count - 1)
-    let centres = Transposed(rows)
+    let centres = TransposedRows(rows)
     let (squares, places) = try Neighbours.nearest(rows, in: centres, count: kept, isOwn: true, threads: threads)
     let open = Memory(repeating: UInt64(0), count: rows.count * (kept + 1))
     let (radii, reaches) = (Memory(repeating: 0.0, count: rows.count), Memory(repeating: 0.0, count: rows.count))
@@ -83,7 +83,7 @@ final class NeighbourBalls: Sendable {
         inside: inside.pointer + first, hit: hit.pointer + worker * m, isHit: isHit.pointer + worker * m,
         pairs: pairs.pointer + worker * 2 * splits)
       ck_within(
-        values, range.count, points.dimension, self.centres.values, m, self.centres.stride, self.reaches.pointer,
+        values, range.count, points.dimension, self.centres.values.pointer, m, self.centres.stride, self.reaches.pointer,
         &search
       ) { context, point, ball, square in
         context!.assumingMemoryBound(to: Search.self).pointee.note(point, ball, square)

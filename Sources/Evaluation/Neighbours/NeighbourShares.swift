@@ -18,7 +18,7 @@ struct NeighbourShares {
   /// - Throws: `InputError` for fewer rows, or values that are not finite.
   init(_ comparison: Comparison, k: Int, areSamplesCentres: Bool) throws {
     try comparison.requireRows(atLeast: k + 1)
-    try comparison.requireFinite()
+    try comparison.requireFiniteDistances()
     let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
     let sampleHalves = RandomHalves.masks(rows: samples.count, seed: comparison.seed, part: 0)
     let heldOutHalves = comparison.reference.once("halves \(comparison.seed)") {

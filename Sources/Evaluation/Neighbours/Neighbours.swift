@@ -14,14 +14,14 @@ enum Neighbours {
   /// - Returns: squared distances, rising, rows × count, infinite where there are fewer neighbours; and the neighbours'
   ///   places in `others`, −1 where there are fewer.
   static func nearest(
-    _ rows: Batch, in others: Transposed, count: Int, isOwn: Bool = false, threads: Int
+    _ rows: Batch, in others: TransposedRows, count: Int, isOwn: Bool = false, threads: Int
   ) throws -> (squares: Memory<Double>, places: Memory<Int32>) {
     let squares = Memory(repeating: Double.infinity, count: rows.count * count)
     let places = Memory(repeating: Int32(-1), count: rows.count * count)
     try forEachShard(of: rows, threads: threads) { values, range, _ in
       let start = range.lowerBound * count
       ck_nearest(
-        squares.pointer + start, places.pointer + start, values, range.count, rows.dimension, others.values,
+        squares.pointer + start, places.pointer + start, values, range.count, rows.dimension, others.values.pointer,
         others.count, others.stride, count, isOwn ? range.lowerBound : -1)
     }
     return (squares, places)
@@ -42,20 +42,19 @@ enum Neighbours {
 }
 
 extension Comparison {
-  /// - Throws: `InputError` for a value that is not finite, which would be no neighbour of any row.
-  func requireFinite() throws {
+  /// Values that are not finite are no neighbours of any row, and squares of distances above 10²⁸⁰ may not be finite.
+  /// - Throws: `InputError` for such a value, of a sample, a held-out row or a training row.
+  func requireFiniteDistances() throws {
     func check(_ batch: Batch, _ name: String) throws {
-      guard !batch.values.isEmpty else { return }
-      let place = batch.values.withUnsafeBufferPointer { ck_first_nonfinite($0.baseAddress!, $0.count) }
-      guard place < batch.values.count else { return }
+      guard let place = batch.values.firstIndex(where: { !($0.magnitude <= 1e140) }) else { return }
       throw InputError(
-        "row \(place / batch.dimension) of the \(name) has \(batch.values[place]) in column \(place % batch.dimension); "
-          + "allowed: finite values")
+        "\(name) \(place / batch.dimension) has \(batch.values[place]) in column \(place % batch.dimension); allowed: "
+          + "values in ±1e140")
     }
-    try check(samples, "samples")
-    _ = try reference.once("finite rows") {
-      try check(heldOut, "held-out rows")
-      try check(reference.training, "training rows")
+    try check(samples, "sample")
+    _ = try reference.once("finite distances") {
+      try check(heldOut, "held-out row")
+      try check(reference.training, "training row")
       return true
     }
   }

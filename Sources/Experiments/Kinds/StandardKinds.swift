@@ -61,5 +61,5 @@ extension Catalogue {
       MaximumMeanDiscrepancy()
     },
     Kind("energy-distance", "2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖, unbiased") { _, _ in EnergyDistance() },
-  ])
+  ] + neighbourMetrics)
 }

@@ -2,46 +2,50 @@
 import Core
 import Tensors
 
-/// Features of rows by a small classifier that was trained on the data's classes, for the Fréchet distance and KID.
+/// A small classifier of the data's classes.
 ///
 /// The network is `ClassifierNetwork` with 32 features: convolutions for images, two layers of SiLU units for points.
 /// It learns from the training rows, once for all samples that are judged by the same data, and always the same way:
-/// features do not depend on a comparison's seed.
-public struct FeatureMap: Sendable {
+/// it does not depend on a comparison's seed.
+struct DataClassifier: Sendable {
   /// How many features a row has.
-  public static let count = 32
+  static let featureCount = 32
 
-  /// The classes of the data, in rising order, and the probability of each.
+  /// The classes of the data, in rising order.
   let classes: [Int]
   private let classifier: Classifier
   private let standardise: Standardisation
 
-  /// The features of a reference's classes, trained on first use.
-  /// - Parameter reference: training rows, each with a class.
-  /// - Throws: `InputError` where there are no training rows, or not two classes of them.
-  public static func classifier(of reference: Reference) throws -> FeatureMap {
-    try reference.once("classifier") { try FeatureMap(reference) }
+  /// The classifier of a reference's classes, trained on first use; that of all classes where the reference is of one.
+  /// - Throws: `InputError` where there are no training rows, not two classes of them, or values that are not finite.
+  static func of(_ reference: Reference) throws -> DataClassifier {
+    if let whole = reference.whole { return try of(whole) }
+    return try reference.once("classifier") { try DataClassifier(reference) }
   }
 
   private init(_ reference: Reference) throws {
     let rows = reference.training
     guard rows.count > 0 else {
-      throw InputError("features of a classifier need training rows with classes; there are none")
+      throw InputError("a classifier needs training rows with classes; there are none")
+    }
+    if let place = rows.values.firstIndex(where: { !$0.isFinite }) {
+      throw InputError("training row \(place / rows.dimension) has \(rows.values[place]); allowed: finite values")
     }
     let labels = try (0..<rows.count).map { row in
       guard (reference.trainingConditions.count ?? rows.count) > row,
         case .label(let label) = reference.trainingConditions[row]
-      else { throw InputError("features of a classifier need data with classes; row \(row) of the training rows has none") }
+      else { throw InputError("a classifier needs data with classes; training row \(row) has none") }
       return label
     }
     let classes = Array(Set(labels)).sorted()
     guard classes.count > 1 else {
-      throw InputError("features of a classifier need two classes or more; all training rows have class \(classes[0])")
+      throw InputError("a classifier needs two classes or more; all training rows have class \(classes[0])")
     }
     let place = Dictionary(uniqueKeysWithValues: classes.enumerated().map { ($1, $0) })
     let standardise = Standardisation(by: rows)
+    let image = reference.image.flatMap { $0.height * $0.width * $0.channels == rows.dimension ? $0 : nil }
     let network = ClassifierNetwork(
-      dimension: rows.dimension, classes: classes.count, hidden: [64, Self.count], image: reference.image)
+      dimension: rows.dimension, classes: classes.count, hidden: [64, Self.featureCount], image: image)
     let x = standardise(rows)
     let parameters = Memory(repeating: Float(0), count: network.layout.count)
     // On a worker, as all products of matrices are.
@@ -54,11 +58,8 @@ public struct FeatureMap: Sendable {
   }
 
   /// The features of rows: count × 32.
-  /// - Parameters:
-  ///   - rows: count × dimension.
-  ///   - threads: how many may be used; the result does not depend on it.
-  public func callAsFunction(_ rows: Batch, threads: Int) throws -> Batch {
-    Batch(values: try outputs(.features, rows, threads), dimension: Self.count)
+  func features(_ rows: Batch, threads: Int) throws -> Batch {
+    Batch(values: try outputs(.features, rows, threads), dimension: Self.featureCount)
   }
 
   /// The class that each row is assigned to.
@@ -74,7 +75,7 @@ public struct FeatureMap: Sendable {
     guard rows.dimension == classifier.network.dimension else {
       throw InputError("rows of \(rows.dimension) values for a classifier of \(classifier.network.dimension)")
     }
-    let width = output == .features ? Self.count : classes.count
+    let width = output == .features ? Self.featureCount : classes.count
     let result = Memory(repeating: 0.0, count: rows.count * width)
     try Shards(rows: rows.count, size: Classifier.rows).forEach(threads: threads) { _, range in
       let part = Batch(
