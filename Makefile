@@ -21,20 +21,24 @@ flags := -c release --scratch-path $(scratch)
 program := $(scratch)/release/score-sde
 venv := .venv
 configs := $(wildcard Experiments/*.yaml)
-experiments := $(notdir $(configs:.yaml=))
+# Configs that stand for many runs.
+sweeps := $(notdir $(basename $(shell grep -l '^sweep:' $(configs))))
+experiments := $(filter-out $(sweeps),$(notdir $(configs:.yaml=)))
 # Options for every run, as ARGS="--quiet --threads 1".
 ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
+  interruptions kills sweep-kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean \
+  $(experiments) $(sweeps)
 
 default: vp-digits
 
 help:
 	@echo 'make                 install what is missing, build, and run vp-digits'
 	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
-	@echo 'make all             run every experiment'
+	@echo 'make sweep-NAME      run the sweep of Experiments/NAME.yaml (ARGS="--jobs 4"): $(sweeps)'
+	@echo 'make all             run every experiment and every sweep'
 	@echo 'make list            the experiments, and every kind a config can name'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
 	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
@@ -46,6 +50,7 @@ help:
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
@@ -79,6 +84,7 @@ test: setup
 
 list: build
 	@echo 'Experiments: $(experiments)'
+	@echo 'Sweeps: $(sweeps)'
 	@echo
 	@$(program) list
 
@@ -88,7 +94,13 @@ $(experiments): %: Results/%/manifest.json
 Results/%/manifest.json: Experiments/%.yaml | build
 	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
 
-all: $(experiments)
+# Runs that are done are not done again.
+sweep-%: Experiments/%.yaml | build
+	@$(program) sweep $< --output $(abspath Results/$*) $(ARGS)
+
+$(sweeps): %: sweep-%
+
+all: $(experiments) $(addprefix sweep-,$(sweeps))
 
 $(venv)/ready: Experiments/Notebooks/requirements.txt
 	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -152,6 +164,9 @@ interruptions: build
 
 kills: build
 	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+sweep-kills: build
+	@python3 Tests/sweep_kills.py --program $(program) $(ARGS)
 
 faults: build
 	@python3 Tests/faults.py --program $(program) $(ARGS)

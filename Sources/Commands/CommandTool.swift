@@ -18,12 +18,16 @@ public enum CommandTool {
   private struct State: Sendable {
     var catalogue = Catalogue.standard
     var commands: [any ParsableCommand.Type] = []
+    var isProgram = false
   }
 
   private static let state = Mutex(State())
 
   /// The catalogue that commands decode configs with.
   public static var catalogue: Catalogue { state.withLock { $0.catalogue } }
+
+  /// Whether this process is the command line, and can be started once more.
+  static var isProgram: Bool { state.withLock { $0.isProgram } }
 
   /// The commands that a package added.
   static var commands: [any ParsableCommand.Type] { state.withLock { $0.commands } }
@@ -35,7 +39,7 @@ public enum CommandTool {
   public static func main(_ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []) {
     StandardStreams.prepare()
     StopSignals.watch()
-    state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
+    state.withLock { $0 = State(catalogue: catalogue, commands: commands, isProgram: true) }
     ScoreSDECommand.main()
     // What `print` wrote may still be on its way.
     do {
@@ -70,7 +74,8 @@ public enum CommandTool {
 
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
-    Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
+    Run.self, Train.self, Sample.self, Evaluate.self, SweepCommand.self, SweepRunCommand.self, Score.self,
+    LogDensity.self, Encode.self, Decode.self,
     Interpolate.self, Converge.self, Check.self, Export.self, Verify.self, Validate.self, List.self,
   ]
 

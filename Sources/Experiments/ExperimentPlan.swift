@@ -36,15 +36,17 @@ public struct ExperimentPlan: Sendable {
   public var trainingIdentity: String { model.identity.text }
 
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    if let sweep = source.sweep {
+      throw InputError(
+        "this config is a sweep, which `score-sde sweep \(source.path)` runs; allowed here: --set sweep=null, for the "
+          + "config without it", at: source.location(of: "sweep", sweep))
+    }
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }
 
   /// Decodes options, which may only be described.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else {
-      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
-    }
+    name = try Self.name(options)
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
@@ -67,12 +69,21 @@ public struct ExperimentPlan: Sendable {
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
     try evaluation.finish()
-    try options.finish()
+    try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+  }
+
+  /// The key `name`.
+  static func name(_ options: Options) throws -> String {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
   }
 
   /// ε as it will be read: that of the config where it is allowed, else the process's.

@@ -12,13 +12,16 @@ public struct ResultsFolder: Sendable {
 
   /// The folder of a run that writes: makes it where it is missing, locks it, and removes the temporary files of runs
   /// that were killed.
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - inner: the folder that is made within it.
   /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
-  public init(creating path: String) throws {
+  public init(creating path: String, holds inner: String = "samples") throws {
     self.path = path
     try Self.make(path)
     let lock = try FileLock(path + "/.lock", of: path)
-    try Self.make(path + "/samples", allowsLink: false)
-    for folder in [path, path + "/samples"] { AtomicFile.removeLeftovers(in: folder) }
+    try Self.make("\(path)/\(inner)", allowsLink: false)
+    for folder in [path, "\(path)/\(inner)"] { AtomicFile.removeLeftovers(in: folder) }
     record = Record(lock, hashes: Manifest.files(of: path) ?? [:])
   }
 
