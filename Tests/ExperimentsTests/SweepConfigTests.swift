@@ -202,6 +202,31 @@ func values(_ config: SweepConfig) throws -> [[String]] { try Sweep(config, fold
     #expect(try values(zipped) == [["1", "8"], ["2", "9"]])
   }
 
+  @Test("swept paths begin in the config's folder, also for the config that the sweep's folder keeps") func paths()
+    throws
+  {
+    try withFolder { folder in
+      try FileManager.default.createDirectory(atPath: folder + "/in", withIntermediateDirectories: true)
+      for name in ["a", "b"] {
+        try "x\n0.5\n0.1\n-0.5\n0.2\n".write(toFile: "\(folder)/in/\(name).csv", atomically: true, encoding: .utf8)
+      }
+      try """
+      name: files
+      data: {kind: csv, path: a.csv, held_out: {share: 0.25}}
+      process: {kind: vp}
+      score: {kind: empirical}
+      sampling: {count: 5, solvers: [{name: em, kind: euler-maruyama, steps: 7}]}
+      sweep: [{data.path: b.csv}, {seed: 7}]
+      """.write(toFile: folder + "/in/c.yaml", atomically: true, encoding: .utf8)
+      let sweep = try Sweep(SweepConfig(path: folder + "/in/c.yaml"), folder: folder + "/r", quiet: true)
+      #expect(sweep.runs.map(\.values) == [["b.csv", "1"], ["\(folder)/in/a.csv", "7"]])
+      _ = try sweep.run()
+      let again = try Sweep(SweepConfig(path: folder + "/r/config.yaml"), folder: folder + "/r", quiet: true)
+      #expect(again.runs.map(\.configHash) == sweep.runs.map(\.configHash))
+      #expect(try again.run().contains("2 of them before, 0 now"))
+    }
+  }
+
   @Test("--set names an element of a list by its number or its name, and complaints say so") func names() throws {
     for key in ["sampling.solvers.em.steps", "sampling.solvers.0.steps"] {
       #expect(try plan(exact, overrides: ["\(key)=9"]).resolved.contains("steps: 9\n"))

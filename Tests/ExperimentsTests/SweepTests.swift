@@ -154,7 +154,8 @@ import Testing
       let text = tiny + "\nsweep: {training.learning_rate: [1.0e-3, 1.0e30]}\n"
       let failure = #expect(throws: ExperimentFailure.self) { try sweep(text, folder).run() }
       #expect(
-        failure?.reasons.count == 1 && failure?.reasons[0].hasPrefix("run 002 (training.learning_rate=1.0e+30)") == true,
+        failure?.reasons.count == 1
+          && failure?.reasons[0].hasPrefix("run 002 (training.learning_rate=1.0e+30)") == true,
         "\(failure?.reasons ?? [])")
       #expect(rows(folder).dropFirst().allSatisfy { $0[0] == "001" } && rows(folder).count == 4)
     }

@@ -6,6 +6,7 @@ import Yams
 
 /// A config file as Yams' nodes, with `--set` overrides applied; knows where every key stands.
 public struct ConfigSource {
+  /// The file's path, for messages.
   public let path: String
   /// What a reader of the config should know, though it is right: old names of options.
   public let warnings = ConfigWarnings()
@@ -18,8 +19,9 @@ public struct ConfigSource {
   /// What a sweep decides of this config; nil where it is no run of one.
   let share: SweepShare?
 
-  /// - Parameter overrides: `key.path=value` texts; a number picks an element of a list, counted from 0, and so
-  ///   does its name.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - overrides: `key.path=value` texts; a number picks an element of a list, counted from 0, and so does its name.
   public init(path: String, overrides: [String] = []) throws {
     try self.init(text: try Self.text(ofFile: path), path: path, overrides: overrides)
   }
@@ -44,6 +46,12 @@ public struct ConfigSource {
     return text
   }
 
+  /// Reads a config from a text.
+  /// - Parameters:
+  ///   - text: YAML, a mapping.
+  ///   - path: what messages call it.
+  ///   - overrides: `KEY=VALUE` each, as `--set` takes them.
+  /// - Throws: `InputError` with line and key.
   public init(text: String, path: String, overrides: [String] = []) throws {
     self.path = path
     guard let file = try ConfigTree.compose(text, path) else {
@@ -231,6 +239,7 @@ struct KeyPlaces: Sendable {
 public final class ConfigWarnings: Sendable {
   private let lines = Mutex<[String]>([])
 
+  /// The lines, each once.
   public var all: [String] { lines.withLock { $0 } }
 
   func add(_ line: String) { lines.withLock { if !$0.contains(line) { $0.append(line) } } }

@@ -34,60 +34,59 @@ struct RunTables: Sendable {
   ///   - evaluation: the text of `evaluation.csv`; nil where there is none.
   /// - Returns: nil where they are no tables of this program.
   init?(solvers: String, evaluation: String?) {
-    guard let table = CSVRecords(solvers), Self.fields.allSatisfy({ table.columns[$0] != nil }) else { return nil }
-    let own = table.names.filter { !Self.fields.contains($0) && !Self.others.contains($0) }
+    let table = CSVTable(solvers)
+    guard Self.fields.allSatisfy(table.columns.contains) else { return nil }
+    let own = table.columns.filter { !Self.fields.contains($0) && !Self.others.contains($0) }
     metrics = own.filter { name in
       !["_low", "_high"].contains { name.hasSuffix($0) && own.contains(String(name.dropLast($0.count))) }
     }
-    for index in table.rows.indices {
-      var row = Row(fields: Self.fields.map { table[index, $0] ?? "" }, repetition: "all")
+    for index in 0..<table.count {
+      var row = Row(fields: Self.fields.map { table[$0, index] ?? "" }, repetition: "all")
       for metric in metrics {
         row.estimates[metric] = Estimate(
-          value: table[index, metric] ?? "", low: table[index, metric + "_low"] ?? "",
-          high: table[index, metric + "_high"] ?? "")
+          value: table[metric, index] ?? "", low: table[metric + "_low", index] ?? "",
+          high: table[metric + "_high", index] ?? "")
       }
       rows.append(row)
     }
-    if let evaluation {
-      guard let table = CSVRecords(evaluation) else { return nil }
-      add(table)
-    }
+    if let evaluation { add(CSVTable(evaluation)) }
   }
 
   /// Adds the repeats of every solver behind it, and what was measured of the model itself behind all.
-  private mutating func add(_ table: CSVRecords) {
+  private mutating func add(_ table: CSVTable) {
     var found: [String: [String: [String: Estimate]]] = [:]
     var repeats: [String: [String]] = [:]
-    for index in table.rows.indices where table[index, "class"]?.isEmpty ?? true {
-      guard let solver = table[index, "solver"], let name = table[index, "metric"], let value = table[index, "value"]
+    for index in 0..<table.count where table["class", index]?.isEmpty ?? true {
+      guard let solver = table["solver", index], let name = table["metric", index], let value = table["value", index]
       else { continue }
-      let (metric, repetition) = (SolverTable.column(name), table[index, "repeat"] ?? "all")
-      if table[index, "better"] == "higher" { rising.insert(metric) }
+      let (metric, repetition) = (SolverTable.column(name), table["repeat", index] ?? "all")
+      if table["better", index] == "higher" { rising.insert(metric) }
       if !metrics.contains(metric) { metrics.append(metric) }
       if repeats[solver]?.contains(repetition) != true { repeats[solver, default: []].append(repetition) }
       found[solver, default: [:]][repetition, default: [:]][metric] = Estimate(
-        value: value, low: table[index, "low"] ?? "", high: table[index, "high"] ?? "")
+        value: value, low: table["low", index] ?? "", high: table["high", index] ?? "")
     }
     let solvers = rows
     rows = solvers.flatMap { row in
-      let own = (repeats[row.fields[2]] ?? []).filter { $0 != "all" }
+      let own = found[row.fields[2]] ?? [:]
       var row = row
-      row.estimates.merge(found[row.fields[2]]?["all"] ?? [:]) { own, _ in own }
-      // One repeat is all of them.
-      let parts =
-        own.count < 2
-        ? []
-        : own.map { repetition in
-          Row(fields: row.fields, repetition: repetition, estimates: found[row.fields[2]]?[repetition] ?? [:])
+      row.estimates.merge(own["all"] ?? [:]) { known, _ in known }
+      return [row]
+        + Self.parts(repeats[row.fields[2]]).map {
+          Row(fields: row.fields, repetition: $0, estimates: own[$0] ?? [:])
         }
-      return [row] + parts
     }
-    if let first = solvers.first {
-      for repetition in repeats[""] ?? [] where repetition == "all" || repeats[""]?.count ?? 0 > 2 {
-        let fields = Array(first.fields[..<2]) + Array(repeating: "", count: Self.fields.count - 2)
-        rows.append(Row(fields: fields, repetition: repetition, estimates: found[""]?[repetition] ?? [:]))
-      }
+    guard let first = solvers.first, let own = found[""] else { return }
+    let fields = Array(first.fields[..<2]) + Array(repeating: "", count: Self.fields.count - 2)
+    rows += (["all"] + Self.parts(repeats[""])).compactMap { name in
+      own[name].map { Row(fields: fields, repetition: name, estimates: $0) }
     }
+  }
+
+  /// Repeats that stand for themselves: one alone is all of them.
+  private static func parts(_ repeats: [String]?) -> [String] {
+    let own = (repeats ?? []).filter { $0 != "all" }
+    return own.count > 1 ? own : []
   }
 }
 

@@ -23,7 +23,7 @@ extension Sweep {
       [["run"] + headings + ["state", "network"]]
         + lines.map { [$0.run.name] + $0.run.values + [$0.state, $0.network] })
     let text =
-      table.text.split(separator: "\n").allSatisfy { $0.count <= Self.width } ? table.text : narrow(lines, headings)
+      table.text.split(separator: "\n").allSatisfy { $0.displayWidth <= Self.width } ? table.text : narrow(lines, headings)
     let counts =
       "\(runs.count) runs: \(done) done, \(runs.count - done) to do; \(trainings) network\(trainings == 1 ? "" : "s") to "
       + "train; \(jobs) at a time, \(threads) thread\(threads == 1 ? "" : "s") each"
@@ -57,27 +57,11 @@ extension Sweep {
     var text = ["\(front[0])  settings"]
     for (line, head) in zip(lines, front.dropFirst()) {
       let settings = zip(headings, line.run.values).filter { !$1.isEmpty }.map { "\($0)=\($1)" }
-      for (index, part) in Self.wrapped(settings, width: Self.width - indent).enumerated() {
+      for (index, part) in settings.joined(separator: " ").wrapped(at: Self.width - indent).enumerated() {
+        let part = part.cut(to: Self.width - indent)
         text.append(index == 0 ? "\(head)  \(part)" : String(repeating: " ", count: indent) + part)
       }
     }
     return text.joined(separator: "\n")
-  }
-
-  /// Words on lines of some width; a word that is longer is cut.
-  private static func wrapped(_ words: [String], width: Int) -> [String] {
-    var lines = [""]
-    for word in words {
-      let word = word.count > width ? word.prefix(width - 1) + "…" : word[...]
-      let last = lines[lines.count - 1]
-      if last.isEmpty {
-        lines[lines.count - 1] = String(word)
-      } else if last.count + 1 + word.count <= width {
-        lines[lines.count - 1] += " " + word
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines
   }
 }

@@ -5,13 +5,17 @@ import Synchronization
 
 /// One run that is to be done now.
 public struct SweepTask: Sendable {
+  /// Which run it is.
   public let run: SweepRun
   /// Its config with every default written out.
   public let resolved: String
+  /// The kinds that the config may name.
   public let catalogue: Catalogue
   /// The folder of its results.
   public let folder: String
+  /// Where trained networks are kept.
   public let store: ModelStore
+  /// How many threads it may use.
   public let threads: Int
 
   /// Does it within this process.
@@ -60,7 +64,7 @@ extension Sweep {
       thread.stackSize = 8 << 20
       thread.start()
     }
-    group.wait()
+    while group.wait(timeout: .now() + 0.25) == .timedOut { progress.show() }
     progress.end()
   }
 

@@ -8,18 +8,23 @@ import Synchronization
 /// Runs are done once: a run is done when its folder has a manifest without failures of the very same config, and
 /// nothing in it is missing or changed. Networks are trained once, as everywhere (`ModelStore`).
 public struct Sweep: Sendable {
+  /// What it was decoded from.
   public let config: SweepConfig
+  /// The config's name.
   public let name: String
   /// The keys that are varied.
   public let keys: [String]
   /// All runs, in the order of their numbers.
   public let runs: [SweepRun]
+  /// The folder of `sweep.csv` and of the runs' folders.
   public let folder: String
+  /// Where trained networks are kept.
   public let store: ModelStore
   /// How many runs are done at a time.
   public let jobs: Int
   /// Of each run.
   public let threads: Int
+  /// Whether there is no progress bar and no note.
   public let quiet: Bool
 
   /// Decodes and checks every run.

@@ -125,9 +125,11 @@ public final class SweepPlan {
 
 /// A config that may be a sweep, as texts: every worker makes a plan of its own of it.
 public struct SweepConfig: Sendable {
+  /// The config's file.
   public let path: String
   let text: String
   let overrides: [String]
+  /// The kinds that the config may name.
   public let catalogue: Catalogue
 
   /// - Parameters:
@@ -139,11 +141,17 @@ public struct SweepConfig: Sendable {
     self.init(text: try ConfigSource.text(ofFile: path), path: path, overrides: overrides, catalogue: catalogue)
   }
 
+  /// - Parameters:
+  ///   - text: YAML, a mapping.
+  ///   - path: what messages call it; relative paths begin in its folder.
+  ///   - overrides: `key.path=value` texts.
+  ///   - catalogue: the kinds that the config may name.
   public init(text: String, path: String, overrides: [String] = [], catalogue: Catalogue = .standard) {
     (self.text, self.path, self.overrides, self.catalogue) = (text, path, overrides, catalogue)
   }
 
-  /// - Throws: `InputError`
+  /// Decodes it.
+  /// - Throws: `InputError` with the place of what is wrong in the sweep itself.
   public func plan() throws -> SweepPlan {
     try SweepPlan(ConfigSource(text: text, path: path, overrides: overrides), catalogue: catalogue)
   }

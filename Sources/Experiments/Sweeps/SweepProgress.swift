@@ -51,7 +51,8 @@ final class SweepProgress: Sendable {
     let state = State(
       queue: SweepQueue(open, networks: networks, trained: trained), table: table, done: done, before: done.count)
     shared = Mutex(state)
-    bar = ProgressBar("sweep \(sweep.name)", total: open.count, quiet: sweep.quiet)
+    bar = ProgressBar(
+      "sweep \(sweep.name)", total: sweep.runs.count, before: done.count, unit: "run", quiet: sweep.quiet)
     try write(table)
   }
 
@@ -78,7 +79,6 @@ final class SweepProgress: Sendable {
       $0.done.insert(run.number - 1)
       $0.queue.finish(run.number - 1, hasNetwork: true)
     }
-    bar.advance(by: 1)
     try writeIfDue()
   }
 
@@ -89,7 +89,12 @@ final class SweepProgress: Sendable {
       $0.failures[run.number - 1] = reason
       $0.queue.finish(run.number - 1, hasNetwork: hasNetwork)
     }
-    bar.advance(by: 1)
+  }
+
+  /// Draws the bar.
+  func show() {
+    let count = shared.withLock { $0.done.count + $0.failures.count }
+    bar.show(count, loss: "", speed: "")
   }
 
   /// What ends the whole sweep.

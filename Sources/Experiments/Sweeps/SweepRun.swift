@@ -26,12 +26,14 @@ public struct SweepRun: Sendable {
     network = plan.training == nil ? nil : plan.model.identity
   }
 
-  /// Its folder's name: `001`, or as many digits as it takes.
+  /// The name of a run's folder: `001`, or as many digits as it takes.
+  /// - Parameter number: from 1.
   public static func name(_ number: Int) -> String {
     let digits = String(number)
     return String(repeating: "0", count: max(0, 3 - digits.count)) + digits
   }
 
+  /// The name of its folder.
   public var name: String { Self.name(number) }
 
   /// Its folder within that of the sweep.

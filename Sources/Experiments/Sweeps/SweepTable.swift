@@ -69,7 +69,11 @@ struct SweepTable: Sendable {
       if !named.contains(where: { $0.number == best.run.number }) { named.append(best.run) }
     }
     guard lines.count > 1 else { return nil }
-    let runs = named.sorted { $0.number < $1.number }.map { "run \($0.name): \($0.settings)" }
+    let headings = Sweep.shortened(keys)
+    let runs = named.sorted { $0.number < $1.number }.flatMap { run in
+      let settings = zip(headings, run.values).filter { !$1.isEmpty }.map { "\($0)=\($1)" }
+      return "run \(run.name): \(settings.joined(separator: " "))".wrapped(at: 80)
+    }
     return ([TextTable(lines).text] + runs).joined(separator: "\n")
   }
 
