@@ -40,7 +40,7 @@ public struct Listing {
     let root = Options.describing()
     _ = try? ExperimentPlan(root, catalogue)
     sections =
-      [("config", root.declarations)]
+      [("config", root.declarations + [SweepReader.declaration])]
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
