@@ -42,6 +42,7 @@ struct SamplingStage {
       grid: plan.grid, threads: threads)
     folder.removeSamples(but: Set(plan.solvers.flatMap { Self.files(of: $0.name) }))
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
+    try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     var trajectories = Trajectories.table(dimension: dimension)
     for (index, named) in plan.solvers.enumerated() {
       do {
