@@ -10,10 +10,10 @@ export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --e
 
 ifeq ($(KERNELS),onednn)
 scratch := .build
-packages := libgsl-dev libpng-dev zlib1g-dev libdnnl-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config
 else
 scratch := .build/cblas
-packages := libgsl-dev libpng-dev zlib1g-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config
 endif
 
 swift := swift
@@ -25,10 +25,43 @@ experiments := $(notdir $(configs:.yaml=))
 # Options for every run, as ARGS="--quiet --threads 1".
 ARGS ?=
 FILTER ?=
+comma := ,
 
-.PHONY: default help list setup build test all format lint bench notebooks notebooks-test readme-pictures mnist photos docs \
-  orders processes extending interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean \
-  $(experiments)
+.PHONY: $(experiments)
+.PHONY: default
+.PHONY: help
+.PHONY: list
+.PHONY: watch
+.PHONY: setup
+.PHONY: build
+.PHONY: test
+.PHONY: all
+.PHONY: format
+.PHONY: lint
+.PHONY: bench
+.PHONY: notebooks
+.PHONY: notebooks-test
+.PHONY: readme-pictures
+.PHONY: mnist
+.PHONY: photos
+.PHONY: docs
+.PHONY: docs-api
+.PHONY: orders
+.PHONY: processes
+.PHONY: extending
+.PHONY: interruptions
+.PHONY: check-results
+.PHONY: kills
+.PHONY: faults
+.PHONY: large-data
+.PHONY: load
+.PHONY: same-bytes
+.PHONY: mutants
+.PHONY: fuzz
+.PHONY: fuzz-build
+.PHONY: sanitize
+.PHONY: tensorboard-check
+.PHONY: clean
 
 default: vp-digits
 
@@ -36,7 +69,8 @@ help:
 	@echo 'make                 install what is missing, build, and run vp-digits'
 	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
 	@echo 'make all             run every experiment'
-	@echo 'make list            the experiments, and every kind a config can name'
+	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
+	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
 	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
@@ -45,6 +79,7 @@ help:
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
+	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -57,6 +92,8 @@ help:
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
 	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
+	@echo 'make docs-api        the API reference as pages (.build/API); fails where a public symbol has no comment'
+	@echo 'make tensorboard-check   read event files with TensorBoard, and compare them with the tables they are made of'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
@@ -81,16 +118,28 @@ build: setup
 test: setup
 	@$(swift) test $(flags) $(if $(FILTER),--filter '$(FILTER)')
 
-list: build
-	@echo 'Experiments: $(experiments)'
-	@echo
-	@$(program) list
+KIND ?=
 
-# An experiment is done when its manifest is newer than its config.
+list: build
+	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo;) $(program) list $(KIND)
+
+fresh = Results/$(1) is newer than Experiments/$(1).yaml: nothing was done$(if $(strip $(ARGS)),$(comma) and ARGS had no \
+  effect). `make -B $(1)$(if $(strip $(ARGS)), ARGS=...)` runs it again.
+
+# An experiment is done when its manifest is newer than its config. `ran` has those that were not.
 $(experiments): %: Results/%/manifest.json
+	@$(if $(filter $*,$(ran)),:,echo '$(call fresh,$*)')
 
 Results/%/manifest.json: Experiments/%.yaml | build
+	$(eval ran += $*)
 	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+# The folder of the run that began last.
+DIR ?= $(patsubst %/,%,$(dir $(firstword $(shell ls -t Results/*/config.yaml Results/*/.lock Results/*/sweep.csv 2>/dev/null))))
+
+watch: build
+	@$(if $(DIR),,echo 'There is nothing in Results to watch; DIR=FOLDER names another folder' >&2; exit 2;) \
+	  $(program) watch $(DIR) $(ARGS)
 
 all: $(experiments)
 
@@ -144,6 +193,12 @@ orders: build
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
+checked := vp-digits vp-digits-unet solvers-separated solvers-overlapping solvers-anisotropic
+
+check-results: build
+	@for n in $(checked); do $(program) run Experiments/$$n.yaml --output Results/check/$$n || exit 1; done
+	@python3 Experiments/check_results.py Results/check $(ARGS)
+
 # One config for each process, and a mixture whose scores and densities are known in place of its data.
 processes := vp-moons subvp-moons ve-swiss-roll edm-swiss-roll iddpm-checkerboard cosine-checkerboard \
   rectified-flow-checkerboard interpolant-moons schedule-moons formula-swiss-roll ou-moons cld-moons gbm-mixture
@@ -165,6 +220,12 @@ extending: setup
 
 large-data: build
 	@python3 Tests/large_data.py $(program) $(ARGS)
+
+$(venv)-tensorboard/ready: Tests/TensorBoard/requirements.txt
+	@python3 -m venv $(venv)-tensorboard && $(venv)-tensorboard/bin/pip install -q -r $< && touch $@
+
+tensorboard-check: build $(venv)-tensorboard/ready
+	@$(venv)-tensorboard/bin/python Tests/TensorBoard/reader.py --program $(program)
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
@@ -216,6 +277,11 @@ load: build
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
 	@mv Docs/Experiments.md.part Docs/Experiments.md
+
+docs-api: setup
+	@$(swift) build $(flags) --product score-sde
+	@$(swift) build $(flags) --target ScoreSDE
+	@python3 Tests/api_docs.py --build $(scratch) --output $(scratch)/API
 
 format:
 	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests Experiments/Extending/Package.swift \
