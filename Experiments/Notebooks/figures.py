@@ -80,7 +80,7 @@ def error_against_cost(run, metric, costs=("nfe", "seconds"), line=None):
 
 
 def processes(group, metric, most=6):
-    """Error against evaluations, a panel for each kind of solver that two runs share, a line a run; None without any."""
+    """Error against evaluations: a panel for each kind of solver that two runs share, a line for each run."""
     together = pd.concat([run.solvers.assign(label=run.name) for run in group], ignore_index=True)
     together = together[together[metric].notna()]
     shared = [m for m, t in together.groupby("kind", sort=False) if t["label"].nunique() > 1][:most]
@@ -188,17 +188,10 @@ def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
         arrows = found / np.maximum(length, 1e-300) * (0.4 + 0.6 * (length / length.max()) ** 0.5)
         axes.scatter(*data.T, s=2, color="0.8", linewidths=0, rasterized=True)
         if known:
-            right = run.score(points, time, "score", "--set", "score={kind: exact}")
+            right = run.score(points, time, exactly=True)
             error = np.linalg.norm(found - right, axis=1) / np.linalg.norm(right, axis=1)
-            drawn = axes.quiver(
-                *points.T,
-                *arrows.T,
-                np.clip(error, 0, 1),
-                cmap=MAPS["field"],
-                clim=(0, 1),
-                scale=steps * 1.15,
-                width=0.004,
-            )
+            look = {"cmap": MAPS["field"], "clim": (0, 1), "scale": steps * 1.15, "width": 0.004}
+            drawn = axes.quiver(*points.T, *arrows.T, np.clip(error, 0, 1), **look)
         else:
             axes.quiver(*points.T, *arrows.T, color=PALETTE[0], scale=steps * 1.15, width=0.004)
         axes.set(title=f"t = {time:.3g}", xlim=frame[:, 0], ylim=frame[:, 1])
@@ -325,7 +318,7 @@ def two_keys(found, metric, one, other, name):
     order = found.table.groupby("solver")[metric].mean().sort_values(ascending=not higher)
     table = found.means(metric, [one, other, "solver"])
     grid = table[table["solver"] == order.index[0]].pivot(index=one, columns=other, values=metric)
-    figure, axes = plt.subplots(figsize=(1.6 + 1.1 * grid.shape[1], 1.3 + 0.5 * grid.shape[0]))
+    figure, axes = plt.subplots(figsize=(max(4.8, 1.6 + 1.1 * grid.shape[1]), 1.3 + 0.5 * grid.shape[0]))
     shown = axes.imshow(grid, cmap=MAPS["field"] + ("_r" if higher else ""), aspect="auto")
     for (i, j), value in np.ndenumerate(grid.to_numpy(float)):
         if np.isfinite(value):

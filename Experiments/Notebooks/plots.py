@@ -8,14 +8,17 @@ line style of its own for each series, so that a print in grey can be read too.
 import os
 import pathlib
 
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 import pandas as pd
 from IPython.display import HTML, SVG, Markdown, display
+from matplotlib import pyplot as plt
 from matplotlib.ticker import LogLocator, NullFormatter, NullLocator
 
 import judging
 import results
+
+matplotlib.use("agg")  # what is not handed to `show` is not shown
 
 # Okabe and Ito 2008, without yellow, which is too light on white, and without black, which marks the Pareto front.
 PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F"]
@@ -110,17 +113,11 @@ def logarithmic(axis):
     axes.set(**{f"{axis.axis_name}scale": "log"})
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low) if low > 0 else 9
-    if decades < 4:
-        subs = (
-            (1, 1.5, *range(2, 10))
-            if decades < 0.5
-            else (1, 2, 3, 5, 7)
-            if decades < 1
-            else (1, 2, 5)
-            if decades < 2.5
-            else (1,)
-        )
-        axis.set_major_locator(LogLocator(subs=subs))
+    # Which multiples of the powers of ten are labelled, up to how many decades.
+    marks = [(0.5, (1, 1.5, *range(2, 10))), (1, (1, 2, 3, 5, 7)), (2.5, (1, 2, 5))]
+    labelled = next((subs for most, subs in marks if decades < most), None)
+    if labelled:
+        axis.set_major_locator(LogLocator(subs=labelled))
         axis.set_major_formatter("{x:g}")
         axis.set_minor_formatter(NullFormatter())
 

@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import time
@@ -119,7 +120,11 @@ def render(notebook, folder, only, output, program):
     done = subprocess.run(list(map(str, command)), env=environment, capture_output=True, text=True)
     if done.returncode:
         print(done.stderr[-4000:], file=sys.stderr)
-    return done.returncode == 0
+        return False
+    words = re.findall(r"output_stderr.*?<pre>(.*?)</pre>", (output / f"{notebook}.html").read_text(), re.S)
+    if words:
+        print(f"{notebook}: warnings:\n" + "\n".join(words), file=sys.stderr)
+    return not words
 
 
 def main():
@@ -140,7 +145,11 @@ def main():
     small = yaml.safe_load((HERE / "small.yaml").read_text())
     real, good, start = results.load(asked.results), True, time.monotonic()
     for notebook in asked.notebooks or NOTEBOOKS:
-        folder, only, words = asked.results.resolve(), (), f"{len(real)} runs of {asked.results}"
+        folder, only, words = (
+            asked.results.resolve(),
+            (),
+            f"{len(real)} runs and {len(real.by_sweep)} sweeps of {asked.results}",
+        )
         if asked.small or asked.tiny or not serves(real, notebook):
             needed = {n: e for n, e in small.items() if notebook in e["for"]}
             folder, words = own, "small runs " + ", ".join(needed)

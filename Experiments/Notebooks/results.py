@@ -214,14 +214,21 @@ class Run:
 
     # Through the program
 
-    def ask(self, command, *options, points=None):
-        """What a command of the program writes for this run, as an array. Raises Unavailable where it cannot."""
+    def ask(self, command, *options, points=None, exactly=False):
+        """What a command of the program writes for this run, as an array. Raises Unavailable where it cannot.
+
+        `exactly`: with the exact score of its data in place of the run's own.
+        """
         program = os.environ.get("SCORE_SDE_PROGRAM") or pathlib.Path(__file__).parents[2] / ".build/release/score-sde"
         if not pathlib.Path(program).is_file():
             raise Unavailable("the program is not built; `make build` builds it")
         with tempfile.TemporaryDirectory() as folder:
-            written = pathlib.Path(folder) / "out.csv"
-            line = [program, command, self.folder / "config.yaml", "--output", self.folder, "--quiet", "--to", written]
+            written, config = pathlib.Path(folder) / "out.csv", self.folder / "config.yaml"
+            if exactly:
+                config = pathlib.Path(folder) / "exact.yaml"
+                kept = {k: v for k, v in self.config.items() if k != "training"}
+                config.write_text(yaml.safe_dump({**kept, "score": {"kind": "exact"}}))
+            line = [program, command, config, "--output", self.folder, "--quiet", "--to", written]
             if points is not None:
                 np.save(pathlib.Path(folder) / "in.npy", np.ascontiguousarray(points, float))
                 line += ["--input", pathlib.Path(folder) / "in.npy"]
@@ -230,12 +237,12 @@ class Run:
                 raise Unavailable((done.stderr.strip().splitlines() or ["the program failed"])[-1])
             return pd.read_csv(written).to_numpy(float)
 
-    def score(self, points, time, quantity="score", *options):
+    def score(self, points, time, quantity="score", exactly=False):
         """The run's score, noise or denoised rows at points and a time, by its network or exactly."""
-        return self.ask("score", "--at", repr(float(time)), "--quantity", quantity, *options, points=points)
+        return self.ask("score", "--at", repr(float(time)), "--quantity", quantity, points=points, exactly=exactly)
 
     def kernel(self, time, rows):
-        """(m, σ) of x_t = m x₀ + σ z, from the program's answers at a few rows; Unavailable where both are no numbers."""
+        """(m, σ) of x_t = m x₀ + σ z, by the program's answers at a few rows; Unavailable where they are no numbers."""
         score, noise, clean = (self.score(rows, time, q) for q in ("score", "noise", "denoised"))
         sigma = -float((noise * score).sum() / (score * score).sum())
         m = float(((rows + sigma**2 * score) * clean).sum() / (clean * clean).sum())
