@@ -68,7 +68,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels"]),
+    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
     floor(
       "Experiments",
       on: [
@@ -121,14 +121,14 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
         "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
         "Core", "CZlib", "Pairs",
-      ]),
-    tests("CommandsTests", on: ["score-sde", "Core"]),
+      ], resources: [.copy("Fixtures")]),
+    tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 
     // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
     .target(

@@ -18,7 +18,7 @@ public struct ConfigArguments: ParsableArguments {
   var threads: Int?
 
   /// Whether neither progress nor a summary is printed.
-  @Flag(help: "No progress bars and no summary.")
+  @Flag(help: "No progress and no summary.")
   public var quiet = false
 
   @Flag(help: "Makes warnings errors: nothing is done where there is one.")

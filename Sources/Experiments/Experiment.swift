@@ -26,7 +26,7 @@ public struct Experiment: Sendable {
   ///   - folder: where results go; default: `Results/NAME`.
   ///   - store: where trained networks are kept; default: what `SCORE_SDE_MODELS` names, else `Results/.models`.
   ///   - threads: default: one per processor. Results do not depend on it.
-  ///   - quiet: no progress bars and no notes on standard error.
+  ///   - quiet: no progress and no notes on standard error.
   public init(
     _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String? = nil, store: ModelStore? = nil,
     threads: Int? = nil, quiet: Bool = false
@@ -91,7 +91,8 @@ public struct Experiment: Sendable {
     }
     let results = try ResultsFolder(creating: folder)
     let before = results.text("config.yaml")
-    if let changes = before.flatMap({ ConfigChanges.lines(from: $0, to: plan.resolved) }), !changes.isEmpty {
+    let changed = before.flatMap { ConfigChanges.found(from: $0, to: plan.resolved) }
+    if let changes = changed?.map(\.line), !changes.isEmpty {
       let others = changes.count > 8 ? ", and \(changes.count - 8) more" : ""
       tell("changed since the last run in \(folder): \(changes.prefix(8).joined(separator: ", "))\(others)", &manifest)
     }
@@ -108,9 +109,10 @@ public struct Experiment: Sendable {
           switch origin {
           case .ready(let ready): source = ready
           case .trained(let training, _):
-            let (weights, isReused) = try training.run(into: results)
-            manifest.trainingReused = isReused
-            if needsScore { source = try score(data, learned: training.network.source(weights)) }
+            let trained = try training.run(into: results, changes: changed?.map(\.key))
+            manifest.trainingReused = trained.isReused
+            for note in trained.notes { tell(note, &manifest) }
+            if needsScore { source = try score(data, learned: training.network.source(trained.weights)) }
           }
         }
       }
@@ -210,8 +212,8 @@ public struct Experiment: Sendable {
     }
     if let table, !table.rows.isEmpty { lines.append(table.summary()) }
     let files = [
-      "config.yaml", "manifest.json", "training.csv", "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv",
-      "samples",
+      "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
+      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Networks
 import Processes
+import Solvers
 import Training
 import Yams
 
@@ -18,6 +19,8 @@ public struct ExperimentPlan: Sendable {
   public let likelihood: LikelihoodPlan
   /// How samples are judged.
   public let evaluation: EvaluationPlan
+  /// Whether trainings write event files for TensorBoard, too: `log`.
+  public let logsEvents: Bool
   /// The config with every default written out.
   public let resolved: String
   /// What is right, but should be known: old names that the config uses, and what reading the data guessed or skipped.
@@ -81,12 +84,33 @@ public struct ExperimentPlan: Sendable {
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
     try evaluation.finish()
+    logsEvents = try Self.logsEvents(options, trains: model.training != nil)
+    if let preview = model.preview, !options.isDescribing {
+      let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
+      let setting = SamplingSetting(
+        process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
+      try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
+    }
     try options.finish()
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+  }
+
+  private static func logsEvents(_ options: Options, trains: Bool) throws -> Bool {
+    let names = try options.names(
+      "log", default: ["csv"], among: ["csv", "tensorboard"],
+      "what a training writes while it runs: training.csv, and event files for TensorBoard")
+    guard names.contains("csv") else {
+      throw options.wrong("log", "leaves out csv, which `watch` and notebooks read; allowed: [csv], [csv, tensorboard]")
+    }
+    guard names.contains("tensorboard") else { return false }
+    guard trains || options.isDescribing else {
+      throw options.wrong("log", "tensorboard has no effect; it needs training")
+    }
+    return true
   }
 
   /// ε as it will be read: that of the config where it is allowed, else the process's.

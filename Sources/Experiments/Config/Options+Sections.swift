@@ -33,6 +33,18 @@ extension Options {
     return options
   }
 
+  /// As above; a number or a text in its place is the value of one of its keys.
+  /// - Parameter first: that key.
+  public func optionalSection(_ key: String, shortFor first: String, _ about: String) throws -> Options? {
+    guard !isDescribing, let found = value(of: key), found.scalar != nil else {
+      return try optionalSection(key, about)
+    }
+    declare(key, "section", "null", "a mapping", about)
+    let options = Options(.mapping(Node.Mapping([(Node(first), found)])), path: join(key), source: source)
+    resolved.append((key, .section(options)))
+    return options
+  }
+
   /// A nested mapping, or one of some words in its place.
   /// - Parameters:
   ///   - key: the option's name.

@@ -40,7 +40,8 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    folder.removeSamples(but: Set(plan.solvers.flatMap { Self.files(of: $0.name) }))
+    let files = Set(plan.solvers.flatMap { Self.files(of: $0.name) })
+    folder.removeFiles(in: "samples") { files.contains($0) }
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
     var trajectories = Trajectories.table(dimension: dimension)
     for (index, named) in plan.solvers.enumerated() {
@@ -67,7 +68,7 @@ struct SamplingStage {
     _ named: SamplingPlan.NamedSolver, by sampler: Sampler, into folder: ResultsFolder, _ trajectories: inout CSVText
   ) throws -> SolverTable.Row {
     let shards = Shards(rows: plan.count, size: score.shardRows).count
-    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: quiet)
+    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps, parts: shards, quiet: quiet)
     defer { bar.finish() }
     let recorder = plan.trajectories.map { Trajectories.Recorder($0) }
     let samples = try sampler.draw(

@@ -31,6 +31,8 @@ public struct ModelPlan: Sendable {
   public let training: TrainingPlan?
   /// How often it is kept while it runs.
   public let checkpointInterval: CheckpointInterval
+  /// Pictures that it draws while it runs; nil: none.
+  public let preview: TrainingPreview?
   /// What the training minimises.
   public let objective: ObjectiveRecipe
   /// The key `coordinates` of the config with every default written out; empty where there are none.
@@ -66,6 +68,7 @@ public struct ModelPlan: Sendable {
     var training: TrainingPlan?
     var objective = ObjectiveRecipe.denoising
     var interval = CheckpointInterval()
+    var preview: TrainingPreview?
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
@@ -85,6 +88,7 @@ public struct ModelPlan: Sendable {
         }
         objective = try ObjectiveRecipe(section, catalogue)
         interval = try CheckpointInterval(section)
+        preview = try TrainingPreview.read(section, isImage: data.imageShape != nil, process: prepared, catalogue)
         try section.finish()
       }
       if !options.isDescribing {
@@ -104,7 +108,7 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
-    checkpointInterval = interval
+    (checkpointInterval, self.preview) = (interval, preview)
     // The checksum of files stands for their paths.
     func text(_ keys: String..., omittingFiles: Bool = false) -> String {
       options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))

@@ -42,6 +42,13 @@ public struct ModelStore: Sendable {
 
     var exists: Bool { FileManager.default.fileExists(atPath: checkpoint) }
 
+    /// Whether the other one's checkpoint is another name of the same file.
+    func isSameFile(as other: Entry) -> Bool {
+      var (mine, theirs) = (stat(), stat())
+      return lstat(checkpoint, &mine) == 0 && lstat(other.checkpoint, &theirs) == 0 && mine.st_ino == theirs.st_ino
+        && mine.st_dev == theirs.st_dev
+    }
+
     /// The log's text; empty where there is none.
     var logText: String {
       FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
