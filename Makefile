@@ -10,10 +10,10 @@ export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --e
 
 ifeq ($(KERNELS),onednn)
 scratch := .build
-packages := libgsl-dev libpng-dev zlib1g-dev libdnnl-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config
 else
 scratch := .build/cblas
-packages := libgsl-dev libpng-dev zlib1g-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config
 endif
 
 swift := swift
