@@ -39,6 +39,10 @@ public struct PlaneData: DataSource {
       heldOut: draw(heldOutCount, from: NoiseStream(seed: seed, purpose: .heldOutData)))
   }
 
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? {
+    draw(count, from: NoiseStream(seed: seed, purpose: .furtherData))
+  }
+
   public func draw(_ count: Int, from stream: NoiseStream) -> Batch {
     let uniforms = stream.uniforms(count: count, dimension: 3, step: 0)
     var batch = stream.normals(count: count, dimension: 2, step: 1)

@@ -12,7 +12,8 @@ public struct ConfigSource {
   /// What was taken from files of other programs: right, and nothing to mend.
   public let notes = ConfigWarnings()
   let root: Node
-  private let overrides: [String]
+  /// `key.path=value` texts, as they were given.
+  let overrides: [String]
 
   /// - Parameter overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
   public init(path: String, overrides: [String] = []) throws {
