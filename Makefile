@@ -27,7 +27,7 @@ ARGS ?=
 FILTER ?=
 
 .PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
+  interruptions check-results kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
 
@@ -41,6 +41,7 @@ help:
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
+	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -124,6 +125,12 @@ orders: build
 	  --to Results/solver-orders/orders-vp.csv --rows 16384 --steps 32,64,128,256,512 $(ARGS)
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
+
+checked := vp-digits vp-digits-unet solvers-separated solvers-overlapping solvers-anisotropic
+
+check-results: build
+	@for n in $(checked); do $(program) run Experiments/$$n.yaml --output Results/check/$$n || exit 1; done
+	@python3 Experiments/check_results.py Results/check $(ARGS)
 
 # One config for each process, and a mixture whose scores and densities are known in place of its data.
 processes := vp-moons subvp-moons ve-swiss-roll edm-swiss-roll iddpm-checkerboard cosine-checkerboard \

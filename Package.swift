@@ -68,7 +68,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels"]),
+    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
     floor(
       "Experiments",
       on: [
@@ -121,7 +121,7 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
