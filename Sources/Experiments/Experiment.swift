@@ -132,7 +132,7 @@ public struct Experiment: Sendable {
       SolverSummary($0, data: found?.data ?? [:], distinctions: found?.distinctions ?? [:])
     }
     // The summary has these, too.
-    manifest.notes += solvers?.blindness ?? []
+    manifest.notes += solvers?.blindness() ?? []
     manifest.finished = Manifest.now()
     manifest.peakMemoryMib = Manifest.peakMemory
     do {

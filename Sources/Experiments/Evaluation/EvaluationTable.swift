@@ -12,7 +12,7 @@ struct EvaluationTable {
     var label: Int?
     /// From 1; nil: all together.
     var repetition: Int?
-    let estimate: Estimate?
+    var estimate: Estimate?
     /// The same metric of real rows.
     var data: Estimate?
     /// Samples, or rows of the model's figure, and held-out rows that they are compared with; nil where there are none.

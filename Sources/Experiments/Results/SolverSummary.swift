@@ -35,7 +35,7 @@ struct SolverSummary {
     if !data.isEmpty {
       lines.append(["data", "", "", ""] + table.metrics.map { (data[$0].map(ConciseNumber.text) ?? "") + end })
     }
-    return ([TextTable(lines).text] + legend + blindness).joined(separator: "\n")
+    return ([TextTable(lines).text] + legend + blindness(naming: 5)).joined(separator: "\n")
   }
 
   private func mark(_ solver: Int, _ metric: String) -> String {
@@ -55,17 +55,19 @@ struct SolverSummary {
   }
 
   /// A line for each metric that cannot tell the best solver from another one.
-  var blindness: [String] {
+  /// - Parameter limit: how many others are named; of more, it is said how many there are.
+  func blindness(naming limit: Int = .max) -> [String] {
     table.metrics.compactMap { metric in
       guard let distinction = distinctions[metric], let best = distinction.best, !distinction.likeBest.isEmpty else {
         return nil
       }
-      let test = "at 95 %, over all pairs by Holm"
+      let test = "(at 95 %, over all pairs by Holm)"
       if distinction.isBlind && table.rows.count > 2 {
-        return "\(metric) cannot tell any of the solvers apart (\(test))"
+        return "\(metric) cannot tell any of the solvers apart \(test)"
       }
-      let names = distinction.likeBest.map { table.rows[$0].solver }.joined(separator: ", ")
-      return "\(metric) cannot tell the best, \(table.rows[best].solver), from \(names) (\(test))"
+      let others = distinction.likeBest.map { table.rows[$0].solver }
+      let names = others.count > limit ? "\(others.count) others" : others.joined(separator: ", ")
+      return "\(metric) cannot tell the best, \(table.rows[best].solver), from \(names) \(test)"
     }
   }
 }
