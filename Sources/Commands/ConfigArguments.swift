@@ -17,7 +17,8 @@ public struct ConfigArguments: ParsableArguments {
   @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
   var threads: Int?
 
-  @Flag(help: "No progress bars and no summary.")
+  /// Whether neither progress nor a summary is printed.
+  @Flag(help: "No progress and no summary.")
   public var quiet = false
 
   @Flag(help: "Makes warnings errors: nothing is done where there is one.")

@@ -9,8 +9,11 @@ import Synchronization
 /// several bins of t: where a score is good, and, against held-out data, where it has learned by heart. It works for
 /// every score; the exact one gives the floor.
 public struct LossByTime: Sendable, Equatable {
+  /// The mean loss over times between two bounds.
   public struct Bin: Sendable, Equatable {
+    /// The bounds in t.
     public let low, high: Double
+    /// The mean of ‖σ s + z‖² / D.
     public let loss: Double
     /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible
     /// one.
@@ -19,6 +22,7 @@ public struct LossByTime: Sendable, Equatable {
     public let excessError: Double?
   }
 
+  /// The bins in rising order of t; they cover [ε, T].
   public let bins: [Bin]
   /// For each draw, the mean of ‖σ (s − s_exact)‖² / D over the bins; empty where no exact score was given. Draw i is of
   /// the same row of the data in every bin.

@@ -63,6 +63,8 @@ import Testing
       repository.appendingPathComponent("Experiments/Extending/Sources/MyKinds/WarmingSDE.swift").path)
     let code = file.split(separator: "\n", omittingEmptySubsequences: false).filter { !$0.hasPrefix("//") }
     #expect(shown == code.joined(separator: "\n").trimmingCharacters(in: .newlines))
+    let package = text.components(separatedBy: "<!-- package -->\n```swift\n")[1].components(separatedBy: "```")[0]
+    #expect(package == contents(repository.appendingPathComponent("Experiments/Extending/Package.swift").path))
     // "… and the functions sqrt, exp, … and pow."
     let listed = text.replacing("\n", with: " ").components(separatedBy: "the functions ")[1]
       .components(separatedBy: ".")[0]

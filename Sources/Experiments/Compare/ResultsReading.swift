@@ -43,12 +43,12 @@ struct ResultsReading {
     self.folder = folder
     let path = "\(folder)/solvers.csv"
     let table = try CSVTable(reading: path, missing: "`run` makes it")
-    guard let first = table.columns.firstIndex(of: "solver"), table.columns.contains("experiment") else {
+    guard table.columns.contains("solver"), table.columns.contains("experiment") else {
       throw InputError("has no columns experiment and solver: it is no table of this program", at: path)
     }
     experiment =
-      table.rows.indices.first.flatMap { table.field($0, "experiment") } ?? (folder as NSString).lastPathComponent
-    solvers = table.rows.map { $0[first] }
+      (0..<table.count).first.flatMap { table["experiment", $0] } ?? (folder as NSString).lastPathComponent
+    solvers = (0..<table.count).map { table["solver", $0] ?? "" }
     let all = "\(folder)/evaluation.csv"
     let evaluation =
       FileManager.default.fileExists(atPath: all) ? try CSVTable(reading: all, missing: "`run` makes it") : nil
@@ -58,21 +58,21 @@ struct ResultsReading {
     var (better, data, heldOut): ([String: Direction], [String: Figure], [String: String]) = ([:], [:], [:])
     var model: [(metric: String, figures: [Figure])] = []
     if let evaluation {
-      for row in evaluation.rows.indices
-      where evaluation.field(row, "repeat") == "all" && evaluation.field(row, "class") == "" {
-        guard let metric = evaluation.field(row, "metric"), let solver = evaluation.field(row, "solver") else { continue }
+      for row in 0..<evaluation.count
+      where evaluation["repeat", row] == "all" && evaluation["class", row] == "" {
+        guard let metric = evaluation["metric", row], let solver = evaluation["solver", row] else { continue }
         func figure(_ column: String, _ solver: String) -> Figure? {
           let low = column == "value" ? "low" : "data_low"
           return evaluation.number(row, column).map {
             Figure(
-              solver: solver, value: $0, low: evaluation.number(row, low),
-              high: evaluation.number(row, low.replacing("low", with: "high")),
-              count: evaluation.field(row, "count") ?? "", heldOut: evaluation.field(row, "held_out") ?? "")
+              solver: solver, value: $0, low: evaluation.number(low, row),
+              high: evaluation.number(low.replacing("low", with: "high"), row),
+              count: evaluation["count", row] ?? "", heldOut: evaluation["held_out", row] ?? "")
           }
         }
-        better[metric] = evaluation.field(row, "better").flatMap(Direction.init)
+        better[metric] = evaluation["better", row].flatMap(Direction.init)
         data[metric] = data[metric] ?? figure("data", "data")
-        heldOut[metric] = evaluation.field(row, "held_out")
+        heldOut[metric] = evaluation["held_out", row]
         if solver.isEmpty, let figure = figure("value", "") { model.append((metric, [figure])) }
       }
     }
@@ -83,11 +83,11 @@ struct ResultsReading {
     }
     figures =
       metrics.map { metric in
-        let figures = table.rows.indices.compactMap { row -> Figure? in
-          table.number(row, metric).map {
+        let figures = (0..<table.count).compactMap { row -> Figure? in
+          table.number(metric, row).map {
             Figure(
-              solver: table.rows[row][first], value: $0, low: table.number(row, metric + "_low"),
-              high: table.number(row, metric + "_high"), count: table.field(row, "count") ?? "",
+              solver: table["solver", row] ?? "", value: $0, low: table.number(metric + "_low", row),
+              high: table.number(metric + "_high", row), count: table["count", row] ?? "",
               heldOut: heldOut[metric] ?? "")
           }
         }

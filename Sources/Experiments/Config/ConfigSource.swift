@@ -6,6 +6,7 @@ import Yams
 
 /// A config file as Yams' nodes, with `--set` overrides applied; knows where every key stands.
 public struct ConfigSource {
+  /// The file's path, for messages.
   public let path: String
   /// What a reader of the config should know, though it is right: old names of options.
   public let warnings = ConfigWarnings()
@@ -15,7 +16,9 @@ public struct ConfigSource {
   /// `key.path=value` texts, as they were given.
   let overrides: [String]
 
-  /// - Parameter overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - overrides: `key.path=value` texts; a number picks an element of a list, counted from 0.
   public init(path: String, overrides: [String] = []) throws {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
@@ -34,6 +37,12 @@ public struct ConfigSource {
     try self.init(text: text, path: path, overrides: overrides)
   }
 
+  /// Reads a config from a text.
+  /// - Parameters:
+  ///   - text: YAML, a mapping.
+  ///   - path: what messages call it.
+  ///   - overrides: `KEY=VALUE` each, as `--set` takes them.
+  /// - Throws: `InputError` with line and key.
   public init(text: String, path: String, overrides: [String] = []) throws {
     self.path = path
     guard var root = try ConfigTree.compose(text, path) else {
@@ -111,6 +120,7 @@ public struct ConfigSource {
 public final class ConfigWarnings: Sendable {
   private let lines = Mutex<[String]>([])
 
+  /// The lines, each once.
   public var all: [String] { lines.withLock { $0 } }
 
   func add(_ line: String) { lines.withLock { if !$0.contains(line) { $0.append(line) } } }

@@ -19,6 +19,7 @@ public final class Options {
   let path: String
   /// nil while describing, where every option gives its default or example.
   let node: Node?
+  /// The options asked for so far.
   public internal(set) var declarations: [Declaration] = []
   var resolved: [(key: String, value: Resolved)] = []
   /// Old names that are still read.
@@ -48,6 +49,7 @@ public final class Options {
   /// Options without a config: for `list`.
   public static func describing() -> Options { Options(nil, path: "", source: nil) }
 
+  /// Whether there is no config, so that every option gives its default or an example.
   public var isDescribing: Bool { node == nil }
 
   // MARK: Scalars
@@ -201,6 +203,7 @@ public final class Options {
     return nil
   }
 
+  /// One of the words that a type's cases have.
   public func choice<Value: RawRepresentable & CaseIterable>(
     _ key: String, default defaultValue: Value, _ about: String
   ) throws -> Value where Value.RawValue == String {
@@ -231,7 +234,10 @@ public final class Options {
   // MARK: Old names
 
   /// Says that an option had another name, which is still read for one release.
-  /// - Parameter replacement: what to write instead, for the warning.
+  /// - Parameters:
+  ///   - old: the old name.
+  ///   - key: the new name.
+  ///   - replacement: what to write instead, for the warning.
   /// - Returns: whether the config has the old name, and then not the new one.
   public func isRenamed(_ old: String, to key: String, write replacement: String? = nil) throws -> Bool {
     oldNames.append(old)
@@ -376,6 +382,7 @@ public final class Options {
 
   /// This mapping with every default written out, as YAML.
   /// - Parameters:
+  ///   - indent: how many blanks each line begins with.
   ///   - keys: those to write; nil: all.
   ///   - purpose: how paths and missing options are written.
   public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, for purpose: Purpose = .config) -> String {

@@ -2,93 +2,100 @@
 import Core
 import Foundation
 
-/// A table that this program wrote (`CSVText`), by the names of its columns.
-struct CSVTable {
-  let columns: [String]
-  /// The fields of each row, as many as there are columns.
-  let rows: [[String]]
-  /// The line of the file at which each row begins.
-  let lines: [Int]
+/// A table that this program wrote (`CSVText`), read back by the names of its columns. A last row that is not whole, or
+/// any row of another length, is left out.
+package struct CSVTable {
+  package let columns: [String]
+  private let rows: [[String]]
+  /// The line of the text at which each row begins.
+  private let lines: [Int]
   private let places: [String: Int]
 
+  package init(_ text: String) {
+    let records = Self.records(text)
+    let columns = records.first?.fields ?? []
+    let whole = records.dropFirst().filter { $0.isWhole && $0.fields.count == columns.count }
+    self.init(columns, whole)
+  }
+
+  /// A table of a file, of which every row must be whole.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - remedy: what makes it, where it is missing.
   /// - Throws: `InputError` at file and line for what is no such table.
   init(reading path: String, missing remedy: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
       throw InputError("no such file; \(remedy)", at: path)
     }
     guard let text = String(data: data, encoding: .utf8) else { throw InputError("is not UTF-8 text", at: path) }
-    try self.init(text, at: path)
-  }
-
-  init(_ text: String, at path: String) throws {
     let records = Self.records(text)
-    guard let header = records.first?.fields, !header.allSatisfy(\.isEmpty) else {
+    guard let header = records.first?.fields, header != [""] else {
       throw InputError("is empty; expected a table", at: path)
     }
-    for record in records.dropFirst() where record.fields.count != header.count {
-      throw InputError("\(record.fields.count) fields for \(header.count) columns", at: "\(path):\(record.line)")
-    }
     guard Set(header).count == header.count else { throw InputError("names a column twice", at: "\(path):1") }
-    columns = header
-    rows = records.dropFirst().map(\.fields)
-    lines = records.dropFirst().map(\.line)
-    places = Dictionary(uniqueKeysWithValues: header.enumerated().map { ($1, $0) })
+    for record in records.dropFirst() where !record.isWhole || record.fields.count != header.count {
+      throw InputError(
+        "not a row of this program: \(record.fields.count) fields for \(header.count) columns"
+          + (record.isWhole ? "" : ", and no end of line"), at: "\(path):\(record.line)")
+    }
+    self.init(header, Array(records.dropFirst()))
   }
 
-  /// A field of a row; nil where there is no such column.
-  func field(_ row: Int, _ column: String) -> String? { places[column].map { rows[row][$0] } }
+  private typealias Record = (fields: [String], line: Int, isWhole: Bool)
 
-  /// The number of a field; nil where it is none, or empty.
-  func number(_ row: Int, _ column: String) -> Double? {
-    field(row, column).flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
+  private init(_ columns: [String], _ records: [Record]) {
+    self.columns = columns
+    rows = records.map(\.fields)
+    lines = records.map(\.line)
+    places = Dictionary(columns.enumerated().map { ($1, $0) }, uniquingKeysWith: { first, _ in first })
   }
 
-  /// Records that end with a line, whose fields may be quoted (RFC 4180). Empty lines are none.
-  private static func records(_ text: String) -> [(fields: [String], line: Int)] {
-    var records: [(fields: [String], line: Int)] = []
-    var (fields, field): ([String], String.UnicodeScalarView) = ([], .init())
-    var (isQuoted, wasQuoted, line, start) = (false, false, 1, 1)
-    func finishField() {
-      fields.append(String(field))
-      field = .init()
-      wasQuoted = false
-    }
-    func finishRecord() {
-      finishField()
-      if fields != [""] { records.append((fields, start)) }
-      fields = []
-      start = line + 1
-    }
-    let scalars = Array(text.unicodeScalars)
-    var i = 0
-    while i < scalars.count {
-      let c = scalars[i]
+  private static func records(_ text: String) -> [Record] {
+    var records: [Record] = []
+    var (record, field, isQuoted, line, start) = ([String](), "", false, 1, 1)
+    var characters = text.unicodeScalars.makeIterator()
+    var next = characters.next()
+    while let scalar = next {
+      next = characters.next()
+      if scalar == "\n" { line += 1 }
       if isQuoted {
-        if c == "\"" {
-          if i + 1 < scalars.count, scalars[i + 1] == "\"" {
-            field.append(c)
-            i += 1
-          } else {
-            isQuoted = false
-          }
+        if scalar != "\"" {
+          field.unicodeScalars.append(scalar)
+        } else if next == "\"" {
+          field.append("\"")
+          next = characters.next()
         } else {
-          if c == "\n" { line += 1 }
-          field.append(c)
+          isQuoted = false
         }
-      } else if c == "\"", field.isEmpty, !wasQuoted {
-        (isQuoted, wasQuoted) = (true, true)
-      } else if c == "," {
-        finishField()
-      } else if c == "\n" {
-        if field.last == "\r" { field.removeLast() }
-        finishRecord()
-        line += 1
-      } else {
-        field.append(c)
+        continue
       }
-      i += 1
+      switch scalar {
+      case "\"": isQuoted = true
+      case ",":
+        record.append(field)
+        field = ""
+      case "\r": break
+      case "\n":
+        records.append((record + [field], start, true))
+        (record, field, start) = ([], "", line)
+      default: field.unicodeScalars.append(scalar)
+      }
     }
-    if !fields.isEmpty || !field.isEmpty { finishRecord() }
+    if !record.isEmpty || !field.isEmpty || isQuoted { records.append((record + [field], start, false)) }
     return records
   }
+
+  /// How many rows there are.
+  package var count: Int { rows.count }
+
+  /// A field; nil where there is no such column.
+  package subscript(_ column: String, _ row: Int) -> String? { places[column].map { rows[row][$0] } }
+
+  /// A field that is a finite number.
+  package func number(_ column: String, _ row: Int) -> Double? {
+    self[column, row].flatMap { Double($0) }.flatMap { $0.isFinite ? $0 : nil }
+  }
+
+  /// The line of the file at which a row begins.
+  func line(_ row: Int) -> Int { lines[row] }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Foundation
 
 /// Draws pictures of samples and of their ways: a grid of images, or points over the held-out data.
 struct PictureStage {
@@ -9,9 +10,14 @@ struct PictureStage {
   let heldOut: any DataRows
 
   func write(_ samples: Batch, solver: String, to folder: ResultsFolder) throws {
+    try folder.write(try png(of: samples), to: "samples/\(solver).png")
+  }
+
+  /// The picture of samples, as PNG.
+  func png(of samples: Batch) throws -> Data {
     let picture =
       if let shape { Picture.grid(samples, shape: shape) } else { Picture.scatter(samples, heldOut: frame(samples)) }
-    try folder.write(try picture.png(), to: "samples/\(solver).png")
+    return try picture.png()
   }
 
   /// What the frame of a picture is made for: held-out rows, enough of them, or where there are none the samples.

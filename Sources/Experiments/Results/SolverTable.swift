@@ -50,16 +50,16 @@ struct SolverTable {
   init(reading path: String, experiment: String, process: String, metrics: [String]) throws {
     self.init(experiment: experiment, process: process, metrics: metrics)
     let table = try CSVTable(reading: path, missing: "`sample` makes it")
-    for index in table.rows.indices {
-      guard let solver = table.field(index, "solver"), isFileName(solver), let kind = table.field(index, "kind"),
-        let count = table.field(index, "count").flatMap({ Int($0) }), let steps = table.number(index, "steps"),
-        let nfe = table.number(index, "nfe"), let nfeMax = table.field(index, "nfe_max").flatMap({ Int($0) }),
-        let seconds = table.number(index, "seconds")
-      else { throw InputError("not a row of this program", at: "\(path):\(table.lines[index])") }
+    for index in 0..<table.count {
+      guard let solver = table["solver", index], isFileName(solver), let kind = table["kind", index],
+        let count = table["count", index].flatMap({ Int($0) }), let steps = table.number("steps", index),
+        let nfe = table.number("nfe", index), let nfeMax = table["nfe_max", index].flatMap({ Int($0) }),
+        let seconds = table.number("seconds", index)
+      else { throw InputError("not a row of this program", at: "\(path):\(table.line(index))") }
       rows.append(
         Row(
           solver: solver, kind: kind, count: count, steps: steps, nfe: nfe, nfeMax: nfeMax, seconds: seconds,
-          seed: table.field(index, "seed") ?? "", overrides: table.field(index, "overrides") ?? ""))
+          seed: table["seed", index] ?? "", overrides: table["overrides", index] ?? ""))
     }
   }
 

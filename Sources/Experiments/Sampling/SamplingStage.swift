@@ -45,7 +45,8 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    folder.removeSamples(but: Set(plan.solvers.flatMap { files(of: $0.name) }))
+    let files = Set(plan.solvers.flatMap { files(of: $0.name) })
+    folder.removeFiles(in: "samples") { files.contains($0) }
     // Its figures are of the samples that go now.
     if !isRepeat { folder.remove("evaluation.csv") }
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
@@ -92,7 +93,7 @@ struct SamplingStage {
   ) throws -> Statistics {
     let name = SampleFile.name(named.name, repetition: repetition)
     let shards = Shards(rows: plan.count, size: score.shardRows).count
-    let bar = ProgressBar("sample \(name)", total: named.solver.steps.map { $0 * shards }, quiet: quiet)
+    let bar = ProgressBar("sample \(name)", total: named.solver.steps, parts: shards, quiet: quiet)
     defer { bar.finish() }
     let isFirst = repetition == 1
     let recorder = isFirst ? plan.trajectories.map { Trajectories.Recorder($0) } : nil

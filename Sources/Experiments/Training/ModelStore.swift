@@ -11,8 +11,10 @@ import Foundation
 /// stands for, and `F-STEPS.lock` is there while somebody trains: others who want the same network wait for it. Each
 /// file is there as a whole or not at all.
 public struct ModelStore: Sendable {
+  /// The folder's path.
   public let folder: String
 
+  /// A store in a folder, which is made when the first network is kept.
   public init(_ folder: String) { self.folder = folder }
 
   /// The folder that the environment variable `SCORE_SDE_MODELS` names, else `Results/.models`.
@@ -39,6 +41,13 @@ public struct ModelStore: Sendable {
     }
 
     var exists: Bool { FileManager.default.fileExists(atPath: checkpoint) }
+
+    /// Whether the other one's checkpoint is another name of the same file.
+    func isSameFile(as other: Entry) -> Bool {
+      var (mine, theirs) = (stat(), stat())
+      return lstat(checkpoint, &mine) == 0 && lstat(other.checkpoint, &theirs) == 0 && mine.st_ino == theirs.st_ino
+        && mine.st_dev == theirs.st_dev
+    }
 
     /// The log's text; empty where there is none.
     var logText: String {
