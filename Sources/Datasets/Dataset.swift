@@ -121,5 +121,5 @@ extension DataSource {
 
 extension Purpose {
   /// Rows of data beside those that are trained on or held out.
-  static let furtherData = Purpose(rawValue: 40)
+  static let furtherData = Purpose(rawValue: 50)
 }

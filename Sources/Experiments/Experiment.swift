@@ -198,10 +198,13 @@ public struct Experiment: Sendable {
   private func evaluation(
     _ score: (any Score)?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) -> EvaluationStage {
-    let plan = self.plan
+    let leftOut = plan.evaluation.leftOut(
+      trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
+      samples: plan.sampling.count)
     let rows = JudgedRows(
       plan.data, data.dataset, conditions: conditions, count: plan.sampling.count,
-      usesTraining: plan.evaluation.metrics.contains { $0.metric.usesTraining }, seed: plan.seed,
+      usesTraining: plan.evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
+      seed: plan.seed,
       bootstrap: plan.evaluation.bootstrap, threads: threads)
     let pathErrors =
       plan.evaluation.pathError
@@ -214,7 +217,8 @@ public struct Experiment: Sendable {
       plan.evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
     return EvaluationStage(
       plan: plan.evaluation, solvers: plan.sampling.solvers, rows: rows,
-      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model)
+      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
+      leftOut: leftOut)
   }
 
   private func summary(_ solvers: SolverSummary?, _ results: ResultsFolder, _ manifest: Manifest) -> String {

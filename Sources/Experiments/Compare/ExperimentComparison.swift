@@ -52,10 +52,11 @@ public struct ExperimentComparison {
     for (place, path) in zip(places, paths) where paths.filter({ $0 == path }).count > 1 {
       throw InputError("stands twice; allowed: different folders", at: place)
     }
-    titles =
+    let titles =
       [readings.map(\.experiment), readings.map { ($0.folder as NSString).lastPathComponent }].first {
         Set($0).count == places.count
       } ?? places
+    self.titles = titles
     var names: [String] = []
     for name in readings.flatMap({ $0.figures.map(\.metric) }) where !names.contains(name) { names.append(name) }
     let chosen = wanted.map(SolverTable.column)
@@ -163,10 +164,11 @@ public struct ExperimentComparison {
         let numbers = [
           difference?.value, difference.map { $0.value - $0.half }, difference.map { $0.value + $0.half },
         ]
-        table.add(
-          [entry.metric, entry.solver, readings[index].experiment, readings[index].folder, figure.value.description]
-            + [figure.low, figure.high].map { $0?.description ?? "" } + [figure.count, figure.heldOut]
-            + numbers.map { $0?.description ?? "" } + [entry.verdicts[index].rawValue])
+        var fields = [entry.metric, entry.solver, readings[index].experiment, readings[index].folder]
+        fields += [figure.value, figure.low, figure.high].map { $0?.description ?? "" }
+        fields += [figure.count, figure.heldOut]
+        fields += numbers.map { $0?.description ?? "" }
+        table.add(fields + [entry.verdicts[index].rawValue])
       }
     }
     try AtomicFile.write(table.text, to: path)

@@ -26,7 +26,8 @@ struct Relation {
     } else {
       isComparable = true
       if seeds[0] != seeds[1] {
-        remarks.append("other seeds (\(seeds[0]), \(seeds[1])): other held-out rows of the same data, where they are drawn")
+        remarks.append(
+          "other seeds (\(seeds[0]), \(seeds[1])): other held-out rows of the same data, where they are drawn")
       }
     }
     let counts = Self.counts(reading, first)
@@ -47,7 +48,7 @@ struct Relation {
 
   private static func changes(_ old: String?, _ new: String?) -> [String]? {
     guard let old, let new else { return nil }
-    return ConfigChanges.lines(from: old, to: new)
+    return ConfigChanges.found(from: old, to: new)?.map(\.line)
   }
 
   /// Which counts of samples or held-out rows differ, in words; empty where none do.

@@ -63,7 +63,7 @@ struct ResultsReading {
         guard let metric = evaluation["metric", row], let solver = evaluation["solver", row] else { continue }
         func figure(_ column: String, _ solver: String) -> Figure? {
           let low = column == "value" ? "low" : "data_low"
-          return evaluation.number(row, column).map {
+          return evaluation.number(column, row).map {
             Figure(
               solver: solver, value: $0, low: evaluation.number(low, row),
               high: evaluation.number(low.replacing("low", with: "high"), row),

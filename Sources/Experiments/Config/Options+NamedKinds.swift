@@ -4,25 +4,27 @@ import Yams
 
 extension Options {
   /// A list of options that are each of a kind and have a name of their own: names of kinds, or mappings with `kind`, its
-  /// options, and `name` where it is to be another than the kind's.
+  /// options, and `name` where it is to be another than the kind's. By default a word that says which are meant.
   /// - Parameters:
   ///   - key: the option's name.
   ///   - kinds: those that may be named.
-  ///   - defaultNames: what a missing option stands for.
+  ///   - word: stands for a missing option, and may be written.
+  ///   - usual: the names that it stands for.
   ///   - catalogue: what kinds are decoded with.
   ///   - about: what the option means, for the listing and the docs.
   /// - Throws: `InputError` with the place of an unknown kind, of an option that is wrong, and of a name that stands
   ///   twice or is none.
   func namedKinds<Value>(
-    _ key: String, of kinds: Kinds<Value>, default defaultNames: [String], in catalogue: Catalogue, _ about: String
+    _ key: String, of kinds: Kinds<Value>, or word: String, usual: [String], in catalogue: Catalogue, _ about: String
   ) throws -> [(name: String, value: Value)] {
-    let allowed = kinds.names.joined(separator: ", ")
-    declare(key, "list of kinds", "[\(defaultNames.joined(separator: ", "))]", allowed, about)
+    declare(key, "list of kinds", word, "\(word), or a list of \(kinds.names.joined(separator: ", "))", about)
     if isDescribing { return [] }
-    var elements = defaultNames.map { Node($0) }
-    if let found = try child(key, required: false) {
+    var elements = usual.map { Node($0) }
+    let found = try child(key, required: false)
+    let isUsual = found == nil || found?.scalar?.string == word
+    if let found, !isUsual {
       guard let sequence = found.sequence else {
-        throw wrong(key, "is not a list; allowed: a list of names, or of mappings with kind")
+        throw wrong(key, "is not a list; allowed: \(word), or a list of names, or of mappings with kind")
       }
       elements = Array(sequence)
     }
@@ -48,7 +50,7 @@ extension Options {
       values.append((name, value))
       sections.append(options)
     }
-    resolved.append((key, .list(sections)))
+    resolved.append((key, isUsual ? .scalar(word) : .list(sections)))
     return values
   }
 }

@@ -40,9 +40,10 @@ public struct EvaluationPlan: Sendable {
           Kind(kind.name, kind.about) { .model(try kind.decode($0, $1)) }
         })
     let judges = try options.namedKinds(
-      "metrics", of: kinds, default: catalogue.usualMetrics, in: catalogue,
-      "against held-out data; names, or mappings with kind, its options, and name where a kind stands twice")
-    namesMetrics = options.has("metrics")
+      "metrics", of: kinds, or: "auto", usual: catalogue.usualMetrics, in: catalogue,
+      "of samples or of the model; auto: the quick ones; names, or mappings with kind, its options, and name where a "
+        + "kind stands twice")
+    namesMetrics = options.has("metrics") && options.value(of: "metrics")?.scalar == nil
     metrics = judges.compactMap { name, judge in
       if case .samples(let metric) = judge { (name, metric) } else { nil }
     }
@@ -74,6 +75,16 @@ public struct EvaluationPlan: Sendable {
         }
       }
     }
+  }
+
+  /// How many values may be compared with the training rows, for each solver, by metrics that nobody named: some
+  /// seconds of work.
+  private static let quickValues = 2e10
+
+  /// Which metrics are left out: those that look at the training rows and were not named, where that takes long.
+  func leftOut(trainingRows: Int, dimension: Int, samples: Int) -> [String] {
+    let work = Double(trainingRows) * Double(dimension) * Double(samples)
+    return namesMetrics || work <= Self.quickValues ? [] : metrics.filter { $0.metric.usesTraining }.map(\.name)
   }
 
   /// The columns that evaluation adds to `solvers.csv`, named as metrics are.

@@ -14,6 +14,11 @@ struct EvaluationStage {
   let pathErrors: PathErrors?
   /// nil where no metric judges it.
   let model: JudgedModel?
+  /// Metrics that would take too long, and were not asked for by name.
+  let leftOut: [String]
+
+  /// Those that judge samples.
+  private var metrics: [(name: String, metric: any Metric)] { plan.metrics.filter { !leftOut.contains($0.name) } }
 
   /// What was found.
   struct Findings {
@@ -36,8 +41,13 @@ struct EvaluationStage {
   func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> Findings {
     var found = Findings(table: sampled)
     found.table.metrics = plan.columns
-    let isJudging = !plan.metrics.isEmpty && !sampled.rows.isEmpty
-    if isJudging { rows.notes.forEach { found.note($0) } }
+    let isJudging = !metrics.isEmpty && !sampled.rows.isEmpty
+    if isJudging {
+      rows.notes.forEach { found.note($0) }
+      for name in leftOut {
+        found.note("metric \(name) is empty: it compares with all training rows, which takes long; name it to have it")
+      }
+    }
     let real = isJudging ? try realFigures(&found) : []
     for index in sampled.rows.indices {
       let solver = sampled.rows[index].solver
@@ -99,7 +109,7 @@ struct EvaluationStage {
     var figures: [[String: Estimate]] = []
     for group in rows.groups {
       var own: [String: Estimate] = [:]
-      for (name, metric) in plan.metrics {
+      for (name, metric) in metrics {
         own[name] = try estimate(subject("data", group), name, metric, rows.real(group, for: metric), &found)
       }
       figures.append(own)
@@ -111,11 +121,11 @@ struct EvaluationStage {
   private func judge(
     _ index: Int, _ real: [[String: Estimate]], in folder: ResultsFolder, _ found: inout Findings
   ) throws {
-    guard !plan.metrics.isEmpty else { return }
+    guard !metrics.isEmpty else { return }
     let solver = found.table.rows[index].solver
     // By metric, group and repeat.
     let empty = [[Estimate?]](repeating: [], count: rows.groups.count)
-    var estimates = [[[Estimate?]]](repeating: empty, count: plan.metrics.count)
+    var estimates = [[[Estimate?]]](repeating: empty, count: metrics.count)
     var counts = [Int](repeating: 0, count: rows.groups.count)
     for repetition in 1...plan.repeats {
       let name = SampleFile.name(solver, repetition: repetition)
@@ -123,13 +133,13 @@ struct EvaluationStage {
       for (g, group) in rows.groups.enumerated() {
         let comparison = try rows.comparison(samples, group)
         counts[g] = comparison.samples.count
-        for (m, (name, metric)) in plan.metrics.enumerated() {
+        for (m, (name, metric)) in metrics.enumerated() {
           let subject = subject("solver \(solver)", group)
           estimates[m][g].append(try estimate(subject, name, metric, comparison, &found))
         }
       }
     }
-    for (m, (name, metric)) in plan.metrics.enumerated() {
+    for (m, (name, metric)) in metrics.enumerated() {
       for (g, group) in rows.groups.enumerated() {
         let known = estimates[m][g].compactMap { $0 }
         let mean = known.count == plan.repeats ? Estimate.average(known) : nil

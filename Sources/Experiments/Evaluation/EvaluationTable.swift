@@ -25,7 +25,8 @@ struct EvaluationTable {
   var rows: [Row] = []
 
   static let columns = [
-    "experiment", "solver", "metric", "class", "repeat", "value", "low", "high", "data", "data_low", "data_high", "count",
+    "experiment", "solver", "metric", "class", "repeat", "value", "low", "high", "data", "data_low", "data_high",
+    "count",
     "held_out", "better",
   ]
 

@@ -34,7 +34,7 @@ struct JudgedRows {
   private let setting: (seed: UInt64, bootstrap: Int, threads: Int)
 
   /// Keys the choice of rows.
-  private static let choice = Purpose(rawValue: 41)
+  private static let choice = Purpose(rawValue: 51)
 
   /// - Parameters:
   ///   - source: where the data comes from.
@@ -221,7 +221,8 @@ struct JudgedRows {
     /// Some of these rows, in their order: those of the smallest hashes.
     private func draw(_ count: Int, of rows: [Int]) -> [Int] {
       guard count < rows.count else { return rows }
-      let hashes = NoiseStream(seed: seed, purpose: JudgedRows.choice).uniforms(count: (rows.last ?? 0) + 1, dimension: 1)
+      let hashes = NoiseStream(seed: seed, purpose: JudgedRows.choice).uniforms(
+        count: (rows.last ?? 0) + 1, dimension: 1)
       return rows.sorted { (hashes.values[$0], $0) < (hashes.values[$1], $1) }.prefix(count).sorted()
     }
   }

@@ -18,7 +18,9 @@ struct TextTable {
       }.joined(separator: "  ")
     }
     // What is flush right may end with a blank for a mark.
-    text = whole.map { line in String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)]) }
-      .joined(separator: "\n")
+    text = whole.map { line in
+      String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)])
+    }
+    .joined(separator: "\n")
   }
 }

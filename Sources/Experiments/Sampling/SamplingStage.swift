@@ -45,8 +45,8 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    let files = Set(plan.solvers.flatMap { files(of: $0.name) })
-    folder.removeFiles(in: "samples") { files.contains($0) }
+    let known = Set(plan.solvers.flatMap { files(of: $0.name) })
+    folder.removeFiles(in: "samples") { known.contains($0) }
     // Its figures are of the samples that go now.
     if !isRepeat { folder.remove("evaluation.csv") }
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
