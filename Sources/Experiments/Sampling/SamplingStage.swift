@@ -50,6 +50,7 @@ struct SamplingStage {
     // Its figures are of the samples that go now.
     if !isRepeat { folder.remove("evaluation.csv") }
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
+    try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     var trajectories = Trajectories.table(dimension: dimension)
     for (index, named) in plan.solvers.enumerated() {
       do {
