@@ -63,7 +63,7 @@ import Testing
           FileManager.default.fileExists(atPath: "\(experiment.folder)/\(file)", isDirectory: &isFolder)
           if isFolder.boolValue || file.hasPrefix(".") { continue }
           files.insert(Self.normal(file))
-          if file.hasSuffix(".csv") && !file.hasPrefix("samples/") {
+          if file.hasSuffix(".csv") && !file.hasPrefix("samples/") && file != "held_out.csv" {
             columns[file, default: []].formUnion(Self.header("\(experiment.folder)/\(file)"))
           }
         }
@@ -97,7 +97,7 @@ import Testing
         "wide")
 
       func command(_ titles: String, _ write: (String) throws -> Void) throws {
-        let file = folder + "/out.csv"
+        let file = folder + "/\(titles).csv"
         try write(file)
         columns[titles] = Self.header(file)
       }
@@ -110,11 +110,18 @@ import Testing
       try command("converge") { _ = try known.measureOrders(steps: [4, 8], rows: 16, output: $0) }
       try command("check") { _ = try? known.checkProcess(rows: 100, steps: 10, tolerance: 0.01, output: $0) }
       try command("compare") { try ExperimentComparison([learned.folder, known.folder]).write(to: $0) }
+      try command("sweep") {
+        let config = try SweepConfig(text: exact + "\nsweep: {seed: [1, 2]}\n", path: "sweep.yaml", overrides: few)
+        let sweep = try Sweep(config, folder: folder + "/sweep", store: ModelStore(folder + "/models"), quiet: true)
+        _ = try sweep.run { try $0.perform() }
+        try FileManager.default.copyItem(atPath: folder + "/sweep/sweep.csv", toPath: $0)
+      }
+      columns["sweep"] = Set(try #require(columns["sweep"]).map { $0 == "seed" ? "KEY" : $0 })
     }
     let documented = Set(sections.keys.filter { $0.contains(".") }).union(sections["samples"] ?? [])
     #expect(files == documented, "\(files.symmetricDifference(documented).sorted())")
     #expect(keys == sections["manifest.json"], "\(keys.symmetricDifference(sections["manifest.json"] ?? []).sorted())")
-    #expect(columns.count == 10, "\(columns.keys.sorted())")
+    #expect(columns.count == 11, "\(columns.keys.sorted())")
     for (title, names) in columns {
       let known = sections[title] ?? []
       #expect(names == known, "\(title): \(names.symmetricDifference(known).sorted())")
