@@ -43,6 +43,9 @@ comma := ,
 .PHONY: lint
 .PHONY: bench
 .PHONY: notebooks
+.PHONY: notebooks-test
+.PHONY: readme-pictures
+.PHONY: mnist
 .PHONY: photos
 .PHONY: docs
 .PHONY: docs-api
@@ -74,7 +77,10 @@ help:
 	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
 	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
-	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
+	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
+	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
+	@echo 'make readme-pictures draw the pictures of the README anew, from results of vp-digits and mnist-unet'
+	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -155,12 +161,27 @@ $(venv)/ready: Experiments/Notebooks/requirements.txt
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3-venv >/dev/null; }
 	@python3 -m venv $(venv) && $(venv)/bin/pip install -q -r $< && touch $@
 
-notebooks: $(venv)/ready
-	@mkdir -p Results/Notebooks
-	@for n in Experiments/Notebooks/*.ipynb; do \
-	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
-	    --output-dir Results/Notebooks $$n || exit 1; \
-	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+NOTEBOOKS ?=
+render := $(venv)/bin/python Experiments/Notebooks/render.py --program $(program)
+
+notebooks: build $(venv)/ready
+	@$(render) --results Results $(NOTEBOOKS) $(ARGS)
+
+notebooks-test: build $(venv)/ready
+	@$(venv)/bin/python -m unittest discover -q -s Experiments/Notebooks
+	@for c in Experiments/Notebooks/configs/*.yaml; do $(program) validate --strict $$c || exit 1; done
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
+
+readme-pictures: vp-digits mnist-unet $(venv)/ready
+	@$(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
+
+mnist: Experiments/Data/mnist/images.idx.gz
+
+Experiments/Data/mnist/images.idx.gz: | $(venv)/ready
+	@$(venv)/bin/python Experiments/Data/fetch_mnist.py
+
+Results/mnist-unet/manifest.json: | mnist
 
 photos: Experiments/Data/photos/rocket.png
 

@@ -186,7 +186,7 @@ import Testing
         try #require(Data(base64Encoded: plainPicture)).write(to: URL(fileURLWithPath: "\(photos)/\(name).png"))
       }
       for file in files {
-        let overrides = file == "photos-unet.yaml" ? ["data.path=\(photos)"] : []
+        let overrides = file == "photos-unet.yaml" ? ["data.path=\(photos)"] : standingIn(for: file)
         let source = try ConfigSource(path: "\(folder)/\(file)", overrides: overrides)
         // SweepConfigTests has those.
         if source.isSweep { continue }

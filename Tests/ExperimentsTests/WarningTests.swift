@@ -137,8 +137,7 @@ import Testing
   @Test("no shipped config has a warning") func shipped() throws {
     let folder = repository.appendingPathComponent("Experiments").path
     for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".yaml") {
-      let overrides = file == "photos-unet.yaml" ? ["data={kind: digits}"] : []
-      let source = try ConfigSource(path: "\(folder)/\(file)", overrides: overrides)
+      let source = try ConfigSource(path: "\(folder)/\(file)", overrides: standingIn(for: file))
       // SweepConfigTests has those.
       if source.isSweep { continue }
       let lines = try ExperimentPlan(source).foreseen()

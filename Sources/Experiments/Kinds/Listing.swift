@@ -85,7 +85,8 @@ public struct Listing {
     for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
-        text += "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
+        text +=
+          "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
       }
     }
     for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }
