@@ -109,7 +109,7 @@ public struct WatchView: Sendable {
     let lines = run.solvers.map { solver -> [String] in
       let name = solver.name.cut(to: widest, isUnicode: false)
       guard let done = solver.done else {
-        return [name, "", "", solver.name == current ? "being drawn" : run.state.isRunning ? "waits" : "missing"]
+        return [name, "", "", solver.name == current ? "being drawn" : run.state.isRunning ? "waits" : "not drawn"]
       }
       return [name, done.steps, done.nfe, done.seconds.map { String(format: "%.3g", $0) } ?? ""]
     }
