@@ -7,11 +7,17 @@ import Scores
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {
+  /// What to do.
   public let plan: ExperimentPlan
+  /// The kinds that the plan was decoded with.
   public let catalogue: Catalogue
+  /// Where results are written.
   public let folder: String
+  /// Where trained networks are kept.
   public let store: ModelStore
+  /// How many workers compute; results do not depend on it.
   public let threads: Int
+  /// Whether nothing is said on the way.
   public let quiet: Bool
 
   /// - Parameters:
@@ -33,7 +39,15 @@ public struct Experiment: Sendable {
     self.quiet = quiet
   }
 
-  public enum Stage: String, Sendable, CaseIterable { case train, sample, evaluate }
+  /// A part of a run: training, drawing samples, judging them.
+  public enum Stage: String, Sendable, CaseIterable {
+    /// Trains the network, or takes it from the store.
+    case train
+    /// Draws samples with every solver.
+    case sample
+    /// Judges the samples.
+    case evaluate
+  }
 
   /// Runs the stages and returns what to print: a table and paths.
   /// - Parameters:
@@ -43,6 +57,9 @@ public struct Experiment: Sendable {
   ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
   public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
     try ResultsFolder.requireUnused(folder)
+    if Manifest.summary(of: folder)?.runs != nil {
+      throw InputError("holds a sweep; allowed: another --output", at: folder)
+    }
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
     if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {
@@ -208,7 +225,9 @@ public struct Experiment: Sendable {
 
 /// A run that went wrong after it had begun; what was finished is kept.
 public struct ExperimentFailure: Error, CustomStringConvertible, Sendable {
+  /// What went wrong, a line each.
   public let reasons: [String]
+  /// What to print of what was finished.
   public let summary: String
 
   /// - Parameters:

@@ -9,11 +9,15 @@ import Yams
 
 /// A config, decoded and checked as a whole: what `run` will do. Each part is read in the file of its stage.
 public struct ExperimentPlan: Sendable {
+  /// The name of the experiment, and of its folder of results.
   public let name: String
   /// What a trained network depends on.
   public let model: ModelPlan
+  /// What is drawn, and by which solvers.
   public let sampling: SamplingPlan
+  /// How log densities are computed.
   public let likelihood: LikelihoodPlan
+  /// How samples are judged.
   public let evaluation: EvaluationPlan
   /// Whether trainings write event files for TensorBoard, too: `log`.
   public let logsEvents: Bool
@@ -27,27 +31,39 @@ public struct ExperimentPlan: Sendable {
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
+  /// The seed of all random numbers.
   public var seed: UInt64 { model.seed }
+  /// Where the data come from.
   public var data: any DataSource { model.data }
+  /// The process with its kernel and prior.
   public var prepared: PreparedProcess { model.prepared }
+  /// The process itself.
   public var process: any SDE { model.process }
+  /// The kind of the process, as the config names it.
   public var processKind: String { model.processKind }
+  /// How the score is made.
   public var score: any ScoreRecipe { model.score }
+  /// The network of the score; nil where it has none.
   public var network: (any Network)? { model.network }
+  /// How the network is trained; nil where it is not.
   public var training: TrainingPlan? { model.training }
   /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
   public var trainingIdentity: String { model.identity.text }
 
+  /// Decodes a config and checks it as a whole.
+  /// - Throws: `InputError` with file, line, key, what was found and what is allowed.
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    if let sweep = source.sweep {
+      throw InputError(
+        "this config is a sweep, which `score-sde sweep \(source.path)` runs; allowed here: --set sweep=null, for the "
+          + "config without it", at: source.location(of: "sweep", sweep))
+    }
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }
 
   /// Decodes options, which may only be described.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else {
-      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
-    }
+    name = try Self.name(options)
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
@@ -77,12 +93,21 @@ public struct ExperimentPlan: Sendable {
         process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
       try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
     }
-    try options.finish()
+    try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+  }
+
+  /// The key `name`.
+  static func name(_ options: Options) throws -> String {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
   }
 
   private static func logsEvents(_ options: Options, trains: Bool) throws -> Bool {

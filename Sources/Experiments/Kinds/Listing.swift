@@ -13,6 +13,7 @@ public struct Listing {
   let sections: [(title: String, options: [Declaration])]
   let groups: [Group]
 
+  /// The kinds and options of a catalogue.
   public init(_ catalogue: Catalogue = .standard) {
     /// What is declared, and after it what its sections declare.
     func declared(_ title: String, _ read: (Options) throws -> Void) -> [(String, [Declaration])] {
@@ -39,7 +40,7 @@ public struct Listing {
     let root = Options.describing()
     _ = try? ExperimentPlan(root, catalogue)
     sections =
-      [("config", root.declarations)]
+      [("config", root.declarations + [SweepReader.declaration])]
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)

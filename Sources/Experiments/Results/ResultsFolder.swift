@@ -7,21 +7,25 @@ import Synchronization
 /// it: the file `.lock` is there meanwhile, and lists what the run writes. A run that comes to its end leaves the list,
 /// with a hash of every file, in `manifest.json` instead.
 public struct ResultsFolder: Sendable {
+  /// The folder's path.
   public let path: String
   private let record: Record?
 
   /// The folder of a run that writes: makes it where it is missing, locks it, and removes the temporary files of runs
   /// that were killed.
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - inner: the folder that is made within it.
   /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
-  public init(creating path: String) throws {
+  public init(creating path: String, holds inner: String = "samples") throws {
     self.path = path
     try Self.make(path)
     let lock = try FileLock(path + "/.lock", of: path)
     AtomicFile.removeLeftovers(in: path)
-    for folder in Self.folders.map({ "\(path)/\($0)" }) {
+    for folder in Set(Self.folders + [inner]).map({ "\(path)/\($0)" }) {
       var status = stat()
       // The others are made when they are needed.
-      if folder.hasSuffix("/samples") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
+      if folder.hasSuffix("/\(inner)") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
       AtomicFile.removeLeftovers(in: folder)
     }
     record = Record(lock, hashes: Manifest.files(of: path) ?? [:])
@@ -98,8 +102,10 @@ public struct ResultsFolder: Sendable {
     throw WriteError(path: path, reason: reason)
   }
 
+  /// The path of a file in it.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+  /// Whether a file is there.
   public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
 
   /// A file's text; nil where there is none.
@@ -112,6 +118,7 @@ public struct ResultsFolder: Sendable {
     ((try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []).sorted().map { "\(folder)/\($0)" }
   }
 
+  /// Removes a file; none is no error.
   public func remove(_ name: String) { unlink(file(name)) }
 
   /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
@@ -122,10 +129,14 @@ public struct ResultsFolder: Sendable {
     return file(name)
   }
 
+  /// Writes a file as a whole and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ data: Data, to name: String) throws {
     try AtomicFile.write(data, to: try fileToWrite(name))
   }
 
+  /// Writes a text as UTF-8, as a whole, and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
 
   /// Gives a file from elsewhere a name here.

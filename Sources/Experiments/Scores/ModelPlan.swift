@@ -9,7 +9,9 @@ import Training
 
 /// The part of a config that decides what a trained network is: data, process, score, training and seed.
 public struct ModelPlan: Sendable {
+  /// The seed of all random numbers.
   public let seed: UInt64
+  /// Where the data come from.
   public let data: any DataSource
   /// The maps that the data go through before a model sees them.
   public let coordinates: [any CoordinatesRecipe]
@@ -21,6 +23,7 @@ public struct ModelPlan: Sendable {
   public let prepared: PreparedProcess
   /// The kind that the config names.
   public let processKind: String
+  /// How the score is made.
   public let score: any ScoreRecipe
   /// The score's network; nil where it has none.
   public let network: (any Network)?
@@ -42,6 +45,7 @@ public struct ModelPlan: Sendable {
   /// options. nil for a text that is no such config any more.
   let reread: @Sendable (_ text: String) -> TrainingIdentity?
 
+  /// The process itself.
   public var process: any SDE { prepared.sde }
 
   init(_ options: Options, _ catalogue: Catalogue) throws {
