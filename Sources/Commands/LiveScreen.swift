@@ -37,7 +37,8 @@ final class LiveScreen {
   func show(_ lines: [String], in window: Terminal) {
     let clears = last.map { $0 != window } ?? true
     last = window
-    write((clears ? "\u{1B}[2J" : "") + "\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
+    write(
+      (clears ? "\u{1B}[2J" : "") + "\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
   }
 
   /// Waits for a time, or until somebody asks for an end.

@@ -17,7 +17,8 @@ public struct WatchView: Sendable {
   public init(of path: String, in terminal: Terminal) throws {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     let lines: [String]
-    if !RunSnapshot.isRun(path), let runs = RunList(of: path) {
+    // A sweep's own folder has a lock and a manifest, too.
+    if RunList.isSweep(path) || !RunSnapshot.isRun(path), let runs = RunList(of: path) {
       (lines, isRunning) = (runs.lines(in: terminal), runs.isRunning)
     } else {
       let run = try RunSnapshot(of: path)
