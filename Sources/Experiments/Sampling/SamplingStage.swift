@@ -43,6 +43,7 @@ struct SamplingStage {
     let files = Set(plan.solvers.flatMap { Self.files(of: $0.name) })
     folder.removeFiles(in: "samples") { files.contains($0) }
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
+    try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     var trajectories = Trajectories.table(dimension: dimension)
     for (index, named) in plan.solvers.enumerated() {
       do {
