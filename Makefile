@@ -21,13 +21,16 @@ flags := -c release --scratch-path $(scratch)
 program := $(scratch)/release/score-sde
 venv := .venv
 configs := $(wildcard Experiments/*.yaml)
-experiments := $(notdir $(configs:.yaml=))
+# Configs that stand for many runs.
+sweeps := $(notdir $(basename $(shell grep -l '^sweep:' $(configs))))
+experiments := $(filter-out $(sweeps),$(notdir $(configs:.yaml=)))
 # Options for every run, as ARGS="--quiet --threads 1".
 ARGS ?=
 FILTER ?=
 comma := ,
 
 .PHONY: $(experiments)
+.PHONY: $(sweeps)
 .PHONY: default
 .PHONY: help
 .PHONY: list
@@ -52,6 +55,7 @@ comma := ,
 .PHONY: interruptions
 .PHONY: check-results
 .PHONY: kills
+.PHONY: sweep-kills
 .PHONY: faults
 .PHONY: large-data
 .PHONY: load
@@ -68,7 +72,8 @@ default: vp-digits
 help:
 	@echo 'make                 install what is missing, build, and run vp-digits'
 	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
-	@echo 'make all             run every experiment'
+	@echo 'make sweep-NAME      run the sweep of Experiments/NAME.yaml (ARGS="--jobs 4"): $(sweeps)'
+	@echo 'make all             run every experiment and every sweep'
 	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
 	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
@@ -85,6 +90,7 @@ help:
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
@@ -121,7 +127,7 @@ test: setup
 KIND ?=
 
 list: build
-	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo;) $(program) list $(KIND)
+	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo 'Sweeps: $(sweeps)' | fold -s -w 80; echo;) $(program) list $(KIND)
 
 fresh = Results/$(1) is newer than Experiments/$(1).yaml: nothing was done$(if $(strip $(ARGS)),$(comma) and ARGS had no \
   effect). `make -B $(1)$(if $(strip $(ARGS)), ARGS=...)` runs it again.
@@ -134,6 +140,12 @@ Results/%/manifest.json: Experiments/%.yaml | build
 	$(eval ran += $*)
 	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
 
+# Runs that are done are not done again.
+sweep-%: Experiments/%.yaml | build
+	@$(program) sweep $< --output $(abspath Results/$*) $(ARGS)
+
+$(sweeps): %: sweep-%
+
 # The folder of the run that began last.
 DIR ?= $(patsubst %/,%,$(dir $(firstword $(shell ls -t Results/*/config.yaml Results/*/.lock Results/*/sweep.csv 2>/dev/null))))
 
@@ -141,7 +153,7 @@ watch: build
 	@$(if $(DIR),,echo 'There is nothing in Results to watch; DIR=FOLDER names another folder' >&2; exit 2;) \
 	  $(program) watch $(DIR) $(ARGS)
 
-all: $(experiments)
+all: $(experiments) $(addprefix sweep-,$(sweeps))
 
 $(venv)/ready: Experiments/Notebooks/requirements.txt
 	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -232,6 +244,9 @@ interruptions: build
 
 kills: build
 	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+sweep-kills: build
+	@python3 Tests/sweep_kills.py --program $(program) $(ARGS)
 
 faults: build
 	@python3 Tests/faults.py --program $(program) $(ARGS)

@@ -57,6 +57,9 @@ public struct Experiment: Sendable {
   ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
   public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
     try ResultsFolder.requireUnused(folder)
+    if Manifest.summary(of: folder)?.runs != nil {
+      throw InputError("holds a sweep; allowed: another --output", at: folder)
+    }
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
     if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {

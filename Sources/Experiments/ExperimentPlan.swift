@@ -53,15 +53,17 @@ public struct ExperimentPlan: Sendable {
   /// Decodes a config and checks it as a whole.
   /// - Throws: `InputError` with file, line, key, what was found and what is allowed.
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    if let sweep = source.sweep {
+      throw InputError(
+        "this config is a sweep, which `score-sde sweep \(source.path)` runs; allowed here: --set sweep=null, for the "
+          + "config without it", at: source.location(of: "sweep", sweep))
+    }
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }
 
   /// Decodes options, which may only be described.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else {
-      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
-    }
+    name = try Self.name(options)
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
@@ -91,12 +93,21 @@ public struct ExperimentPlan: Sendable {
         process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
       try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
     }
-    try options.finish()
+    try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+  }
+
+  /// The key `name`.
+  static func name(_ options: Options) throws -> String {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
   }
 
   private static func logsEvents(_ options: Options, trains: Bool) throws -> Bool {

@@ -40,7 +40,7 @@ public struct Listing {
     let root = Options.describing()
     _ = try? ExperimentPlan(root, catalogue)
     sections =
-      [("config", root.declarations)]
+      [("config", root.declarations + [SweepReader.declaration])]
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
@@ -85,7 +85,8 @@ public struct Listing {
     for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
-        text += "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
+        text +=
+          "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
       }
     }
     for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }

@@ -19,7 +19,9 @@ extension String {
   }
 
   /// With blanks behind it, up to so many columns.
-  package func padded(to columns: Int) -> String { self + String(repeating: " ", count: max(0, columns - displayWidth)) }
+  package func padded(to columns: Int) -> String {
+    self + String(repeating: " ", count: max(0, columns - displayWidth))
+  }
 
   /// Broken at blanks into lines of up to `columns` columns, a longer word within itself.
   package func wrapped(at columns: Int) -> [String] {

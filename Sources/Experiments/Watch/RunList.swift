@@ -26,7 +26,7 @@ struct RunList: Sendable {
   func lines(in terminal: Terminal) -> [String] {
     let finished = runs.filter { $0.run.state == .finished }.count
     let running = runs.filter { $0.run.state.isRunning }.count
-    let title = "\(path): \(runs.count) runs, \(running) running, \(finished) finished"
+    let title = "\(runs.count) runs, \(running) running, \(finished) finished: \(path)"
     let room = max(1, terminal.rows - 3)
     var shown = runs
     if runs.count > room {
@@ -36,7 +36,8 @@ struct RunList: Sendable {
       let last = run.rows.last
       return [
         name, last.flatMap { row in run.total.map { "\(row.step)/\($0)" } } ?? "",
-        last.map { String(format: "%.3g", $0.loss) } ?? "", run.secondsLeft.map { ProgressLine.text(ofSeconds: $0) } ?? "",
+        last.map { String(format: "%.3g", $0.loss) } ?? "",
+        run.secondsLeft.map { ProgressLine.text(ofSeconds: $0) } ?? "",
         run.state.text,
       ]
     }
