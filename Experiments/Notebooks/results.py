@@ -301,7 +301,7 @@ class Results:
 
     def __init__(self, folder, only=()):
         self.folder = pathlib.Path(folder).resolve()
-        self.problems, self.runs, self._sweeps = [], [], []
+        self.problems, self.runs, self._sweeps, self._parts = [], [], [], set()
         for path, folders, files in os.walk(self.folder):
             # Hidden folders are the store of networks and what is being written; Notebooks has its own small runs.
             folders[:] = sorted(
@@ -312,6 +312,8 @@ class Results:
                 continue
             if {"solvers.csv", "training.csv"} & set(files):
                 self.runs.append(Run(path, self.folder.name if name == "." else name, self.problems))
+            if name.split(os.sep)[-2:-1] == ["runs"] and (pathlib.Path(path).parents[1] / "sweep.csv").is_file():
+                self._parts.add(name)
             if "sweep.csv" in files:
                 self._sweeps.append((self.folder.name if name == "." else name, pathlib.Path(path) / "sweep.csv"))
         self.runs.sort(key=lambda r: r.name)
@@ -321,6 +323,11 @@ class Results:
 
     def __iter__(self):
         return iter(self.runs)
+
+    @property
+    def alone(self):
+        """The runs that are no parts of a sweep; all where there are no others."""
+        return [r for r in self.runs if r.name not in self._parts] or self.runs
 
     def run(self, name):
         """The run of that folder, or the only one whose folder or experiment has that name at its end."""
