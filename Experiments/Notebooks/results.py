@@ -268,6 +268,8 @@ class Sweep:
         repeats = table.get("repeat")
         # Single repeats are the means' parts.
         self.table = table[repeats == "all"] if repeats is not None and (repeats == "all").any() else table
+        # Rows without a solver are of the model itself.
+        self.table = self.table.assign(solver=self.table["solver"].replace("", "(model)"))
         names = list(table.columns)
         swept = names[names.index("run") + 1 : names.index("experiment")]
         self.keys = [k for k in swept if k != "seed"]
