@@ -21,13 +21,16 @@ flags := -c release --scratch-path $(scratch)
 program := $(scratch)/release/score-sde
 venv := .venv
 configs := $(wildcard Experiments/*.yaml)
-experiments := $(notdir $(configs:.yaml=))
+# Configs that stand for many runs.
+sweeps := $(notdir $(basename $(shell grep -l '^sweep:' $(configs))))
+experiments := $(filter-out $(sweeps),$(notdir $(configs:.yaml=)))
 # Options for every run, as ARGS="--quiet --threads 1".
 ARGS ?=
 FILTER ?=
 comma := ,
 
 .PHONY: $(experiments)
+.PHONY: $(sweeps)
 .PHONY: default
 .PHONY: help
 .PHONY: list
@@ -40,6 +43,9 @@ comma := ,
 .PHONY: lint
 .PHONY: bench
 .PHONY: notebooks
+.PHONY: notebooks-test
+.PHONY: readme-pictures
+.PHONY: mnist
 .PHONY: photos
 .PHONY: docs
 .PHONY: docs-api
@@ -50,6 +56,7 @@ comma := ,
 .PHONY: interruptions
 .PHONY: check-results
 .PHONY: kills
+.PHONY: sweep-kills
 .PHONY: faults
 .PHONY: large-data
 .PHONY: load
@@ -66,11 +73,15 @@ default: vp-digits
 help:
 	@echo 'make                 install what is missing, build, and run vp-digits'
 	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
-	@echo 'make all             run every experiment'
+	@echo 'make sweep-NAME      run the sweep of Experiments/NAME.yaml (ARGS="--jobs 4"): $(sweeps)'
+	@echo 'make all             run every experiment and every sweep'
 	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
 	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
-	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
+	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
+	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
+	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
+	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -82,6 +93,7 @@ help:
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
@@ -118,7 +130,7 @@ test: setup
 KIND ?=
 
 list: build
-	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo;) $(program) list $(KIND)
+	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo 'Sweeps: $(sweeps)' | fold -s -w 80; echo;) $(program) list $(KIND)
 
 fresh = Results/$(1) is newer than Experiments/$(1).yaml: nothing was done$(if $(strip $(ARGS)),$(comma) and ARGS had no \
   effect). `make -B $(1)$(if $(strip $(ARGS)), ARGS=...)` runs it again.
@@ -131,6 +143,12 @@ Results/%/manifest.json: Experiments/%.yaml | build
 	$(eval ran += $*)
 	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
 
+# Runs that are done are not done again.
+sweep-%: Experiments/%.yaml | build
+	@$(program) sweep $< --output $(abspath Results/$*) $(ARGS)
+
+$(sweeps): %: sweep-%
+
 # The folder of the run that began last.
 DIR ?= $(patsubst %/,%,$(dir $(firstword $(shell ls -t Results/*/config.yaml Results/*/.lock Results/*/sweep.csv 2>/dev/null))))
 
@@ -138,7 +156,7 @@ watch: build
 	@$(if $(DIR),,echo 'There is nothing in Results to watch; DIR=FOLDER names another folder' >&2; exit 2;) \
 	  $(program) watch $(DIR) $(ARGS)
 
-all: $(experiments)
+all: $(experiments) $(addprefix sweep-,$(sweeps))
 
 $(venv)/ready: Experiments/Notebooks/requirements.txt
 	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -146,12 +164,30 @@ $(venv)/ready: Experiments/Notebooks/requirements.txt
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3-venv >/dev/null; }
 	@python3 -m venv $(venv) && $(venv)/bin/pip install -q -r $< && touch $@
 
-notebooks: $(venv)/ready
-	@mkdir -p Results/Notebooks
-	@for n in Experiments/Notebooks/*.ipynb; do \
-	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
-	    --output-dir Results/Notebooks $$n || exit 1; \
-	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+NOTEBOOKS ?=
+render := $(venv)/bin/python Experiments/Notebooks/render.py --program $(program)
+
+notebooks: build $(venv)/ready
+	@$(render) --results Results $(NOTEBOOKS) $(ARGS)
+
+notebooks-test: build $(venv)/ready
+	@$(venv)/bin/python -m unittest discover -q -s Experiments/Notebooks
+	@for c in Experiments/Notebooks/configs/*.yaml; do $(program) validate --strict $$c || exit 1; done
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
+
+Results/digits-solvers/manifest.json: Experiments/Notebooks/configs/digits-solvers.yaml | build
+	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+readme-pictures: mnist-unet Results/digits-solvers/manifest.json $(venv)/ready
+	@SCORE_SDE_PROGRAM=$(program) $(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
+
+mnist: Experiments/Data/mnist/images.idx.gz
+
+Experiments/Data/mnist/images.idx.gz: | $(venv)/ready
+	@$(venv)/bin/python Experiments/Data/fetch_mnist.py
+
+Results/mnist-unet/manifest.json: | mnist
 
 photos: Experiments/Data/photos/rocket.png
 
@@ -223,6 +259,9 @@ interruptions: build
 
 kills: build
 	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+sweep-kills: build
+	@python3 Tests/sweep_kills.py --program $(program) $(ARGS)
 
 faults: build
 	@python3 Tests/faults.py --program $(program) $(ARGS)

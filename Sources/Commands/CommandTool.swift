@@ -19,6 +19,7 @@ public enum CommandTool {
     var catalogue = Catalogue.standard
     var commands: [any ParsableCommand.Type] = []
     var name = standardName
+    var isProgram = false
   }
 
   private static let standardName = "score-sde"
@@ -30,6 +31,9 @@ public enum CommandTool {
 
   /// What the program is called, in its help.
   static var name: String { state.withLock { $0.name } }
+
+  /// Whether this process is the command line, and can be started once more.
+  static var isProgram: Bool { state.withLock { $0.isProgram } }
 
   /// The commands that a package added.
   static var commands: [any ParsableCommand.Type] { state.withLock { $0.commands } }
@@ -45,7 +49,9 @@ public enum CommandTool {
     StandardStreams.prepare()
     StopSignals.watch()
     let file = CommandLine.arguments.first?.split(separator: "/").last.map(String.init)
-    state.withLock { $0 = State(catalogue: catalogue, commands: commands, name: name ?? file ?? standardName) }
+    state.withLock {
+      $0 = State(catalogue: catalogue, commands: commands, name: name ?? file ?? standardName, isProgram: true)
+    }
     ScoreSDECommand.main()
     // What `print` wrote may still be on its way.
     do {
@@ -82,8 +88,9 @@ public enum CommandTool {
 
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
-    Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
-    Interpolate.self, Converge.self, Check.self, Export.self, Watch.self, Verify.self, Validate.self, List.self,
+    Run.self, Train.self, Sample.self, Evaluate.self, SweepCommand.self, SweepRunCommand.self, Score.self,
+    LogDensity.self, Encode.self, Decode.self, Interpolate.self, Converge.self, Check.self, Compare.self, Export.self,
+    Watch.self, Verify.self, Validate.self, List.self,
   ]
 
   static var configuration: CommandConfiguration {

@@ -27,13 +27,26 @@ struct Validate: ParsableCommand {
   var overrides: [String] = []
   @Flag(help: "Makes warnings errors.")
   var strict = false
-  @Flag(help: "Prints the config with every default written out.")
+  @Flag(help: "Prints the config with every default written out; of a sweep, that of every run.")
   var resolved = false
 
   func run() throws {
     try reportingErrors {
+      if try ConfigSource(path: config, overrides: overrides).isSweep { return try validateSweep() }
       let plan = try ConfigArguments.plan(config, overrides, strict: strict)
       if resolved { print(plan.resolved, terminator: "") }
+    }
+  }
+
+  private func validateSweep() throws {
+    let config = try SweepConfig(path: config, overrides: overrides, catalogue: CommandTool.catalogue)
+    let sweep = try Sweep(config)
+    let (warnings, notes) = try sweep.foreseen(all: true)
+    try ConfigArguments.tell(warnings, notes: notes, strict: strict)
+    guard resolved else { return }
+    let plan = try config.plan()
+    for run in sweep.runs {
+      print("--- # run \(run.name): \(run.settings)\n\(try plan.run(run.number).plan.resolved)", terminator: "")
     }
   }
 }

@@ -28,6 +28,9 @@ public struct ExperimentPlan: Sendable {
   public let warnings: [String]
   /// What was taken from files of other programs, and what of them has no effect here. A line each.
   public let notes: [String]
+  /// The `--set` texts that changed the config, and `KEY=VALUE` for what a sweep set in it, joined by blanks: what
+  /// results are labelled with. Two plans with equal `resolved` are the same experiment, whatever stands here.
+  public let overrides: String
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
@@ -53,15 +56,17 @@ public struct ExperimentPlan: Sendable {
   /// Decodes a config and checks it as a whole.
   /// - Throws: `InputError` with file, line, key, what was found and what is allowed.
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    if let sweep = source.sweep {
+      throw InputError(
+        "this config is a sweep, which `score-sde sweep \(source.path)` runs; allowed here: --set sweep=null, for the "
+          + "config without it", at: source.location(of: "sweep", sweep))
+    }
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }
 
   /// Decodes options, which may only be described.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else {
-      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
-    }
+    name = try Self.name(options)
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
@@ -82,8 +87,17 @@ public struct ExperimentPlan: Sendable {
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
+    self.evaluation = try EvaluationPlan(
+      evaluation, hasRows: model.data.hasRows,
+      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
     try evaluation.finish()
+    let setting = ModelSetting(
+      process: process, data: data, dequantises: model.levels != nil,
+      hasLevels: model.levels != nil || self.likelihood.quantisation != nil)
+    for (name, metric) in self.evaluation.modelMetrics {
+      try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
+      if metric.usesLikelihood { try self.likelihood.check(likelihood, process, data.dimension, score) }
+    }
     logsEvents = try Self.logsEvents(options, trains: model.training != nil)
     if let preview = model.preview, !options.isDescribing {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
@@ -91,12 +105,22 @@ public struct ExperimentPlan: Sendable {
         process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
       try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
     }
-    try options.finish()
+    try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+    overrides = options.source?.settings.joined(separator: " ") ?? ""
+  }
+
+  /// The key `name`.
+  static func name(_ options: Options) throws -> String {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
   }
 
   private static func logsEvents(_ options: Options, trains: Bool) throws -> Bool {

@@ -7,13 +7,13 @@ import Testing
 @Suite("Watching", .serialized) struct WatchTests {
   private let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
 
-  /// A training without an end.
+  /// A training that takes longer than any test.
   private func train(_ more: [String] = [], errors: Any) throws -> Process {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     return try start(
       [
         "train", "Experiments/vp-moons.yaml", "--output", folder + "/r", "--threads", "1", "--set",
-        "training.steps=1000000", "--set", "training.batch=16", "--set", "training.preview={steps: 200, count: 20}",
+        "training.steps=200000", "--set", "training.batch=16", "--set", "training.preview={steps: 1000, count: 20}",
       ] + more, models: folder + "/models", errors: errors)
   }
 
@@ -53,19 +53,23 @@ import Testing
     let process = try train(errors: terminal.handle)
     defer { end(process) }
     var seen = ""
-    wait { seen += terminal.read(); return PseudoTerminal.pieces(seen).count > 4 }
+    wait {
+      seen += terminal.read(); return PseudoTerminal.pieces(seen).count > 4
+    }
     let wide = PseudoTerminal.pieces(seen)
     // A drawing of the wide window may still be on its way.
     terminal.resize(columns: 40, rows: 24)
     usleep(300_000)
     _ = terminal.read()
     seen = ""
-    wait { seen += terminal.read(); return PseudoTerminal.pieces(seen).count > 4 }
+    wait {
+      seen += terminal.read(); return PseudoTerminal.pieces(seen).count > 4
+    }
     let narrow = PseudoTerminal.pieces(seen)
     for (lines, columns) in [(wide, 80), (narrow, 40)] {
       #expect(lines.count > 4)
       for line in lines { #expect(line.displayWidth < columns, "\(line)") }
-      #expect(lines.allSatisfy { $0.contains("/1000000") }, "\(lines)")
+      #expect(lines.allSatisfy { $0.contains("/200000") }, "\(lines)")
       #expect(lines.last?.contains("left") == true, "\(lines)")
     }
     #expect(wide.last?.contains("train vp-moons") == true && wide.last?.contains("loss 0.") == true, "\(wide)")
@@ -83,13 +87,15 @@ import Testing
     wait { file("training.csv").split(separator: "\n").count > 1 }
     let first = file("training.csv")
     #expect(first.hasPrefix("step,loss,learning_rate,gradient_norm,seconds\n"))
-    wait { FileManager.default.fileExists(atPath: folder + "/r/previews/000400.png") }
+    wait { FileManager.default.fileExists(atPath: folder + "/r/previews/001000.png") }
 
     // A terminal: it is drawn again and again, fits, and q ends it.
     let terminal = try #require(PseudoTerminal(columns: 70, rows: 30))
     let (view, _) = try watch([folder + "/r", "--interval", "0.2"], output: terminal.handle, input: terminal.handle)
     var seen = ""
-    wait { seen += terminal.read(); return seen.components(separatedBy: "\u{1B}[H").count > 3 }
+    wait {
+      seen += terminal.read(); return seen.components(separatedBy: "\u{1B}[H").count > 3
+    }
     #expect(!terminal.echoes)
     terminal.type("q")
     view.waitUntilExit()
@@ -97,7 +103,7 @@ import Testing
     #expect(view.terminationStatus == 0 && terminal.echoes)
     #expect(seen.contains("\u{1B}[?1049h") && seen.hasSuffix("\u{1B}[?25h\u{1B}[?1049l"))
     for line in PseudoTerminal.pieces(seen) { #expect(line.displayWidth <= 70, "\(line)") }
-    for part in ["vp-moons (vp): training", "/1000000", "learning rate", "left", "loss", "samples at step", "▀"] {
+    for part in ["vp-moons (vp): training", "/200000", "learning rate", "left", "loss", "samples at step", "▀"] {
       #expect(seen.contains(part), "\(part)")
     }
     // The cursor stays above the last line of the window.
@@ -134,10 +140,10 @@ import Testing
     end(training, by: SIGINT)
     #expect(training.terminationStatus == 130)
     let lines = String(decoding: log.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    let progress = lines.split(separator: "\n").filter { $0.contains("/1000000") && $0.contains("loss") }
+    let progress = lines.split(separator: "\n").filter { $0.contains("/200000") && $0.contains("loss") }
     #expect(progress.count == 1, "\(lines)")
     #expect(
-      progress.first?.wholeMatch(of: /score-sde: train vp-moons: step \d+\/1000000, loss [\d.e-]+, .* left/) != nil,
+      progress.first?.wholeMatch(of: /score-sde: train vp-moons: step \d+\/200000, loss [\d.e-]+, .* left/) != nil,
       "\(lines)")
 
     // Nobody trains any more: it says so, and ends.
@@ -169,6 +175,8 @@ import Testing
     }
     let run = try show(folder + "/sweep/runs/a/")
     #expect(run.code == 0 && run.output.contains(": finished\n") && run.output.contains("solver"), "\(run)")
+    // As a sweep has it.
+    try "1\n".write(toFile: folder + "/sweep/manifest.json", atomically: true, encoding: .utf8)
     let list = try show(folder + "/sweep")
     #expect(list.output.contains("2 runs, 0 running, 2 finished"), "\(list)")
     for path in [folder + "/nowhere", folder, program.path] {
@@ -236,7 +244,7 @@ import Testing
         + "`make -B x ARGS=...` runs it again.\n")
     #expect(
       try make() == "Results/x is newer than Experiments/x.yaml: nothing was done. `make -B x` runs it again.\n")
-    try date("Experiments/x.yaml", 100)
+    try date("Results/x/manifest.json", -200)
     let ran = try make("ARGS=--quiet")
     #expect(ran.hasPrefix("run Experiments/x.yaml --output ") && ran.hasSuffix("/Results/x/ --quiet\n"), "\(ran)")
   }

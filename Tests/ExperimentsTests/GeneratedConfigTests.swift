@@ -172,8 +172,7 @@ import Testing
   func sections() throws {
     let listing = Listing().text()
     for (section, place) in [
-      ("config", "zzzz"), ("training", "training.zzzz"), ("training.preview", "training.preview.zzzz"),
-      ("sampling", "sampling.zzzz"),
+      ("config", "zzzz"), ("training", "training.zzzz"), ("sampling", "sampling.zzzz"),
       ("sampling.trajectories", "sampling.trajectories.zzzz"), ("likelihood", "likelihood.zzzz"),
       ("evaluation", "evaluation.zzzz"),
     ] {

@@ -49,7 +49,8 @@ import Testing
 
   @Test("an unknown name gets one line with the nearest one")
   func unknown() {
-    for (typed, meant) in [("ddmi", "ddim"), ("solvrs", "solvers"), ("beta_mox", "beta_max"), ("trainign", "training")] {
+    for (typed, meant) in [("ddmi", "ddim"), ("solvrs", "solvers"), ("beta_mox", "beta_max"), ("trainign", "training")]
+    {
       let error = #expect(throws: InputError.self) { try Listing().text(of: typed) }
       let message = error?.description ?? ""
       #expect(message.contains("did you mean '\(meant)'?") && !message.contains("\n"), "\(message)")

@@ -35,7 +35,7 @@ def command(program, folder, more=()):
 def run(program, folder, stops=0):
     arguments, environment = command(program, folder)
     for signal_number in [signal.SIGINT, signal.SIGKILL][:stops]:
-        process = subprocess.Popen(arguments, env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(arguments, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 60
         table = folder / "r/training.csv"
         # Some rows later than where it goes on from.
@@ -66,26 +66,30 @@ def check(folder):
     raw = list(RawEventFileLoader(str(file)).Load())
     events = list(EventFileLoader(str(file)).Load())
     assert len(raw) == len(events) > 200, (len(raw), len(events))
-    accumulator = EventAccumulator(str(results / "tensorboard"))
+    # As TensorBoard's plug-ins see them: every value has been turned into a tensor.
+    kinds = {value.metadata.plugin_data.plugin_name for event in events for value in event.summary.value}
+    assert kinds == {"scalars", "images"}, kinds
+    accumulator = EventAccumulator(str(results / "tensorboard"), size_guidance={"scalars": 0, "images": 0})
     accumulator.Reload()
     times = [event.wall_time for event in events]
     assert all(abs(t - time.time()) < 600 for t in times), times[:3]
     with open(results / "training.csv", newline="") as table:
         rows = list(csv.DictReader(table))
     read = {}
-    assert set(accumulator.Tags()["tensors"]) == {
-        "training/loss", "training/learning_rate", "training/gradient_norm", "preview"}, accumulator.Tags()
+    assert set(accumulator.Tags()["scalars"]) == {
+        "training/loss", "training/learning_rate", "training/gradient_norm"}, accumulator.Tags()
+    assert accumulator.Tags()["images"] == ["preview"], accumulator.Tags()
     for name in ["loss", "learning_rate", "gradient_norm"]:
-        values = [(e.step, e.tensor_proto.float_val[0]) for e in accumulator.Tensors(f"training/{name}")]
+        values = [(event.step, event.value) for event in accumulator.Scalars(f"training/{name}")]
         assert [step for step, _ in values] == [int(row["step"]) for row in rows], name
         assert all(same_float(value, float(row[name])) for (_, value), row in zip(values, rows)), name
         read[name] = values
     pictures = []
-    for event in accumulator.Tensors("preview"):
-        width, height, png = event.tensor_proto.string_val
+    for event in accumulator.Images("preview"):
+        png = event.encoded_image_string
         path = results / f"previews/{event.step:06d}.png"
         assert path.read_bytes() == png, path
-        assert Image.open(io.BytesIO(png)).size == (int(width), int(height))
+        assert Image.open(io.BytesIO(png)).size == (event.width, event.height)
         pictures.append((event.step, png))
     assert [step for step, _ in pictures] == [300, 600, 900, 1200, 1500, 1800, 2000], [s for s, _ in pictures]
     assert sorted(p.name for p in (results / "previews").iterdir()) == [f"{s:06d}.png" for s, _ in pictures]

@@ -76,7 +76,7 @@ extension Options {
       guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
       return text
     }
-    resolved.append((key, .scalar("[\(values.map(quoted).joined(separator: ", "))]")))
+    resolved.append((key, .scalar("[\(values.map(Self.quoted).joined(separator: ", "))]")))
     return values
   }
 

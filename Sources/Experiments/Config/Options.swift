@@ -159,7 +159,7 @@ public final class Options {
   ) throws -> String {
     declare(key, "text", defaultValue, allowed, about)
     let value = try scalar(key, "text", required: defaultValue == nil, plainOnly: false) ?? defaultValue ?? example
-    resolved.append((key, .scalar(quoted(value))))
+    resolved.append((key, .scalar(Self.quoted(value))))
     return value
   }
 
@@ -167,7 +167,7 @@ public final class Options {
   public func optionalText(_ key: String, allowed: String = "text", _ about: String) throws -> String? {
     declare(key, "text", "null", allowed, about)
     guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return absent(key) }
-    resolved.append((key, .scalar(quoted(value))))
+    resolved.append((key, .scalar(Self.quoted(value))))
     return value
   }
 
@@ -194,7 +194,7 @@ public final class Options {
     // The system ends a path there, and would open another file.
     guard !path.unicodeScalars.contains("\0") else { throw wrong(key, "holds the character of code 0; allowed: none") }
     resolved.append((key, .file(path)))
-    return source?.resolve(path) ?? path
+    return source?.resolve(path, of: join(key)) ?? path
   }
 
   /// Keeps that an option is not given.
@@ -345,7 +345,7 @@ public final class Options {
   }
 
   /// A text as a scalar that every reader of YAML takes for this very text.
-  func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./+".contains($0)) }
     if plain && text.first?.isLetter == true && !Spelling.isWord(text) { return text }
     let escaped = text.unicodeScalars.map { scalar in
@@ -394,8 +394,9 @@ public final class Options {
       case (.file, .identity(omittingFiles: true)), (.absent, .identity): break
       case (.absent, .config): text += "\(space)\(key): null\n"
       case (.scalar(let scalar), _): text += "\(space)\(key): \(scalar)\n"
-      case (.file(let path), .identity): text += "\(space)\(key): \(quoted(path))\n"
-      case (.file(let path), .config): text += "\(space)\(key): \(quoted(source?.absolute(path) ?? path))\n"
+      case (.file(let path), .identity): text += "\(space)\(key): \(Self.quoted(path))\n"
+      case (.file(let path), .config):
+        text += "\(space)\(key): \(Self.quoted(source?.absolute(path, of: join(key)) ?? path))\n"
       case (.section(let options), _):
         text += options.resolved.isEmpty ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + body(options, indent + 1)
       case (.list(let elements), _):

@@ -37,12 +37,13 @@ extension Listing {
     found += sections.filter { Self.isTitle($0.title, name) && !$0.options.isEmpty }.map(text)
     if found.isEmpty { found = places(of: name) }
     guard found.isEmpty else { return found.joined(separator: "\n") }
-    let titles = groups.map(\.title) + sections.map(\.title)
-    let names = titles + titles.map { Self.lastPart($0) } + groups.flatMap { $0.kinds.map(\.name) }
+    let titles = Set(groups.map(\.title) + sections.map(\.title)).sorted()
+    let names = titles + titles.map(Self.lastPart) + groups.flatMap { $0.kinds.map(\.name) }
     let keys = (groups.flatMap { $0.kinds.flatMap(\.options) } + sections.flatMap(\.options)).map(\.key)
-    let hint = (nearest(to: name, among: names) ?? nearest(to: name, among: keys)).map { "did you mean '\($0)'? " } ?? ""
+    let hint =
+      (nearest(to: name, among: names) ?? nearest(to: name, among: keys)).map { "did you mean '\($0)'? " } ?? ""
     throw InputError(
-      "unknown name '\(name)'; \(hint)allowed: a kind, an option, or one of \(Set(titles).sorted().joined(separator: ", "))",
+      "unknown name '\(name)'; \(hint)allowed: a kind, an option, or one of \(titles.joined(separator: ", "))",
       at: "list")
   }
 

@@ -40,7 +40,7 @@ public struct Listing {
     let root = Options.describing()
     _ = try? ExperimentPlan(root, catalogue)
     sections =
-      [("config", root.declarations)]
+      [("config", root.declarations + [SweepReader.declaration])]
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
@@ -67,6 +67,7 @@ public struct Listing {
       group("integrator", catalogue.integrators), group("sampling.solvers", catalogue.allSolvers) { $0.requires },
       group("corrector", catalogue.correctors) { $0.requires },
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
+      group("evaluation.metrics (of the model)", catalogue.modelMetrics),
     ]
   }
 
@@ -85,7 +86,8 @@ public struct Listing {
     for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
-        text += "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
+        text +=
+          "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
       }
     }
     for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }

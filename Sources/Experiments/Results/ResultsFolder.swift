@@ -13,16 +13,19 @@ public struct ResultsFolder: Sendable {
 
   /// The folder of a run that writes: makes it where it is missing, locks it, and removes the temporary files of runs
   /// that were killed.
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - inner: the folder that is made within it.
   /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
-  public init(creating path: String) throws {
+  public init(creating path: String, holds inner: String = "samples") throws {
     self.path = path
     try Self.make(path)
     let lock = try FileLock(path + "/.lock", of: path)
     AtomicFile.removeLeftovers(in: path)
-    for folder in Self.folders.map({ "\(path)/\($0)" }) {
+    for folder in Set(Self.folders + [inner]).map({ "\(path)/\($0)" }) {
       var status = stat()
       // The others are made when they are needed.
-      if folder.hasSuffix("/samples") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
+      if folder.hasSuffix("/\(inner)") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
       AtomicFile.removeLeftovers(in: folder)
     }
     record = Record(lock, hashes: Manifest.files(of: path) ?? [:])

@@ -37,41 +37,33 @@ package struct ProgressLine: Sendable {
   /// For a terminal, within `columns` columns. What does not fit is left out: the speed first, then the bar, the share,
   /// the title's end, the loss, the time and the title; the count stays.
   package func text(columns: Int, isUnicode: Bool) -> String {
-    let percent = share.map { "\(Int($0 * 100)) %" } ?? ""
-    // In the order of the line, with the rank by which they are taken.
-    var parts = [(title, 2), (percent, 5), (count, 1), (loss, 4), (speed, 7), (time, 3)]
-    var kept = Set<Int>()
-    func width(_ ranks: Set<Int>) -> Int {
-      let texts = parts.filter { ranks.contains($0.1) && !$0.0.isEmpty }.map(\.0)
-      return texts.reduce(0) { $0 + $1.displayWidth } + 2 * max(0, texts.count - 1)
+    func width(_ texts: [String]) -> Int {
+      let shown = texts.filter { !$0.isEmpty }
+      return shown.reduce(0) { $0 + $1.displayWidth } + 2 * max(0, shown.count - 1)
     }
+    let smallestTitle = String(title.prefix(5))
+    var (time, loss, title) = (self.time, self.loss, self.title)
+    if width([smallestTitle, count, time]) > columns { time = "" }
+    if width([smallestTitle, count, loss, time]) > columns { loss = "" }
+    let room = columns - width([count, loss, time]) - 2
+    title = room >= smallestTitle.displayWidth ? title.cut(to: room, isUnicode: isUnicode) : ""
+    var (bar, percent, speed) = ("", share.map { "\(Int($0 * 100)) %" } ?? "", self.speed)
+    if title != self.title || width([title, percent, count, loss, time]) > columns { percent = "" }
     let smallestBar = 8
-    for rank in 1...5 where width(kept.union([rank])) <= columns { kept.insert(rank) }
-    // The end of a title says less than the loss does.
-    let room = columns - width([1, 3, 4]) - 2
-    if !loss.isEmpty, !kept.contains(4), kept.isSuperset(of: [1, 2, 3]), room >= 5 {
-      parts[0].0 = title.cut(to: room, isUnicode: isUnicode)
-      kept.insert(4)
-    }
-    var bar = ""
-    if let share, kept.contains(5) {
-      let room = columns - width(kept) - 2
-      let withSpeed = columns - width(kept.union([7])) - 2
-      let length = min(30, withSpeed >= smallestBar ? withSpeed : room)
-      if withSpeed >= smallestBar { kept.insert(7) }
+    if let share, !percent.isEmpty {
+      if width([title, percent, count, loss, speed, time]) + 2 + smallestBar > columns { speed = "" }
+      let length = min(30, columns - width([title, percent, count, loss, speed, time]) - 2)
       if length >= smallestBar {
         let full = Int(share * Double(length))
         bar =
           String(repeating: isUnicode ? "█" : "#", count: full)
           + String(repeating: isUnicode ? "░" : ".", count: length - full)
       }
+    } else {
+      speed = ""
     }
-    var texts: [String] = []
-    for (text, rank) in parts {
-      if rank == 5 && !bar.isEmpty { texts.append(bar) }
-      if kept.contains(rank) && !text.isEmpty { texts.append(text) }
-    }
-    return texts.joined(separator: "  ").cut(to: columns, isUnicode: isUnicode)
+    return [title, bar, percent, count, loss, speed, time].filter { !$0.isEmpty }.joined(separator: "  ")
+      .cut(to: columns, isUnicode: isUnicode)
   }
 
   /// A time for people: `40 s`, `12 min`, `3.5 h`, `4.2 days`.

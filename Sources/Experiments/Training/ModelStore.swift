@@ -68,10 +68,11 @@ public struct ModelStore: Sendable {
   /// The checkpoint before the last one.
   func previous(_ identity: TrainingIdentity) -> Entry { entry(identity, ending: ".previous") }
 
-  private func name(_ identity: TrainingIdentity) -> String { "\(identity.family)-\(identity.steps ?? 0)" }
+  /// What a network's files begin with.
+  static func name(_ identity: TrainingIdentity) -> String { "\(identity.family)-\(identity.steps ?? 0)" }
 
   private func entry(_ identity: TrainingIdentity, ending: String) -> Entry {
-    Entry(folder, name(identity) + ending)
+    Entry(folder, Self.name(identity) + ending)
   }
 
   /// All networks that differ from this one in their number of steps alone.
@@ -96,7 +97,7 @@ public struct ModelStore: Sendable {
   func lock(
     _ identity: TrainingIdentity, onWait: (InUseError) -> Void
   ) throws -> (lock: FileLock, isLate: Bool) {
-    let path = "\(folder)/\(name(identity)).lock"
+    let path = "\(folder)/\(Self.name(identity)).lock"
     var isLate = false
     while true {
       do {
@@ -112,7 +113,7 @@ public struct ModelStore: Sendable {
 
   /// Removes the lock of a run that was killed when it had trained the network.
   func removeDeadLock(_ identity: TrainingIdentity) {
-    let path = "\(folder)/\(name(identity)).lock"
+    let path = "\(folder)/\(Self.name(identity)).lock"
     if FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
   }
 

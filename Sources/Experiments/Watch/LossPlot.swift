@@ -45,7 +45,8 @@ struct LossPlot {
     let axis = isUnicode ? ("┤", "│", "└", "─") : ("|", "|", "+", "-")
     var lines: [String] = []
     for row in 0..<height {
-      let label = row == 0 ? labels[0] : row == height - 1 ? labels[2] : row == height / 2 && height > 4 ? labels[1] : ""
+      let label =
+        row == 0 ? labels[0] : row == height - 1 ? labels[2] : row == height / 2 && height > 4 ? labels[1] : ""
       var line = String(repeating: " ", count: margin - 1 - label.count) + label + " "
       line += label.isEmpty ? axis.1 : axis.0
       for column in 0..<width {

@@ -9,8 +9,7 @@ struct RunList: Sendable {
 
   /// - Returns: nil for a folder that has none.
   init?(of path: String) {
-    let sweep = path + "/runs"
-    let base = FileManager.default.fileExists(atPath: sweep) ? sweep : path
+    let base = Self.isSweep(path) ? path + "/runs" : path
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: base)) ?? []).filter { !$0.hasPrefix(".") }
     runs = names.sorted().compactMap { name in
       guard RunSnapshot.isRun("\(base)/\(name)"), let run = try? RunSnapshot(of: "\(base)/\(name)") else { return nil }
@@ -20,13 +19,18 @@ struct RunList: Sendable {
     if runs.isEmpty { return nil }
   }
 
+  static func isSweep(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path + "/runs", isDirectory: &isFolder) && isFolder.boolValue
+  }
+
   var isRunning: Bool { runs.contains { $0.run.state.isRunning } }
 
   /// A line for each run; where there are more than the window has rows, those that run come first.
   func lines(in terminal: Terminal) -> [String] {
     let finished = runs.filter { $0.run.state == .finished }.count
     let running = runs.filter { $0.run.state.isRunning }.count
-    let title = "\(path): \(runs.count) runs, \(running) running, \(finished) finished"
+    let title = "\(runs.count) runs, \(running) running, \(finished) finished: \(path)"
     let room = max(1, terminal.rows - 3)
     var shown = runs
     if runs.count > room {
@@ -36,7 +40,8 @@ struct RunList: Sendable {
       let last = run.rows.last
       return [
         name, last.flatMap { row in run.total.map { "\(row.step)/\($0)" } } ?? "",
-        last.map { String(format: "%.3g", $0.loss) } ?? "", run.secondsLeft.map { ProgressLine.text(ofSeconds: $0) } ?? "",
+        last.map { String(format: "%.3g", $0.loss) } ?? "",
+        run.secondsLeft.map { ProgressLine.text(ofSeconds: $0) } ?? "",
         run.state.text,
       ]
     }
