@@ -34,11 +34,16 @@ public struct VendiScore: Metric {
     try comparison.requireRows(atLeast: fewestRows)
     try comparison.requireFiniteDistances()
     let median = comparison.reference.once("median distance and influences") { MedianDistance(comparison.heldOut) }
-    guard median.value > 0 else { throw InputError("the median distance of the held-out rows is 0, which gives no kernel") }
+    guard median.value > 0 else {
+      throw InputError("the median distance of the held-out rows is 0, which gives no kernel")
+    }
     let samples = comparison.samples
     let keys = NoiseStream(seed: comparison.seed, purpose: .halves).uniforms(
-      count: samples.count, dimension: 1, step: 1 << 20).values
-    let order = samples.count <= rows ? Array(0..<samples.count)
+      count: samples.count, dimension: 1, step: 1 << 20
+    ).values
+    let order =
+      samples.count <= rows
+      ? Array(0..<samples.count)
       : (0..<samples.count).sorted { keys[$0] == keys[$1] ? $0 < $1 : keys[$0] < keys[$1] }
     let size = min(rows, samples.count)
     func scores(_ width: Double) throws -> [Double] {

@@ -14,7 +14,7 @@ import Testing
     for fixture in try TwoSampleFixture.read() {
       let value = try accuracy(
         Batch(values: fixture.samples, dimension: fixture.dimension),
-        Batch(values: fixture.held_out, dimension: fixture.dimension))
+        Batch(values: fixture.heldOut, dimension: fixture.dimension))
       // Both judge the same 800 rows. Accuracies of networks with other folds differ by about a standard error, 1.8 %;
       // ours may be better.
       #expect(value > fixture.accuracy - 2.5 * 0.018, "\(fixture.name): \(value), scikit-learn \(fixture.accuracy)")
@@ -84,7 +84,8 @@ import Testing
       let reference = Reference(
         heldOut: draw(90, 2), training: draw(300, 3), trainingConditions: .inTurn(classes: classes), image: image)
       func comparison(_ conditions: Conditions, seed: UInt64 = 1, threads: Int = 2) -> Comparison {
-        Comparison(samples: draw(120, 1), sampleConditions: conditions, reference: reference, seed: seed, threads: threads)
+        Comparison(
+          samples: draw(120, 1), sampleConditions: conditions, reference: reference, seed: seed, threads: threads)
       }
       let right = try ClassAccuracy().estimate(comparison(.inTurn(classes: classes)))
       // The groups are 4 deviations from the middle and more, the bars 8 · 1²/0.3: all but one row in a hundred.
@@ -120,7 +121,8 @@ import Testing
     for refused in [
       comparison(.inTurn(classes: 2), nil, .nothing), comparison(.inTurn(classes: 2), rows, .nothing),
       comparison(.inTurn(classes: 2), rows, .all(.label(1))), comparison(.nothing, rows, .inTurn(classes: 2)),
-      comparison(.inTurn(classes: 3), rows, .inTurn(classes: 2)), comparison(.labels([0, 1]), rows, .inTurn(classes: 2)),
+      comparison(.inTurn(classes: 3), rows, .inTurn(classes: 2)),
+      comparison(.labels([0, 1]), rows, .inTurn(classes: 2)),
     ] {
       #expect(throws: InputError.self) { try ClassAccuracy().estimate(refused) }
     }

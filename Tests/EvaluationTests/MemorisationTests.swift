@@ -24,7 +24,7 @@ import Testing
     let fixture = try NeighbourFixture.read()
     #expect(abs(try Memorisation().evaluate(fixture.comparison()) - fixture.memorisation) < 1e-12)
     // Ranks, and a root.
-    #expect(abs(try DataCopying().evaluate(fixture.comparison()) - fixture.data_copying) < 1e-9)
+    #expect(abs(try DataCopying().evaluate(fixture.comparison()) - fixture.dataCopying) < 1e-9)
   }
 
   @Test("the share of copies is found")
@@ -100,7 +100,8 @@ import Testing
       let coverage = try coverageOfMean(metric, repeats: 200) { turn in
         Comparison(
           samples: normalRows(400, 3, seed: 2 * turn, scale: 0.9),
-          reference: Reference(heldOut: normalRows(400, 3, seed: 2 * turn + 1), training: training), seed: 1, threads: 2)
+          reference: Reference(heldOut: normalRows(400, 3, seed: 2 * turn + 1), training: training), seed: 1, threads: 2
+        )
       }
       // A share of 200 has a deviation of 1.5 % at 95 %.
       #expect(coverage > 0.95 - 4 * 0.0155, "\(metric): \(coverage)")

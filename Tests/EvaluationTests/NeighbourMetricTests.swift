@@ -32,7 +32,9 @@ import Testing
     for (rows, others, dimension, k) in [(1, 1, 1, 1), (7, 9, 3, 2), (8, 16, 65, 5), (17, 130, 2, 11), (9, 3, 4, 5)] {
       // Coordinates of few values, so that distances tie.
       func coarse(_ n: Int, _ seed: UInt64) -> [Double] {
-        NoiseStream(seed: seed, purpose: .data).normals(count: n, dimension: dimension).values.map { ($0 * 2).rounded() }
+        NoiseStream(seed: seed, purpose: .data).normals(count: n, dimension: dimension).values.map {
+          ($0 * 2).rounded()
+        }
       }
       let (x, y) = (coarse(rows, 1), coarse(others, 2))
       let stride = (others + 7) & ~7

@@ -15,21 +15,23 @@ func normalRows(_ count: Int, _ dimension: Int, seed: UInt64, shift: Double = 0,
 struct NeighbourFixture: Decodable {
   struct Shares: Decodable { let precision, recall, density, coverage: Double }
   let dimension: Int
-  let samples, held_out, training, nearest_samples, nearest_held_out: [Double]
+  let samples, heldOut, training, nearestSamples, nearestHeldOut: [Double]
   let shares: [String: Shares]
-  let vendi, memorisation, data_copying: Double
+  let vendi, memorisation, dataCopying: Double
 
   func comparison(threads: Int = 2) -> Comparison {
     Comparison(
       samples: Batch(values: samples, dimension: dimension),
       reference: Reference(
-        heldOut: Batch(values: held_out, dimension: dimension), training: Batch(values: training, dimension: dimension)),
+        heldOut: Batch(values: heldOut, dimension: dimension), training: Batch(values: training, dimension: dimension)),
       seed: 1, threads: threads)
   }
 
   static func read() throws -> NeighbourFixture {
     let url = try #require(Bundle.module.url(forResource: "Fixtures/neighbours", withExtension: "json"))
-    return try JSONDecoder().decode(NeighbourFixture.self, from: try Data(contentsOf: url))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode(NeighbourFixture.self, from: try Data(contentsOf: url))
   }
 }
 
@@ -37,12 +39,14 @@ struct NeighbourFixture: Decodable {
 struct TwoSampleFixture: Decodable {
   let name: String
   let dimension: Int
-  let held_out, samples: [Double]
+  let heldOut, samples: [Double]
   let accuracy: Double
 
   static func read() throws -> [TwoSampleFixture] {
     let url = try #require(Bundle.module.url(forResource: "Fixtures/two_samples", withExtension: "json"))
-    return try JSONDecoder().decode([TwoSampleFixture].self, from: try Data(contentsOf: url))
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try decoder.decode([TwoSampleFixture].self, from: try Data(contentsOf: url))
   }
 }
 

@@ -38,7 +38,8 @@ import Testing
         .init("precision", ImprovedPrecision(), .fidelity), .init("recall", ImprovedRecall(), .diversity),
         .init("coverage", NeighbourCoverage(), .diversity), .init("copy-test", CopyTest(), .memorisation),
       ],
-      checks: try ["mode dropping, one by one", "mode invention", "copies", "one wrong dimension"].map(check), rows: 200,
+      checks: try ["mode dropping, one by one", "mode invention", "copies", "one wrong dimension"].map(check),
+      rows: 200,
       repeats: 3, threads: 2
     ).run()
     func passes(_ check: String, _ subject: String) -> Bool? {

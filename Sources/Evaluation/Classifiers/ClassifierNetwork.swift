@@ -12,7 +12,10 @@ struct ClassifierNetwork: Sendable {
   private struct Dense: Sendable {
     let weight, bias: Int
 
-    init(_ name: String, from input: Int, to output: Int, _ beginning: LayerBuilder.Beginning, _ builder: inout LayerBuilder) {
+    init(
+      _ name: String, from input: Int, to output: Int, _ beginning: LayerBuilder.Beginning,
+      _ builder: inout LayerBuilder
+    ) {
       weight = builder.parameter(name + ".weight", shape: [output, input], beginning)
       bias = builder.parameter(name + ".bias", shape: [output], .zeros)
     }

@@ -72,7 +72,8 @@ struct ClassifierTraining {
       step += 1
       let power = Double(step)
       var adam = ck_adam_step(
-        gradient_scale: 1, rate: Float(Double(Self.rate) / (1 - pow(0.9, power))), beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
+        gradient_scale: 1, rate: Float(Double(Self.rate) / (1 - pow(0.9, power))), beta1: 0.9, beta2: 0.999,
+        epsilon: 1e-8,
         second_correction: Float(1 / (1 - pow(0.999, power)).squareRoot()), decay: Self.rate * Self.decay,
         average: Float(min(0.95, power / (power + 10))))
       parameters.withUnsafeMutableBufferPointer { p in
@@ -112,7 +113,8 @@ struct ClassifierTraining {
   }
 
   /// The weighted cross-entropy of some rows, and its derivative by the logits where wanted.
-  private func loss(_ logits: Tensor, _ rows: ArraySlice<Int>, adjoint: Tensor? = nil) -> (sum: Double, weight: Double) {
+  private func loss(_ logits: Tensor, _ rows: ArraySlice<Int>, adjoint: Tensor? = nil) -> (sum: Double, weight: Double)
+  {
     let classes = network.classes
     let total = rows.reduce(Float(0)) { $0 + weights[labels[$1]] }
     var sum = 0.0

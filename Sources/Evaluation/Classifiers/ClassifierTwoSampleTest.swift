@@ -40,7 +40,8 @@ public struct ClassifierTwoSampleTest: Metric {
     let standardise = Standardisation(by: heldOut, or: samples)
     let (n, d) = (samples.count, samples.dimension)
     let x = standardise(samples) + standardise(heldOut)
-    let folds = Self.folds(rows: n, seed: comparison.seed, part: 0)
+    let folds =
+      Self.folds(rows: n, seed: comparison.seed, part: 0)
       + Self.folds(rows: heldOut.count, seed: comparison.seed, part: 1)
     let network = ClassifierNetwork(dimension: d, classes: 2, hidden: Self.hidden)
     // P(sample) of each row, by the network that has not seen it.

@@ -39,7 +39,8 @@ public struct DataCopying: Metric {
     let count = min(cells, max(1, comparison.heldOut.count / 100))
     let centres = try comparison.reference.once("cells \(count) \(comparison.seed)") {
       TransposedRows(
-        try KMeans.centres(comparison.reference.training.prefix(5000), count: count, seed: comparison.seed, threads: comparison.threads))
+        try KMeans.centres(
+          comparison.reference.training.prefix(5000), count: count, seed: comparison.seed, threads: comparison.threads))
     }
     func sorted(_ rows: Batch) throws -> [[Int]] {
       let places = try Neighbours.nearest(rows, in: centres, count: 1, threads: comparison.threads).places

@@ -11,16 +11,22 @@ enum KMeans {
   ///   - threads: how many may be used; the result does not depend on it.
   /// - Returns: the cells' centres.
   static func centres(_ rows: Batch, count: Int, seed: UInt64, threads: Int) throws -> Batch {
-    let (d, uniforms) = (rows.dimension, NoiseStream(seed: seed, purpose: .cells).uniforms(count: count, dimension: 1).values)
-    var centres = Batch(values: Array(rows.row(min(Int(uniforms[0] * Double(rows.count)), rows.count - 1))), dimension: d)
+    let (d, uniforms) = (
+      rows.dimension, NoiseStream(seed: seed, purpose: .cells).uniforms(count: count, dimension: 1).values
+    )
+    var centres = Batch(
+      values: Array(rows.row(min(Int(uniforms[0] * Double(rows.count)), rows.count - 1))), dimension: d)
     while centres.count < count {
       // In proportion to the squared distance from the nearest centre.
-      let squares = try Neighbours.nearest(rows, in: TransposedRows(centres), count: 1, threads: threads).squares.elements
+      let squares = try Neighbours.nearest(rows, in: TransposedRows(centres), count: 1, threads: threads).squares
+        .elements
       var left = uniforms[centres.count] * squares.reduce(0, +)
-      guard left > 0, let row = squares.firstIndex(where: { square in
-        left -= square
-        return left < 0
-      }) else { break }
+      guard left > 0,
+        let row = squares.firstIndex(where: { square in
+          left -= square
+          return left < 0
+        })
+      else { break }
       centres = Batch(values: centres.values + rows.row(row), dimension: d)
     }
     for _ in 0..<20 {

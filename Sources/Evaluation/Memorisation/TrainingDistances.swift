@@ -29,7 +29,8 @@ struct TrainingDistances {
       throw InputError("no training rows to be memorised; allowed: data that a model was trained on")
     }
     guard training.dimension == comparison.samples.dimension else {
-      throw InputError("samples of \(comparison.samples.dimension) values against training rows of \(training.dimension)")
+      throw InputError(
+        "samples of \(comparison.samples.dimension) values against training rows of \(training.dimension)")
     }
     try comparison.requireFiniteDistances()
     let rows = reference.once("training rows") { TransposedRows(training) }

@@ -83,7 +83,8 @@ final class NeighbourBalls: Sendable {
         inside: inside.pointer + first, hit: hit.pointer + worker * m, isHit: isHit.pointer + worker * m,
         pairs: pairs.pointer + worker * 2 * splits)
       ck_within(
-        values, range.count, points.dimension, self.centres.values.pointer, m, self.centres.stride, self.reaches.pointer,
+        values, range.count, points.dimension, self.centres.values.pointer, m, self.centres.stride,
+        self.reaches.pointer,
         &search
       ) { context, point, ball, square in
         context!.assumingMemoryBound(to: Search.self).pointee.note(point, ball, square)

@@ -54,14 +54,17 @@ public struct CopyStudy: Sendable {
   ///   - repeats: how often each share is measured.
   ///   - seed: keys all random numbers.
   ///   - threads: results do not depend on it.
-  public static func run(_ law: Law, repeats: Int, seed: UInt64 = 1, threads: Int = Shards.processors) throws -> Result {
+  public static func run(_ law: Law, repeats: Int, seed: UInt64 = 1, threads: Int = Shards.processors) throws -> Result
+  {
     var found = (size: 0, power: 0)
     for turn in 0..<repeats {
       let key = seed &+ UInt64(10 * turn)
       let n = law.rows
       let drawn = law.draw(3 * n, key)
       func part(_ index: Int) -> Batch {
-        Batch(values: Array(drawn.values[index * n * law.dimension..<(index + 1) * n * law.dimension]), dimension: law.dimension)
+        Batch(
+          values: Array(drawn.values[index * n * law.dimension..<(index + 1) * n * law.dimension]),
+          dimension: law.dimension)
       }
       var samples = part(0)
       let reference = Reference(heldOut: part(1), training: part(2))

@@ -53,7 +53,8 @@ extension SanityCheck {
       [.fidelity: .worsens, .diversity: .stays, .distance: .worsens]
     ) { level, n, source in normalRows(n, 8, &source).changed { scaled($0, by: level) } },
     SanityCheck(
-      "narrow samples", "normal samples with 1 to ⅓ of the deviation of data, in 8 dimensions", levels: [1, 0.67, 0.33],
+      "narrow samples", "normal samples with 1 to ⅓ of the deviation of data, in 8 dimensions",
+      levels: [1, 0.67, 0.33],
       [.fidelity: .stays, .diversity: .worsens, .distance: .worsens]
     ) { level, n, source in normalRows(n, 8, &source).changed { scaled($0, by: level) } },
     SanityCheck(
@@ -81,7 +82,8 @@ extension SanityCheck {
         training: ring(n, modes: 4, &source))
     },
     SanityCheck(
-      "mode collapse", "8 modes on a ring, whose spread among samples shrinks to a hundredth", levels: [1, 0.5, 0.1, 0.01],
+      "mode collapse", "8 modes on a ring, whose spread among samples shrinks to a hundredth",
+      levels: [1, 0.5, 0.1, 0.01],
       [.fidelity: .stays, .diversity: .worsens, .distance: .worsens]
     ) { level, n, source in
       Rows(
@@ -98,15 +100,18 @@ extension SanityCheck {
       return rows
     },
     SanityCheck(
-      "surfaces", "points on a sphere of radius 0.8 against one of radius 1, in 2 to 32 dimensions", levels: [2, 8, 32],
+      "surfaces", "points on a sphere of radius 0.8 against one of radius 1, in 2 to 32 dimensions",
+      levels: [2, 8, 32],
       [.fidelity: .isBad, .diversity: .isBad]
     ) { level, n, source in
       let d = Int(level)
       return Rows(
-        samples: scaled(sphere(n, d, &source), by: 0.8), heldOut: sphere(n, d, &source), training: sphere(n, d, &source))
+        samples: scaled(sphere(n, d, &source), by: 0.8), heldOut: sphere(n, d, &source), training: sphere(n, d, &source)
+      )
     },
     SanityCheck(
-      "cubes", "uniform points of a cube against one that is moved by 0 to 1 side, in 4 dimensions", levels: [0, 0.3, 0.6, 1],
+      "cubes", "uniform points of a cube against one that is moved by 0 to 1 side, in 4 dimensions",
+      levels: [0, 0.3, 0.6, 1],
       worsens
     ) { level, n, source in
       Rows(
@@ -134,19 +139,24 @@ extension SanityCheck {
       [.fidelity: .worsens, .distance: .worsens]
     ) { level, n, source in
       var rows = normalRows(n, 1, &source)
-      func round(_ batch: inout Batch) { for i in batch.values.indices { batch.values[i] = (10 * batch.values[i]).rounded() / 10 } }
+      func round(_ batch: inout Batch) {
+        for i in batch.values.indices { batch.values[i] = (10 * batch.values[i]).rounded() / 10 }
+      }
       round(&rows.heldOut)
       round(&rows.training)
       if level == 0 { round(&rows.samples) }
       return rows
     },
     SanityCheck(
-      "copies", "0 to all of the samples are training rows with noise of 0.01, in 8 dimensions", levels: [0, 0.05, 0.3, 1],
+      "copies", "0 to all of the samples are training rows with noise of 0.01, in 8 dimensions",
+      levels: [0, 0.05, 0.3, 1],
       [.memorisation: .worsens]
     ) { level, n, source in
       var rows = normalRows(n, 8, &source)
       let noise = source.normals(n, 8)
-      for i in 0..<Int(level * Double(n)) { for j in 0..<8 { rows.samples[i, j] = rows.training[i, j] + 0.01 * noise[i, j] } }
+      for i in 0..<Int(level * Double(n)) {
+        for j in 0..<8 { rows.samples[i, j] = rows.training[i, j] + 0.01 * noise[i, j] }
+      }
       return rows
     },
   ]

@@ -70,7 +70,9 @@ public struct SanityStudy: Sendable {
   /// All checks on all metrics that they are about, in order.
   public func run(progress: (String) -> Void = { _ in }) throws -> [Outcome] {
     // The range of each metric: from equal laws to normal laws 3 deviations apart.
-    let shift = SanityCheck("range", "", levels: [0, 3], [.fidelity: .worsens, .diversity: .worsens, .distance: .worsens]) {
+    let shift = SanityCheck(
+      "range", "", levels: [0, 3], [.fidelity: .worsens, .diversity: .worsens, .distance: .worsens]
+    ) {
       level, n, source in
       SanityCheck.Rows(
         samples: SanityCheck.shifted(source.normals(n, 2), by: level), heldOut: source.normals(n, 2),
