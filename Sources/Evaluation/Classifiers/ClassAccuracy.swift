@@ -15,8 +15,8 @@ public struct ClassAccuracy: Metric {
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
 
-  /// - Throws: `InputError` where the data has no classes, where a sample was drawn for none or for one that no training
-  ///   row has, and for values that are not finite.
+  /// - Throws: `InputError` where the data has no classes, where a sample was drawn for none or for one that no
+  ///   training row has, and for values that are not finite.
   public func estimate(_ comparison: Comparison) throws -> Estimate {
     try comparison.requireRows(atLeast: fewestRows)
     try comparison.requireFiniteDistances()

@@ -4,8 +4,8 @@ import Core
 /// Features of rows by a small classifier of the data's classes (`DataClassifier`), 32 of each row, for the Fréchet
 /// distance and KID.
 ///
-/// They need training rows of two or more classes; other data is refused. They are no features of Inception: figures can
-/// be compared between samples that are judged by the same data alone.
+/// They need training rows of two or more classes; other data is refused. They are no features of Inception: figures
+/// can be compared between samples that are judged by the same data alone.
 public struct ClassifierFeatures: FeatureMap {
   public init() {}
 

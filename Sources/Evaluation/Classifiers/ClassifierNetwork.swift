@@ -36,7 +36,7 @@ struct ClassifierNetwork: Sendable {
   /// - Parameters:
   ///   - dimension: how many values a row has.
   ///   - classes: how many classes there are, at least 2.
-  ///   - hidden: the widths of the layers, at least one; the last is the number of features. Images have the last alone.
+  ///   - hidden: the widths of the layers, at least one; the last is the number of features, and images have it alone.
   ///   - image: how a row is an image; nil for points.
   init(dimension: Int, classes: Int, hidden: [Int], image: Comparison.Image? = nil) {
     precondition(classes > 1 && !hidden.isEmpty)

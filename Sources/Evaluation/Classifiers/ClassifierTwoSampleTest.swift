@@ -7,9 +7,9 @@ import Tensors
 /// held-out rows is right about rows that it has not seen. ½ for samples of the law of the data, 1 for samples that
 /// share nothing with it.
 ///
-/// Five folds of both sets; in turn a network of two layers of 64 SiLU units (`ClassifierTraining`) learns from four and
-/// judges the fifth. The value is the mean of the shares of samples and of held-out rows that are judged rightly, which
-/// is the accuracy where there are as many of each. Columns are standardised by the held-out rows.
+/// Five folds of both sets; in turn a network of two layers of 64 SiLU units (`ClassifierTraining`) learns from four
+/// and judges the fifth. The value is the mean of the shares of samples and of held-out rows that are judged rightly,
+/// which is the accuracy where there are as many of each. Columns are standardised by the held-out rows.
 ///
 /// **A value below ½ is a sign of near copies, not of perfection**: a sample that is a copy of a held-out row is taken
 /// for that row, which is in the training part with the other label. Look at the memorisation figures beside it.

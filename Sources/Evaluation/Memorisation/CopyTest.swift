@@ -9,8 +9,8 @@ import Glibc
 /// and held-out rows together. A row counts w = (r/median r)^min(D, 8), at most 10, where r is the distance to the
 /// eleventh nearest training row: 1/density up to a factor, as a row so near to a training row is the less likely by
 /// chance the less data there is around (the score test of a small share of copies weights so). The statistic is the
-/// largest over τ of the standardised sum of w over near samples. Its law is exact under permutations of who is a sample
-/// and who is held out, of which 999 are drawn: p = (1 + the permutations that reach it)/1000, and p ≤ α has
+/// largest over τ of the standardised sum of w over near samples. Its law is exact under permutations of who is a
+/// sample and who is held out, of which 999 are drawn: p = (1 + the permutations that reach it)/1000, and p ≤ α has
 /// probability at most α for samples of the law of the data, whatever that law and the number of rows.
 ///
 /// A p-value has no interval.

@@ -11,8 +11,8 @@ import Core
 /// weighted by the held-out rows in them. Copies of a few rows among many other samples hardly move it: `CopyTest` is
 /// the test for them.
 ///
-/// The interval is linear, by the influences of samples and held-out rows on U (DeLong, DeLong and Clarke-Pearson 1988),
-/// given the training rows and cells.
+/// The interval is linear, by the influences of samples and held-out rows on U (DeLong, DeLong and Clarke-Pearson
+/// 1988), given the training rows and cells.
 public struct DataCopying: Metric {
   /// How many rows of each a cell needs.
   public static let fewest = 20

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// An experiment whose outcome is known before it is run: what a metric must say as data or samples change step by step.
+/// An experiment whose outcome is known before it is run: what a metric must say as data or samples change step by
+/// step.
 ///
-/// The checks follow the kinds of Räisä, van Breugel and van der Schaar (2025, arXiv 2505.22450, *All current generative
-/// fidelity and diversity metrics are flawed*), which were made for pairs of fidelity and diversity metrics, and are
-/// stated here for distances and memorisation, too.
+/// The checks follow the kinds of Räisä, van Breugel and van der Schaar (2025, arXiv 2505.22450, *All current
+/// generative fidelity and diversity metrics are flawed*), which were made for pairs of fidelity and diversity metrics,
+/// and are stated here for distances and memorisation, too.
 public struct SanityCheck: Sendable {
   /// What a metric is to measure.
   public enum Purpose: String, Sendable, CaseIterable {
