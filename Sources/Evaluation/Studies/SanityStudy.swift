@@ -53,7 +53,7 @@ public struct SanityStudy: Sendable {
   ///   - seed: keys all random numbers.
   ///   - threads: results do not depend on it.
   public init(
-    _ subjects: [Subject], checks: [SanityCheck] = SanityCheck.all, rows: Int = 500, repeats: Int = 6, seed: UInt64 = 1,
+    _ subjects: [Subject], checks: [SanityCheck] = SanityCheck.all, rows: Int = 400, repeats: Int = 8, seed: UInt64 = 1,
     threads: Int = Shards.processors
   ) {
     precondition(repeats > 1 && rows > 1)
