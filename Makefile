@@ -26,7 +26,7 @@ experiments := $(notdir $(configs:.yaml=))
 ARGS ?=
 FILTER ?=
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
+.PHONY: default help list setup build test all format lint bench report pages-check notebooks photos docs orders processes extending \
   interruptions kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
 
 default: vp-digits
@@ -37,6 +37,7 @@ help:
 	@echo 'make all             run every experiment'
 	@echo 'make list            the experiments, and every kind a config can name'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
+	@echo 'make report          one page about all results: Results/report.html (ARGS=--watch: kept up to date)'
 	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
@@ -51,6 +52,7 @@ help:
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make pages-check     open a report in a headless browser: is it whole, sortable, and nothing cut or overlapping?'
 	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make format, lint    swift format'
@@ -102,6 +104,17 @@ notebooks: $(venv)/ready
 	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
 	    --output-dir Results/Notebooks $$n || exit 1; \
 	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+
+report: build
+	@$(program) report $(ARGS)
+
+# Chromium is for this check alone.
+pages-check: build
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
+	    chromium >/dev/null; }
+	@python3 Tests/pages.py --program $(program) $(ARGS)
 
 photos: Experiments/Data/photos/rocket.png
 

@@ -70,7 +70,7 @@ let package = Package(
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Core", "CKernels"]),
-    floor("Plots", on: ["CCairo"]),
+    floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
       on: [
@@ -128,8 +128,8 @@ let package = Package(
     tests(
       "ExperimentsTests",
       on: [
-        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
-        "Core", "CZlib", "Pairs",
+        "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
+        "Processes", "Core", "CZlib", "Pairs",
       ]),
     tests("CommandsTests", on: ["score-sde", "Core"]),
 

@@ -71,7 +71,7 @@ public enum CommandTool {
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
     Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
-    Interpolate.self, Converge.self, Check.self, Export.self, Verify.self, Validate.self, List.self,
+    Interpolate.self, Converge.self, Check.self, Export.self, Report.self, Verify.self, Validate.self, List.self,
   ]
 
   static var configuration: CommandConfiguration {

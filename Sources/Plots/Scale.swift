@@ -13,7 +13,8 @@ public struct Scale: Sendable, Equatable {
   ///   - limits: the ends; widened where they are one value, and cut to what doubles can be subtracted in.
   public init(_ kind: Kind, _ limits: ClosedRange<Double>) {
     self.kind = kind
-    var (low, high) = (max(limits.lowerBound, -1e300), min(limits.upperBound, 1e300))
+    var (low, high) = (limits.lowerBound, limits.upperBound)
+    (low, high) = (min(max(low, -1e300), 1e300), min(max(high, -1e300), 1e300))
     if kind == .logarithmic {
       low = max(low, 1e-300)
       high = max(high, low)

@@ -24,7 +24,11 @@ extension SamplingPlan {
   /// The score that samples are drawn with.
   /// - Throws: `InputError` for conditions or a guidance that the score is not made for.
   func score(_ source: ScoreSource) throws -> any Score {
-    let conditions = try condition.conditions(for: source, count: count)
-    return try guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
+    try score(source, given: condition.conditions(for: source, count: count))
+  }
+
+  /// The same for other conditions than those of the samples.
+  func score(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
+    try guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Plots
 import Processes
 import Scores
 import Solvers
@@ -15,6 +16,8 @@ struct SamplingStage {
   /// The data, in whose units samples come out.
   let data: DataInCoordinates
   let pictures: PictureStage
+  /// Arrows of the score; nil where nobody asked for them.
+  let field: FieldFigure?
   let seed: UInt64
   let threads: Int
   let quiet: Bool
@@ -27,9 +30,9 @@ struct SamplingStage {
   private var dimension: Int { data.dataset.trainingRows.dimension }
 
   /// All files that a solver of this name can have.
-  private static func files(of solver: String) -> [String] {
-    let endings = [".csv", ".npy", ".png", "-strip.png", "-animation.png", "-trajectories.npy"]
-    return endings.map { "samples/\(solver)\($0)" }
+  private func files(of solver: String) -> [String] {
+    let figures = PictureStage.endings(plan.figures, isFollowed: plan.trajectories != nil)
+    return ([".csv", ".npy", "-trajectories.npy"] + figures).map { "samples/\(solver)\($0)" }
   }
 
   /// Draws with every solver. Pictures and samples of solvers that the config no longer has go. One that fails is
@@ -40,9 +43,19 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    folder.removeSamples(but: Set(plan.solvers.flatMap { Self.files(of: $0.name) }))
+    folder.removeSamples(but: Set(plan.solvers.flatMap { files(of: $0.name) }))
+    folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
     var trajectories = Trajectories.table(dimension: dimension)
+    do {
+      if let field { try pictures.write(field, to: folder) }
+    } catch let error as ComputationError where !error.isStop {
+      failures.append("field: \(error)")
+    } catch let error as InputError {
+      failures.append("field: \(error)")
+    } catch let error as PlotError {
+      failures.append("field: \(error)")
+    }
     for (index, named) in plan.solvers.enumerated() {
       do {
         table.rows.append(try draw(named, by: sampler, into: folder, &trajectories))
@@ -51,6 +64,8 @@ struct SamplingStage {
       } catch let error as ComputationError {
         failures.append("solver \(named.name): \(error)")
       } catch let error as InputError {
+        failures.append("solver \(named.name): \(error)")
+      } catch let error as PlotError {
         failures.append("solver \(named.name): \(error)")
       }
       let isLast = index == plan.solvers.count - 1
@@ -81,8 +96,6 @@ struct SamplingStage {
         try SampleFile.writeNPY(followed.states, to: folder.fileToWrite("samples/\(named.name)-trajectories.npy"))
       }
       followed.add(to: &trajectories, solver: named.name)
-    } else {
-      for ending in ["strip.png", "animation.png"] { folder.remove("samples/\(named.name)-\(ending)") }
     }
     if recorder == nil || dimension <= SampleFile.widestCSV {
       folder.remove("samples/\(named.name)-trajectories.npy")
