@@ -69,7 +69,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels"]),
+    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
     floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
@@ -123,15 +123,15 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
         "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
         "Processes", "Core", "CZlib", "Pairs",
-      ]),
-    tests("CommandsTests", on: ["score-sde", "Core"]),
+      ], resources: [.copy("Fixtures")]),
+    tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 
     // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
     .target(

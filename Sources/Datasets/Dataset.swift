@@ -5,14 +5,17 @@ import Scores
 
 /// How a row is to be seen as an image: flattened height, width, channel, with values in [−1, 1].
 public struct ImageShape: Sendable, Equatable {
+  /// The size in pixels, and how many values a pixel has.
   public let height, width, channels: Int
 
+  /// An image of `height` × `width` pixels.
   public init(height: Int, width: Int, channels: Int) {
     self.height = height
     self.width = width
     self.channels = channels
   }
 
+  /// How many values an image has.
   public var count: Int { height * width * channels }
 }
 
@@ -62,6 +65,7 @@ public struct Dataset: Sendable {
 
 /// Where data comes from. Cheap to make and to check; `load` does the work.
 public protocol DataSource: Sendable {
+  /// How many values a row has.
   var dimension: Int { get }
   /// nil for points that are no images.
   var imageShape: ImageShape? { get }
@@ -85,6 +89,9 @@ public protocol DataSource: Sendable {
   func fewer(rows: Int) -> any DataSource
   /// Whether there are rows at all, to train on and to judge by. Default: true.
   var hasRows: Bool { get }
+  /// Reads or draws the rows.
+  /// - Parameter seed: of what is drawn: synthetic rows, which rows are held out, crops.
+  /// - Throws: `InputError` for files that cannot be read as this data.
   func load(seed: UInt64) throws -> Dataset
 
   /// Rows of a file like the data's own, and their conditions where the file has the columns for them. Default: a table

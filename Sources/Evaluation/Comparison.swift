@@ -16,19 +16,44 @@ public struct Comparison: Sendable {
 
   /// Rows that were drawn, count × dimension.
   public let samples: Batch
-  /// Rows of data, count × dimension.
-  public let heldOut: Batch
-  /// nil for points that are no images.
-  public let image: Image?
   /// What each sample was drawn for.
   public let sampleConditions: Conditions
-  /// What is known of each row of the data.
-  public let heldOutConditions: Conditions
+  /// What they are compared with.
+  public let reference: Reference
   /// Keys the random numbers of metrics that draw some.
   public let seed: UInt64
+  /// How many resamples a bootstrap takes.
+  public let bootstrap: Int
   /// How many threads may be used. Results do not depend on it.
   public let threads: Int
 
+  /// Rows of data, count × dimension.
+  public var heldOut: Batch { reference.heldOut }
+  /// What is known of each row of the data.
+  public var heldOutConditions: Conditions { reference.heldOutConditions }
+  /// nil for points that are no images.
+  public var image: Image? { reference.image }
+
+  /// - Parameters:
+  ///   - samples: rows that were drawn, count × dimension.
+  ///   - sampleConditions: what each sample was drawn for.
+  ///   - reference: what they are compared with.
+  ///   - seed: keys the random numbers of metrics that draw some.
+  ///   - bootstrap: how many resamples a bootstrap takes.
+  ///   - threads: how many threads may be used.
+  public init(
+    samples: Batch, sampleConditions: Conditions = .nothing, reference: Reference, seed: UInt64, bootstrap: Int = 200,
+    threads: Int = Shards.processors
+  ) {
+    self.samples = samples
+    self.sampleConditions = sampleConditions
+    self.reference = reference
+    self.seed = seed
+    self.bootstrap = bootstrap
+    self.threads = threads
+  }
+
+  /// A comparison with held-out rows alone.
   /// - Parameters:
   ///   - samples: rows that were drawn, count × dimension.
   ///   - heldOut: rows of data, count × dimension.
@@ -41,13 +66,10 @@ public struct Comparison: Sendable {
     samples: Batch, heldOut: Batch, image: Image? = nil, sampleConditions: Conditions = .nothing,
     heldOutConditions: Conditions = .nothing, seed: UInt64, threads: Int = Shards.processors
   ) {
-    self.samples = samples
-    self.heldOut = heldOut
-    self.image = image
-    self.sampleConditions = sampleConditions
-    self.heldOutConditions = heldOutConditions
-    self.seed = seed
-    self.threads = threads
+    self.init(
+      samples: samples, sampleConditions: sampleConditions,
+      reference: Reference(heldOut: heldOut, heldOutConditions: heldOutConditions, image: image), seed: seed,
+      threads: threads)
   }
 
   /// - Throws: `InputError` for samples of another dimension than the data, and for fewer rows of either than a metric

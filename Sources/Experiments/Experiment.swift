@@ -7,11 +7,17 @@ import Scores
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {
+  /// What to do.
   public let plan: ExperimentPlan
+  /// The kinds that the plan was decoded with.
   public let catalogue: Catalogue
+  /// Where results are written.
   public let folder: String
+  /// Where trained networks are kept.
   public let store: ModelStore
+  /// How many workers compute; results do not depend on it.
   public let threads: Int
+  /// Whether nothing is said on the way.
   public let quiet: Bool
 
   /// - Parameters:
@@ -20,7 +26,7 @@ public struct Experiment: Sendable {
   ///   - folder: where results go; default: `Results/NAME`.
   ///   - store: where trained networks are kept; default: what `SCORE_SDE_MODELS` names, else `Results/.models`.
   ///   - threads: default: one per processor. Results do not depend on it.
-  ///   - quiet: no progress bars and no notes on standard error.
+  ///   - quiet: no progress and no notes on standard error.
   public init(
     _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String? = nil, store: ModelStore? = nil,
     threads: Int? = nil, quiet: Bool = false
@@ -33,7 +39,15 @@ public struct Experiment: Sendable {
     self.quiet = quiet
   }
 
-  public enum Stage: String, Sendable, CaseIterable { case train, sample, evaluate }
+  /// A part of a run: training, drawing samples, judging them.
+  public enum Stage: String, Sendable, CaseIterable {
+    /// Trains the network, or takes it from the store.
+    case train
+    /// Draws samples with every solver.
+    case sample
+    /// Judges the samples.
+    case evaluate
+  }
 
   /// Runs the stages and returns what to print: a table and paths.
   /// - Parameters:
@@ -43,6 +57,9 @@ public struct Experiment: Sendable {
   ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
   public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
     try ResultsFolder.requireUnused(folder)
+    if Manifest.summary(of: folder)?.runs != nil {
+      throw InputError("holds a sweep; allowed: another --output", at: folder)
+    }
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
     if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {
@@ -77,7 +94,8 @@ public struct Experiment: Sendable {
     }
     let results = try ResultsFolder(creating: folder)
     let before = results.text("config.yaml")
-    if let changes = before.flatMap({ ConfigChanges.lines(from: $0, to: plan.resolved) }), !changes.isEmpty {
+    let changed = before.flatMap { ConfigChanges.found(from: $0, to: plan.resolved) }
+    if let changes = changed?.map(\.line), !changes.isEmpty {
       let others = changes.count > 8 ? ", and \(changes.count - 8) more" : ""
       tell("changed since the last run in \(folder): \(changes.prefix(8).joined(separator: ", "))\(others)", &manifest)
     }
@@ -94,9 +112,10 @@ public struct Experiment: Sendable {
           switch origin {
           case .ready(let ready): source = ready
           case .trained(let training, _):
-            let (weights, isReused) = try training.run(into: results)
-            manifest.trainingReused = isReused
-            if needsScore { source = try score(data, learned: training.network.source(weights)) }
+            let trained = try training.run(into: results, changes: changed?.map(\.key))
+            manifest.trainingReused = trained.isReused
+            for note in trained.notes { tell(note, &manifest) }
+            if needsScore { source = try score(data, learned: training.network.source(trained.weights)) }
           }
         }
       }
@@ -209,8 +228,8 @@ public struct Experiment: Sendable {
     }
     if let table, !table.rows.isEmpty { lines.append(table.summary()) }
     let files = [
-      "config.yaml", "manifest.json", "training.csv", "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv",
-      "samples",
+      "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
+      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")
@@ -219,7 +238,9 @@ public struct Experiment: Sendable {
 
 /// A run that went wrong after it had begun; what was finished is kept.
 public struct ExperimentFailure: Error, CustomStringConvertible, Sendable {
+  /// What went wrong, a line each.
   public let reasons: [String]
+  /// What to print of what was finished.
   public let summary: String
 
   /// - Parameters:

@@ -8,9 +8,12 @@ import Synchronization
 ///
 /// Solvers that share a sampler share the prior draws, so that a difference between their samples is theirs.
 public struct Sampler: Sendable {
+  /// What is solved.
   public let problem: SamplingProblem
+  /// How many shards of rows are solved at once; samples do not depend on it.
   public let threads: Int
 
+  /// Samples of a problem.
   public init(_ problem: SamplingProblem, threads: Int = Shards.processors) {
     self.problem = problem
     self.threads = threads
@@ -36,7 +39,15 @@ public struct Sampler: Sendable {
   }
 
   /// The same for a process that nobody has prepared.
-  /// - Parameter process: its kernel and prior are made here.
+  /// - Parameters:
+  ///   - process: its kernel and prior are made here.
+  ///   - score: the score of its laws.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: what prior draws and noise are keyed by.
+  ///   - epsilon: ε, at which solvers stop; default: the process's own.
+  ///   - path: where the noise of predictors comes from; default: fresh normals for every step.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's own.
+  ///   - threads: how many shards of rows are solved at once; samples do not depend on it.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
@@ -148,7 +159,9 @@ public struct Sampler: Sendable {
 
 /// Samples and what they cost.
 public struct Samples: Sendable {
+  /// The samples, count × dimension of the data.
   public let batch: Batch
+  /// What they cost.
   public let statistics: Statistics
   /// Why rows are not a number, by row: only where others are kept (`BadRows`).
   public let failures: [Int: ComputationError]
@@ -158,9 +171,11 @@ public struct Samples: Sendable {
   }
 }
 
+/// What samples cost.
 public struct Statistics: Sendable, Equatable {
   /// Score evaluations a row: the mean over rows, and the largest.
   public let nfe: Double
+  /// Score evaluations of the row that took most.
   public let nfeMax: Int
   /// Steps accepted and rejected, means over rows.
   public let accepted, rejected: Double

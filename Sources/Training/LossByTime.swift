@@ -9,14 +9,18 @@ import Synchronization
 /// several bins of t: where a score is good, and, against held-out data, where it has learned by heart. It works for
 /// every score; the exact one gives the floor.
 public struct LossByTime: Sendable, Equatable {
+  /// The mean loss over times between two bounds.
   public struct Bin: Sendable, Equatable {
+    /// The bounds in t.
     public let low, high: Double
+    /// The mean of ‖σ s + z‖² / D.
     public let loss: Double
     /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible
     /// one.
     public let excess: Double?
   }
 
+  /// The bins in rising order of t; they cover [ε, T].
   public let bins: [Bin]
 
   /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do

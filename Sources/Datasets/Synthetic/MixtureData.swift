@@ -7,13 +7,20 @@ import Scores
 /// Draws from a Gaussian mixture, or their exponentials.
 public struct MixtureData: DataSource {
   public let law: DataLaw?
+  /// How many values a row has.
   public let dimension: Int
+  /// How many rows are drawn to train on.
   public let count: Int
+  /// How many rows are drawn to judge by.
   public let heldOutCount: Int
   private let mixture: GaussianMixture
   private let isExponential: Bool
 
-  /// - Parameter exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
+  /// - Parameters:
+  ///   - mixture: the law of the draws.
+  ///   - exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
+  ///   - count: how many rows are drawn to train on.
+  ///   - heldOut: how many rows are drawn to judge by.
   public init(_ mixture: GaussianMixture, exponential: Bool = false, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(count > 0 && heldOut > 0)
     self.mixture = mixture

@@ -127,7 +127,9 @@ struct ReportRun: Sendable {
     let samples = pictures(in: path + "/samples").map { "samples/\($0)" }
     let order = solvers?.texts("solver") ?? []
     let first = order.map { "samples/\($0).png" }.filter(samples.contains)
-    self.pictures = first + own + samples.filter { !first.contains($0) }
+    // Of the pictures of a training the last one.
+    let previews = pictures(in: path + "/previews").suffix(1).map { "previews/\($0)" }
+    self.pictures = first + previews + own + samples.filter { !first.contains($0) }
   }
 
   func fact(_ key: String) -> String { facts.first { $0.key == key }?.value ?? "" }

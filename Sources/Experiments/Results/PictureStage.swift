@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Foundation
 import Plots
 import Scores
 
@@ -44,6 +45,9 @@ struct PictureStage {
     if heldOut.count > 0 { panels.insert(panel(heldOut.prefix(most), heldOut.count, "held-out data"), at: 0) }
     return Figure(title: solver, panels: [panels], width: panels.count == 1 ? 3.2 : 6.3, height: 3.6)
   }
+
+  /// The figure of samples, as PNG.
+  func png(of samples: Batch, title: String) throws -> Data { try figure(samples, solver: title).png() }
 
   private func write(_ figure: Figure, as name: String, to folder: ResultsFolder) throws {
     for format in formats { try folder.write(try figure.data(format), to: "\(name).\(format.rawValue)") }

@@ -7,6 +7,7 @@ import Solvers
 
 /// What is drawn, and by which solvers.
 public struct SamplingPlan: Sendable {
+  /// How many samples each solver draws.
   public let count: Int
   /// What a score is told of each sample.
   public let condition: ConditionPlan
@@ -14,8 +15,11 @@ public struct SamplingPlan: Sendable {
   public let guidance: (any Guidance)?
   /// ε: where solvers stop.
   public let epsilon: Double
+  /// Which noise solvers see.
   public let path: PathKind
+  /// The times of solvers with fixed steps that have no grid of their own.
   public let grid: any TimeGrid
+  /// How samples are written.
   public let format: Format
   /// The kinds of files of figures.
   public let figures: [Figure.Format]
@@ -23,14 +27,32 @@ public struct SamplingPlan: Sendable {
   public let field: [Double]
   /// nil: none are kept.
   public let trajectories: TrajectoryPlan?
+  /// The solvers in their order.
   public let solvers: [NamedSolver]
 
-  public enum PathKind: String, Sendable, CaseIterable { case independent, coupled }
-  public enum Format: String, Sendable, CaseIterable { case csv, npy }
+  /// Which noise solvers see.
+  public enum PathKind: String, Sendable, CaseIterable {
+    /// Fresh normals for every step (`IndependentPath`).
+    case independent
+    /// One Brownian path a row for all solvers (`CoupledPath`).
+    case coupled
+  }
 
+  /// How samples are written.
+  public enum Format: String, Sendable, CaseIterable {
+    /// A text table.
+    case csv
+    /// NumPy's format, in doubles.
+    case npy
+  }
+
+  /// A solver under the name that results have it.
   public struct NamedSolver: Sendable {
+    /// The name in tables and file names.
     public let name: String
+    /// The kind that the config says.
     public let kind: String
+    /// The solver itself.
     public let solver: any Solver
     /// Whether it ends with Tweedie's mean at ε.
     public let denoise: Bool

@@ -43,9 +43,11 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    folder.removeSamples(but: Set(plan.solvers.flatMap { files(of: $0.name) }))
+    let wanted = Set(plan.solvers.flatMap { files(of: $0.name) })
+    folder.removeFiles(in: "samples") { wanted.contains($0) }
     folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
+    try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     var trajectories = Trajectories.table(dimension: dimension)
     do {
       if let field { try pictures.write(field, to: folder) }
@@ -82,7 +84,7 @@ struct SamplingStage {
     _ named: SamplingPlan.NamedSolver, by sampler: Sampler, into folder: ResultsFolder, _ trajectories: inout CSVText
   ) throws -> SolverTable.Row {
     let shards = Shards(rows: plan.count, size: score.shardRows).count
-    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps.map { $0 * shards }, quiet: quiet)
+    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps, parts: shards, quiet: quiet)
     defer { bar.finish() }
     let recorder = plan.trajectories.map { Trajectories.Recorder($0) }
     let samples = try sampler.draw(

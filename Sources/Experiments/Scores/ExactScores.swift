@@ -6,6 +6,7 @@ import Scores
 
 /// The score of the data's own law, which must be a mixture.
 public struct ExactScoreRecipe: ScoreRecipe {
+  /// The recipe has no options.
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
@@ -36,6 +37,7 @@ public struct EmpiricalScoreRecipe: ScoreRecipe {
   /// 16 GiB.
   static let largestData = 1 << 31
 
+  /// The recipe has no options.
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }

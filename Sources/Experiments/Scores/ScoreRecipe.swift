@@ -45,13 +45,17 @@ extension ScoreRecipe {
 
 /// What a score is made from.
 public struct ScoreSetting: Sendable {
+  /// The process with its kernel and prior.
   public let process: PreparedProcess
   /// The data as a model sees them: in coordinates, where the config has such.
   public let data: any DataSource
+  /// The rows of the data, as a model sees them.
   public let dataset: Dataset
   /// The key `coordinates` of the config, with every default written out; empty where there are none.
   public let coordinates: String
+  /// The seed of the experiment.
   public let seed: UInt64
+  /// Every kind that a config may name.
   public let catalogue: Catalogue
   /// The score of the recipe's network, as far as it is trained; nil where there is no network.
   public let learned: ScoreSource?

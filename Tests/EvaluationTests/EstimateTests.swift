@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Evaluation
+import Foundation
+import Pairs
+import Testing
+
+@Suite("Estimates") struct EstimateTests {
+  private let few = [0.5, -1.0, 2.0, -1.5]
+  private let many = [0.2, -0.4, 0.1, 0.3, -0.2]
+
+  /// scipy.stats.ttest_ind(a, b, equal_var=False).confidence_interval() of a = few + 3 and b = −many.
+  @Test("the interval is Welch's") func welch() throws {
+    let estimate = Estimate(3, sampleInfluences: few, heldOutInfluences: many)
+    #expect(abs(try #require(estimate.low) - 0.523_094_355_6) < 1e-9)
+    #expect(abs(try #require(estimate.high) - 5.476_905_644_4) < 1e-9)
+  }
+
+  @Test("scales: cut at 0, multiplied, and Wilson's for shares") func scales() throws {
+    func bounds(_ value: Double, _ scale: IntervalScale) throws -> (Double, Double) {
+      let estimate = Estimate(value, sampleInfluences: few, scale: scale)
+      return (try #require(estimate.low), try #require(estimate.high))
+    }
+    let linear = try bounds(1, .linear)
+    let half = linear.1 - 1
+    #expect(linear.0 < 0 && abs(linear.0 + linear.1 - 2) < 1e-12)
+    #expect(try bounds(1, .nonNegative) == (0, linear.1))
+    let logarithm = try bounds(2, .logarithm)
+    #expect(abs(logarithm.0 - 2 * exp(-half / 2)) < 1e-12 && abs(logarithm.0 * logarithm.1 - 4) < 1e-12)
+    #expect(try bounds(-1, .logarithm).1 == -1 + half)
+  }
+
+  /// statsmodels.stats.proportion.proportion_confint(k, 40, method="wilson") has the normal quantile; at 40 rows
+  /// Student's is 2.0227 in place of 1.96, and ours is 3 % wider: its formula with that quantile is written out here.
+  @Test("the interval of a share is Wilson's", arguments: [0, 7, 20, 40]) func wilson(successes: Int) throws {
+    let (n, p) = (40.0, Double(successes) / 40)
+    let influences = (0..<40).map { ($0 < successes ? 1 : 0) - p }
+    let estimate = Estimate(p, sampleInfluences: influences, scale: .share)
+    // A variance with n − 1, so that N is n − 1 where the share is inside.
+    let (t, count) = (2.022_690_920_036_8, (1..<40).contains(successes) ? n - 1 : n)
+    let middle = (p + t * t / (2 * count)) / (1 + t * t / count)
+    let reach = t / (1 + t * t / count) * (p * (1 - p) / count + t * t / (4 * count * count)).squareRoot()
+    #expect(abs(try #require(estimate.low) - max(0, middle - reach)) < 1e-9)
+    #expect(abs(try #require(estimate.high) - min(1, middle + reach)) < 1e-9)
+  }
+
+  @Test("what influences count twice is taken off, and never more than half") func excess() throws {
+    let raw = few.reduce(0) { $0 + $1 * $1 } / 12
+    func half(_ excess: Double) throws -> Double {
+      try #require(Estimate(0, sampleInfluences: few, excess: .init(samples: excess)).high)
+    }
+    #expect(abs(try half(0.3 * raw) / half(0) - 0.7.squareRoot()) < 1e-12)
+    #expect(abs(try half(5 * raw) / half(0) - 0.5.squareRoot()) < 1e-12)
+    #expect(try half(-raw) == half(0))
+  }
+
+  @Test("the mean of repeats has more samples, and the same held-out rows") func average() throws {
+    let estimates = [few, few.reversed(), few].map {
+      Estimate(1, sampleInfluences: $0, heldOutInfluences: many, excess: .init(samples: 0.3, heldOut: 0.01))
+    }
+    let average = Estimate.average(estimates)
+    #expect(average.value == 1 && average.sampleInfluences.count == 12)
+    #expect(pairs(average.heldOutInfluences, many).allSatisfy { abs($0 - $1) < 1e-15 })
+    #expect(abs(average.excess.samples - 0.1) < 1e-15 && abs(average.excess.heldOut - 0.01) < 1e-15)
+    #expect(Estimate.average([Estimate(1), Estimate(3)]) == Estimate(2))
+  }
+
+  @Test("a difference leaves out what both share") func difference() throws {
+    let a = Estimate(2, sampleInfluences: few, heldOutInfluences: many)
+    let b = Estimate(1.9, sampleInfluences: few.map { $0 + 0.01 * $0 * $0 }, heldOutInfluences: many)
+    #expect(Estimate.difference(a, b, sameNoise: true).isClear)
+    #expect(!Estimate.difference(a, b, sameNoise: false).isClear)
+    let itself = Estimate.difference(a, a, sameNoise: true)
+    #expect(itself.value == 0 && itself.low == 0 && !itself.isClear)
+    #expect(Estimate.difference(a, Estimate(1), sameNoise: true).low == nil)
+    // Independent samples: the held-out part is gone, the others add up.
+    let independent = Estimate.difference(a, a, sameNoise: false)
+    let deviation = (2 * few.reduce(0) { $0 + $1 * $1 } / 12).squareRoot()
+    // Student's t with 6 degrees of freedom.
+    #expect(abs(try #require(independent.high) - 2.446_911_851_1 * deviation) < 1e-9)
+  }
+
+  /// A metric without an estimate of its own.
+  private struct MeanDifference: Metric {
+    var fewestRows = 1
+    func evaluate(_ comparison: Comparison) throws -> Double {
+      try comparison.requireRows(atLeast: fewestRows)
+      let mean = { (batch: Batch) in batch.values.reduce(0, +) / Double(batch.count) }
+      return mean(comparison.samples) - mean(comparison.heldOut)
+    }
+  }
+
+  @Test("the jackknife of a mean has the means of groups as influences") func jackknife() throws {
+    // 45 rows: groups of 3 and of 2.
+    let x = NoiseStream(seed: 1, purpose: .data).normals(count: 45, dimension: 1)
+    let y = NoiseStream(seed: 2, purpose: .data).normals(count: 60, dimension: 1)
+    let estimate = try MeanDifference().estimate(Comparison(samples: x, heldOut: y, seed: 1))
+    let mean = x.values.reduce(0, +) / 45
+    for g in 0..<20 {
+      let group = stride(from: g, to: 45, by: 20).map { x.values[$0] }
+      #expect(abs(estimate.sampleInfluences[g] - (group.reduce(0, +) / Double(group.count) - mean)) < 1e-12)
+    }
+    #expect(estimate.heldOutInfluences.count == 20 && estimate.low! < estimate.value && estimate.value < estimate.high!)
+  }
+
+  @Test("no interval where too few rows are left, or the metric is not defined for them") func tooFew() throws {
+    let x = NoiseStream(seed: 1, purpose: .data).normals(count: 3, dimension: 1)
+    let one = Comparison(samples: x.prefix(1), heldOut: x, seed: 1)
+    #expect(try MeanDifference().estimate(one).low == nil)
+    let three = Comparison(samples: x, heldOut: x, seed: 1)
+    #expect(try MeanDifference(fewestRows: 2).estimate(three).low != nil)
+    #expect(try MeanDifference(fewestRows: 3).estimate(three).low == nil)
+  }
+}
