@@ -3,8 +3,14 @@ import Foundation
 
 /// Values at the nodes of a rectangular grid, the first node at (x.lowerBound, y.lowerBound).
 public struct DensityGrid: Sendable, Equatable {
-  public let x, y: ClosedRange<Double>
-  public let columns, rows: Int
+  /// From the first column of nodes to the last.
+  public let x: ClosedRange<Double>
+  /// From the first row of nodes to the last.
+  public let y: ClosedRange<Double>
+  /// How many nodes there are along x.
+  public let columns: Int
+  /// How many nodes there are along y.
+  public let rows: Int
   /// Row by row from the bottom.
   public private(set) var values: [Double]
 
@@ -78,8 +84,10 @@ public struct DensityGrid: Sendable, Equatable {
     for index in values.indices { values[index] *= scale }
   }
 
+  /// The value of a node.
   public subscript(column: Int, row: Int) -> Double { values[row * columns + column] }
 
+  /// The largest value.
   public var top: Double { values.max() ?? 0 }
 
   func node(_ column: Double, _ row: Double) -> Mark.Point {

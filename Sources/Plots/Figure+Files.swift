@@ -4,7 +4,14 @@ import Foundation
 
 extension Figure {
   /// The kinds of files, by the endings of their names.
-  public enum Format: String, Sendable, CaseIterable { case png, svg, pdf }
+  public enum Format: String, Sendable, CaseIterable {
+    /// Pixels, 300 an inch.
+    case png
+    /// Lines, letters as outlines.
+    case svg
+    /// Lines, with the fonts.
+    case pdf
+  }
 
   /// Cairo's version.
   public static var cairoVersion: String { String(cString: cairo_version_string()) }

@@ -2,11 +2,14 @@
 
 /// A figure: a title, a legend, and a grid of panels.
 public struct Figure: Sendable {
+  /// Above everything; may be empty.
   public var title: String
   /// Row by row, all of one length; nil leaves a place empty.
   public var panels: [[Axes?]]
   /// In inches.
-  public var width, height: Double
+  public var width: Double
+  /// In inches.
+  public var height: Double
   /// Whether the series that have labels are named above the panels.
   public var hasLegend = true
 
@@ -32,9 +35,18 @@ public struct Figure: Sendable {
 
 /// A text of a figure, and the box that it covers: points from the upper left corner.
 public struct PlacedText: Sendable, Equatable {
+  /// What is written.
   public let text: String
-  public let left, top, right, bottom: Double
+  /// In points from the left edge.
+  public let left: Double
+  /// In points from the upper edge.
+  public let top: Double
+  /// In points from the left edge.
+  public let right: Double
+  /// In points from the upper edge.
+  public let bottom: Double
 
+  /// Whether the boxes of two texts share a place.
   public func overlaps(_ other: PlacedText) -> Bool {
     left < other.right && other.left < right && top < other.bottom && other.top < bottom
   }

@@ -5,6 +5,7 @@ import Foundation
 public struct Histogram: Sendable, Equatable {
   /// One more than bins, rising.
   public let edges: [Double]
+  /// One for each bin.
   public let heights: [Double]
 
   /// - Parameters:

@@ -3,10 +3,20 @@ import Foundation
 
 /// How values become places along an axis.
 public struct Scale: Sendable, Equatable {
-  public enum Kind: Sendable, Equatable { case linear, logarithmic }
+  /// How values are spread.
+  public enum Kind: Sendable, Equatable {
+    /// Evenly.
+    case linear
+    /// By their logarithms; values of 0 or less have no place.
+    case logarithmic
+  }
 
+  /// How values are spread.
   public let kind: Kind
-  public let low, high: Double
+  /// The value at the beginning.
+  public let low: Double
+  /// The value at the end.
+  public let high: Double
 
   /// - Parameters:
   ///   - kind: linear, or by logarithms.

@@ -2,7 +2,9 @@
 
 /// What is drawn, in the units of the axes. Points that are not finite are left out, and break lines.
 public enum Mark: Sendable {
+  /// A marker at each point.
   case points(x: [Double], y: [Double])
+  /// A line through points.
   case line(x: [Double], y: [Double])
   /// Several lines, each of its own points: contours, trajectories.
   case lines([[Point]])
@@ -19,18 +21,34 @@ public enum Mark: Sendable {
 
   /// A place, or a way.
   public struct Point: Sendable, Equatable {
-    public var x, y: Double
+    /// Along the horizontal axis.
+    public var x: Double
+    /// Along the vertical axis.
+    public var y: Double
+    /// A point of two numbers.
     public init(_ x: Double, _ y: Double) { (self.x, self.y) = (x, y) }
   }
 }
 
 /// How something is drawn. Lengths are in points, 1/72 inch.
 public struct Style: Sendable, Equatable {
-  public enum Marker: Sendable, Equatable, CaseIterable { case circle, square, triangle, diamond, cross, plus }
-  public enum Dash: Sendable, Equatable, CaseIterable { case solid, dashed, dotted, dashDotted }
+  /// The shape of points.
+  public enum Marker: Sendable, Equatable, CaseIterable {
+    /// The shapes.
+    case circle, square, triangle, diamond, cross, plus
+  }
 
+  /// How a line is broken.
+  public enum Dash: Sendable, Equatable, CaseIterable {
+    /// The patterns.
+    case solid, dashed, dotted, dashDotted
+  }
+
+  /// Of all that the series has.
   public var color: Color
+  /// Of points.
   public var marker: Marker
+  /// Of lines.
   public var dash: Dash
   /// Of lines.
   public var width: Double
@@ -39,6 +57,13 @@ public struct Style: Sendable, Equatable {
   /// Whether the area under or within is filled, and how much of the colour it gets.
   public var fill: Double
 
+  /// - Parameters:
+  ///   - color: of all that the series has.
+  ///   - marker: of points.
+  ///   - dash: of lines.
+  ///   - width: of lines.
+  ///   - size: of points.
+  ///   - fill: how much of the colour areas get, from 0 to 1.
   public init(
     _ color: Color, marker: Marker = .circle, dash: Dash = .solid, width: Double = 1, size: Double = 4, fill: Double = 0
   ) {
@@ -56,11 +81,17 @@ public struct Style: Sendable, Equatable {
 
 /// One thing on axes, with its style and its name in the legend.
 public struct Series: Sendable {
+  /// What is drawn.
   public var mark: Mark
+  /// How it is drawn.
   public var style: Style
   /// nil: the legend does not have it.
   public var label: String?
 
+  /// - Parameters:
+  ///   - mark: what is drawn.
+  ///   - style: how.
+  ///   - label: what the legend calls it; nil: nothing.
   public init(_ mark: Mark, _ style: Style, label: String? = nil) {
     (self.mark, self.style, self.label) = (mark, style, label)
   }

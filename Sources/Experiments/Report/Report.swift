@@ -28,10 +28,15 @@ public struct Report: Sendable {
 
   /// What was written.
   public struct Summary: Sendable {
-    /// How many runs the page has, how many of them go on, and how many are damaged or failed.
-    public let runs, running, troubled: Int
+    /// How many runs the page has.
+    public let runs: Int
+    /// How many of them go on.
+    public let running: Int
+    /// How many have failures or damaged files.
+    public let troubled: Int
     /// What it does not have, for people; empty where it has all.
     public let leftOut: String
+    /// The length of the page.
     public let bytes: Int
   }
 
@@ -77,6 +82,9 @@ public struct Report: Sendable {
     let html =
       head(running) + live(running) + contents(runs) + overview(runs, folder) + sections + """
         <footer><p>\(HTML.escaped(leftOut)) Written by score-sde \(HTML.escaped(version)), <code>score-sde report</code>.</p></footer>
+        <script>
+        \(ReportStyle.script)
+        </script>
         </body>
         </html>
 

@@ -201,7 +201,7 @@ struct ReportSection {
   private static let pictureWidth = 960
 
   /// What a picture shows, for people who do not see it.
-  private func text(for name: String, _ caption: String) -> String {
+  private func meaning(of name: String, _ caption: String) -> String {
     let solvers = run.solvers?.texts("solver") ?? []
     if name == "field.png" { return "arrows of the score" }
     if solvers.contains(caption) { return "samples of \(caption) beside the data" }
@@ -222,7 +222,7 @@ struct ReportSection {
       }
       images +=
         "<figure>"
-        + HTML.image(small, type: "image/png", alt: "\(run.name): \(text(for: name, caption))")
+        + HTML.image(small, type: "image/png", alt: "\(run.name): \(meaning(of: name, caption))")
         + "<figcaption>\(HTML.escaped(caption))</figcaption></figure>\n"
     }
     if !images.isEmpty { text += "<h3>Pictures</h3>\n<div class=\"pictures\">\n\(images)</div>\n" }

@@ -14,7 +14,7 @@ package struct PointFigure {
   /// The most points that are drawn one by one on a panel, and on one of a pair plot. More become a density.
   static let mostPoints = (panel: 2_000, pair: 400)
   /// How many rows a density needs.
-  static let fewestForDensity = 200
+  static let fewestForDensity = 100
 
   private static let dataColor = Color.gray
   private static let sampleColor = Color.blue
