@@ -10,10 +10,10 @@ export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --e
 
 ifeq ($(KERNELS),onednn)
 scratch := .build
-packages := libgsl-dev libpng-dev zlib1g-dev libdnnl-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config
 else
 scratch := .build/cblas
-packages := libgsl-dev libpng-dev zlib1g-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config
 endif
 
 swift := swift
@@ -21,39 +21,92 @@ flags := -c release --scratch-path $(scratch)
 program := $(scratch)/release/score-sde
 venv := .venv
 configs := $(wildcard Experiments/*.yaml)
-experiments := $(notdir $(configs:.yaml=))
+# Configs that stand for many runs.
+sweeps := $(notdir $(basename $(shell grep -l '^sweep:' $(configs))))
+experiments := $(filter-out $(sweeps),$(notdir $(configs:.yaml=)))
 # Options for every run, as ARGS="--quiet --threads 1".
 ARGS ?=
 FILTER ?=
+comma := ,
 
-.PHONY: default help list setup build test all format lint bench notebooks photos docs orders processes extending \
-  interruptions check-results kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize clean $(experiments)
+.PHONY: $(experiments)
+.PHONY: $(sweeps)
+.PHONY: default
+.PHONY: help
+.PHONY: list
+.PHONY: watch
+.PHONY: setup
+.PHONY: build
+.PHONY: test
+.PHONY: all
+.PHONY: format
+.PHONY: lint
+.PHONY: bench
+.PHONY: report
+.PHONY: pages-check
+.PHONY: notebooks
+.PHONY: notebooks-test
+.PHONY: readme-pictures
+.PHONY: mnist
+.PHONY: photos
+.PHONY: docs
+.PHONY: docs-api
+.PHONY: orders
+.PHONY: sanity-checks copy-test
+.PHONY: processes
+.PHONY: extending
+.PHONY: interruptions
+.PHONY: check-results
+.PHONY: kills
+.PHONY: sweep-kills
+.PHONY: faults
+.PHONY: large-data
+.PHONY: load
+.PHONY: same-bytes
+.PHONY: mutants
+.PHONY: fuzz
+.PHONY: fuzz-build
+.PHONY: sanitize
+.PHONY: tensorboard-check
+.PHONY: clean
 
 default: vp-digits
 
 help:
 	@echo 'make                 install what is missing, build, and run vp-digits'
 	@echo 'make NAME            run Experiments/NAME.yaml, unless its results are newer than the config (-B: always)'
-	@echo 'make all             run every experiment'
-	@echo 'make list            the experiments, and every kind a config can name'
+	@echo 'make sweep-NAME      run the sweep of Experiments/NAME.yaml (ARGS="--jobs 4"): $(sweeps)'
+	@echo 'make all             run every experiment and every sweep'
+	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
+	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
-	@echo 'make notebooks       run the notebooks on the results; pages in Results/Notebooks'
+	@echo 'make report          one page about all results: Results/report.html (ARGS=--watch: kept up to date)'
+	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
+	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
+	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
+	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
+	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
+	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
+	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make pages-check     open a report in a headless browser: is it whole, sortable, and nothing cut or overlapping?'
 	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
+	@echo 'make docs-api        the API reference as pages (.build/API); fails where a public symbol has no comment'
+	@echo 'make tensorboard-check   read event files with TensorBoard, and compare them with the tables they are made of'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
@@ -78,18 +131,36 @@ build: setup
 test: setup
 	@$(swift) test $(flags) $(if $(FILTER),--filter '$(FILTER)')
 
-list: build
-	@echo 'Experiments: $(experiments)'
-	@echo
-	@$(program) list
+KIND ?=
 
-# An experiment is done when its manifest is newer than its config.
+list: build
+	@$(if $(KIND),,echo 'Experiments: $(experiments)' | fold -s -w 80; echo 'Sweeps: $(sweeps)' | fold -s -w 80; echo;) $(program) list $(KIND)
+
+fresh = Results/$(1) is newer than Experiments/$(1).yaml: nothing was done$(if $(strip $(ARGS)),$(comma) and ARGS had no \
+  effect). `make -B $(1)$(if $(strip $(ARGS)), ARGS=...)` runs it again.
+
+# An experiment is done when its manifest is newer than its config. `ran` has those that were not.
 $(experiments): %: Results/%/manifest.json
+	@$(if $(filter $*,$(ran)),:,echo '$(call fresh,$*)')
 
 Results/%/manifest.json: Experiments/%.yaml | build
+	$(eval ran += $*)
 	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
 
-all: $(experiments)
+# Runs that are done are not done again.
+sweep-%: Experiments/%.yaml | build
+	@$(program) sweep $< --output $(abspath Results/$*) $(ARGS)
+
+$(sweeps): %: sweep-%
+
+# The folder of the run that began last.
+DIR ?= $(patsubst %/,%,$(dir $(firstword $(shell ls -t Results/*/config.yaml Results/*/.lock Results/*/sweep.csv 2>/dev/null))))
+
+watch: build
+	@$(if $(DIR),,echo 'There is nothing in Results to watch; DIR=FOLDER names another folder' >&2; exit 2;) \
+	  $(program) watch $(DIR) $(ARGS)
+
+all: $(experiments) $(addprefix sweep-,$(sweeps))
 
 $(venv)/ready: Experiments/Notebooks/requirements.txt
 	@python3 -m venv --help >/dev/null 2>&1 && python3 -c 'import ensurepip' 2>/dev/null || { \
@@ -97,12 +168,41 @@ $(venv)/ready: Experiments/Notebooks/requirements.txt
 	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq python3-venv >/dev/null; }
 	@python3 -m venv $(venv) && $(venv)/bin/pip install -q -r $< && touch $@
 
-notebooks: $(venv)/ready
-	@mkdir -p Results/Notebooks
-	@for n in Experiments/Notebooks/*.ipynb; do \
-	  SCORE_SDE_RESULTS="$(abspath Results)" $(venv)/bin/python -m nbconvert --log-level ERROR --to html --execute \
-	    --output-dir Results/Notebooks $$n || exit 1; \
-	  echo "Results/Notebooks/$$(basename $$n .ipynb).html"; done
+NOTEBOOKS ?=
+render := $(venv)/bin/python Experiments/Notebooks/render.py --program $(program)
+
+notebooks: build $(venv)/ready
+	@$(render) --results Results $(NOTEBOOKS) $(ARGS)
+
+notebooks-test: build $(venv)/ready
+	@$(venv)/bin/python -m unittest discover -q -s Experiments/Notebooks
+	@for c in Experiments/Notebooks/configs/*.yaml; do $(program) validate --strict $$c || exit 1; done
+	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
+	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
+
+Results/digits-solvers/manifest.json: Experiments/Notebooks/configs/digits-solvers.yaml | build
+	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+readme-pictures: mnist-unet Results/digits-solvers/manifest.json $(venv)/ready
+	@SCORE_SDE_PROGRAM=$(program) $(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
+
+mnist: Experiments/Data/mnist/images.idx.gz
+
+Experiments/Data/mnist/images.idx.gz: | $(venv)/ready
+	@$(venv)/bin/python Experiments/Data/fetch_mnist.py
+
+Results/mnist-unet/manifest.json: | mnist
+
+report: build
+	@$(program) report $(ARGS)
+
+# Chromium is for this check alone.
+pages-check: build
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
+	    chromium >/dev/null; }
+	@python3 Tests/pages.py --program $(program) $(ARGS)
 
 photos: Experiments/Data/photos/rocket.png
 
@@ -118,6 +218,15 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+# Studies of the metrics: tables of Docs/Metrics.md.
+studies := $(scratch)/release/score-sde-studies
+
+sanity-checks copy-test: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/metrics
+	@$(studies) $@ > Results/metrics/$@.md
+	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
 
 orders: build
 	@mkdir -p Results/solver-orders
@@ -154,11 +263,20 @@ extending: setup
 large-data: build
 	@python3 Tests/large_data.py $(program) $(ARGS)
 
+$(venv)-tensorboard/ready: Tests/TensorBoard/requirements.txt
+	@python3 -m venv $(venv)-tensorboard && $(venv)-tensorboard/bin/pip install -q -r $< && touch $@
+
+tensorboard-check: build $(venv)-tensorboard/ready
+	@$(venv)-tensorboard/bin/python Tests/TensorBoard/reader.py --program $(program)
+
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)
 
 kills: build
 	@python3 Tests/kills.py --program $(program) $(ARGS)
+
+sweep-kills: build
+	@python3 Tests/sweep_kills.py --program $(program) $(ARGS)
 
 faults: build
 	@python3 Tests/faults.py --program $(program) $(ARGS)
@@ -204,6 +322,11 @@ load: build
 docs: build
 	@{ sed '/<!-- options -->/q' Docs/Experiments.md; echo; $(program) list --markdown; } > Docs/Experiments.md.part
 	@mv Docs/Experiments.md.part Docs/Experiments.md
+
+docs-api: setup
+	@$(swift) build $(flags) --product score-sde
+	@$(swift) build $(flags) --target ScoreSDE
+	@python3 Tests/api_docs.py --build $(scratch) --output $(scratch)/API
 
 format:
 	@$(swift) format --in-place --recursive --parallel Package.swift Sources Tests Experiments/Extending/Package.swift \

@@ -31,7 +31,7 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
 /// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that
 /// changed.
 let floors = [
-  "Experiments", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+  "Experiments", "Plots", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
   "Processes", "Core",
 ]
 
@@ -50,6 +50,7 @@ let package = Package(
     .systemLibrary(name: "CGSL", pkgConfig: "gsl", providers: [.apt(["libgsl-dev"])]),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CCairo", pkgConfig: "cairo", providers: [.apt(["libcairo2-dev"])]),
     .target(
       name: "CKernels",
       cSettings: [.define("SCORESDE_ONEDNN", to: usesOneDNN ? "1" : "0")],
@@ -68,19 +69,22 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
+    floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
+    floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
       on: [
-        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
-        "CKernels", "CPNG",
-        "CZlib", "CGSL", "CSystem", "Yams",
+        "Training", "Evaluation", "Plots", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+        "Processes",
+        "Core", "CKernels", "CPNG", "CZlib", "CGSL", "CSystem", "Yams",
       ]),
     floor("ScoreSDE", on: floors.map { .byName(name: $0) }),
     floor(
       "Commands",
       on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
+    // Studies of the metrics themselves, for Docs/Metrics.md.
+    .executableTarget(name: "score-sde-studies", dependencies: ["Experiments", "Evaluation", "Datasets", "Core"]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
@@ -121,14 +125,15 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
+    tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
-        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
-        "Core", "CZlib", "Pairs",
-      ]),
-    tests("CommandsTests", on: ["score-sde", "Core"]),
+        "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
+        "Processes", "Core", "CZlib", "Pairs",
+      ], resources: [.copy("Fixtures")]),
+    tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 
     // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
     .target(

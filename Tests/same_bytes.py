@@ -109,7 +109,7 @@ def main():
     parser.add_argument("--new", required=True)
     parser.add_argument("--configs", nargs="*", default=[], help="names; default: all")
     arguments = parser.parse_args()
-    configs = sorted((ROOT / "Experiments").glob("*.yaml"))
+    configs = sorted(c for c in (ROOT / "Experiments").glob("*.yaml") if "\nsweep:" not in c.read_text())
     if arguments.configs:
         configs = [c for c in configs if c.stem in arguments.configs]
     old, new = (str(pathlib.Path(p).resolve()) for p in (arguments.old, arguments.new))

@@ -5,17 +5,13 @@ They are taken from scikit-image's wheel, which pip downloads; nothing of it is 
 `make photos` runs it with both; without make: python3 fetch_photos.py [FOLDER]
 """
 
-import hashlib
 import io
-import os
 import pathlib
-import signal
-import subprocess
 import sys
-import tempfile
-import zipfile
 
 from PIL import Image
+
+from wheels import download, fetch
 
 WHEEL = "scikit-image==0.25.2"
 # The same file whatever the machine and its Python.
@@ -34,52 +30,18 @@ PHOTOS = {
 }
 
 
-def download(folder):
-    """The wheel, checked."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*command, *BUILD, WHEEL, "--dest", folder], check=True)
-    (wheel,) = pathlib.Path(folder).glob("*.whl")
-    found = hashlib.sha256(wheel.read_bytes()).hexdigest()
-    if found != SHA256:
-        sys.exit(f"{wheel.name}: SHA-256 is {found}; expected {SHA256}")
-    return wheel
-
-
-def fetch(target):
-    """All photographs, or none: each gets its name when all are there."""
-    target.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target, prefix=".fetching-") as folder:
-        lines = [f"{'file':<24}{'pixels':<14}licence"]
-        with zipfile.ZipFile(download(folder)) as wheel:
-            files = []
-            for name, licence in PHOTOS.items():
-                photo = Image.open(io.BytesIO(wheel.read(f"skimage/data/{name}"))).convert("RGB")
-                file = pathlib.Path(folder) / pathlib.Path(name).with_suffix(".png")
-                photo.save(file)
-                files.append(file)
-                lines.append(f"{file.name:<24}{f'{photo.width} × {photo.height}':<14}{licence}")
-        for file in files:
-            os.replace(file, target / file.name)
-    print("\n".join([*lines, f"in {target}"]))
-
-
-def main():
-    def stop(number, _):
-        # What was downloaded goes with its folder.
-        raise SystemExit(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    target = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "photos")
-    try:
-        fetch(target)
-    except subprocess.CalledProcessError as error:
-        sys.exit(f"fetch_photos.py: pip ended with {error.returncode}; nothing was written")
-    except SystemExit as end:
-        if isinstance(end.code, int) and end.code > 128:
-            print("fetch_photos.py: stopped; nothing was written; run it again", file=sys.stderr)
-        raise
+def write(folder):
+    lines, files = [f"{'file':<24}{'pixels':<14}licence"], []
+    with download(WHEEL, SHA256, folder, BUILD) as wheel:
+        for name, licence in PHOTOS.items():
+            photo = Image.open(io.BytesIO(wheel.read(f"skimage/data/{name}"))).convert("RGB")
+            file = folder / pathlib.Path(name).with_suffix(".png")
+            photo.save(file)
+            files.append(file)
+            lines.append(f"{file.name:<24}{f'{photo.width} × {photo.height}':<14}{licence}")
+    print("\n".join(lines))
+    return files
 
 
 if __name__ == "__main__":
-    main()
+    fetch("fetch_photos.py", sys.argv[1] if len(sys.argv) > 1 else pathlib.Path(__file__).parent / "photos", write)

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import PackageDescription
 
-// A package of one's own on top of ScoreSDE. Elsewhere than in ScoreSDE's repository, name its address in place of the
-// path.
+// A package of one's own on top of ScoreSDE. `path` leads to a clone of ScoreSDE, whatever its folder is called: `name`
+// is what the products below ask for.
 let package = Package(
   name: "my-score-sde",
   dependencies: [.package(name: "score-sde", path: "../..")],

@@ -18,12 +18,22 @@ public enum CommandTool {
   private struct State: Sendable {
     var catalogue = Catalogue.standard
     var commands: [any ParsableCommand.Type] = []
+    var name = standardName
+    var isProgram = false
   }
+
+  private static let standardName = "score-sde"
 
   private static let state = Mutex(State())
 
   /// The catalogue that commands decode configs with.
   public static var catalogue: Catalogue { state.withLock { $0.catalogue } }
+
+  /// What the program is called, in its help.
+  static var name: String { state.withLock { $0.name } }
+
+  /// Whether this process is the command line, and can be started once more.
+  static var isProgram: Bool { state.withLock { $0.isProgram } }
 
   /// The commands that a package added.
   static var commands: [any ParsableCommand.Type] { state.withLock { $0.commands } }
@@ -32,10 +42,16 @@ public enum CommandTool {
   /// - Parameters:
   ///   - catalogue: the kinds that configs may name.
   ///   - commands: further subcommands.
-  public static func main(_ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []) {
+  ///   - name: what the program is called in its help; nil: as its file.
+  public static func main(
+    _ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = [], name: String? = nil
+  ) {
     StandardStreams.prepare()
     StopSignals.watch()
-    state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
+    let file = CommandLine.arguments.first?.split(separator: "/").last.map(String.init)
+    state.withLock {
+      $0 = State(catalogue: catalogue, commands: commands, name: name ?? file ?? standardName, isProgram: true)
+    }
     ScoreSDECommand.main()
     // What `print` wrote may still be on its way.
     do {
@@ -51,11 +67,13 @@ public enum CommandTool {
   ///   - arguments: what would follow the program's name.
   ///   - catalogue: the kinds that configs may name.
   ///   - commands: further subcommands.
+  ///   - name: what the program is called in its help.
   /// - Returns: the exit code.
   public static func run(
-    _ arguments: [String], _ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = []
+    _ arguments: [String], _ catalogue: Catalogue = .standard, commands: [any ParsableCommand.Type] = [],
+    name: String = "score-sde"
   ) -> Int32 {
-    state.withLock { $0 = State(catalogue: catalogue, commands: commands) }
+    state.withLock { $0 = State(catalogue: catalogue, commands: commands, name: name) }
     do {
       var command = try ScoreSDECommand.parseAsRoot(arguments)
       try command.run()
@@ -70,13 +88,15 @@ public enum CommandTool {
 
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
-    Run.self, Train.self, Sample.self, Evaluate.self, Score.self, LogDensity.self, Encode.self, Decode.self,
-    Interpolate.self, Converge.self, Check.self, Export.self, Verify.self, Validate.self, List.self,
+    Run.self, Train.self, Sample.self, Evaluate.self, SweepCommand.self, SweepRunCommand.self, Score.self,
+    LogDensity.self, Encode.self, Decode.self, Interpolate.self, Converge.self, Check.self, Compare.self, Export.self,
+    Report.self,
+    Watch.self, Verify.self, Validate.self, List.self,
   ]
 
   static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "score-sde",
+      commandName: CommandTool.name,
       abstract: "Runs experiments on score-based generative models defined by stochastic differential equations.",
       version: Experiments.version, subcommands: own + CommandTool.commands)
   }

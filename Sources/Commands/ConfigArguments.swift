@@ -17,7 +17,8 @@ public struct ConfigArguments: ParsableArguments {
   @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
   var threads: Int?
 
-  @Flag(help: "No progress bars and no summary.")
+  /// Whether neither progress nor a summary is printed.
+  @Flag(help: "No progress and no summary.")
   public var quiet = false
 
   @Flag(help: "Makes warnings errors: nothing is done where there is one.")
@@ -44,10 +45,16 @@ public struct ConfigArguments: ParsableArguments {
     let plan = try ExperimentPlan(
       ConfigSource(path: config, overrides: overrides), catalogue: CommandTool.catalogue)
     for note in plan.notes { report("score-sde: note: \(note)") }
-    let warnings = try plan.foreseen()
+    try tell(try plan.foreseen(), strict: strict)
+    return plan
+  }
+
+  /// Writes warnings to standard error.
+  /// - Throws: `WarningsAsErrors` where there are some and `strict` makes them errors.
+  static func tell(_ warnings: [String], notes: [String] = [], strict: Bool) throws {
+    for note in notes { report("score-sde: note: \(note)") }
     if strict && !warnings.isEmpty { throw WarningsAsErrors(lines: warnings) }
     for warning in warnings { report("score-sde: warning: \(warning)") }
-    return plan
   }
 }
 

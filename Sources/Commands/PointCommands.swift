@@ -29,7 +29,7 @@ struct PointArguments: ParsableArguments {
   @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
   var threads: Int?
 
-  @Flag(help: "No progress bars and no summary.")
+  @Flag(help: "No progress and no summary.")
   var quiet = false
 
   @Flag(help: "Makes warnings errors: nothing is done where there is one.")

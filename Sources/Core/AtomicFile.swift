@@ -4,10 +4,12 @@ import Synchronization
 
 /// A file could not be written: a full disk, a missing permission. What was finished before is kept.
 public struct WriteError: Error, CustomStringConvertible, Sendable, Equatable {
+  /// The file that could not be written.
   public let path: String
   /// The system's own words.
   public let reason: String
 
+  /// An error with the system's own words.
   public init(path: String, reason: String) {
     self.path = path
     self.reason = reason

@@ -2,8 +2,11 @@
 
 /// `count` points of `dimension` doubles, row-major. An image row is flattened height, width, channel.
 public struct Batch: Sendable, Equatable {
+  /// All values, row after row: `count` × `dimension`.
   public var values: [Double]
+  /// How many rows there are.
   public private(set) var count: Int
+  /// How many values a row has; at least 1.
   public let dimension: Int
 
   /// A batch of zeros.
@@ -14,6 +17,8 @@ public struct Batch: Sendable, Equatable {
     values = [Double](repeating: 0, count: count * dimension)
   }
 
+  /// A batch over given values, row after row.
+  /// - Precondition: `values.count` is a multiple of `dimension`, which is at least 1.
   public init(values: [Double], dimension: Int) {
     precondition(dimension > 0 && values.count % dimension == 0, "values do not fill whole rows")
     self.values = values
@@ -21,15 +26,18 @@ public struct Batch: Sendable, Equatable {
     count = values.count / dimension
   }
 
+  /// A batch of given rows, all as long as the first; without rows, an empty batch of dimension 1.
   public init(rows: [[Double]]) {
     self.init(values: rows.flatMap { $0 }, dimension: rows.first?.count ?? 1)
   }
 
+  /// The value of a row at a column, both from 0.
   public subscript(row: Int, column: Int) -> Double {
     get { values[row * dimension + column] }
     set { values[row * dimension + column] = newValue }
   }
 
+  /// The values of a row, from 0.
   public func row(_ index: Int) -> ArraySlice<Double> {
     values[index * dimension..<(index + 1) * dimension]
   }
@@ -73,6 +81,8 @@ public struct Batch: Sendable, Equatable {
 
 /// A pointer that several workers may use, each in its own part.
 public struct SharedMemory<Element>: @unchecked Sendable {
+  /// Where the memory begins.
   public let pointer: UnsafeMutablePointer<Element>
+  /// Shares a pointer. Whoever shares it sees to it that it outlives the workers, and that no two write in one place.
   public init(_ pointer: UnsafeMutablePointer<Element>) { self.pointer = pointer }
 }

@@ -14,6 +14,7 @@ extension BrownianPath {
   public var allowsAnySteps: Bool { false }
 }
 
+/// Walks along Brownian paths for one worker: gives the increments of successive steps, and owns the memory for it.
 public protocol BrownianWalker: AnyObject {
   /// Writes the normalised increment z = (W(s) − W(t)) / √h, h = |s − t|, a standard normal for every row and
   /// coordinate, and, where asked, the normalised area √(12/h) H between the path and its chord,
@@ -44,8 +45,10 @@ extension BrownianWalker {
 
 /// Fresh normals for each step: the fastest path. Solvers with different grids see unrelated noise.
 public struct IndependentPath: BrownianPath {
+  /// The normals of increments and of areas, keyed by row and step.
   public let stream, areas: NoiseStream
 
+  /// Paths of a seed: those of `NoiseStream` with the purposes `predictor` and `area`.
   public init(seed: UInt64) {
     stream = NoiseStream(seed: seed, purpose: .predictor)
     areas = NoiseStream(seed: seed, purpose: .area)

@@ -12,6 +12,7 @@ public struct ByteChecksum: Sendable {
   /// Bytes that do not fill a word yet.
   private var part: UInt64 = 0
 
+  /// The checksum of no bytes.
   public init() {}
 
   private static func mixed(_ hash: UInt64, _ word: UInt64) -> UInt64 {
@@ -19,6 +20,7 @@ public struct ByteChecksum: Sendable {
     return product ^ product >> 32
   }
 
+  /// Adds bytes to the stream; how it is cut into pieces changes nothing.
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var place = 0
     func addByte(_ checksum: inout ByteChecksum) {

@@ -4,8 +4,10 @@
 public struct Checksum: Sendable {
   private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
 
+  /// The checksum of nothing: FNV's offset basis.
   public init() {}
 
+  /// Adds bytes one after the other: h ← p (h ⊕ byte), with p = 2⁴⁰ + 435.
   public mutating func add(_ bytes: some Sequence<UInt8>) {
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
   }

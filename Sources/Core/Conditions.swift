@@ -3,21 +3,25 @@
 /// What is known of a row besides x. Nothing is a value of its own: a network may be trained on rows whose condition
 /// was dropped, and guidance asks for the score without one.
 public enum Condition: Sendable, Equatable {
+  /// Nothing is known, or what was known is dropped.
   case nothing
   /// A class, from 0.
   case label(Int)
   /// Several numbers.
   case numbers([Double])
+  /// A text.
   case text(String)
 }
 
 /// Which conditions the rows of some data have, or a network is told.
 public enum ConditionShape: Sendable, Equatable {
+  /// Rows have no condition.
   case nothing
   /// A class of so many.
   case classes(Int)
   /// So many numbers.
   case numbers(Int)
+  /// A text of any length.
   case text
 
   /// How many classes there are; 0 for other shapes.

@@ -51,7 +51,9 @@ public protocol ElementwiseCoordinates: Coordinates {
   /// - Parameters:
   ///   - y: coordinates, rows × dimension.
   ///   - x: the data that they belong to, rows × dimension.
-  ///   - e, k, curvature: rows × dimension.
+  ///   - e: slopes, rows × dimension.
+  ///   - k: slopes of their logarithms, rows × dimension.
+  ///   - curvature: dk/dy, rows × dimension.
   func writeDerivatives(_ y: Rows, of x: Rows, slope e: Rows, logSlope k: Rows, curvature: Rows)
 }
 

@@ -13,14 +13,20 @@ import CKernels
 /// given the cell's W and H, with one pair of normals per cell: a solver sees exact Brownian increments and areas as
 /// long as no cell holds two of its times; `depth(for:)` gives such a depth.
 public struct CoupledPath: BrownianPath {
+  /// The normals of the tree's nodes, keyed by row and node.
   public let stream: NoiseStream
+  /// Paths are defined on [0, duration].
   public let duration: Double
+  /// Cells have the width duration / 2^depth.
   public let depth: Int
 
   /// The depth for solvers that choose their steps on the way. It is exact for steps above 2⁻²⁰ of the duration.
   public static let depthOfAnySteps = 22
 
-  /// - Parameter depth: 1 to 48.
+  /// - Parameters:
+  ///   - seed: of the experiment.
+  ///   - duration: T, above 0.
+  ///   - depth: 1 to 48.
   public init(seed: UInt64, duration: Double, depth: Int) {
     precondition((1...48).contains(depth) && duration > 0)
     stream = NoiseStream(seed: seed, purpose: .bridge)

@@ -7,6 +7,7 @@ public struct InputError: Error, CustomStringConvertible, Sendable, Equatable {
   /// Where, as `file:line: key` or a file's path; empty where a caller knows better.
   public var location: String
 
+  /// An error with what was found and what is allowed, in one line, and where.
   public init(_ message: String, at location: String = "") {
     self.message = message
     self.location = location

@@ -8,6 +8,7 @@ public struct InUseError: Error, CustomStringConvertible, Sendable, Equatable {
   /// The process that uses it; nil where it does not say.
   public let process: Int?
 
+  /// An error about a path and, where known, the process that uses it.
   public init(path: String, process: Int?) { (self.path, self.process) = (path, process) }
 
   public var description: String {
@@ -21,6 +22,7 @@ public struct InUseError: Error, CustomStringConvertible, Sendable, Equatable {
 ///
 /// On a file system without locks nobody is kept out.
 public final class FileLock {
+  /// The lock's file.
   public let path: String
   /// The lines that a holder noted which did not come to its end.
   public private(set) var earlier: [String] = []

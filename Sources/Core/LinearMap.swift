@@ -4,7 +4,9 @@ import CKernels
 /// A linear map of rows: a factor, or a matrix M that stands for M ⊗ I on rows that are cut into equal blocks of
 /// values.
 public enum LinearMap: Sendable, Equatable {
+  /// x ↦ c x
   case scalar(Double)
+  /// x ↦ (M ⊗ I) x
   case blocks(Matrix)
 
   /// As a matrix; a factor is 1 × 1.
@@ -15,6 +17,7 @@ public enum LinearMap: Sendable, Equatable {
     }
   }
 
+  /// The transposed map.
   public var transpose: LinearMap {
     switch self {
     case .scalar: self

@@ -3,6 +3,7 @@ import Glibc
 
 /// y = ln x, value by value, for positive data: ln |det ∂y/∂x| = −Σ y.
 public struct Logarithm: ElementwiseCoordinates {
+  /// The logarithm has no parameters.
   public init() {}
 
   public func encode(_ x: Rows, into y: Rows, from stream: NoiseStream?, step: Int) throws {

@@ -5,10 +5,13 @@ import CKernels
 /// A small dense matrix. M stands for M ⊗ I on rows that are cut into equal blocks of values: 1 × 1 is a scalar, 2 × 2
 /// acts on a position and a velocity of any dimension, n × n on n single values.
 public struct Matrix: Sendable, Equatable {
+  /// How many rows and columns the matrix has; at least 1.
   public let rows, columns: Int
   /// Row-major.
   public var values: [Double]
 
+  /// A matrix of zeros.
+  /// - Precondition: at least one row and one column.
   public init(rows: Int, columns: Int) {
     precondition(rows > 0 && columns > 0)
     self.rows = rows
@@ -16,7 +19,10 @@ public struct Matrix: Sendable, Equatable {
     values = [Double](repeating: 0, count: rows * columns)
   }
 
-  /// - Parameter values: row-major.
+  /// - Parameters:
+  ///   - rows: how many there are, at least 1.
+  ///   - columns: how many there are, at least 1.
+  ///   - values: row-major, rows × columns.
   public init(rows: Int, columns: Int, values: some Collection<Double>) {
     precondition(rows > 0 && columns > 0 && values.count == rows * columns, "values do not fill the matrix")
     self.rows = rows
@@ -31,25 +37,31 @@ public struct Matrix: Sendable, Equatable {
     values = elements.flatMap { $0 }
   }
 
+  /// The n × n unit matrix.
   public static func identity(_ n: Int) -> Matrix { diagonal([Double](repeating: 1, count: n)) }
 
+  /// The square matrix with these values on its diagonal, and zeros elsewhere.
   public static func diagonal(_ values: [Double]) -> Matrix {
     var matrix = Matrix(rows: values.count, columns: values.count)
     for i in values.indices { matrix[i, i] = values[i] }
     return matrix
   }
 
+  /// The values M_ii.
   public var diagonal: [Double] { (0..<min(rows, columns)).map { self[$0, $0] } }
 
+  /// Whether all values off the diagonal are 0.
   public var isDiagonal: Bool {
     values.indices.allSatisfy { $0 / columns == $0 % columns || values[$0] == 0 }
   }
 
+  /// M_ij, both indices from 0.
   public subscript(i: Int, j: Int) -> Double {
     get { values[i * columns + j] }
     set { values[i * columns + j] = newValue }
   }
 
+  /// Mᵀ
   public var transpose: Matrix {
     var result = Matrix(rows: columns, columns: rows)
     for i in 0..<rows { for j in 0..<columns { result[j, i] = self[i, j] } }
@@ -66,20 +78,25 @@ public struct Matrix: Sendable, Equatable {
   /// Rows and columns of a range.
   public func block(_ range: Range<Int>) -> Matrix { transpose.columns(range).transpose.columns(range) }
 
+  /// The sum of two matrices of one shape.
   public static func + (a: Matrix, b: Matrix) -> Matrix {
     var result = a
     for i in result.values.indices { result.values[i] += b.values[i] }
     return result
   }
 
+  /// The difference of two matrices of one shape.
   public static func - (a: Matrix, b: Matrix) -> Matrix { a + -1 * b }
 
+  /// The matrix times a number.
   public static func * (c: Double, a: Matrix) -> Matrix {
     var result = a
     for i in result.values.indices { result.values[i] *= c }
     return result
   }
 
+  /// The product of matrices.
+  /// - Precondition: `a` has as many columns as `b` has rows.
   public static func * (a: Matrix, b: Matrix) -> Matrix {
     precondition(a.columns == b.rows)
     var result = Matrix(rows: a.rows, columns: b.columns)

@@ -2,13 +2,25 @@
 
 /// A number that is not finite: what it is, where it arose, and what is likely to mend it. What is not known is nil.
 public struct NonFinite: Sendable, Equatable, CustomStringConvertible {
-  public enum Quantity: String, Sendable { case loss, gradient, state, score }
+  /// What can fail to be finite.
+  public enum Quantity: String, Sendable {
+    /// The loss of a training step.
+    case loss
+    /// The gradient of a training step.
+    case gradient
+    /// The state of a solver.
+    case state
+    /// What a score gave at a finite state.
+    case score
+  }
 
+  /// What is not finite.
   public var quantity: Quantity
   /// The row of the batch, from 0.
   public var row: Int?
   /// From 1: of a solver, or of a training.
   public var step: Int?
+  /// The process's time t at which it arose.
   public var time: Double?
   /// σ/m at that time.
   public var noiseToSignal: Double?

@@ -3,7 +3,9 @@ import Glibc
 
 /// The values that data can have: `levels` of them, evenly from `low` to `high`.
 public struct Quantisation: Sendable, Equatable {
+  /// How many values there are; at least 2.
   public let levels: Int
+  /// The lowest and the highest value.
   public let low, high: Double
 
   /// - Precondition: at least two levels, low < high.

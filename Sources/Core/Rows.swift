@@ -5,10 +5,13 @@
 /// It owns nothing, is made by whoever owns the memory, and stays on the thread it was made on. Parts of it come from
 /// its own methods, which check their bounds in debug builds.
 public struct Rows {
+  /// Where the first value lies.
   public let values: UnsafeMutablePointer<Double>
   /// The index of the first row within the whole batch. Random numbers are keyed by it.
   public let first: Int
+  /// How many rows the view covers.
   public let count: Int
+  /// How many values a row has.
   public let dimension: Int
 
   /// A view of memory, for its owners alone: everybody else takes parts of a view that exists.
@@ -23,6 +26,7 @@ public struct Rows {
   /// How many numbers the view covers.
   @inlinable public var size: Int { count * dimension }
 
+  /// The value at a row of the view and a column, both from 0.
   @inlinable
   public subscript(row: Int, column: Int) -> Double {
     get {
@@ -93,5 +97,6 @@ public struct Rows {
 }
 
 extension Rows {
+  /// Which rows the view covers, without their values.
   public var span: RowSpan { RowSpan(first: first, count: count, dimension: dimension) }
 }

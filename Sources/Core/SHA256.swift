@@ -11,6 +11,7 @@ public struct SHA256: Sendable {
   /// The bytes that do not fill a block yet.
   private var rest: [UInt8] = []
 
+  /// The hash of no bytes.
   public init() {}
 
   /// The first 32 bits of the fractional parts of the cube roots of the first 64 primes.
@@ -25,6 +26,7 @@ public struct SHA256: Sendable {
     0x748f_82ee, 0x78a5_636f, 0x84c8_7814, 0x8cc7_0208, 0x90be_fffa, 0xa450_6ceb, 0xbef9_a3f7, 0xc671_78f2,
   ]
 
+  /// Adds bytes to the message; how it is cut into pieces changes nothing.
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     count += UInt64(bytes.count)
     var bytes = bytes[...]

@@ -12,17 +12,23 @@ public struct Shards: Sendable {
   /// The default number of threads: one per processor.
   public static let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
+  /// How many rows there are in all.
   public let rowCount: Int
+  /// How many rows a shard has; the last one may have fewer.
   public let size: Int
 
+  /// Cuts so many rows into shards of `size`.
+  /// - Precondition: `size` > 0.
   public init(rows: Int, size: Int = Shards.rows) {
     precondition(size > 0)
     rowCount = rows
     self.size = size
   }
 
+  /// How many shards there are.
   public var count: Int { (rowCount + size - 1) / size }
 
+  /// The rows of a shard, from 0.
   public func range(_ shard: Int) -> Range<Int> {
     shard * size..<min((shard + 1) * size, rowCount)
   }

@@ -3,7 +3,9 @@
 /// Which classes rows have.
 public enum Classes {
   /// The classes that occur, in rising order; nil where all do.
-  /// - Parameter count: how many classes there are: labels are below it.
+  /// - Parameters:
+  ///   - labels: the classes of the rows.
+  ///   - count: how many classes there are: labels are below it.
   public static func occurring(in labels: [Int], of count: Int) -> [Int]? {
     var occurs = [Bool](repeating: false, count: count)
     for label in labels { occurs[label] = true }

@@ -12,8 +12,10 @@ public struct ContentChecksum: Sendable {
   private var pendingCount: UInt64 = 0
   private var length: UInt64 = 0
 
+  /// The checksum of no bytes.
   public init() {}
 
+  /// Adds bytes; how they are cut into pieces changes nothing.
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     var start = 0
     length &+= UInt64(bytes.count)
@@ -34,6 +36,7 @@ public struct ContentChecksum: Sendable {
     }
   }
 
+  /// Adds bytes; how they are cut into pieces changes nothing.
   public mutating func add(_ bytes: [UInt8]) { bytes.withUnsafeBytes { add($0) } }
 
   /// Adds a text and its length, so that texts that follow each other are told apart.
@@ -56,6 +59,7 @@ public struct ContentChecksum: Sendable {
     return product.high ^ product.low ^ 0x94d0_49bb_1331_11eb
   }
 
+  /// The checksum of what was added so far, with its length.
   public var value: UInt64 {
     var hash = Self.folded(hash, pending)
     hash = Self.folded(hash, length)

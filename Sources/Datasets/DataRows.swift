@@ -4,6 +4,7 @@ import Core
 /// Rows of data, count × dimension, which are made when they are asked for: a batch has them at hand, images are held
 /// as bytes or lie in a file, and rows in coordinates are computed.
 public protocol DataRows: Sendable {
+  /// How many rows there are.
   var count: Int { get }
   /// How many values a row has.
   var dimension: Int { get }
@@ -37,6 +38,7 @@ extension DataRows {
   /// One row.
   public func row(_ index: Int) -> [Double] { rows(index..<index + 1).values }
 
+  /// The value of a row at a column, both from 0.
   public subscript(row: Int, column: Int) -> Double { self.row(row)[column] }
 
   /// The values of all rows, in memory.

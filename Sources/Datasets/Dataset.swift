@@ -5,14 +5,17 @@ import Scores
 
 /// How a row is to be seen as an image: flattened height, width, channel, with values in [−1, 1].
 public struct ImageShape: Sendable, Equatable {
+  /// The size in pixels, and how many values a pixel has.
   public let height, width, channels: Int
 
+  /// An image of `height` × `width` pixels.
   public init(height: Int, width: Int, channels: Int) {
     self.height = height
     self.width = width
     self.channels = channels
   }
 
+  /// How many values an image has.
   public var count: Int { height * width * channels }
 }
 
@@ -62,6 +65,7 @@ public struct Dataset: Sendable {
 
 /// Where data comes from. Cheap to make and to check; `load` does the work.
 public protocol DataSource: Sendable {
+  /// How many values a row has.
   var dimension: Int { get }
   /// nil for points that are no images.
   var imageShape: ImageShape? { get }
@@ -73,6 +77,8 @@ public protocol DataSource: Sendable {
   var occurringClasses: [Int]? { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
+  /// What the columns of a row are called, where a file names them. Default: nil.
+  var columnNames: [String]? { get }
   /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
   var levels: Quantisation? { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
@@ -81,8 +87,14 @@ public protocol DataSource: Sendable {
   var notes: [String] { get }
   /// The same data with fewer rows, where rows are drawn and a look at some is enough; else itself.
   func fewer(rows: Int) -> any DataSource
+  /// Further rows of the same law, which are neither trained on nor held out: what real rows look like to a metric.
+  /// - Returns: nil where rows are not drawn, and so there are no others. Default: nil.
+  func furtherRows(_ count: Int, seed: UInt64) -> Batch?
   /// Whether there are rows at all, to train on and to judge by. Default: true.
   var hasRows: Bool { get }
+  /// Reads or draws the rows.
+  /// - Parameter seed: of what is drawn: synthetic rows, which rows are held out, crops.
+  /// - Throws: `InputError` for files that cannot be read as this data.
   func load(seed: UInt64) throws -> Dataset
 
   /// Rows of a file like the data's own, and their conditions where the file has the columns for them. Default: a table
@@ -101,9 +113,16 @@ extension DataSource {
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
   public var occurringClasses: [Int]? { nil }
+  public var columnNames: [String]? { nil }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }
   public func fewer(rows: Int) -> any DataSource { self }
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? { nil }
   public var hasRows: Bool { true }
+}
+
+extension Purpose {
+  /// Rows of data beside those that are trained on or held out.
+  static let furtherData = Purpose(rawValue: 50)
 }

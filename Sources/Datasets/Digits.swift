@@ -5,6 +5,7 @@ import Foundation
 /// 1,797 handwritten digits of 8 × 8 pixels, scaled from 0...16 to [−1, 1] as v/8 − 1 (Alpaydin and Kaynak 1998; see
 /// Resources/Digits). Row i is held out when i mod 6 = 5; the other 1,498 train.
 public struct Digits: DataSource {
+  /// All digits, split as said above.
   public init() {}
 
   public var dimension: Int { 64 }

@@ -5,6 +5,7 @@ import Core
 public struct RowSource: TrainingSource {
   private let rows: any DataRows
 
+  /// The rows as items to train on.
   public init(_ rows: any DataRows) { self.rows = rows }
 
   public var count: Int { rows.count }

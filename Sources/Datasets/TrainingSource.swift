@@ -22,6 +22,7 @@ public struct Variation: Sendable {
   public let uniforms: SIMD3<Double>
   /// What further random numbers are keyed by: the seed, the training step and the row within the step's batch.
   public let seed: UInt64
+  /// The number of the training step, and of the row in its batch.
   public let step, row: Int
 
   /// - Parameters:

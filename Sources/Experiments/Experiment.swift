@@ -7,11 +7,17 @@ import Scores
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {
+  /// What to do.
   public let plan: ExperimentPlan
+  /// The kinds that the plan was decoded with.
   public let catalogue: Catalogue
+  /// Where results are written.
   public let folder: String
+  /// Where trained networks are kept.
   public let store: ModelStore
+  /// How many workers compute; results do not depend on it.
   public let threads: Int
+  /// Whether nothing is said on the way.
   public let quiet: Bool
 
   /// - Parameters:
@@ -20,7 +26,7 @@ public struct Experiment: Sendable {
   ///   - folder: where results go; default: `Results/NAME`.
   ///   - store: where trained networks are kept; default: what `SCORE_SDE_MODELS` names, else `Results/.models`.
   ///   - threads: default: one per processor. Results do not depend on it.
-  ///   - quiet: no progress bars and no notes on standard error.
+  ///   - quiet: no progress and no notes on standard error.
   public init(
     _ plan: ExperimentPlan, catalogue: Catalogue = .standard, folder: String? = nil, store: ModelStore? = nil,
     threads: Int? = nil, quiet: Bool = false
@@ -33,7 +39,15 @@ public struct Experiment: Sendable {
     self.quiet = quiet
   }
 
-  public enum Stage: String, Sendable, CaseIterable { case train, sample, evaluate }
+  /// A part of a run: training, drawing samples, judging them.
+  public enum Stage: String, Sendable, CaseIterable {
+    /// Trains the network, or takes it from the store.
+    case train
+    /// Draws samples with every solver.
+    case sample
+    /// Judges the samples.
+    case evaluate
+  }
 
   /// Runs the stages and returns what to print: a table and paths.
   /// - Parameters:
@@ -43,6 +57,9 @@ public struct Experiment: Sendable {
   ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
   public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
     try ResultsFolder.requireUnused(folder)
+    if Manifest.summary(of: folder)?.runs != nil {
+      throw InputError("holds a sweep; allowed: another --output", at: folder)
+    }
     // Everything that can be refused is refused before the folder is touched.
     let data = try loadData()
     if stages.contains(.evaluate) && !plan.evaluation.metrics.isEmpty {
@@ -50,11 +67,13 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try plan.sampling.score(origin.source)
+    _ = try plan.sampling.score(origin.source, repeats: plan.evaluation.repeats)
+    let conditions = try plan.sampling.condition.conditions(for: origin.source, count: plan.sampling.count)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
-    let needsScore = samples || evaluates && plan.evaluation.pathError
+    let needsScore =
+      samples || evaluates && (plan.evaluation.pathError || !plan.evaluation.modelMetrics.isEmpty)
     var manifest = Manifest(plan, threads: threads)
     var source: ScoreSource?
     if needsScore && !trains {
@@ -64,6 +83,7 @@ public struct Experiment: Sendable {
     }
     if let progress = try (plan.score as? CheckpointScoreRecipe)?.progress() { tell(progress, &manifest) }
     var table: SolverTable?
+    var found: EvaluationStage.Findings?
     if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
       table = try SolverTable(
@@ -77,7 +97,8 @@ public struct Experiment: Sendable {
     }
     let results = try ResultsFolder(creating: folder)
     let before = results.text("config.yaml")
-    if let changes = before.flatMap({ ConfigChanges.lines(from: $0, to: plan.resolved) }), !changes.isEmpty {
+    let changed = before.flatMap { ConfigChanges.found(from: $0, to: plan.resolved) }
+    if let changes = changed?.map(\.line), !changes.isEmpty {
       let others = changes.count > 8 ? ", and \(changes.count - 8) more" : ""
       tell("changed since the last run in \(folder): \(changes.prefix(8).joined(separator: ", "))\(others)", &manifest)
     }
@@ -94,31 +115,32 @@ public struct Experiment: Sendable {
           switch origin {
           case .ready(let ready): source = ready
           case .trained(let training, _):
-            let (weights, isReused) = try training.run(into: results)
-            manifest.trainingReused = isReused
-            if needsScore { source = try score(data, learned: training.network.source(weights)) }
+            let trained = try training.run(into: results, changes: changed?.map(\.key))
+            manifest.trainingReused = trained.isReused
+            for note in trained.notes { tell(note, &manifest) }
+            if needsScore { source = try score(data, learned: training.network.source(trained.weights)) }
           }
         }
       }
-      let bound = needsScore ? try source.map { try plan.sampling.score($0) } : nil
-      let conditions =
-        needsScore
-        ? try source.map { try plan.sampling.condition.conditions(for: $0, count: plan.sampling.count) } : nil
+      let bound =
+        needsScore ? try source.map { try plan.sampling.score($0, repeats: plan.evaluation.repeats) } : nil
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
-          try sampling(bound, data, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
+          let field = try source.flatMap { try fieldFigure($0, data) }
+          return try sampling(bound, data, field: field, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
         }
         table = sampled
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures, notes) = try timed(.evaluate) {
-          try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
+        let findings = try timed(.evaluate) {
+          try evaluation(bound, source, conditions, data).run(sampled, in: results)
         }
-        table = judged
-        manifest.failures += failures
-        for note in notes { tell(note, &manifest) }
+        found = findings
+        table = findings.table
+        manifest.failures += findings.failures
+        for note in findings.notes { tell(note, &manifest) }
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
@@ -126,6 +148,11 @@ public struct Experiment: Sendable {
       manifest.failures.append("\(error)")
       failure = error
     }
+    let solvers = table.map {
+      SolverSummary($0, data: found?.data ?? [:], distinctions: found?.distinctions ?? [:])
+    }
+    // The summary has these, too.
+    manifest.notes += solvers?.blindness() ?? []
     manifest.finished = Manifest.now()
     manifest.peakMemoryMib = Manifest.peakMemory
     do {
@@ -135,7 +162,7 @@ public struct Experiment: Sendable {
       failure = failure ?? error
     }
     if let failure { throw failure }
-    let summary = summary(table, results, manifest)
+    let summary = summary(solvers, results, manifest)
     if !manifest.failures.isEmpty { throw ExperimentFailure(reasons: manifest.failures, summary: summary) }
     return summary
   }
@@ -162,19 +189,40 @@ public struct Experiment: Sendable {
   }
 
   private func sampling(
-    _ score: any Score, _ data: DataInCoordinates, isRepeat: Bool, isJudged: Bool
+    _ score: any Score, _ data: DataInCoordinates, field: FieldFigure?, isRepeat: Bool, isJudged: Bool
   ) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
       data: data,
-      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows), seed: plan.seed,
-      threads: threads,
+      pictures: PictureStage(
+        shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
+        law: plan.data.law, formats: plan.sampling.figures),
+      field: field, seed: plan.seed, overrides: plan.overrides, repeats: plan.evaluation.repeats, threads: threads,
       quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
   }
 
+  /// The arrows of the score that were asked for; all with the condition of the first sample.
+  private func fieldFigure(_ source: ScoreSource, _ data: DataInCoordinates) throws -> FieldFigure? {
+    guard !plan.sampling.field.isEmpty else { return nil }
+    let conditions = try plan.sampling.condition.conditions(for: source, count: max(1, plan.sampling.count))
+    let names = plan.data.columnNames ?? SampleFile.columns(2)
+    return FieldFigure(
+      score: try plan.sampling.score(source, given: .all(conditions[0])), process: plan.prepared,
+      data: data.seen.heldOutRows, names: data.coordinates == nil ? names : names.map { "\($0), in coordinates" },
+      times: plan.sampling.field, seed: plan.seed)
+  }
+
   private func evaluation(
-    _ score: (any Score)?, _ conditions: Conditions, _ data: DataInCoordinates
+    _ score: (any Score)?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) -> EvaluationStage {
+    let leftOut = plan.evaluation.leftOut(
+      trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
+      samples: plan.sampling.count)
+    let rows = JudgedRows(
+      plan.data, data.dataset, conditions: conditions, count: plan.sampling.count,
+      usesTraining: plan.evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
+      seed: plan.seed,
+      bootstrap: plan.evaluation.bootstrap, threads: threads)
     let pathErrors =
       plan.evaluation.pathError
       ? score.map {
@@ -182,22 +230,23 @@ public struct Experiment: Sendable {
           process: plan.prepared, score: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
+    let model =
+      plan.evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
     return EvaluationStage(
-      plan: plan.evaluation, solvers: plan.sampling.solvers, shape: plan.data.imageShape,
-      heldOut: data.dataset.heldOutRows.batch(), conditions: (conditions, data.dataset.heldOutConditions),
-      pathErrors: pathErrors,
-      seed: plan.seed, threads: threads)
+      plan: plan.evaluation, solvers: plan.sampling.solvers, rows: rows,
+      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
+      leftOut: leftOut)
   }
 
-  private func summary(_ table: SolverTable?, _ results: ResultsFolder, _ manifest: Manifest) -> String {
+  private func summary(_ solvers: SolverSummary?, _ results: ResultsFolder, _ manifest: Manifest) -> String {
     var lines: [String] = []
     if manifest.trainingReused {
       lines.append("The trained network was used again: data, process, score, training and seed are the same.")
     }
-    if let table, !table.rows.isEmpty { lines.append(table.summary()) }
+    if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
-      "config.yaml", "manifest.json", "training.csv", "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv",
-      "samples",
+      "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
+      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")
@@ -206,7 +255,9 @@ public struct Experiment: Sendable {
 
 /// A run that went wrong after it had begun; what was finished is kept.
 public struct ExperimentFailure: Error, CustomStringConvertible, Sendable {
+  /// What went wrong, a line each.
   public let reasons: [String]
+  /// What to print of what was finished.
   public let summary: String
 
   /// - Parameters:

@@ -3,17 +3,24 @@ import Core
 import Datasets
 import Networks
 import Processes
+import Solvers
 import Training
 import Yams
 
 /// A config, decoded and checked as a whole: what `run` will do. Each part is read in the file of its stage.
 public struct ExperimentPlan: Sendable {
+  /// The name of the experiment, and of its folder of results.
   public let name: String
   /// What a trained network depends on.
   public let model: ModelPlan
+  /// What is drawn, and by which solvers.
   public let sampling: SamplingPlan
+  /// How log densities are computed.
   public let likelihood: LikelihoodPlan
+  /// How samples are judged.
   public let evaluation: EvaluationPlan
+  /// Whether trainings write event files for TensorBoard, too: `log`.
+  public let logsEvents: Bool
   /// The config with every default written out.
   public let resolved: String
   /// What is right, but should be known: old names that the config uses, and what reading the data guessed or skipped.
@@ -21,30 +28,45 @@ public struct ExperimentPlan: Sendable {
   public let warnings: [String]
   /// What was taken from files of other programs, and what of them has no effect here. A line each.
   public let notes: [String]
+  /// The `--set` texts that changed the config, and `KEY=VALUE` for what a sweep set in it, joined by blanks: what
+  /// results are labelled with. Two plans with equal `resolved` are the same experiment, whatever stands here.
+  public let overrides: String
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
+  /// The seed of all random numbers.
   public var seed: UInt64 { model.seed }
+  /// Where the data come from.
   public var data: any DataSource { model.data }
+  /// The process with its kernel and prior.
   public var prepared: PreparedProcess { model.prepared }
+  /// The process itself.
   public var process: any SDE { model.process }
+  /// The kind of the process, as the config names it.
   public var processKind: String { model.processKind }
+  /// How the score is made.
   public var score: any ScoreRecipe { model.score }
+  /// The network of the score; nil where it has none.
   public var network: (any Network)? { model.network }
+  /// How the network is trained; nil where it is not.
   public var training: TrainingPlan? { model.training }
   /// The part of the config that a trained network depends on; equal texts mean that a checkpoint can be used again.
   public var trainingIdentity: String { model.identity.text }
 
+  /// Decodes a config and checks it as a whole.
+  /// - Throws: `InputError` with file, line, key, what was found and what is allowed.
   public init(_ source: ConfigSource, catalogue: Catalogue = .standard) throws {
+    if let sweep = source.sweep {
+      throw InputError(
+        "this config is a sweep, which `score-sde sweep \(source.path)` runs; allowed here: --set sweep=null, for the "
+          + "config without it", at: source.location(of: "sweep", sweep))
+    }
     try self.init(Options(source.root, path: "", source: source), catalogue)
   }
 
   /// Decodes options, which may only be described.
   init(_ options: Options, _ catalogue: Catalogue) throws {
-    name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
-    guard isFileName(name) else {
-      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
-    }
+    name = try Self.name(options)
     model = try ModelPlan(options, catalogue)
     let (process, data, score) = (model.prepared, model.seen, model.score)
 
@@ -57,7 +79,7 @@ public struct ExperimentPlan: Sendable {
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, catalogue)
+      traits: score.traits, dimension: options.isDescribing ? nil : data.dimension, catalogue)
     try sampling.finish()
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
@@ -65,14 +87,54 @@ public struct ExperimentPlan: Sendable {
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
+    self.evaluation = try EvaluationPlan(
+      evaluation, hasRows: model.data.hasRows,
+      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
     try evaluation.finish()
-    try options.finish()
+    let setting = ModelSetting(
+      process: process, data: data, dequantises: model.levels != nil,
+      hasLevels: model.levels != nil || self.likelihood.quantisation != nil)
+    for (name, metric) in self.evaluation.modelMetrics {
+      try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
+      if metric.usesLikelihood { try self.likelihood.check(likelihood, process, data.dimension, score) }
+    }
+    logsEvents = try Self.logsEvents(options, trains: model.training != nil)
+    if let preview = model.preview, !options.isDescribing {
+      let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
+      let setting = SamplingSetting(
+        process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
+      try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
+    }
+    try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
     places = ConfigPlaces(options)
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+    overrides = options.source?.settings.joined(separator: " ") ?? ""
+  }
+
+  /// The key `name`.
+  static func name(_ options: Options) throws -> String {
+    let name = try options.text("name", example: "name", allowed: fileNameRule, "names the results folder")
+    guard isFileName(name) else {
+      throw options.wrong("name", "is '\(ConfigTree.oneLine(name))'; allowed: \(fileNameRule)")
+    }
+    return name
+  }
+
+  private static func logsEvents(_ options: Options, trains: Bool) throws -> Bool {
+    let names = try options.names(
+      "log", default: ["csv"], among: ["csv", "tensorboard"],
+      "what a training writes while it runs: training.csv, and event files for TensorBoard")
+    guard names.contains("csv") else {
+      throw options.wrong("log", "leaves out csv, which `watch` and notebooks read; allowed: [csv], [csv, tensorboard]")
+    }
+    guard names.contains("tensorboard") else { return false }
+    guard trains || options.isDescribing else {
+      throw options.wrong("log", "tensorboard has no effect; it needs training")
+    }
+    return true
   }
 
   /// ε as it will be read: that of the config where it is allowed, else the process's.

@@ -19,9 +19,11 @@ public struct BlockCoefficients: Sendable {
   public let map, root: Matrix
   /// K, where the prediction has one, and R.
   public let guess: Matrix?
+  /// R
   public let residual: Matrix
   /// s_tail = skip x + output F
   public let skip: Matrix?
+  /// What the network's output is multiplied by.
   public let output: Matrix
 
   /// Not finite where there is no noise.

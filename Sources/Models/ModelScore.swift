@@ -8,7 +8,9 @@ import Tensors
 
 /// A model bound to conditions: a score like any other.
 public struct ModelScore: Score {
+  /// The network with its conventions and parameters.
   public let model: ScoreModel
+  /// What is known of each row, by its index.
   public let conditions: Conditions
 
   init(_ model: ScoreModel, _ conditions: Conditions) {

@@ -19,12 +19,18 @@ public enum Prediction: String, Sendable, CaseIterable {
   /// process). Input and target of F have unit variance at every noise level. At σ_d = 1 it is −velocity.
   case edm
 
+  /// The factors of the affine map between network and score at one time.
   public struct Coefficients: Sendable {
+    /// in: what x is multiplied by before the network sees it.
     public var input: Double
+    /// skip and out of s = skip · x + out · F.
     public let skip, output: Double
   }
 
-  /// - Parameter dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.
+  /// The factors of the affine map where the kernel has these moments.
+  /// - Parameters:
+  ///   - moments: m and v at the time.
+  ///   - dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.
   public func coefficients(_ moments: Moments, dataDeviation: Double = 1) -> Coefficients {
     let (m, v) = (moments.scale, moments.variance)
     let total = m * m + v

@@ -16,6 +16,7 @@ import Tensors
 /// with factors for a scalar kernel (`Prediction`) and matrices else (`BlockCoefficients`). Other components are 0, as
 /// nobody asks for them.
 public struct ScoreModel: Sendable {
+  /// F: the network, without its parameters.
   public let network: any Network
   /// The flat buffer of the network's layout.
   public let parameters: [Float]
@@ -91,7 +92,9 @@ public struct ScoreModel: Sendable {
 
   /// How a score and the network's output belong together at one time.
   public enum Coefficients: Sendable {
+    /// Of a kernel whose moments are scalars.
     case scalar(Prediction.Coefficients)
+    /// Of a kernel whose moments are matrices.
     case blocks(BlockCoefficients)
   }
 
@@ -141,6 +144,7 @@ public struct ScoreModel: Sendable {
   ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers.
   ///   - row: the row of the tensor.
   ///   - condition: nothing is index n, or zeros.
+  ///   - shape: what the network is told.
   public static func write(_ condition: Condition, into tensor: Tensor, row: Int, shape: ConditionShape) {
     switch (shape, condition) {
     case (.classes(let count), .nothing): tensor[row, 0] = Float(count)

@@ -8,7 +8,9 @@ import Tensors
 public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int
+  /// The widths of the hidden layers.
   public let hidden: [Int]
+  /// How the noise level is seen.
   public let features: TimeFeatures
   public let conditionShape: ConditionShape
   public let layout: ParameterLayout

@@ -5,6 +5,7 @@ import Tensors
 
 /// [sin(w_k u), cos(w_k u)] of a noise level u: how a network sees it.
 public struct TimeFeatures: Sendable, Equatable {
+  /// Which frequencies, and of which noise level.
   public enum Kind: String, Sendable, CaseIterable {
     /// w_k = 10000^{−k/half} on u = 1000 t / T (Vaswani et al. 2017; Ho et al. 2020)
     case sinusoidal
@@ -12,6 +13,7 @@ public struct TimeFeatures: Sendable, Equatable {
     case fourier
   }
 
+  /// Which frequencies, and of which noise level.
   public let kind: Kind
   /// How many numbers, sines and cosines together; even.
   public let count: Int
@@ -41,6 +43,7 @@ public struct TimeFeatures: Sendable, Equatable {
     NoiseStream(seed: seed, purpose: .features).normals(count: 1, dimension: count).values.map { Float(scale * $0) }
   }
 
+  /// What the network asks to be told: t, or ln(σ/m).
   public var noiseInput: NoiseLevelInput { kind == .sinusoidal ? .time : .logNoiseToSignal }
 
   /// Features of a column of noise levels: rows × `count`.

@@ -10,6 +10,7 @@ public protocol DifferentiableFlow: SDE {
   ///   - s: the score at x, rows × dimension.
   ///   - ds: the score's derivative along v, rows × dimension.
   ///   - x: the states, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   func addFlowDerivative(
@@ -24,6 +25,7 @@ extension SDE {
   ///   - s: the score at x, rows × dimension.
   ///   - ds: the score's derivative along v, rows × dimension.
   ///   - x: the states, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   public func addFlowDerivative(

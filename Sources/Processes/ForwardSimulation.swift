@@ -4,6 +4,7 @@ import Core
 /// How the forward SDE carries data to a time, without a kernel: what it begins with, and steps that are good for any
 /// process.
 public struct ForwardSimulation: Sendable {
+  /// The process that is simulated.
   public let process: any SDE
   /// What a kernel has at t = 0, as σ_min of a variance-exploding process; nil where data begin as they are.
   private let beginning: Moments?
@@ -37,6 +38,7 @@ public struct ForwardSimulation: Sendable {
   /// Memory for up to so many rows: for one thread.
   public func makeWalker(for span: RowSpan) -> Walker { Walker(self, span) }
 
+  /// Simulates a block of rows, with the memory for it: for one worker.
   public final class Walker {
     private let simulation: ForwardSimulation
     private let storage: (noise: RowStorage, drift: RowStorage, next: RowStorage)
@@ -73,7 +75,8 @@ public struct ForwardSimulation: Sendable {
     /// One step: weak order 2 where G does not depend on x, else 1. Takes the stream's normals of number `step`.
     /// - Parameters:
     ///   - x: states, rows × dimension, which are carried on in place.
-    ///   - start, end: the step's times, t and t + h.
+    ///   - start: the time t at which the step begins.
+    ///   - end: the time t + h at which it ends.
     ///   - stream: where the normals come from, by row and step.
     ///   - step: the step's number in the stream.
     public func advance(_ x: Rows, from start: Double, to end: Double, stream: NoiseStream, step: Int) {

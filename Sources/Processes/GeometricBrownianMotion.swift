@@ -11,9 +11,12 @@ import Glibc
 public struct GeometricBrownianMotion: TransformedSDE {
   /// ς
   public let volatility: Double
+  /// The deviation of ln x under the prior.
   public let priorDeviation: Double
 
-  /// - Parameter priorDeviation: of ln x at T; default: ς, right where the data's own deviation is small against it.
+  /// - Parameters:
+  ///   - volatility: ς
+  ///   - priorDeviation: of ln x at T; default: ς, right where the data's own deviation is small against it.
   /// - Precondition: both above 0.
   public init(volatility: Double = 2, priorDeviation: Double? = nil) {
     precondition(volatility > 0 && priorDeviation ?? 1 > 0, "ς > 0")

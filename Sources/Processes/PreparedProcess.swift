@@ -4,13 +4,16 @@ import Core
 /// A process with what is made of it once: its kernel, which may have taken an integration, and its prior. Samplers,
 /// models, objectives and exact scores take it, so that nobody integrates again.
 public struct PreparedProcess: Sendable {
+  /// The process itself.
   public let sde: any SDE
   /// The law of x_t given x_0; nil where the process does not know it.
   public let kernel: (any PerturbationKernel)?
+  /// The law close to that of x_T, where the way back begins.
   public let prior: any Prior
   /// The process in coordinates in which it is linear; nil where there are none.
   public let transformed: Transformed?
 
+  /// T: the process runs on [0, T].
   public var duration: Double { sde.duration }
 
   /// How noise grows, as moments m and v, for what spaces times by σ/m: the kernel, or that of the transformed process.
@@ -33,7 +36,9 @@ public struct PreparedProcess: Sendable {
 
   /// A process in other coordinates.
   public final class Transformed: Sendable {
+    /// y = φ(x), value by value.
     public let coordinates: any ElementwiseCoordinates
+    /// The process of y, which is linear.
     public let process: PreparedProcess
 
     init(_ sde: any TransformedSDE) {
@@ -42,6 +47,7 @@ public struct PreparedProcess: Sendable {
     }
   }
 
+  /// Makes kernel and prior of a process, once.
   public init(_ sde: any SDE) {
     self.sde = sde
     if let known = sde as? any KernelSDE {

@@ -49,6 +49,7 @@ public struct NormalPrior: Prior {
 /// The law of eʸ, coordinate by coordinate, for y of another law.
 public struct ExponentialPrior: Prior {
   private let base: any Prior
+  /// The law of eʸ for y of the law `base`.
   public init(of base: any Prior) { self.base = base }
 
   public func draw(into x: Rows, from stream: NoiseStream) {

@@ -19,6 +19,7 @@ public protocol SDE: Sendable {
   /// Adds the drift, out += times · f(x, t).
   /// - Parameters:
   ///   - x: the states, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   func addDrift(_ x: Rows, at t: Double, times: Double, to out: Rows)
@@ -27,6 +28,7 @@ public protocol SDE: Sendable {
   /// - Parameters:
   ///   - s: the score ∇ₓ log pₜ(x), rows × dimension.
   ///   - x: the states, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   func addScoreDrift(_ s: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows)
@@ -35,6 +37,7 @@ public protocol SDE: Sendable {
   /// - Parameters:
   ///   - z: standard normals, rows × dimension.
   ///   - x: the states, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   func addNoise(_ z: Rows, _ x: Rows, at t: Double, times: Double, to out: Rows)
@@ -56,7 +59,9 @@ extension SDE {
   /// Adds the drift of the reverse-time SDE (Anderson 1982), out += times · (f − ∇·(G Gᵀ) − G Gᵀ s). Its noise is that
   /// of the forward SDE.
   /// - Parameters:
-  ///   - x, s: states and their score, rows × dimension.
+  ///   - x: the states, rows × dimension.
+  ///   - s: their score, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   public func addReverseDrift(_ x: Rows, score s: Rows, at t: Double, times: Double, to out: Rows) {
@@ -67,7 +72,9 @@ extension SDE {
   /// Adds the field of the probability-flow ODE, which has the SDE's marginals (Song et al. 2021, eq. 13):
   /// out += times · (f − ½ ∇·(G Gᵀ) − ½ G Gᵀ s).
   /// - Parameters:
-  ///   - x, s: states and their score, rows × dimension.
+  ///   - x: the states, rows × dimension.
+  ///   - s: their score, rows × dimension.
+  ///   - t: their time.
   ///   - times: a factor.
   ///   - out: rows × dimension.
   public func addFlow(_ x: Rows, score s: Rows, at t: Double, times: Double, to out: Rows) {

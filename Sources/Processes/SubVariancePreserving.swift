@@ -6,7 +6,9 @@ import Glibc
 ///
 /// Kernel: m = e^{−B/2}, v = (1 − e^{−B})². Prior N(0, I).
 public struct SubVPSDE: AffineSDE {
+  /// β(t)
   public let schedule: any BetaSchedule
+  /// The process of a schedule, by default with β from 0.1 to 20.
   public init(_ schedule: any BetaSchedule = LinearBeta()) { self.schedule = schedule }
 
   public var duration: Double { schedule.duration }

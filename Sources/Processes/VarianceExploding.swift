@@ -4,6 +4,7 @@
 ///
 /// Kernel: m = 1, v = σ(t)², which is σ(0)² at t = 0. Prior N(0, σ(T)² I).
 public protocol VarianceExploding: AffineSDE {
+  /// σ(t)
   var schedule: any SigmaSchedule { get }
 }
 
@@ -28,6 +29,8 @@ extension VarianceExploding {
 /// The variance-exploding SDE, by default with σ from 0.01 to 50. A good σ_max is the largest distance between two data
 /// points (Song and Ermon 2020).
 public struct VESDE: VarianceExploding {
+  /// σ(t)
   public let schedule: any SigmaSchedule
+  /// The process of a schedule, by default with σ from 0.01 to 50.
   public init(_ schedule: any SigmaSchedule = GeometricSigma()) { self.schedule = schedule }
 }

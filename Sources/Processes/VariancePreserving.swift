@@ -6,6 +6,7 @@ import Glibc
 /// Kernel: m = e^{−B(t)/2}, v = 1 − e^{−B(t)} with B = ∫β, from B(0) where the schedule begins with noise. Prior N(0,
 /// I).
 public protocol VariancePreserving: AffineSDE {
+  /// β(t)
   var schedule: any BetaSchedule { get }
 }
 
@@ -29,6 +30,8 @@ extension VariancePreserving {
 
 /// The variance-preserving SDE, by default with β from 0.1 to 20.
 public struct VPSDE: VariancePreserving {
+  /// β(t)
   public let schedule: any BetaSchedule
+  /// The process of a schedule, by default with β from 0.1 to 20.
   public init(_ schedule: any BetaSchedule = LinearBeta()) { self.schedule = schedule }
 }

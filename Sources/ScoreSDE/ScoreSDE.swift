@@ -7,6 +7,7 @@
 @_exported import Experiments
 @_exported import Models
 @_exported import Networks
+@_exported import Plots
 @_exported import Processes
 @_exported import Scores
 @_exported import Solvers

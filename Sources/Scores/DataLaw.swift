@@ -4,10 +4,12 @@ import Glibc
 
 /// The law of data, where it is known: that of x, or of ln x, is a Gaussian mixture.
 public struct DataLaw: Sendable {
+  /// The law of x, or of ln x.
   public let mixture: GaussianMixture
   /// Whether the data are the exponentials of the mixture's draws.
   public let isExponential: Bool
 
+  /// The law of a mixture's draws, or of their exponentials.
   public init(_ mixture: GaussianMixture, isExponential: Bool = false) {
     self.mixture = mixture
     self.isExponential = isExponential

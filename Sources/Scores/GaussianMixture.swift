@@ -15,6 +15,7 @@ public struct GaussianMixture: Sendable {
     case full(values: [Double], vectors: [Double])
   }
 
+  /// D: how many values a point has.
   public let dimension: Int
   /// Positive, with sum 1. Components of weight 0 are left out.
   public let weights: [Double]
@@ -22,6 +23,7 @@ public struct GaussianMixture: Sendable {
   public let means: Batch
   let shape: Shape
 
+  /// K: how many components have a weight above 0.
   public var componentCount: Int { weights.count }
 
   /// The smallest deviation of a component along any direction.

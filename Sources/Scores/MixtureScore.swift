@@ -12,9 +12,12 @@ import Processes
 /// multiple of I (the training set, say), all components share one small covariance L Lᵀ and states are evaluated as x′
 /// = L⁻¹ x, a mixture of unit variances; else each component has a dense precision.
 public struct MixtureScore: Score {
+  /// The law at t = 0.
   public let mixture: GaussianMixture
+  /// The law of x_t given x_0.
   public let kernel: any PerturbationKernel
 
+  /// The score of the mixture under a kernel.
   public init(_ mixture: GaussianMixture, kernel: any PerturbationKernel) {
     self.mixture = mixture
     self.kernel = kernel

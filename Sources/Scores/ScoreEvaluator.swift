@@ -59,8 +59,11 @@ extension ScoreEvaluator {
 
 /// Where a score was linearised: rows and times that their owner leaves as they are.
 public struct Linearisation {
+  /// The states, rows × dimension.
   public let x: Rows
+  /// Their times.
   public let times: Times
 
+  /// Where a score is linearised. Whoever owns the memory leaves it as it is meanwhile.
   public init(_ x: Rows, _ times: Times) { (self.x, self.times) = (x, times) }
 }

@@ -32,7 +32,9 @@ public enum Times {
   }
 
   /// Calls `body` on runs of rows that share a time, in the order of the rows.
-  /// - Parameter count: how many rows there are.
+  /// - Parameters:
+  ///   - count: how many rows there are.
+  ///   - body: takes a run of rows and its time.
   @inlinable
   public func forEachRun(_ count: Int, _ body: (_ rows: Range<Int>, _ t: Double) throws -> Void) rethrows {
     switch self {

@@ -9,9 +9,12 @@ import Processes
 ///
 /// It is not a number where x has no coordinates, as there is no density.
 public struct TransformedScore: Score {
+  /// The score of y.
   public let base: any Score
+  /// y = φ(x), value by value.
   public let coordinates: any ElementwiseCoordinates
 
+  /// The score of x from that of y = φ(x).
   public init(_ base: any Score, _ coordinates: any ElementwiseCoordinates) {
     self.base = base
     self.coordinates = coordinates

@@ -12,7 +12,9 @@ import Processes
 ///
 /// NFE a row: L K. The levels are the N + 1 times of the grid without the first, as the prior is already a sample at T.
 public struct AnnealedLangevin: Solver {
+  /// L: how many noise levels there are.
   public let levels: Int
+  /// K: how many steps are taken at each.
   public let stepsPerLevel: Int
   /// r: NCSN's ε₀/σ̃_L², with α_i = ε₀ σ̃_i²/σ̃_L².
   public let stepSize: Double
@@ -22,6 +24,8 @@ public struct AnnealedLangevin: Solver {
   public var requires: Requirements { .kernel }
 
   /// - Parameters:
+  ///   - levels: L, how many noise levels there are.
+  ///   - stepsPerLevel: K, how many steps are taken at each.
   ///   - stepSize: r, stable below 4; NCSN has 2e-5/0.01² = 0.2.
   ///   - grid: default: the problem's. NCSN's levels are geometric: `LogSignalToNoiseGrid`.
   public init(levels: Int, stepsPerLevel: Int = 100, stepSize: Double = 0.2, grid: (any TimeGrid)? = nil) {

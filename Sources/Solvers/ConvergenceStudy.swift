@@ -11,23 +11,35 @@ import Scores
 /// of ln error over ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife,
 /// two-sided 95 %).
 public struct ConvergenceStudy: Sendable {
+  /// The errors of one method, and the order that follows from them.
   public struct Measurement: Sendable {
+    /// The numbers of steps N.
     public let steps: [Int]
+    /// The error for each N: root mean square over rows and coordinates.
     public let errors: [Double]
     /// nil where fewer than two errors are above the reference's own.
     public let order: Double?
+    /// The 95 % interval of the order; nil where there is no order.
     public let interval: ClosedRange<Double>?
   }
 
   private static let groups = 16
 
+  /// The process whose reverse SDE or flow is solved.
   public let process: PreparedProcess
+  /// The score of its law.
   public let score: any Score
+  /// How many values a row of the data has.
   public let dimension: Int
+  /// The seed of prior draws and Brownian paths.
   public let seed: UInt64
+  /// ε: where errors are taken.
   public let epsilon: Double
+  /// The numbers of steps that are tried.
   public let steps: [Int]
+  /// How many rows are solved.
   public let rows: Int
+  /// How many shards of rows are solved at once.
   public let threads: Int
   private let exact: ReferenceSolver
 

@@ -8,9 +8,12 @@ import Scores
 ///
 /// NFE a row: N (those of a predictor's step + those of the corrector's).
 public struct FixedSteps: Solver {
+  /// What moves the states from time to time.
   public let predictor: any Predictor
+  /// What corrects them before each step; nil: nothing.
   public let corrector: (any Corrector)?
   public let grid: (any TimeGrid)?
+  /// How the last step is taken.
   public let lastStep: LastStep
   private let count: Int
 
@@ -24,6 +27,7 @@ public struct FixedSteps: Solver {
   public enum LastStep: String, Sendable, CaseIterable {
     /// First order where it is more than twice as long in ln(σ/m) as the step before.
     case auto
+    /// Always first order.
     case first
     /// The order of all others.
     case full

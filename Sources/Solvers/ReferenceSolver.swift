@@ -13,17 +13,22 @@ public struct ReferenceSolver: Sendable {
   private let tolerance: Double
   private let isAdditive: Bool
 
+  /// The most exact solvers for a setting.
   public init(_ setting: SamplingSetting) {
     tolerance = setting.offers.contains(.jacobian) ? 1e-12 : 1e-6
     floor = 100 * tolerance
     isAdditive = setting.offers.contains(.additiveNoise)
   }
 
+  /// The solver of the probability flow.
   public func flow() -> ProbabilityFlow {
     ProbabilityFlow(tolerance < 1e-6 ? .rk8pd : .rkf45, rtol: tolerance, atol: tolerance)
   }
 
-  /// - Parameter steps: many more than the solvers' that are judged.
+  /// The solver of the reverse SDE.
+  /// - Parameters:
+  ///   - steps: many more than the solvers' that are judged.
+  ///   - grid: the times of its steps.
   public func path(steps: Int, grid: any TimeGrid) -> FixedSteps {
     FixedSteps(isAdditive ? AdditiveRungeKutta(.shark) : EulerMaruyama(), steps: steps, grid: grid, lastStep: .full)
   }

@@ -30,13 +30,16 @@ public struct Requirements: OptionSet, Sendable {
 
 /// What a solver's definition can be checked against, before there is a score.
 public struct SamplingSetting: Sendable {
+  /// The process with its kernel and prior.
   public let prepared: PreparedProcess
   /// ε
   public let epsilon: Double
   /// The grid of solvers with fixed steps that have none of their own.
   public let grid: any TimeGrid
+  /// What the score offers.
   public let traits: ScoreTraits
 
+  /// The process itself.
   public var process: any SDE { prepared.sde }
   /// The kernel where its moments are scalars.
   public var kernel: (any PerturbationKernel)? { prepared.scalarKernel }
@@ -66,7 +69,9 @@ public struct SamplingSetting: Sendable {
   }
 
   /// The times of N steps, T first and ε last.
-  /// - Parameter own: the solver's grid, where it has one.
+  /// - Parameters:
+  ///   - steps: N
+  ///   - own: the solver's grid, where it has one.
   /// - Throws: `InputError` where the grid is not defined for the process, or its times do not fall.
   public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
     let times = try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)

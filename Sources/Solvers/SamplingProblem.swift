@@ -6,20 +6,28 @@ import Scores
 
 /// What a solver is asked to do: carry rows from the prior at T back to ε, under a process and a score.
 public struct SamplingProblem: Sendable {
+  /// The process, ε and the grid.
   public let setting: SamplingSetting
+  /// The score of the process's laws.
   public let score: any Score
   /// How many values a row of the data has.
   public let dimension: Int
+  /// What prior draws and noise are keyed by.
   public let seed: UInt64
+  /// Where the noise of predictors comes from.
   public let path: any BrownianPath
 
+  /// The process with its kernel and prior.
   public var prepared: PreparedProcess { setting.prepared }
+  /// The process itself.
   public var process: any SDE { setting.process }
+  /// The law close to that of x_T, where solvers begin.
   public var prior: any Prior { setting.prepared.prior }
   /// The kernel where its moments are scalars.
   public var kernel: (any PerturbationKernel)? { setting.kernel }
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
+  /// The grid of solvers with fixed steps that have none of their own.
   public var grid: any TimeGrid { setting.grid }
   /// How many values a state has, which may be wider than the data.
   public var stateDimension: Int { process.stateDimension(of: dimension) }
@@ -47,7 +55,14 @@ public struct SamplingProblem: Sendable {
   }
 
   /// The same for a process that nobody has prepared.
-  /// - Parameter process: its kernel and prior are made here.
+  /// - Parameters:
+  ///   - process: its kernel and prior are made here.
+  ///   - score: the score of its laws.
+  ///   - dimension: how many values a row of the data has.
+  ///   - seed: what prior draws and noise are keyed by.
+  ///   - epsilon: ε, at which solvers stop; default: the process's own.
+  ///   - path: where the noise of predictors comes from; default: fresh normals for every step.
+  ///   - grid: of solvers with fixed steps that have none of their own; default: the process's own.
   public init(
     process: any SDE, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
     path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
@@ -74,8 +89,11 @@ public struct SamplingProblem: Sendable {
 
 /// A worker's side of a problem for one shard: the evaluator that counts, and memory that lives as long as the solve.
 public final class SolveContext {
+  /// What is solved.
   public let problem: SamplingProblem
+  /// Which rows the shard has, with the dimension of a state.
   public let span: RowSpan
+  /// The score, which counts its evaluations.
   public let score: CountingEvaluator
   /// Where noise comes from: the problem's path, or one that does not depend on the steps.
   public let path: any BrownianPath
@@ -127,7 +145,10 @@ public final class SolveContext {
   }
 
   /// To be called after each step: reports progress and stops a state that is not finite.
-  /// - Parameter step: from 1.
+  /// - Parameters:
+  ///   - step: its number, from 1.
+  ///   - time: the time at which it ended.
+  ///   - x: the states there, rows × dimension.
   public func finished(step: Int, at time: Double, _ x: Rows) throws {
     try finishedUnseen(step: step, at: time, x)
     observe(step: step, at: time, x)

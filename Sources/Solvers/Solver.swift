@@ -68,9 +68,12 @@ public enum Limit: Sendable {
 
 /// How many steps a solve took: means over the rows of a shard, which may have steps of their own.
 public struct StepCount: Sendable, Equatable {
+  /// Steps that moved the state.
   public var accepted: Double
+  /// Steps that were tried again with another length.
   public var rejected: Double
 
+  /// So many steps.
   public init(accepted: Double, rejected: Double = 0) {
     self.accepted = accepted
     self.rejected = rejected

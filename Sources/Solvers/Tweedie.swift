@@ -9,7 +9,10 @@ extension SolveContext {
   /// Under a kernel m x_0 + σ z it is E[x_0 | x_t = x] = (x + v(t) s(x, t))/m(t), Tweedie's formula (Robbins 1956;
   /// Efron 2011). Under a kernel Φ x_0 + C^½ z, with matrices, it is Φ⁻¹ (x + C s); under others, as where the score is
   /// of velocities alone, the step of the reverse SDE from t to 0 without its noise.
-  /// - Parameter step: the number that an error gives, from 1: that after the solver's last.
+  /// - Parameters:
+  ///   - x: the states, rows × dimension, which are replaced.
+  ///   - t: their time.
+  ///   - step: the number that an error gives, from 1: that after the solver's last.
   public func denoise(_ x: Rows, at t: Double, step: Int) throws {
     let values = makeRows()
     try score.evaluate(x, at: .all(t), into: values)

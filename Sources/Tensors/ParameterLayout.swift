@@ -8,15 +8,18 @@
 public struct ParameterLayout: Sendable, Equatable {
   /// A tensor of a checkpoint.
   public struct Part: Sendable, Equatable {
+    /// The tensor's name in checkpoints.
     public let name: String
     /// [out, in] or [out, in, the kernel's axes] for weights, [n] for a bias.
     public let shape: [Int]
 
+    /// A tensor of a name and a shape.
     public init(name: String, shape: [Int]) {
       self.name = name
       self.shape = shape
     }
 
+    /// How many values it has.
     public var count: Int { shape.reduce(1, *) }
   }
 
@@ -33,11 +36,16 @@ public struct ParameterLayout: Sendable, Equatable {
     case convolution(in: ChannelPlaces, out: ChannelPlaces, taps: Int)
   }
 
+  /// A parameter of a network: one tensor of a checkpoint, or several that lie together.
   public struct Entry: Sendable, Equatable {
+    /// The tensors of a checkpoint that it holds.
     public let parts: [Part]
+    /// How it lies in the buffer.
     public let storage: Storage
+    /// Where it begins in the flat buffer.
     public let offset: Int
 
+    /// The rows of the matrix that operations see; 1 for a vector and for a convolution's weights.
     public var rows: Int {
       switch storage {
       case .plain: parts[0].shape.count > 1 ? parts[0].shape[0] : 1
@@ -45,6 +53,7 @@ public struct ParameterLayout: Sendable, Equatable {
       case .vector, .convolution: 1
       }
     }
+    /// The columns of the matrix that operations see.
     public var columns: Int {
       switch storage {
       case .plain: parts[0].shape.dropFirst(parts[0].shape.count > 1 ? 1 : 0).reduce(1, *)
@@ -54,6 +63,7 @@ public struct ParameterLayout: Sendable, Equatable {
         parts.count * input.padded * output.padded * taps
       }
     }
+    /// How many floats it takes, places without a channel included.
     public var count: Int { rows * columns }
 
     /// The place in the buffer, from `offset`, of every value of a part in the checkpoint's order.
@@ -78,10 +88,12 @@ public struct ParameterLayout: Sendable, Equatable {
     }
   }
 
+  /// The parameters in the order of the buffer.
   public private(set) var entries: [Entry] = []
   /// The length of the flat buffer.
   public private(set) var count = 0
 
+  /// A layout without parameters.
   public init() {}
 
   /// How many parameters there are, places without a channel aside.

@@ -16,9 +16,13 @@ import Tensors
 /// gradients up in its own buffer, and the buffers are added in order: the result is the same to the last bit for any
 /// number of threads.
 public struct Trainer: Sendable {
+  /// What is minimised.
   public let objective: any Objective
+  /// How many steps are taken, and how.
   public let plan: TrainingPlan
+  /// What all random numbers of the training are keyed by.
   public let seed: UInt64
+  /// How many workers share a step; the result does not depend on it.
   public let threads: Int
   let data: any TrainingSource
   let conditions: Conditions
@@ -27,7 +31,9 @@ public struct Trainer: Sendable {
   public struct Step: Sendable {
     /// From 1.
     public let number: Int
+    /// The mean loss of the batch.
     public let loss: Double
+    /// The learning rate of the step, after warm-up and decay.
     public let learningRate: Double
     /// Before clipping.
     public let gradientNorm: Double
@@ -64,7 +70,9 @@ public struct Trainer: Sendable {
   }
 
   /// Takes the steps that are left of the plan.
-  /// - Parameter onStep: called after each step; returning false stops early.
+  /// - Parameters:
+  ///   - state: where the training stands; it is carried on in place.
+  ///   - onStep: called after each step; returning false stops early.
   ///
   /// A step whose loss or gradient is not finite is an error, or is skipped where the plan says so: then it changes
   /// nothing but the number of steps.

@@ -12,12 +12,15 @@ public struct TrainingPlan: Sendable, Equatable {
     case logNormal = "log-normal"
   }
 
+  /// How a gradient becomes a step.
   public enum Optimiser: String, Sendable, CaseIterable {
+    /// Kingma and Ba 2015, algorithm 1.
     case adam
     /// Adam with decoupled weight decay.
     case adamw
   }
 
+  /// How the learning rate goes on after its warm-up.
   public enum Decay: String, Sendable, CaseIterable {
     /// The learning rate stays.
     case constant
@@ -33,21 +36,31 @@ public struct TrainingPlan: Sendable, Equatable {
     case skip
   }
 
+  /// How many steps are taken.
   public var steps: Int
+  /// How many rows of data a step sees.
   public var batch: Int
+  /// The learning rate after its warm-up.
   public var learningRate: Double
+  /// How the learning rate goes on after its warm-up.
   public var decay: Decay
   /// Steps during which the learning rate rises linearly.
   public var warmup: Int
+  /// How a gradient becomes a step.
   public var optimiser: Optimiser
+  /// The weight decay of `adamw`: parameters shrink by learning rate × decay at every step.
   public var weightDecay: Double
+  /// The share of the old value in Adam's first moment.
   public var beta1: Double
+  /// The share of the old value in Adam's second moment.
   public var beta2: Double
   /// The gradient's norm is cut to this; 0 leaves it.
   public var clip: Double
   /// d of the moving average; step n uses min(d, (1 + n)/(10 + n)).
   public var ema: Double
+  /// w(t), by which the loss at t is multiplied.
   public var weighting: Weighting
+  /// The law of the times trained on.
   public var noiseLevels: NoiseLevels
   /// P_mean and P_std of log-normal noise levels.
   public var logMean, logDeviation: Double
@@ -66,12 +79,14 @@ public struct TrainingPlan: Sendable, Equatable {
   ///   - warmup: steps during which it rises linearly.
   ///   - optimiser: Adam, with or without decoupled weight decay.
   ///   - weightDecay: λ of decoupled weight decay.
-  ///   - beta1, beta2: decay of Adam's first and second moments, in [0, 1).
+  ///   - beta1: decay of Adam's first moments, in [0, 1).
+  ///   - beta2: decay of Adam's second moments, in [0, 1).
   ///   - clip: the gradient's norm is cut to this; 0 leaves it.
   ///   - ema: d of the moving average, in [0, 1).
   ///   - weighting: the loss's weight at each time.
   ///   - noiseLevels: the law of the times trained on.
-  ///   - logMean, logDeviation: P_mean and P_std of log-normal noise levels.
+  ///   - logMean: P_mean of log-normal noise levels.
+  ///   - logDeviation: P_std of log-normal noise levels.
   ///   - epsilon: the smallest time trained on.
   public init(
     steps: Int, batch: Int = 256, learningRate: Double = 1e-3, decay: Decay = .cosine, warmup: Int = 0,

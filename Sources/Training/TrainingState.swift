@@ -7,13 +7,18 @@ import Tensors
 
 /// Everything a training needs to go on: flat buffers of one layout, and the number of steps done.
 public struct TrainingState: Sendable, Equatable {
+  /// How many steps are done.
   public var step = 0
+  /// The parameters that are trained.
   public var parameters: [Float]
   /// The exponential moving average of the parameters, which samples are drawn with.
   public var averages: [Float]
+  /// Adam's means of gradients.
   public var firstMoments: [Float]
+  /// Adam's means of squared gradients.
   public var secondMoments: [Float]
 
+  /// A training that has not begun: averages are the parameters, moments are zeros.
   public init(initial parameters: [Float]) {
     self.parameters = parameters
     averages = parameters
@@ -24,6 +29,7 @@ public struct TrainingState: Sendable, Equatable {
 
 /// A training state with the text that says what it is a training of.
 public struct Checkpoint: Sendable {
+  /// Parameters, averages, moments and the number of steps.
   public var state: TrainingState
   /// The resolved configuration: data, process, score, training and seed.
   public var config: String
@@ -60,6 +66,7 @@ public struct Checkpoint: Sendable {
   private static let format = "score-sde checkpoint 2"
   private static let formats = [format, "score-sde checkpoint 1"]
 
+  /// The file of the checkpoint, sealed by a checksum: the four buffers, each tensor under its name.
   public func writer(layout: ParameterLayout) -> SafetensorsWriter {
     var metadata = notes
     let own = [
@@ -76,6 +83,7 @@ public struct Checkpoint: Sendable {
     return file
   }
 
+  /// The bytes of the file.
   public func encoded(layout: ParameterLayout) throws -> Data {
     var data = Data()
     try writer(layout: layout).encode { data.append($0) }
@@ -92,6 +100,12 @@ public struct Checkpoint: Sendable {
     return config
   }
 
+  /// Reads a checkpoint.
+  /// - Parameters:
+  ///   - file: the opened file.
+  ///   - layout: of the network that it is a training of.
+  ///   - path: the file's, for messages.
+  /// - Throws: `InputError` for a file that is not a whole checkpoint of this layout.
   public init(_ file: Safetensors, layout: ParameterLayout, path: String) throws {
     config = try Self.config(of: file, path: path)
     coordinates = file.metadata["coordinates"]

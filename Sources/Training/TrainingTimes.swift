@@ -11,6 +11,11 @@ public struct TrainingTimes: Sendable {
   private let kernel: any PerturbationKernel
   private let duration: Double
 
+  /// The law of a plan's times.
+  /// - Parameters:
+  ///   - plan: says which law, and ε.
+  ///   - kernel: of the process, which turns noise levels into times.
+  ///   - duration: T.
   public init(_ plan: TrainingPlan, kernel: any PerturbationKernel, duration: Double) {
     self.plan = plan
     self.kernel = kernel

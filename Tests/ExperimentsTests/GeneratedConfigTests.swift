@@ -178,7 +178,9 @@ import Testing
     ] {
       let lines = listing.components(separatedBy: "\n")
       let first = try #require(lines.firstIndex(of: "\(section):"))
-      let keys = lines[(first + 1)...].prefix { $0.hasPrefix("  ") }.compactMap { $0.split(separator: " ").first }
+      // What goes on below an option is further in.
+      let keys = lines[(first + 1)...].prefix { $0.hasPrefix("  ") }.filter { !$0.hasPrefix("   ") }
+        .compactMap { $0.split(separator: " ").first }
       #expect(!keys.isEmpty)
       let error = #expect(throws: InputError.self) { try plan(tiny, overrides: ["\(place)=1"]) }
       let message = (error?.message ?? "") + ","

@@ -124,7 +124,7 @@ import Testing
   }
 
   @Test("the listing says what a kind needs") func listing() {
-    let text = Listing().text()
+    let text = Listing().text().split(whereSeparator: \.isWhitespace).joined(separator: " ")
     #expect(text.contains("sra1") && text.contains("needs a linear process"))
     #expect(text.contains("mala") && text.contains("a score that knows its log density"))
   }

@@ -137,8 +137,10 @@ import Testing
   @Test("no shipped config has a warning") func shipped() throws {
     let folder = repository.appendingPathComponent("Experiments").path
     for file in try FileManager.default.contentsOfDirectory(atPath: folder) where file.hasSuffix(".yaml") {
-      let overrides = file == "photos-unet.yaml" ? ["data={kind: digits}"] : []
-      let lines = try ExperimentPlan(ConfigSource(path: "\(folder)/\(file)", overrides: overrides)).foreseen()
+      let source = try ConfigSource(path: "\(folder)/\(file)", overrides: standingIn(for: file))
+      // SweepConfigTests has those.
+      if source.isSweep { continue }
+      let lines = try ExperimentPlan(source).foreseen()
       #expect(lines.isEmpty, "\(lines)")
     }
   }

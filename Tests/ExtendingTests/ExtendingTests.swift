@@ -225,6 +225,8 @@ private let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     // The toolkit alone does not know them.
     #expect(CommandTool.run(["validate", config], .standard) == 2)
     #expect(CommandTool.run(["nonsense"], .mine) == 64)
+    #expect(CommandTool.run(["list", "warming"], .mine) == 0)
+    #expect(CommandTool.run(["list", "warming"], .standard) == 2)
   }
 
   /// The command runs on a config, is checked as the others are, and is no part of the toolkit's own program.

@@ -3,11 +3,14 @@ import Core
 
 /// Several maps, one after the other: y = φ_n(… φ_1(x)).
 public struct Chain: Coordinates {
+  /// φ_1 to φ_n
   public let maps: [any Coordinates]
   /// How many values go into each map, and how many come out of the last.
   private let dimensions: [Int]
 
-  /// - Parameter dimension: how many values a row of data has.
+  /// - Parameters:
+  ///   - maps: φ_1 to φ_n.
+  ///   - dimension: how many values a row of data has.
   public init(_ maps: [any Coordinates], dimension: Int) {
     self.maps = maps
     dimensions = maps.reduce(into: [dimension]) { $0.append($1.dimension(of: $0.last ?? dimension)) }

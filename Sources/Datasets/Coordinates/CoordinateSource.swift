@@ -8,6 +8,7 @@ public struct CoordinateSource: TrainingSource {
   private let coordinates: any Coordinates
   public let dimension: Int
 
+  /// The rows of `base` in these coordinates.
   public init(_ base: any TrainingSource, in coordinates: any Coordinates) {
     self.base = base
     self.coordinates = coordinates

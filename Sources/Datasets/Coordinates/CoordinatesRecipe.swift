@@ -36,6 +36,7 @@ extension CoordinatesRecipe {
 public struct FixedCoordinates: CoordinatesRecipe {
   private let map: any Coordinates
 
+  /// A recipe that always gives this map.
   public init(_ map: any Coordinates) { self.map = map }
 
   public func dimension(of dimension: Int) -> Int { map.dimension(of: dimension) }
@@ -50,11 +51,15 @@ public struct StandardiseRecipe: CoordinatesRecipe {
   public enum Sharing: String, Sendable, CaseIterable {
     /// All values of images, each column of other data.
     case auto
+    /// Each column has its own.
     case column
+    /// All values share one.
     case all
   }
 
+  /// What shares a mean and a deviation.
   public let sharing: Sharing
+  /// Standardisation that is fitted to the training rows.
   public init(per sharing: Sharing = .auto) { self.sharing = sharing }
 
   /// Mixtures stay mixtures.
@@ -76,7 +81,9 @@ public struct StandardiseRecipe: CoordinatesRecipe {
 
 /// Uniform noise around levels: those given, or the data's own.
 public struct DequantiseRecipe: CoordinatesRecipe {
+  /// The levels; nil: those that the data say they have.
   public let levels: Quantisation?
+  /// Noise around the given levels, or around the data's own.
   public init(_ levels: Quantisation? = nil) { self.levels = levels }
 
   public func check(_ data: any DataSource) throws {

@@ -130,7 +130,9 @@ extension Coordinates {
   }
 
   /// The data of a batch of coordinates.
-  /// - Parameter dimension: how many values a row of data has.
+  /// - Parameters:
+  ///   - coordinates: rows of y.
+  ///   - dimension: how many values a row of data has.
   public func decoded(_ coordinates: Batch, dimension: Int) -> Batch {
     var (coordinates, batch) = (coordinates, Batch(count: coordinates.count, dimension: dimension))
     coordinates.withRows { y in batch.withRows { decode(y, into: $0) } }

@@ -9,6 +9,7 @@ import Core
 public struct Dequantise: ElementwiseCoordinates {
   private let quantisation: Quantisation
 
+  /// Noise one spacing wide around each of these levels.
   public init(_ levels: Quantisation) { quantisation = levels }
 
   public var levels: Quantisation? { quantisation }

@@ -34,6 +34,7 @@ public struct EncodedRows: DataRows {
     }
   }
 
+  /// How many rows there are.
   public var count: Int { base.count }
 
   public func write(_ rows: Range<Int>, into values: UnsafeMutablePointer<Double>) {

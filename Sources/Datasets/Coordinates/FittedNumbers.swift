@@ -4,6 +4,7 @@ import Core
 /// The fitted numbers of a chain of maps as a text: a line for each map, numbers between blanks, in the shortest
 /// decimals that read back exactly.
 public enum FittedNumbers {
+  /// The text of each map's numbers, a line for each map.
   public static func text(of maps: [[Double]]) -> String {
     maps.map { $0.map(\.description).joined(separator: " ") + "\n" }.joined()
   }

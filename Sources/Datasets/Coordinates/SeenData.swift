@@ -9,10 +9,13 @@ import Scores
 public struct SeenData: DataSource {
   private let base: any DataSource
   private let recipes: [any CoordinatesRecipe]
+  /// How many values a row has in these coordinates.
   public let dimension: Int
   public let law: DataLaw?
 
-  /// - Parameter recipes: the maps, in the order in which data go through them; there may be none.
+  /// - Parameters:
+  ///   - base: the data.
+  ///   - recipes: the maps, in the order in which data go through them; there may be none.
   /// - Throws: `InputError` without a location for data that a map is not made for.
   public init(_ base: any DataSource, recipes: [any CoordinatesRecipe]) throws {
     for recipe in recipes { try recipe.check(base) }

@@ -19,7 +19,9 @@ public struct Standardise: ElementwiseCoordinates {
   }
 
   /// The mean and the standard deviation (divided by the count) of rows.
-  /// - Parameter perColumn: whether every column has its own; false: all values share one, as suits images.
+  /// - Parameters:
+  ///   - rows: the rows to train on.
+  ///   - perColumn: whether every column has its own; false: all values share one, as suits images.
   /// - Throws: `InputError` where they are not finite.
   public init(fitting rows: any DataRows, perColumn: Bool) throws {
     let d = rows.dimension

@@ -9,7 +9,12 @@ import Synchronization
 public struct ImageFolder: DataSource {
   /// What transparent pixels are composed on.
   public enum Background: String, Sendable, CaseIterable {
-    case white, black, gray
+    /// 255 in every channel.
+    case white
+    /// 0 in every channel.
+    case black
+    /// 128 in every channel.
+    case gray
 
     var value: UInt8 {
       switch self {
@@ -32,6 +37,7 @@ public struct ImageFolder: DataSource {
     public var crops = 2000
     /// How many rows `Dataset.heldOut` has where images are larger than the rows.
     public var heldOutCrops = 1000
+    /// What transparent pixels are composed on.
     public var background = Background.white
     /// Whether the class of an image is the folder that it lies in, of those in the folder, in the order of their
     /// names.
@@ -39,6 +45,7 @@ public struct ImageFolder: DataSource {
     /// Which images judge: a share, or those of another folder.
     public var heldOut = HeldOut.share(HeldOut.standardShare)
 
+    /// The default options for rows of `size` × `size` pixels.
     public init(size: Int) { self.size = size }
   }
 
@@ -114,7 +121,8 @@ public struct ImageFolder: DataSource {
   ///   - size: the height and width of a row.
   ///   - channels: 3 for RGB, 1 for gray.
   ///   - flip: whether half of the training rows are mirrored left to right.
-  ///   - crops: how many rows `Dataset.training` has, and `heldOut` those of `Dataset.heldOut`.
+  ///   - crops: how many rows `Dataset.training` has.
+  ///   - heldOut: how many rows `Dataset.heldOut` has.
   public init(
     path: String, size: Int, channels: Int = 3, flip: Bool = true, crops: Int = 2000, heldOut: Int = 1000
   ) throws {

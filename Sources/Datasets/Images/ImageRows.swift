@@ -5,6 +5,7 @@ import Core
 /// for.
 public struct ImageRows: DataRows {
   private let images: ImageSource
+  /// How many rows there are.
   public let count: Int
   /// What the places of crops are drawn from; nil: the middle.
   private let stream: NoiseStream?

@@ -9,6 +9,7 @@ import Core
 public struct ImageSource: TrainingSource {
   /// The shape of the rows, not that of the images stored.
   public let shape: ImageShape
+  /// Whether half of the crops are mirrored.
   public let flips: Bool
   /// Whether the channels of an image lie one behind the other; else those of a pixel do.
   private let isPlanar: Bool
@@ -25,6 +26,8 @@ public struct ImageSource: TrainingSource {
   /// The values that bytes stand for.
   static let byteLevels = Quantisation(levels: 256, low: -1, high: 1)
 
+  /// A source without images yet.
+  /// - Precondition: at least one pixel and one channel.
   public init(shape: ImageShape, flips: Bool = false) { self.init(shape: shape, flips: flips, isPlanar: false) }
 
   init(shape: ImageShape, flips: Bool, isPlanar: Bool) {

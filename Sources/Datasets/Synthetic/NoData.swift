@@ -5,6 +5,7 @@ import Core
 ///
 /// `load` gives no rows, neither to train on nor to judge by.
 public struct NoData: DataSource {
+  /// How many values a row has.
   public let dimension: Int
   public let imageShape: ImageShape?
 

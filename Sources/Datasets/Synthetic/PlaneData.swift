@@ -4,6 +4,7 @@ import Glibc
 
 /// Well-known shapes in the plane, drawn from uniforms u, v and normals z.
 public struct PlaneData: DataSource {
+  /// Which shape points are drawn from.
   public enum Shape: String, Sendable, CaseIterable {
     /// Two half circles of radius 1, (cos a, sin a) and (1 − cos a, ½ − sin a) with a = π u.
     case twoMoons = "two-moons"
@@ -13,12 +14,20 @@ public struct PlaneData: DataSource {
     case checkerboard
   }
 
+  /// The shape that points are drawn from.
   public let shape: Shape
+  /// The deviation of the normal noise added to every point.
   public let noise: Double
+  /// How many rows are drawn to train on.
   public let count: Int
+  /// How many rows are drawn to judge by.
   public let heldOutCount: Int
 
-  /// - Parameter noise: the deviation of the normal noise added to every point, 0 or more.
+  /// - Parameters:
+  ///   - shape: which shape points are drawn from.
+  ///   - noise: the deviation of the normal noise added to every point, 0 or more.
+  ///   - count: how many rows are drawn to train on, at least 1.
+  ///   - heldOut: how many rows are drawn to judge by, at least 1.
   public init(_ shape: Shape, noise: Double, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(noise >= 0 && count > 0 && heldOut > 0)
     self.shape = shape
@@ -39,6 +48,11 @@ public struct PlaneData: DataSource {
       heldOut: draw(heldOutCount, from: NoiseStream(seed: seed, purpose: .heldOutData)))
   }
 
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? {
+    draw(count, from: NoiseStream(seed: seed, purpose: .furtherData))
+  }
+
+  /// So many points of the shape, with noise; row i depends on the stream and on i alone.
   public func draw(_ count: Int, from stream: NoiseStream) -> Batch {
     let uniforms = stream.uniforms(count: count, dimension: 3, step: 0)
     var batch = stream.normals(count: count, dimension: 2, step: 1)

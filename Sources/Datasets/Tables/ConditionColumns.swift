@@ -3,6 +3,7 @@ import Core
 
 /// The columns of a table that hold the conditions of its rows.
 public enum ConditionColumns: Sendable, Equatable {
+  /// No column: nothing is known of a row.
   case nothing
   /// A column of classes: whole numbers from 0.
   case label(String)
@@ -64,7 +65,9 @@ extension Table {
 extension Conditions {
   /// Reads a file that holds the condition of a row in every line, and nothing else: CSV, or `.npy` for classes and
   /// numbers.
-  /// - Parameter shape: what the conditions are: a class, so many numbers, or text.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - shape: what the conditions are: a class, so many numbers, or text.
   /// - Throws: `InputError` at file and line for conditions of another shape.
   public init(reading path: String, as shape: ConditionShape) throws {
     guard shape != .nothing else { throw InputError("holds conditions, and the network knows none", at: path) }
@@ -121,5 +124,5 @@ extension Batch {
   }
 
   /// Some of the rows, in the order given.
-  func only(_ rows: [Int]) -> Batch { Batch(values: rows.flatMap { row($0) }, dimension: dimension) }
+  public func only(_ rows: [Int]) -> Batch { Batch(values: rows.flatMap { row($0) }, dimension: dimension) }
 }

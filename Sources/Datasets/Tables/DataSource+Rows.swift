@@ -3,12 +3,14 @@ import Core
 
 /// Rows of a file beside the data's.
 public struct GivenRows: Sendable {
+  /// The rows, as the data have them.
   public let rows: Batch
   /// `.nothing` where the file has none.
   public let conditions: Conditions
   /// What was guessed, a sentence each.
   public let notes: [String]
 
+  /// Rows with what is known of each, and what was guessed in reading them.
   public init(rows: Batch, conditions: Conditions, notes: [String] = []) {
     self.rows = rows
     self.conditions = conditions

@@ -19,7 +19,7 @@ public struct NumericTable: Sendable {
   /// Reads a file.
   /// - Parameters:
   ///   - path: the file.
-  ///   - texts: the columns to read as text, by the header's names or by numbers from 0.
+  ///   - names: the columns to read as text, by the header's names or by numbers from 0.
   ///   - format: how the file is written, where that is not to be found in it.
   /// - Throws: `InputError` at file and line for a missing file, ragged rows, open quotes, fields that are no finite
   ///   numbers, or no rows.

@@ -8,8 +8,15 @@ public struct TableColumns: Sendable, Equatable {
   public var columns: [String]?
   /// Columns that are left out. They may hold anything.
   public var drop: [String]
+  /// The columns of conditions.
   public var conditions: ConditionColumns
 
+  /// Columns by their names, or by their numbers from 0.
+  /// - Parameters:
+  ///   - columns: those of the data; nil: all that are left.
+  ///   - drop: those that are left out.
+  ///   - conditions: those of conditions.
+  /// - Precondition: columns are taken or left out, not both.
   public init(columns: [String]? = nil, drop: [String] = [], conditions: ConditionColumns = .nothing) {
     precondition(columns == nil || drop.isEmpty, "the columns that are left out follow from those that are taken")
     self.columns = columns

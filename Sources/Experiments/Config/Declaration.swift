@@ -2,12 +2,15 @@
 
 /// One option of a config as its reader declares it: the source of `list`, of the docs, and of error texts.
 public struct Declaration: Sendable, Equatable {
+  /// The name of the option.
   public let key: String
   /// "number", "integer", "text", "one of …", "list of …", "section".
   public let type: String
   /// As it is written in a config; nil where the option must be given.
   public let defaultText: String?
+  /// What may be given, in words.
   public let allowed: String
+  /// What the option means.
   public let about: String
   /// Options of which exactly one is given, this one among them; empty for an option of its own.
   public internal(set) var alternatives: [String] = []
@@ -23,9 +26,13 @@ public struct NumberRange: Sendable {
   let text: String
   let contains: @Sendable (Double) -> Bool
 
+  /// Any finite number.
   public static let any = NumberRange(text: "any finite number") { _ in true }
+  /// Above 0.
   public static let positive = NumberRange(text: "above 0") { $0 > 0 }
+  /// 0 or more.
   public static let nonNegative = NumberRange(text: "0 or more") { $0 >= 0 }
+  /// `low` or more.
   public static func atLeast(_ low: Double) -> NumberRange {
     NumberRange(text: "\(written(low)) or more") { $0 >= low }
   }

@@ -52,7 +52,10 @@ extension Options {
 
   /// As above, for options that the resolved config has only where they have an effect: there even a default is
   /// refused.
-  /// - Parameter body: reads them from the options that it is given.
+  /// - Parameters:
+  ///   - isActive: whether the options have an effect.
+  ///   - need: what they need to have one, for the message that refuses them.
+  ///   - body: reads them from the options that it is given.
   /// - Returns: nil where they have none.
   public func part<Value>(if isActive: Bool, needs need: String, _ body: (Options) throws -> Value) throws -> Value? {
     if isActive || isDescribing { return try body(self) }

@@ -76,7 +76,7 @@ extension Options {
       guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not a list of \(allowed)") }
       return text
     }
-    resolved.append((key, .scalar("[\(values.map(quoted).joined(separator: ", "))]")))
+    resolved.append((key, .scalar("[\(values.map(Self.quoted).joined(separator: ", "))]")))
     return values
   }
 
@@ -97,6 +97,7 @@ extension Options {
     return true
   }
 
+  /// A table of finite numbers; it must be given.
   public func matrix(_ key: String, example: [[Double]] = [[0]], _ about: String) throws -> [[Double]] {
     try nested(
       key, "list of lists of numbers", example: .list(example.map { .list($0.map(Numbers.value)) }), about, depth: 2
@@ -108,6 +109,7 @@ extension Options {
     says(key, word, "list of lists of numbers", about) ? nil : try matrix(key, about)
   }
 
+  /// A list of tables of finite numbers; it must be given.
   public func matrices(_ key: String, example: [[[Double]]] = [[[1]]], _ about: String) throws -> [[[Double]]] {
     try nested(
       key, "list of matrices",
@@ -149,7 +151,10 @@ extension Options {
   }
 
   /// A mapping of names, which are a person's own, to numbers.
-  /// - Parameter reserved: names that none may have.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - reserved: names that none may have.
+  ///   - about: what the option means.
   public func namedNumbers(_ key: String, reserved: [String] = [], _ about: String) throws -> [String: Double] {
     declare(key, "mapping of numbers", "{}", "finite numbers by name", about)
     var values: [(name: String, value: Double)] = []

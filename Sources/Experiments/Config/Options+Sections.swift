@@ -33,10 +33,27 @@ extension Options {
     return options
   }
 
+  /// As above; a number or a text in its place is the value of one of its keys.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - first: the key whose value a number or a text is.
+  ///   - about: what the option means.
+  public func optionalSection(_ key: String, shortFor first: String, _ about: String) throws -> Options? {
+    guard !isDescribing, let found = value(of: key), found.scalar != nil else {
+      return try optionalSection(key, about)
+    }
+    declare(key, "section", "null", "a mapping", about)
+    let options = Options(.mapping(Node.Mapping([(Node(first), found)])), path: join(key), source: source)
+    resolved.append((key, .section(options)))
+    return options
+  }
+
   /// A nested mapping, or one of some words in its place.
   /// - Parameters:
+  ///   - key: the option's name.
   ///   - words: the first stands for a missing option.
   ///   - allowed: what may be written, for people.
+  ///   - about: what the option means.
   /// - Returns: the word, or the mapping; both while options are only listed.
   public func section(
     _ key: String, orOneOf words: [String], allowed: String, _ about: String
@@ -122,7 +139,13 @@ extension Options {
   }
 
   /// As above, for a kind whose options once stood beside it.
-  /// - Parameter moved: the names of these options, with the defaults that older programs wrote out for every kind.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - kinds: what it may name.
+  ///   - defaultValue: the kind that a missing option stands for.
+  ///   - catalogue: all kinds, for options of the kind that name others.
+  ///   - moved: the names of these options, with the defaults that older programs wrote out for every kind.
+  ///   - about: what the option means.
   public func kind<Value>(
     _ key: String, of kinds: Kinds<Value>, default defaultValue: String, in catalogue: Catalogue,
     moved: [(name: String, default: String)], _ about: String

@@ -19,6 +19,7 @@ public final class Options {
   let path: String
   /// nil while describing, where every option gives its default or example.
   let node: Node?
+  /// The options asked for so far.
   public internal(set) var declarations: [Declaration] = []
   var resolved: [(key: String, value: Resolved)] = []
   /// Old names that are still read.
@@ -48,6 +49,7 @@ public final class Options {
   /// Options without a config: for `list`.
   public static func describing() -> Options { Options(nil, path: "", source: nil) }
 
+  /// Whether there is no config, so that every option gives its default or an example.
   public var isDescribing: Bool { node == nil }
 
   // MARK: Scalars
@@ -157,7 +159,7 @@ public final class Options {
   ) throws -> String {
     declare(key, "text", defaultValue, allowed, about)
     let value = try scalar(key, "text", required: defaultValue == nil, plainOnly: false) ?? defaultValue ?? example
-    resolved.append((key, .scalar(quoted(value))))
+    resolved.append((key, .scalar(Self.quoted(value))))
     return value
   }
 
@@ -165,7 +167,7 @@ public final class Options {
   public func optionalText(_ key: String, allowed: String = "text", _ about: String) throws -> String? {
     declare(key, "text", "null", allowed, about)
     guard let value = try scalar(key, "text", required: false, plainOnly: false) else { return absent(key) }
-    resolved.append((key, .scalar(quoted(value))))
+    resolved.append((key, .scalar(Self.quoted(value))))
     return value
   }
 
@@ -192,7 +194,7 @@ public final class Options {
     // The system ends a path there, and would open another file.
     guard !path.unicodeScalars.contains("\0") else { throw wrong(key, "holds the character of code 0; allowed: none") }
     resolved.append((key, .file(path)))
-    return source?.resolve(path) ?? path
+    return source?.resolve(path, of: join(key)) ?? path
   }
 
   /// Keeps that an option is not given.
@@ -201,6 +203,7 @@ public final class Options {
     return nil
   }
 
+  /// One of the words that a type's cases have.
   public func choice<Value: RawRepresentable & CaseIterable>(
     _ key: String, default defaultValue: Value, _ about: String
   ) throws -> Value where Value.RawValue == String {
@@ -231,7 +234,10 @@ public final class Options {
   // MARK: Old names
 
   /// Says that an option had another name, which is still read for one release.
-  /// - Parameter replacement: what to write instead, for the warning.
+  /// - Parameters:
+  ///   - old: the old name.
+  ///   - key: the new name.
+  ///   - replacement: what to write instead, for the warning.
   /// - Returns: whether the config has the old name, and then not the new one.
   public func isRenamed(_ old: String, to key: String, write replacement: String? = nil) throws -> Bool {
     oldNames.append(old)
@@ -339,7 +345,7 @@ public final class Options {
   }
 
   /// A text as a scalar that every reader of YAML takes for this very text.
-  func quoted(_ text: String) -> String {
+  static func quoted(_ text: String) -> String {
     let plain = text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./+".contains($0)) }
     if plain && text.first?.isLetter == true && !Spelling.isWord(text) { return text }
     let escaped = text.unicodeScalars.map { scalar in
@@ -376,6 +382,7 @@ public final class Options {
 
   /// This mapping with every default written out, as YAML.
   /// - Parameters:
+  ///   - indent: how many blanks each line begins with.
   ///   - keys: those to write; nil: all.
   ///   - purpose: how paths and missing options are written.
   public func resolvedYAML(indent: Int = 0, only keys: [String]? = nil, for purpose: Purpose = .config) -> String {
@@ -387,8 +394,9 @@ public final class Options {
       case (.file, .identity(omittingFiles: true)), (.absent, .identity): break
       case (.absent, .config): text += "\(space)\(key): null\n"
       case (.scalar(let scalar), _): text += "\(space)\(key): \(scalar)\n"
-      case (.file(let path), .identity): text += "\(space)\(key): \(quoted(path))\n"
-      case (.file(let path), .config): text += "\(space)\(key): \(quoted(source?.absolute(path) ?? path))\n"
+      case (.file(let path), .identity): text += "\(space)\(key): \(Self.quoted(path))\n"
+      case (.file(let path), .config):
+        text += "\(space)\(key): \(Self.quoted(source?.absolute(path, of: join(key)) ?? path))\n"
       case (.section(let options), _):
         text += options.resolved.isEmpty ? "\(space)\(key): {}\n" : "\(space)\(key):\n" + body(options, indent + 1)
       case (.list(let elements), _):

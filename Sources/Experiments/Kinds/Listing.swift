@@ -10,9 +10,10 @@ public struct Listing {
     let kinds: [(name: String, about: String, options: [Declaration])]
   }
 
-  private let sections: [(title: String, options: [Declaration])]
-  private let groups: [Group]
+  let sections: [(title: String, options: [Declaration])]
+  let groups: [Group]
 
+  /// The kinds and options of a catalogue.
   public init(_ catalogue: Catalogue = .standard) {
     /// What is declared, and after it what its sections declare.
     func declared(_ title: String, _ read: (Options) throws -> Void) -> [(String, [Declaration])] {
@@ -39,11 +40,12 @@ public struct Listing {
     let root = Options.describing()
     _ = try? ExperimentPlan(root, catalogue)
     sections =
-      [("config", root.declarations)]
+      [("config", root.declarations + [SweepReader.declaration])]
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
         _ = try CheckpointInterval($0)
+        _ = try TrainingPreview.read($0, isImage: true, process: PreparedProcess(VPSDE()), catalogue)
       }
       + declared("sampling") {
         _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)
@@ -65,31 +67,8 @@ public struct Listing {
       group("integrator", catalogue.integrators), group("sampling.solvers", catalogue.allSolvers) { $0.requires },
       group("corrector", catalogue.correctors) { $0.requires },
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
+      group("evaluation.metrics (of the model)", catalogue.modelMetrics),
     ]
-  }
-
-  /// For the terminal.
-  public func text() -> String {
-    func lines(_ options: [Declaration], _ indent: String) -> [String] {
-      options.map { option in
-        let need = option.alternatives.isEmpty ? "required" : "one of \(option.alternatives.joined(separator: ", "))"
-        let value = option.defaultText.map { " = \($0)" } ?? " (\(need))"
-        return "\(indent)\(option.key)\(value)  \(option.about) [\(option.allowed)]"
-      }
-    }
-    var text: [String] = []
-    for group in groups where !group.kinds.isEmpty {
-      text.append("\(group.title): kind")
-      for kind in group.kinds {
-        text.append("  \(kind.name)  \(kind.about)")
-        text += lines(kind.options, "      ")
-      }
-    }
-    for section in sections {
-      text.append("\(section.title):")
-      text += lines(section.options, "  ")
-    }
-    return text.joined(separator: "\n")
   }
 
   /// Tables for the docs.
@@ -107,7 +86,8 @@ public struct Listing {
     for group in groups where !group.kinds.isEmpty {
       text += "### `\(group.title)`\n\n"
       for kind in group.kinds {
-        text += "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120) + "\n\n" + table(kind.options)
+        text +=
+          "**`\(kind.name)`**: \(kind.about)".wrapped(at: 120).joined(separator: "\n") + "\n\n" + table(kind.options)
       }
     }
     for section in sections { text += "### `\(section.title)`\n\n" + table(section.options) }
@@ -116,19 +96,6 @@ public struct Listing {
 }
 
 extension String {
-  /// Broken at spaces into lines of up to `width` characters.
-  fileprivate func wrapped(at width: Int) -> String {
-    var lines: [String] = []
-    for word in split(separator: " ") {
-      if let last = lines.last, last.count + 1 + word.count <= width {
-        lines[lines.count - 1] += " " + word
-      } else {
-        lines.append(String(word))
-      }
-    }
-    return lines.joined(separator: "\n")
-  }
-
   fileprivate func trimmingTrailingNewlines() -> String {
     var text = self
     while text.last == "\n" { text.removeLast() }

@@ -3,8 +3,10 @@ import Solvers
 
 /// A method for ordinary differential equations that a config can name, until it is told its tolerances.
 public struct IntegratorRecipe: Sendable {
+  /// Makes the integrator for tolerances.
   public let make: @Sendable (IntegratorSetting) -> any Integrator
 
+  /// A recipe from what makes the integrator.
   public init(_ make: @escaping @Sendable (IntegratorSetting) -> any Integrator) { self.make = make }
 }
 
@@ -20,7 +22,8 @@ public struct IntegratorSetting: Sendable {
   public let control: GSLIntegrator.Control
 
   /// - Parameters:
-  ///   - rtol, atol: relative and absolute tolerance, above 0.
+  ///   - rtol: the relative tolerance, above 0.
+  ///   - atol: the absolute tolerance, above 0.
   ///   - firstStep: the first step tried, above 0.
   ///   - maximumSteps: the most steps allowed, rejected ones included.
   ///   - control: what GSL's tolerances are relative to.

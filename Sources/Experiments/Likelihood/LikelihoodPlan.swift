@@ -5,6 +5,7 @@ import Solvers
 
 /// How log densities, codes and what lies between points are computed.
 public struct LikelihoodPlan: Sendable {
+  /// How log densities are computed.
   public let likelihood: Likelihood
   /// nil where the data's values are not of a finite number.
   public let quantisation: Quantisation?

@@ -14,6 +14,11 @@ public struct PointFiles: Sendable {
   /// How many rows are taken, from the first; nil: all.
   public let count: Int?
 
+  /// Where points come from and go to.
+  /// - Parameters:
+  ///   - input: a table of points; nil: the held-out data.
+  ///   - output: the file to write.
+  ///   - count: how many rows are taken, from the first; nil: all.
   public init(input: String?, output: String, count: Int? = nil) {
     self.input = input
     self.output = output

@@ -3,15 +3,15 @@ import Yams
 
 /// What is different between two resolved configs.
 enum ConfigChanges {
-  /// `key.path old → new` for every key whose value is another, sorted. Elements of a list that have a `name` are found
-  /// by it, others by their number.
+  /// Every key whose value is another, sorted, with a line `key.path old → new`. Elements of a list that have a `name`
+  /// are found by it, others by their number.
   /// - Returns: nil where a text is no config.
-  static func lines(from old: String, to new: String) -> [String]? {
+  static func found(from old: String, to new: String) -> [(key: String, line: String)]? {
     guard old != new else { return [] }
     guard let before = values(old), let now = values(new) else { return nil }
     return Set(before.keys).union(now.keys).sorted().compactMap { key in
       guard before[key] != now[key] else { return nil }
-      return "\(key) \(before[key] ?? "(none)") → \(now[key] ?? "(none)")"
+      return (key, "\(key) \(before[key] ?? "(none)") → \(now[key] ?? "(none)")")
     }
   }
 

@@ -6,6 +6,7 @@ import CSystem
 import CZlib
 import Core
 import Foundation
+import Plots
 
 /// `manifest.json`: what made these results, and when, and which files they are.
 struct Manifest: Encodable {
@@ -23,11 +24,12 @@ struct Manifest: Encodable {
   var processors = Shards.processors
   var threads: Int
   var name: String
-  var seed: UInt64
+  /// nil of a sweep, whose runs have their own.
+  var seed: UInt64?
   /// The SHA-256 of `config.yaml`.
   var configHash: String
-  /// The checksum of the data's files; of data that is drawn, the SHA-256 of what says how.
-  var dataHash: String
+  /// The checksum of the data's files; of data that is drawn, the SHA-256 of what says how. nil of a sweep.
+  var dataHash: String?
   var started: String
   var finished = ""
   /// Wall seconds of each stage that ran.
@@ -40,6 +42,18 @@ struct Manifest: Encodable {
   var failures: [String] = []
   /// The SHA-256 of every file that this program wrote into the folder, by name, but for the manifest.
   var files: [String: String] = [:]
+  /// Of a sweep: the finished runs by the names of their folders, with the hashes of their configs.
+  var runs: [String: String]?
+  /// Of a sweep: how many runs it has, and how many were done at a time.
+  var runCount, jobs: Int?
+
+  /// Of a sweep.
+  /// - Parameter config: the text of its `config.yaml`.
+  init(sweep name: String, config: String, count: Int, jobs: Int, threads: Int) {
+    (self.name, self.threads, self.jobs, runCount) = (name, threads, jobs, count)
+    configHash = SHA256.text(of: config)
+    started = Self.now()
+  }
 
   init(_ plan: ExperimentPlan, threads: Int) {
     self.threads = threads
@@ -56,6 +70,7 @@ struct Manifest: Encodable {
     var versions = packages
     versions["gsl"] = String(cString: scoresde_gsl_version())
     versions["libpng"] = String(cString: png_get_libpng_ver(nil))
+    versions["cairo"] = Figure.cairoVersion
     versions["zlib"] = String(cString: zlibVersion())
     versions["onednn"] = kernels.isEmpty ? nil : kernels
     return versions
@@ -95,12 +110,31 @@ struct Manifest: Encodable {
 
   /// The files that a folder's manifest lists, with their hashes; nil where it has none. A name that leads out of the
   /// folder is not taken.
-  static func files(of folder: String) -> [String: String]? {
+  static func files(of folder: String) -> [String: String]? { summary(of: folder)?.files }
+
+  /// What others ask of a manifest.
+  struct Summary {
+    /// As `Manifest.files`, without names that lead out of the folder.
+    let files: [String: String]
+    let configHash: String?
+    /// Whether the run came to its end: its samples were judged, and nothing failed.
+    let isDone: Bool
+    /// Of a sweep.
+    let runs: [String: String]?
+    let runCount: Int?
+  }
+
+  /// The manifest of a folder; nil where it has none that can be read.
+  static func summary(of folder: String) -> Summary? {
     guard let data = FileManager.default.contents(atPath: folder + "/manifest.json"),
       let manifest = try? JSONSerialization.jsonObject(with: data) as? [String: Any],
       let files = manifest["files"] as? [String: String]
     else { return nil }
-    return files.filter { ResultsFolder.isName($0.key) }
+    let isJudged = (manifest["seconds"] as? [String: Any])?["evaluate"] != nil
+    return Summary(
+      files: files.filter { ResultsFolder.isName($0.key) }, configHash: manifest["config_hash"] as? String,
+      isDone: isJudged && (manifest["failures"] as? [Any])?.isEmpty == true,
+      runs: manifest["runs"] as? [String: String], runCount: manifest["run_count"] as? Int)
   }
 }
 

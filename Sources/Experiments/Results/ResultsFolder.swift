@@ -1,26 +1,39 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Plots
 import Synchronization
 
 /// A folder of results. Every file is there as a whole or not at all (`AtomicFile`), and one run at a time writes to
 /// it: the file `.lock` is there meanwhile, and lists what the run writes. A run that comes to its end leaves the list,
 /// with a hash of every file, in `manifest.json` instead.
 public struct ResultsFolder: Sendable {
+  /// The folder's path.
   public let path: String
   private let record: Record?
 
   /// The folder of a run that writes: makes it where it is missing, locks it, and removes the temporary files of runs
   /// that were killed.
+  /// - Parameters:
+  ///   - path: the folder.
+  ///   - inner: the folder that is made within it.
   /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
-  public init(creating path: String) throws {
+  public init(creating path: String, holds inner: String = "samples") throws {
     self.path = path
     try Self.make(path)
     let lock = try FileLock(path + "/.lock", of: path)
-    try Self.make(path + "/samples", allowsLink: false)
-    for folder in [path, path + "/samples"] { AtomicFile.removeLeftovers(in: folder) }
+    AtomicFile.removeLeftovers(in: path)
+    for folder in Set(Self.folders + [inner]).map({ "\(path)/\($0)" }) {
+      var status = stat()
+      // The others are made when they are needed.
+      if folder.hasSuffix("/\(inner)") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
+      AtomicFile.removeLeftovers(in: folder)
+    }
     record = Record(lock, hashes: Manifest.files(of: path) ?? [:])
   }
+
+  /// The folders that a results folder may have in it.
+  static let folders = ["samples", TrainingPreview.folder, TrainingEvents.folder]
 
   /// An existing folder, to be read.
   public init(existing path: String) throws {
@@ -90,8 +103,10 @@ public struct ResultsFolder: Sendable {
     throw WriteError(path: path, reason: reason)
   }
 
+  /// The path of a file in it.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
+  /// Whether a file is there.
   public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
 
   /// A file's text; nil where there is none.
@@ -99,18 +114,30 @@ public struct ResultsFolder: Sendable {
     FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
   }
 
+  /// The files in one of `folders`, by their names from here, sorted; none where it is missing.
+  func names(in folder: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []).sorted().map { "\(folder)/\($0)" }
+  }
+
+  /// Removes a file; none is no error.
   public func remove(_ name: String) { unlink(file(name)) }
 
   /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
   func fileToWrite(_ name: String) throws -> String {
     try record?.note(name)
+    let parts = name.split(separator: "/")
+    if parts.count > 1, parts[0] != "samples" { try Self.make("\(path)/\(parts[0])", allowsLink: false) }
     return file(name)
   }
 
+  /// Writes a file as a whole and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ data: Data, to name: String) throws {
     try AtomicFile.write(data, to: try fileToWrite(name))
   }
 
+  /// Writes a text as UTF-8, as a whole, and notes it for the manifest.
+  /// - Throws: `WriteError`.
   public func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
 
   /// Gives a file from elsewhere a name here.
@@ -121,23 +148,36 @@ public struct ResultsFolder: Sendable {
 
   // MARK: The list of files
 
-  /// Whether a name can be that of a file of results: of the folder or of `samples`, and not hidden.
+  /// Whether a name can be that of a file of results: of the folder or of one of `folders`, and not hidden.
   static func isName(_ name: String) -> Bool {
     let parts = name.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
     // A solver's name with an ending.
     return (1...2).contains(parts.count) && parts.allSatisfy { isFileName($0, longest: 120) }
-      && (parts.count == 1 || parts[0] == "samples")
+      && (parts.count == 1 || folders.contains(parts[0]))
   }
 
-  /// Removes the files of `samples` that runs of this program wrote, and that are none of `names`. A file that was
-  /// changed since then is somebody's own, and stays.
-  func removeSamples(but names: Set<String>) {
+  /// Removes the files of one of `folders` that runs of this program wrote, and that are not wanted; then the
+  /// folder, if nothing is left in it. A file that was changed since then is somebody's own, and stays.
+  func removeFiles(in folder: String, but isWanted: (String) -> Bool = { _ in false }) {
+    let known = record?.names.withLock { $0.written.union($0.hashes.keys) } ?? []
+    for name in known where name.hasPrefix(folder + "/") && !isWanted(name) { removeOwn(name) }
+    if folder != "samples" { rmdir(file(folder)) }
+  }
+
+  /// Removes the figures of a name in other formats than these, if runs of this program wrote them and nobody changed
+  /// them since.
+  func removeFigures(_ name: String, but formats: [Figure.Format]) {
+    for format in Figure.Format.allCases where !formats.contains(format) {
+      removeOwn("\(name).\(format.rawValue)")
+    }
+  }
+
+  private func removeOwn(_ name: String) {
     record?.names.withLock { known in
-      for name in known.written.union(known.hashes.keys) where name.hasPrefix("samples/") && !names.contains(name) {
-        if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
-        known.written.remove(name)
-        known.hashes[name] = nil
-      }
+      guard known.written.contains(name) || known.hashes[name] != nil else { return }
+      if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+      known.written.remove(name)
+      known.hashes[name] = nil
     }
   }
 

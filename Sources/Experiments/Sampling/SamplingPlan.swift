@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Plots
 import Processes
 import Scores
 import Solvers
 
 /// What is drawn, and by which solvers.
 public struct SamplingPlan: Sendable {
+  /// How many samples each solver draws.
   public let count: Int
   /// What a score is told of each sample.
   public let condition: ConditionPlan
@@ -13,19 +15,44 @@ public struct SamplingPlan: Sendable {
   public let guidance: (any Guidance)?
   /// ε: where solvers stop.
   public let epsilon: Double
+  /// Which noise solvers see.
   public let path: PathKind
+  /// The times of solvers with fixed steps that have no grid of their own.
   public let grid: any TimeGrid
+  /// How samples are written.
   public let format: Format
+  /// The kinds of files of figures.
+  public let figures: [Figure.Format]
+  /// Times at which arrows of the score are drawn, in the order given.
+  public let field: [Double]
   /// nil: none are kept.
   public let trajectories: TrajectoryPlan?
+  /// The solvers in their order.
   public let solvers: [NamedSolver]
 
-  public enum PathKind: String, Sendable, CaseIterable { case independent, coupled }
-  public enum Format: String, Sendable, CaseIterable { case csv, npy }
+  /// Which noise solvers see.
+  public enum PathKind: String, Sendable, CaseIterable {
+    /// Fresh normals for every step (`IndependentPath`).
+    case independent
+    /// One Brownian path a row for all solvers (`CoupledPath`).
+    case coupled
+  }
 
+  /// How samples are written.
+  public enum Format: String, Sendable, CaseIterable {
+    /// A text table.
+    case csv
+    /// NumPy's format, in doubles.
+    case npy
+  }
+
+  /// A solver under the name that results have it.
   public struct NamedSolver: Sendable {
+    /// The name in tables and file names.
     public let name: String
+    /// The kind that the config says.
     public let kind: String
+    /// The solver itself.
     public let solver: any Solver
     /// Whether it ends with Tweedie's mean at ε.
     public let denoise: Bool
@@ -35,9 +62,10 @@ public struct SamplingPlan: Sendable {
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
+  ///   - dimension: how many values a row has that the process moves; nil where that is not known.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, _ catalogue: Catalogue
+    traits: ScoreTraits, dimension: Int? = nil, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
@@ -54,6 +82,11 @@ public struct SamplingPlan: Sendable {
       "noise: fresh for every step, or one Brownian path per row for all solvers")
     format = try options.choice(
       "format", default: Format.csv, "of sample files; always npy above 256 columns")
+    figures = try options.names(
+      "figures", default: ["png"], among: Figure.Format.allCases.map(\.rawValue),
+      "the kinds of files of figures; [] for none"
+    ).compactMap(Figure.Format.init)
+    field = try Self.field(options, process, dimension)
     let setting = SamplingSetting(
       process, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
     let followed = try options.optionalSection(
@@ -84,6 +117,28 @@ public struct SamplingPlan: Sendable {
     }
   }
 
+  /// How far apart the first rows of two repeats are in the streams of noise: whole blocks of rows, as a block's spare
+  /// rows are drawn too.
+  static func stride(of count: Int, _ score: any Score) -> Int {
+    Shards(rows: count, size: score.shardRows).count * score.shardRows
+  }
+
+  /// The times of `field.png`.
+  private static func field(_ options: Options, _ process: PreparedProcess, _ dimension: Int?) throws -> [Double] {
+    guard
+      let times = try options.numbers("field", or: "none", "times at which arrows of the score are drawn: field.png")
+    else { return [] }
+    for time in times where !(time > 0 && time <= process.duration) {
+      throw options.wrong(
+        "field", "holds \(written(time)); allowed: times above 0, at most \(written(process.duration))")
+    }
+    guard times.count <= 12 else { throw options.wrong("field", "has \(times.count) times; allowed: at most 12") }
+    if let dimension, process.sde.stateDimension(of: dimension) != 2 {
+      throw options.wrong("field", "has no effect; it needs states of 2 values, which arrows in the plane can show")
+    }
+    return times
+  }
+
   static func name(_ section: Options) throws -> String {
     let name = try section.text(
       "name", example: "name", allowed: fileNameRule, "names the solver's files; used once")
@@ -107,7 +162,9 @@ public struct SamplingPlan: Sendable {
           "name", "'\(name)' names two solvers\(other == name ? "" : ", as '\(other)' does"); allowed: once")
       }
       for (a, b) in [(lower, other.lowercased()), (other.lowercased(), lower)] {
-        if ["-strip", "-animation", "-trajectories"].contains(where: { a == b + $0 }) {
+        let ending = a.hasPrefix(b) ? a.dropFirst(b.count) : ""
+        let isRepeat = ending.hasPrefix("-repeat-") && ending.dropFirst(8).allSatisfy(\.isNumber)
+        if isRepeat || ["-strip", "-animation", "-trajectories"].contains(String(ending)) {
           throw section.wrong("name", "'\(name)' beside '\(other)' names a file of its; allowed: another name")
         }
       }

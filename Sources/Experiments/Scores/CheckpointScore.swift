@@ -11,8 +11,10 @@ import Training
 
 /// The score of a network that another experiment trained, rebuilt from the config that its checkpoint carries.
 public struct CheckpointScoreRecipe: ScoreRecipe {
+  /// The checkpoint's file.
   public let path: String
 
+  /// The score of a checkpoint's network.
   public init(path: String) { self.path = path }
 
   /// What the network knows is known after the file has been read.

@@ -6,9 +6,11 @@ import Scores
 
 /// The score of the data's own law, which must be a mixture.
 public struct ExactScoreRecipe: ScoreRecipe {
+  /// The recipe has no options.
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
+  public var isExact: Bool { true }
   public var isDefinedWithoutNoise: Bool { true }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
@@ -36,6 +38,7 @@ public struct EmpiricalScoreRecipe: ScoreRecipe {
   /// 16 GiB.
   static let largestData = 1 << 31
 
+  /// The recipe has no options.
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }

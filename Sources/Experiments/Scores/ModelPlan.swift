@@ -9,7 +9,9 @@ import Training
 
 /// The part of a config that decides what a trained network is: data, process, score, training and seed.
 public struct ModelPlan: Sendable {
+  /// The seed of all random numbers.
   public let seed: UInt64
+  /// Where the data come from.
   public let data: any DataSource
   /// The maps that the data go through before a model sees them.
   public let coordinates: [any CoordinatesRecipe]
@@ -21,6 +23,7 @@ public struct ModelPlan: Sendable {
   public let prepared: PreparedProcess
   /// The kind that the config names.
   public let processKind: String
+  /// How the score is made.
   public let score: any ScoreRecipe
   /// The score's network; nil where it has none.
   public let network: (any Network)?
@@ -28,6 +31,8 @@ public struct ModelPlan: Sendable {
   public let training: TrainingPlan?
   /// How often it is kept while it runs.
   public let checkpointInterval: CheckpointInterval
+  /// Pictures that it draws while it runs; nil: none.
+  public let preview: TrainingPreview?
   /// What the training minimises.
   public let objective: ObjectiveRecipe
   /// The key `coordinates` of the config with every default written out; empty where there are none.
@@ -40,6 +45,7 @@ public struct ModelPlan: Sendable {
   /// options. nil for a text that is no such config any more.
   let reread: @Sendable (_ text: String) -> TrainingIdentity?
 
+  /// The process itself.
   public var process: any SDE { prepared.sde }
 
   init(_ options: Options, _ catalogue: Catalogue) throws {
@@ -62,6 +68,7 @@ public struct ModelPlan: Sendable {
     var training: TrainingPlan?
     var objective = ObjectiveRecipe.denoising
     var interval = CheckpointInterval()
+    var preview: TrainingPreview?
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
@@ -81,6 +88,7 @@ public struct ModelPlan: Sendable {
         }
         objective = try ObjectiveRecipe(section, catalogue)
         interval = try CheckpointInterval(section)
+        preview = try TrainingPreview.read(section, isImage: data.imageShape != nil, process: prepared, catalogue)
         try section.finish()
       }
       if !options.isDescribing {
@@ -100,7 +108,7 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
-    checkpointInterval = interval
+    (checkpointInterval, self.preview) = (interval, preview)
     // The checksum of files stands for their paths.
     func text(_ keys: String..., omittingFiles: Bool = false) -> String {
       options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))

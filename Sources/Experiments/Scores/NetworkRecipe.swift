@@ -8,11 +8,18 @@ import Tensors
 
 /// The score of a network, which the experiment trains or which comes with weights of its own.
 public struct NetworkScoreRecipe: ScoreRecipe {
+  /// What the network's output stands for.
   public let prediction: Prediction
   /// σ_d; nil: the standard deviation of all training values.
   public let dataDeviation: Double?
+  /// How the network is built.
   public let recipe: NetworkRecipe
 
+  /// The score of a network.
+  /// - Parameters:
+  ///   - prediction: what the network's output stands for.
+  ///   - dataDeviation: σ_d; nil: the standard deviation of all training values.
+  ///   - recipe: how the network is built.
   public init(_ prediction: Prediction, dataDeviation: Double? = nil, _ recipe: NetworkRecipe) {
     self.prediction = prediction
     self.dataDeviation = dataDeviation
@@ -35,7 +42,9 @@ public struct NetworkRecipe: Sendable {
   /// What the weights were trained for, where the network comes with weights of its own.
   public var pretrained: Pretrained?
 
+  /// What weights from elsewhere were trained for.
   public struct Pretrained: Sendable {
+    /// The noise levels that a network from elsewhere knows.
     public enum Levels: Sendable {
       /// Those of a discrete model, under a variance-preserving process.
       case discrete(DiscreteBeta)
@@ -43,6 +52,7 @@ public struct NetworkRecipe: Sendable {
       case exploding(GeometricSigma?)
     }
 
+    /// The noise levels that the network knows.
     public let levels: Levels
     /// What the output stands for; nil where the network's files leave it open.
     public let prediction: Prediction?
@@ -57,6 +67,10 @@ public struct NetworkRecipe: Sendable {
     }
   }
 
+  /// A recipe.
+  /// - Parameters:
+  ///   - pretrained: what its weights were trained for; nil: the network begins at random.
+  ///   - build: the network for data of a shape, with a seed for its initial weights.
   public init(
     pretrained: Pretrained? = nil, _ build: @escaping @Sendable (DataShape, UInt64) throws -> any Network
   ) {
@@ -78,6 +92,7 @@ public struct NetworkRecipe: Sendable {
 
 /// What a network is built for.
 public struct DataShape: Sendable, Equatable {
+  /// How many values a row has.
   public let dimension: Int
   /// nil for data that are no images.
   public let image: ImageShape?

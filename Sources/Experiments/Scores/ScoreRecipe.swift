@@ -19,6 +19,9 @@ public protocol ScoreRecipe: Sendable {
   /// `network` says it.
   var conditionShape: ConditionShape? { get }
 
+  /// Whether it is the exact score of the data's law: what solvers make of it is then told from how good it is.
+  var isExact: Bool { get }
+
   /// Whether the score is finite at times at which the process has no noise yet.
   var isDefinedWithoutNoise: Bool { get }
 
@@ -38,6 +41,7 @@ extension ScoreRecipe {
   public var traits: ScoreTraits { [] }
   public var network: NetworkScoreRecipe? { nil }
   public var conditionShape: ConditionShape? { .nothing }
+  public var isExact: Bool { false }
   public var isDefinedWithoutNoise: Bool { false }
   public func fittedCoordinates() throws -> [[Double]]? { nil }
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {}
@@ -45,13 +49,17 @@ extension ScoreRecipe {
 
 /// What a score is made from.
 public struct ScoreSetting: Sendable {
+  /// The process with its kernel and prior.
   public let process: PreparedProcess
   /// The data as a model sees them: in coordinates, where the config has such.
   public let data: any DataSource
+  /// The rows of the data, as a model sees them.
   public let dataset: Dataset
   /// The key `coordinates` of the config, with every default written out; empty where there are none.
   public let coordinates: String
+  /// The seed of the experiment.
   public let seed: UInt64
+  /// Every kind that a config may name.
   public let catalogue: Catalogue
   /// The score of the recipe's network, as far as it is trained; nil where there is no network.
   public let learned: ScoreSource?

@@ -56,7 +56,7 @@ extension Experiment {
       threads: threads)
     var references: [String: Batch] = [:]
     var table = OrderTable(steps: steps)
-    let bar = ProgressBar("orders \(plan.name)", total: plan.sampling.solvers.count, quiet: quiet)
+    let bar = ProgressBar("orders \(plan.name)", total: plan.sampling.solvers.count, unit: "solver", quiet: quiet)
     defer { bar.finish() }
     for named in plan.sampling.solvers {
       defer { bar.advance(by: 1) }

@@ -4,10 +4,12 @@ import Core
 /// How often a training is kept while it runs: what a machine that goes down can cost. What is trained does not depend
 /// on it.
 public struct CheckpointInterval: Sendable, Equatable {
+  /// A checkpoint is written when so many seconds have passed.
   public var seconds = 60.0
   /// nil: the seconds alone count.
   public var steps: Int?
 
+  /// A checkpoint every so many seconds, and every so many steps.
   public init(seconds: Double = 60, steps: Int? = nil) { (self.seconds, self.steps) = (seconds, steps) }
 
   /// Reads `training.checkpoint`.

@@ -11,8 +11,10 @@ import Foundation
 /// stands for, and `F-STEPS.lock` is there while somebody trains: others who want the same network wait for it. Each
 /// file is there as a whole or not at all.
 public struct ModelStore: Sendable {
+  /// The folder's path.
   public let folder: String
 
+  /// A store in a folder, which is made when the first network is kept.
   public init(_ folder: String) { self.folder = folder }
 
   /// The folder that the environment variable `SCORE_SDE_MODELS` names, else `Results/.models`.
@@ -40,6 +42,13 @@ public struct ModelStore: Sendable {
 
     var exists: Bool { FileManager.default.fileExists(atPath: checkpoint) }
 
+    /// Whether the other one's checkpoint is another name of the same file.
+    func isSameFile(as other: Entry) -> Bool {
+      var (mine, theirs) = (stat(), stat())
+      return lstat(checkpoint, &mine) == 0 && lstat(other.checkpoint, &theirs) == 0 && mine.st_ino == theirs.st_ino
+        && mine.st_dev == theirs.st_dev
+    }
+
     /// The log's text; empty where there is none.
     var logText: String {
       FileManager.default.contents(atPath: log).map { String(decoding: $0, as: UTF8.self) } ?? ""
@@ -59,10 +68,11 @@ public struct ModelStore: Sendable {
   /// The checkpoint before the last one.
   func previous(_ identity: TrainingIdentity) -> Entry { entry(identity, ending: ".previous") }
 
-  private func name(_ identity: TrainingIdentity) -> String { "\(identity.family)-\(identity.steps ?? 0)" }
+  /// What a network's files begin with.
+  static func name(_ identity: TrainingIdentity) -> String { "\(identity.family)-\(identity.steps ?? 0)" }
 
   private func entry(_ identity: TrainingIdentity, ending: String) -> Entry {
-    Entry(folder, name(identity) + ending)
+    Entry(folder, Self.name(identity) + ending)
   }
 
   /// All networks that differ from this one in their number of steps alone.
@@ -87,7 +97,7 @@ public struct ModelStore: Sendable {
   func lock(
     _ identity: TrainingIdentity, onWait: (InUseError) -> Void
   ) throws -> (lock: FileLock, isLate: Bool) {
-    let path = "\(folder)/\(name(identity)).lock"
+    let path = "\(folder)/\(Self.name(identity)).lock"
     var isLate = false
     while true {
       do {
@@ -103,7 +113,7 @@ public struct ModelStore: Sendable {
 
   /// Removes the lock of a run that was killed when it had trained the network.
   func removeDeadLock(_ identity: TrainingIdentity) {
-    let path = "\(folder)/\(name(identity)).lock"
+    let path = "\(folder)/\(Self.name(identity)).lock"
     if FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
   }
 

@@ -66,8 +66,14 @@ public struct ObjectiveSetting: Sendable {
   public let model: ScoreModel
   /// The process in the coordinates that the model sees.
   public let process: PreparedProcess
+  /// The options of `training`.
   public let plan: TrainingPlan
 
+  /// What an objective is made from.
+  /// - Parameters:
+  ///   - model: the model that is trained, with its initial parameters.
+  ///   - process: in the coordinates that the model sees.
+  ///   - plan: the options of `training`.
   public init(model: ScoreModel, process: PreparedProcess, plan: TrainingPlan) {
     self.model = model
     self.process = process

@@ -4,6 +4,7 @@ import Core
 /// What a trained network depends on, as the part of a config that says it: seed, data with a checksum of its files,
 /// process, score and training, with every default written out. Equal identities mean equal networks, to the last bit.
 public struct TrainingIdentity: Sendable, Equatable {
+  /// The part of the config, with every default written out.
   public let text: String
 
   /// - Parameter text: what is said of numbers that are not finite is left out, as a training that finishes without

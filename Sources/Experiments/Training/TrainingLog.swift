@@ -42,13 +42,16 @@ struct TrainingLog {
   private let unit: String
   private let start = ContinuousClock().now
   /// The seconds that the training took before it was interrupted.
-  private let secondsBefore: Double
+  let secondsBefore: Double
   private var sum = 0.0
   private var count = 0
   private var last: (step: Int, seconds: Double)?
   private var table: CSVText
   private static let columns = ["step", "loss", "learning_rate", "gradient_norm", "seconds"]
-  private(set) var note = ""
+  /// The mean loss of the last row; before the first one, of the steps so far.
+  private var lastLoss: Double?
+  /// How fast the training is, by the last row; empty before the first one.
+  private(set) var speed = ""
 
   /// - Parameters:
   ///   - before: what an interrupted training left; empty for a new one.
@@ -69,7 +72,8 @@ struct TrainingLog {
       let lost = fields.count == 6 ? Int(fields[5]) ?? 0 : 0
       table.append(rows: fields.prefix(5).joined(separator: ",") + (counts ? ",\(lost)\n" : "\n"))
       skipped += lost
-      seconds = time
+      rows += 1
+      (seconds, lastLoss) = (time, Double(fields[1]))
     }
     secondsBefore = max(seconds, before.seconds ?? 0)
     if before.count >= 0, before.skipped >= 0, before.count < every, before.skipped < every - before.count,
@@ -81,6 +85,15 @@ struct TrainingLog {
   }
 
   var csv: String { table.text }
+
+  /// How many rows there are.
+  private(set) var rows = 0
+
+  /// As `loss 0.41`; empty before the first step.
+  var loss: String {
+    guard let loss = lastLoss ?? (count > 0 ? sum / Double(count) : nil) else { return "" }
+    return String(format: "loss %.3g", loss)
+  }
 
   /// The log for the metadata of an unfinished checkpoint.
   var notes: [String: String] {
@@ -107,9 +120,11 @@ struct TrainingLog {
       let loss = sum / Double(count)
       let numbers = [loss, step.learningRate, step.gradientNorm, seconds].map(\.description)
       table.add([step.number.description] + numbers + (counts ? [String(skippedLately)] : []))
+      rows += 1
       let since = last ?? (step.number - count - skippedLately, secondsBefore)
       let each = (seconds - since.seconds) / Double(step.number - since.step)
-      note = String(format: "loss %.4f  %.3g s a step  %.3g ", loss, each, Double(batch) / each) + "\(unit)/s"
+      speed = String(format: "%.3g s a step  %.3g ", each, Double(batch) / each) + "\(unit)/s"
+      lastLoss = loss
       last = (step.number, seconds)
       (sum, count, skippedLately) = (0, 0, 0)
     }

@@ -29,6 +29,10 @@ struct TrainingStage {
   /// What is there of this training, and the files that should have been.
   private let kept: KeptTraining
   private let damaged: [DamagedCheckpoint]
+  /// Draws pictures while the network is trained; nil: there are none.
+  private let preview: PreviewStage?
+  /// Whether there are event files beside `training.csv`.
+  private let logsEvents: Bool
   private let reread: @Sendable (String) -> TrainingIdentity?
 
   /// - Throws: `InputError` where a checkpoint cannot be read.
@@ -45,6 +49,8 @@ struct TrainingStage {
     (store, folder) = (experiment.store, experiment.folder)
     (threads, quiet) = (experiment.threads, experiment.quiet)
     law = data.law
+    preview = try plan.model.preview.map { try PreviewStage($0, experiment, network, data) }
+    logsEvents = plan.logsEvents
     trainer = try network.problem.trainer(network.initial, data.seen, training, threads: threads)
     (kept, damaged) = try Self.search(
       identity, training, network, store, folder: folder, reread)
@@ -91,29 +97,40 @@ struct TrainingStage {
     }
   }
 
+  /// What became of a training.
+  struct Outcome {
+    let weights: [Float]
+    /// Whether a trained network was found and used again.
+    var isReused = false
+    /// What a reader of the results should know.
+    var notes: [String] = []
+  }
+
   /// Trains the network, unless that is done already. A training that was interrupted goes on where it stopped.
-  /// - Returns: the weights, and whether a trained network was found and used again.
+  /// - Parameter changes: the keys of the config that the folder's last run had otherwise; nil: there was none.
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
-  func run(into folder: ResultsFolder) throws -> (weights: [Float], isReused: Bool) {
+  func run(into folder: ResultsFolder, changes: [String]?) throws -> Outcome {
     try store.prepare(for: identity)
     if case .finished = kept {
       store.removeDeadLock(identity)
-      return try run(kept, damaged, folder)
+      return try run(kept, damaged, folder, changes)
     }
     let (lock, isLate) = try store.lock(identity) { error in
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
     defer { lock.release() }
-    guard isLate else { return try run(kept, damaged, folder) }
+    guard isLate else { return try run(kept, damaged, folder, changes) }
     let (kept, damaged) = try Self.search(
       identity, trainer.plan, network, store, folder: self.folder, reread)
-    return try run(kept, damaged, folder)
+    return try run(kept, damaged, folder, changes)
   }
 
   private func run(
-    _ kept: KeptTraining, _ damaged: [DamagedCheckpoint], _ folder: ResultsFolder
-  ) throws -> (weights: [Float], isReused: Bool) {
+    _ kept: KeptTraining, _ damaged: [DamagedCheckpoint], _ folder: ResultsFolder, _ changes: [String]?
+  ) throws -> Outcome {
     let isShown = try preserve()
+    let record = TrainingRecord(folder, preview, total: trainer.plan.steps, logsEvents: logsEvents)
+    record.prepare(areTrue: picturesHold(changes, kept))
     if !isShown {
       // What was made with another network is no longer true.
       for name in ["loss_by_time.csv", "solvers.csv", "training.csv"] { folder.remove(name) }
@@ -124,14 +141,15 @@ struct TrainingStage {
       warn(damaged, "\(entry.checkpoint) is used")
       if entry != store.finished(identity) { try keep(state, csv: entry.logText, notes: [:], folder) }
       try show(store.finished(identity), csv: entry.logText, folder)
+      try record.show(entry.logText, state)
       if !folder.exists("loss_by_time.csv") { try writeLosses(state, folder) }
-      return (state.averages, true)
+      return Outcome(weights: state.averages, isReused: true, notes: record.notes)
     case .begun(let state, let log, let entry, let stepsBefore):
       warn(damaged, "the training goes on from step \(state.step), which \(entry.checkpoint) has")
       if let stepsBefore {
         note("goes on from step \(state.step) of a training of \(stepsBefore) steps, which is like this one")
       }
-      return (try finish(from: state, log, folder).averages, false)
+      return Outcome(weights: try finish(from: state, log, record, folder).averages, notes: record.notes)
     case .nothing(let stepsBefore):
       warn(damaged, "there is none before it: the training begins anew")
       if let stepsBefore {
@@ -139,7 +157,24 @@ struct TrainingStage {
           "a training of \(stepsBefore) steps is there, but its learning rates are others (decay: cosine depends on the "
             + "number of steps): this one begins anew")
       }
-      return (try finish(from: trainer.initialState(), TrainingLog.Kept(), folder).averages, false)
+      let state = try finish(from: trainer.initialState(), TrainingLog.Kept(), record, folder)
+      return Outcome(weights: state.averages, notes: record.notes)
+    }
+  }
+
+  /// Whether pictures and events that the folder has are of this training.
+  private func picturesHold(_ changes: [String]?, _ kept: KeptTraining) -> Bool {
+    guard let changes else { return false }
+    return changes.allSatisfy { key in
+      if key == "training.steps" {
+        // A longer training that goes on from a shorter one has its pictures, too.
+        if case .begun(_, _, _, stepsBefore: .some) = kept { return true }
+        return false
+      }
+      if key == "training.preview.steps" || key.hasPrefix("training.checkpoint.") { return true }
+      let others = ["name", "log", "sweep", "likelihood", "evaluation", "sampling.solvers", "sampling.trajectories"]
+      return others.contains { key == $0 || key.hasPrefix($0 + ".") }
+        || ["sampling.count", "sampling.format", "sampling.path"].contains(key)
     }
   }
 
@@ -160,16 +195,19 @@ struct TrainingStage {
     let step = file.metadata["step"].flatMap { Int($0) } ?? 0
     let isFinished = theirs.steps.map { step >= $0 } ?? true
     try store.prepare(for: theirs)
-    try store.adopt(own, as: isFinished ? store.finished(theirs) : store.unfinished(theirs))
+    let kept = isFinished ? store.finished(theirs) : store.unfinished(theirs)
+    try store.adopt(own, as: kept)
+    // Rows of this training will stand beside it.
+    if kept.isSameFile(as: own) { unlink(own.checkpoint) }
     return false
   }
 
   private func finish(
-    from start: TrainingState, _ log: TrainingLog.Kept, _ folder: ResultsFolder
+    from start: TrainingState, _ log: TrainingLog.Kept, _ record: TrainingRecord, _ folder: ResultsFolder
   ) throws -> TrainingState {
     folder.remove("loss_by_time.csv")
     folder.remove("solvers.csv")
-    let state = try train(from: start, log, folder)
+    let state = try train(from: start, log, record, folder)
     try writeLosses(state, folder)
     return state
   }
@@ -188,34 +226,40 @@ struct TrainingStage {
   /// Takes the steps that are left.
   /// - Parameter earlier: the log of the steps before.
   private func train(
-    from start: TrainingState, _ earlier: TrainingLog.Kept, _ folder: ResultsFolder
+    from start: TrainingState, _ earlier: TrainingLog.Kept, _ record: TrainingRecord, _ folder: ResultsFolder
   ) throws -> TrainingState {
     var state = start
     let steps = trainer.plan.steps
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
       before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
-    let bar = ProgressBar("train \(name)", total: steps, quiet: quiet)
+    let bar = ProgressBar("train \(name)", total: steps, before: state.step, quiet: quiet)
     let stop = StopSignals.Listener()
     var saved = (time: ContinuousClock().now, step: state.step)
     do {
+      try record.begin(log, state)
       while state.step < steps && !stop.isAsked {
         try trainer.run(&state) { step in
           log.add(step)
-          bar.show(step.number, note: log.note)
-          return !stop.isAsked && !interval.isDue(since: saved.time, steps: step.number - saved.step)
+          try record.update(log)
+          bar.show(step.number, loss: log.loss, speed: log.speed)
+          return !stop.isAsked && !record.isDue(at: step.number)
+            && !interval.isDue(since: saved.time, steps: step.number - saved.step)
         }
-        if state.step < steps && !stop.isAsked {
+        // Before the checkpoint, after which nobody could draw it any more.
+        if record.isDue(at: state.step) { try record.draw(state) }
+        if state.step < steps, !stop.isAsked, interval.isDue(since: saved.time, steps: state.step - saved.step) {
           try keep(state, csv: log.csv, notes: log.notes, folder)
           saved = (ContinuousClock().now, state.step)
         }
       }
     } catch {
       bar.finish()
-      if error is ComputationError { try folder.write(log.csv, to: "training.csv") }
+      if error is ComputationError { try record.write(log) }
       throw error
     }
     bar.finish()
+    try record.write(log)
     try keep(state, csv: log.csv, notes: log.notes, folder)
     if log.skipped > 0 { warn(log) }
     if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }

@@ -6,8 +6,11 @@ import Processes
 
 extension DiffusersFolder {
   /// The configs of a network and of the pipeline around it, for diffusers to load.
-  /// - Parameter levels: of the process that the network was trained for; those of a variance-preserving one at i/N
-  ///   become the scheduler's.
+  /// - Parameters:
+  ///   - network: the network.
+  ///   - levels: of the process that the network was trained for; those of a variance-preserving one at i/N become the
+  ///     scheduler's.
+  ///   - prediction: what the network's output stands for.
   /// - Throws: `InputError` for a network that diffusers has no words for.
   public static func configs(of network: UNet, levels: DiffusersLevels?, prediction: Prediction) throws
     -> DiffusersConfigs

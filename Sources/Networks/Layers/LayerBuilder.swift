@@ -13,7 +13,9 @@ import Tensors
 public struct LayerBuilder: Sendable {
   /// How a parameter begins.
   public enum Beginning: Sendable {
+    /// All zeros, as biases begin.
     case zeros
+    /// All ones, as the scales of normalisations begin.
     case ones
     /// Uniform with variance 2/(in + out) (Glorot and Bengio 2010), as DDPM's networks begin.
     case glorot(fanIn: Int, fanOut: Int)
@@ -21,9 +23,11 @@ public struct LayerBuilder: Sendable {
     case normal
   }
 
+  /// The layout of the parameters added so far.
   public private(set) var layout = ParameterLayout()
   private var beginnings: [String: Beginning] = [:]
 
+  /// A builder without parameters.
   public init() {}
 
   /// Adds a parameter of any kind and returns its place in the layout.

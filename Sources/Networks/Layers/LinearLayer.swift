@@ -5,6 +5,7 @@ import Tensors
 public struct LinearLayer: Sendable {
   let weight, bias: Int
 
+  /// Puts x Wᵀ + b on the tape.
   public func callAsFunction(_ x: Tensor, on tape: Tape) -> Tensor {
     tape.addBias(tape.matrixProduct(x, tape.parameter(weight), transposeB: true), tape.parameter(bias))
   }

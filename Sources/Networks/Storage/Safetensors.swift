@@ -7,9 +7,12 @@ import Tensors
 /// then the bytes of all tensors without gaps. Written in 32-bit floats; 16-bit and 64-bit ones are read, too. The
 /// header is read and checked as a whole at once, a tensor when it is asked for.
 public struct Safetensors: Sendable {
+  /// The tensors by their names.
   public var tensors: Table
+  /// Texts by their names: the header's `__metadata__`.
   public var metadata: [String: String]
 
+  /// A file of given tensors and texts.
   public init(tensors: Table = [:], metadata: [String: String] = [:]) {
     self.tensors = tensors
     self.metadata = metadata
@@ -45,6 +48,8 @@ public struct Safetensors: Sendable {
     }
   }
 
+  /// Reads the header of a file that is in memory, and checks it.
+  /// - Throws: `InputError` for bytes that are not a whole safetensors file.
   public init(decoding data: Data) throws { try self.init(SafetensorsBytes(data)) }
 
   private init(_ bytes: SafetensorsBytes) throws {

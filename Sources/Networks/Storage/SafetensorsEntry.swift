@@ -4,7 +4,9 @@ import Core
 extension Safetensors {
   /// A tensor of a file. Its values are read when they are asked for, and not kept.
   public struct Entry: Sendable, Equatable {
+    /// The size along each axis.
     public let shape: [Int]
+    /// The type of its numbers in the file.
     public let type: SafetensorsType
     private let source: Source
 
@@ -13,6 +15,8 @@ extension Safetensors {
       case bytes(SafetensorsBytes, offset: Int)
     }
 
+    /// A tensor of 32-bit floats.
+    /// - Precondition: as many values as the shape has.
     public init(shape: [Int], values: [Float]) {
       precondition(shape.reduce(1, *) == values.count, "values do not fill the shape")
       (self.shape, type, source) = (shape, .single, .values(values))

@@ -19,14 +19,17 @@ extension Safetensors {
     /// Those that were put in by hand.
     private var given: [String: Entry] = [:]
 
+    /// A table without tensors.
     public init() { bytes = nil }
     init(of bytes: SafetensorsBytes) { self.bytes = bytes }
 
+    /// A table of given tensors; of two with one name the later stays.
     public init(dictionaryLiteral elements: (String, Entry)...) {
       self.init()
       for (name, entry) in elements { self[name] = entry }
     }
 
+    /// A table of given tensors.
     public init(_ tensors: [String: Entry]) {
       self.init()
       given = tensors
@@ -45,8 +48,10 @@ extension Safetensors {
     /// All names, in no order.
     public var names: [String] { Array(found.keys) + given.keys.filter { found[$0] == nil } }
 
+    /// How many tensors there are.
     public var count: Int { found.count + given.keys.count { found[$0] == nil } }
 
+    /// The tensor of a name; nil where there is none. Setting nil removes it.
     public subscript(name: String) -> Entry? {
       get {
         if let entry = given[name] { return entry }
@@ -61,6 +66,7 @@ extension Safetensors {
       }
     }
 
+    /// Removes the tensor of a name and returns it; nil where there was none.
     @discardableResult public mutating func removeValue(forKey name: String) -> Entry? {
       defer { self[name] = nil }
       return self[name]

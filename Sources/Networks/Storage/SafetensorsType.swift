@@ -3,18 +3,31 @@
 /// The types of numbers that a safetensors file may hold. Floats are read as parameters; the others are only known, so
 /// that a file may have buffers of them.
 public enum SafetensorsType: String, Sendable, CaseIterable {
+  /// IEEE 754, 16 bits.
   case half = "F16"
+  /// The upper 16 bits of a 32-bit float (bfloat16).
   case brainHalf = "BF16"
+  /// IEEE 754, 32 bits.
   case single = "F32"
+  /// IEEE 754, 64 bits.
   case double = "F64"
+  /// True or false, a byte.
   case flag = "BOOL"
+  /// A whole number from 0, 8 bits.
   case unsigned8 = "U8"
+  /// A whole number with a sign, 8 bits.
   case signed8 = "I8"
+  /// A whole number from 0, 16 bits.
   case unsigned16 = "U16"
+  /// A whole number with a sign, 16 bits.
   case signed16 = "I16"
+  /// A whole number from 0, 32 bits.
   case unsigned32 = "U32"
+  /// A whole number with a sign, 32 bits.
   case signed32 = "I32"
+  /// A whole number from 0, 64 bits.
   case unsigned64 = "U64"
+  /// A whole number with a sign, 64 bits.
   case signed64 = "I64"
 
   /// Bytes of a number.
@@ -27,6 +40,7 @@ public enum SafetensorsType: String, Sendable, CaseIterable {
     }
   }
 
+  /// Whether it is one of the four types of floats, which are read as parameters.
   public var isFloat: Bool {
     switch self {
     case .half, .brainHalf, .single, .double: true

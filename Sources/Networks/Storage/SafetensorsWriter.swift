@@ -25,6 +25,11 @@ public struct SafetensorsWriter {
     self.isSealed = isSealed
   }
 
+  /// Adds a tensor.
+  /// - Parameters:
+  ///   - name: under which the file has it.
+  ///   - shape: the size along each axis.
+  ///   - values: gives the values, row-major, when they are written; an error ends the writing.
   public mutating func add(_ name: String, shape: [Int], values: @escaping () throws -> [Float]) {
     tensors.append(Tensor(name: name, shape: shape, values: values))
   }

@@ -18,6 +18,7 @@ public struct UNet: Network {
   /// The name of the embedding of nothing, which diffusers does not know.
   package static let nothingName = ConditionEmbedding.nothingName
 
+  /// What the network is made of.
   public let architecture: UNetArchitecture
   public let layout: ParameterLayout
   /// Whether 3 × 3 convolutions may use Winograd's filtering.

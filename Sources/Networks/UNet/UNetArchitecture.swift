@@ -12,6 +12,7 @@ public struct UNetArchitecture: Sendable, Equatable {
     case residual
   }
 
+  /// How the network sees the noise level.
   public enum TimeEmbedding: Sendable, Equatable {
     /// Sines and cosines of the noise level (Vaswani et al. 2017). `flipped`: cosines first; frequencies
     /// 10000^{−k/(half − shift)}.
@@ -20,11 +21,16 @@ public struct UNetArchitecture: Sendable, Equatable {
     case fourier(frequencies: [Float], dividesOutput: Bool)
   }
 
+  /// The layers between two resamplings.
   public struct Stage: Sendable, Equatable {
+    /// The channels of its residual blocks.
     public var channels: Int
+    /// Whether attention follows each residual block.
     public var attention: Bool
+    /// How it is halved on the way down, or doubled on the way up.
     public var resampling: Resampling
 
+    /// A stage of so many channels.
     public init(channels: Int, attention: Bool, resampling: Resampling) {
       self.channels = channels
       self.attention = attention
@@ -32,6 +38,7 @@ public struct UNetArchitecture: Sendable, Equatable {
     }
   }
 
+  /// The size of an image in pixels, and its channels before and after the network.
   public var height, width, inputChannels, outputChannels: Int
   /// From the finest down.
   public var down: [Stage]
@@ -39,23 +46,29 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var up: [Stage]
   /// Residual blocks of a stage; one more on the way up.
   public var blocks = 2
+  /// The groups of normalisations, which divide the channels of every stage.
   public var groups = 32
+  /// Added to variances in normalisations.
   public var epsilon = 1e-5
   /// Channels of an attention head; nil: one head.
   public var headChannels: Int?
   /// Whether the middle has attention, and its normalisation's groups (nil: none).
   public var middleAttention = true
+  /// The groups of the normalisation before the middle's attention; nil: none.
   public var middleAttentionGroups: Int? = 32
+  /// Whether there is a middle: two residual blocks between the ways down and up.
   public var hasMiddle = true
   /// Residual sums of the middle are divided by this.
   public var middleScale = 1.0
   /// The time embedding scales and shifts normalised values, instead of shifting them before.
   public var scaleShift = false
+  /// How the network sees the noise level.
   public var time = TimeEmbedding.positional(flipped: false, shift: 1)
   /// The width of the time embedding; nil: 4 × the first stage's channels.
   public var timeWidth: Int?
   /// Zeros around the input of a convolution of stride 2; 0: one row and column below and on the right.
   public var downPadding = 1
+  /// The share of activations dropped in training, 0 to below 1.
   public var dropout = 0.0
   /// What the network is told of each image.
   public var condition = ConditionShape.nothing
@@ -65,8 +78,10 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var centresInput = false
 
   /// - Parameters:
-  ///   - height, width: of an image, in pixels.
-  ///   - inputChannels, outputChannels: of an image before and after.
+  ///   - height: of an image, in pixels.
+  ///   - width: of an image, in pixels.
+  ///   - inputChannels: of an image before the network.
+  ///   - outputChannels: of an image after it.
   ///   - down: the stages from the finest down.
   ///   - up: the stages from the coarsest up, as many.
   public init(height: Int, width: Int, inputChannels: Int, outputChannels: Int, down: [Stage], up: [Stage]) {
@@ -80,7 +95,8 @@ public struct UNetArchitecture: Sendable, Equatable {
 
   /// A symmetric U-Net.
   /// - Parameters:
-  ///   - height, width: of an image, in pixels.
+  ///   - height: of an image, in pixels.
+  ///   - width: of an image, in pixels.
   ///   - channels: of an image, before and after.
   ///   - widths: the channels of each stage, from the finest down; each stage halves the image.
   ///   - blocks: residual blocks of a stage.

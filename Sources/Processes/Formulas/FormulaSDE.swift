@@ -12,9 +12,13 @@ public struct FormulaSDE: AffineSDE {
   private let kernel: IntegratedKernel
 
   /// - Parameters:
+  ///   - driftRate: a(t)
+  ///   - diffusion: g(t) ≥ 0
+  ///   - duration: T
   ///   - initialVariance: v(0).
   ///   - priorVariance: default: v(T).
-  ///   - tolerance, nodes: of `IntegratedKernel`.
+  ///   - tolerance: that of `IntegratedKernel`.
+  ///   - nodes: the most that `IntegratedKernel` has.
   /// - Throws: `InputError` where a formula is not finite, g is negative, no noise is added at all, or the kernel's
   ///   error is above 1e-3.
   public init(

@@ -20,6 +20,7 @@ public final class TabulatedInterpolant: Interpolant, @unchecked Sendable {
   ///   - alpha: α > 0, at least three values.
   ///   - sigma: σ ≥ 0, as many; σ/α must grow from each to the next.
   ///   - times: rising from 0; default: evenly from 0 to 1.
+  ///   - interpolation: what lies between the values.
   /// - Throws: `InputError` with the place of what is wrong.
   public init(
     alpha: [Double], sigma: [Double], times: [Double]? = nil, interpolation: Interpolation = .steffen

@@ -20,6 +20,7 @@ public struct IntegratedKernel: PerturbationKernel {
 
   /// The kernel of an affine process, by GSL's Gauss–Legendre quadrature between nodes.
   /// - Parameters:
+  ///   - process: the process, whose equations are integrated.
   ///   - tolerance: the error at which no more nodes are added.
   ///   - maximum: how many nodes there are at most.
   public init(of process: some AffineSDE, tolerance: Double = 1e-11, maximum: Int = 32_768) {
@@ -29,6 +30,7 @@ public struct IntegratedKernel: PerturbationKernel {
 
   /// The kernel of a linear process with matrices, by GSL's rk8pd.
   /// - Parameters:
+  ///   - process: the process, whose equations are integrated.
   ///   - tolerance: the error at which no more nodes are added.
   ///   - maximum: how many nodes there are at most.
   public init(of process: some LinearSDE, tolerance: Double = 5e-10, maximum: Int = 8192) {
@@ -36,6 +38,7 @@ public struct IntegratedKernel: PerturbationKernel {
     (blocks, errorBound, nodes, self.path) = (process.stateBlocks, bound, path.nodes, path)
   }
 
+  /// The moments at a time of [0, T], interpolated between the nodes.
   public func moments(at t: Double) -> Moments { path.moments(at: t) }
 }
 

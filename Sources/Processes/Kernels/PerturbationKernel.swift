@@ -93,6 +93,7 @@ public final class BlockMoments: Sendable, Equatable {
   public let propagator: Matrix
   /// C(t), n × n: dC/dt = A C + C Aᵀ + G Gᵀ, C(0) the process's initial covariance
   public let covariance: Matrix
+  /// How many of the blocks are data, the first ones; the others begin as draws of the process's own.
   public let dataBlocks: Int
 
   init(propagator: Matrix, covariance: Matrix, dataBlocks: Int) {
@@ -118,6 +119,7 @@ public final class BlockMoments: Sendable, Equatable {
 /// The perturbation kernel of a process, the law of x_t given x_0 at every time. It is made once for a process and
 /// handed to whoever needs it (`PreparedProcess`); all workers share it.
 public protocol PerturbationKernel: Sendable {
+  /// m and v, or Φ and C, at a time t of [0, T].
   func moments(at t: Double) -> Moments
   /// How states are cut; default: whole, so that moments are scalars.
   var blocks: StateBlocks { get }
@@ -132,6 +134,7 @@ public struct KernelAccuracy: Sendable {
   /// At how many times moments are kept.
   public let nodes: Int
 
+  /// An error bound and the number of nodes it was reached with.
   public init(errorBound: Double, nodes: Int) { (self.errorBound, self.nodes) = (errorBound, nodes) }
 }
 
@@ -147,11 +150,14 @@ public struct ClosedFormKernel: PerturbationKernel {
   public let blocks: StateBlocks
   private let formula: @Sendable (Double) -> Moments
 
-  /// - Parameter blocks: default: moments are scalars.
+  /// - Parameters:
+  ///   - blocks: how states are cut; default: whole, so that moments are scalars.
+  ///   - formula: the moments at a time t of [0, T].
   public init(blocks: StateBlocks = .whole, _ formula: @escaping @Sendable (Double) -> Moments) {
     self.blocks = blocks
     self.formula = formula
   }
 
+  /// The moments at time t, by the formula.
   public func moments(at t: Double) -> Moments { formula(t) }
 }

@@ -18,6 +18,7 @@ public struct CriticallyDampedLangevin: LinearSDE {
   public let mass: Double
   /// γ
   public let velocityShare: Double
+  /// β(t)
   public let schedule: any BetaSchedule
 
   /// - Precondition: M > 0, 0 < γ.

@@ -47,8 +47,10 @@ extension LinearSDE {
   /// How a state is cut.
   public var stateBlocks: StateBlocks { StateBlocks(count: blocks, data: dataBlocks, noise: noiseBlocks) }
 
+  /// How many values a state has for data of `dimension` values: n/p times as many.
   public func stateDimension(of dimension: Int) -> Int { stateBlocks.stateDimension(of: dimension) }
 
+  /// - Throws: `InputError` for data that cannot be cut into the data's blocks.
   public func requireDimension(_ dimension: Int) throws {
     guard dimension % dataBlocks == 0 else {
       throw InputError("needs data whose dimension is a multiple of \(dataBlocks); it is \(dimension)")
@@ -81,6 +83,7 @@ extension LinearSDE {
     NormalPrior(covariance: priorCovariance(under: kernel))
   }
 
+  /// Writes states at t = 0 that hold the data; the other blocks are drawn from the initial covariance.
   public func lift(_ data: Rows, into state: Rows, from stream: NoiseStream) {
     if dataBlocks == blocks { return state.copy(data) }
     stream.normals(into: state, step: 0)
@@ -93,6 +96,7 @@ extension LinearSDE {
     }
   }
 
+  /// Writes the log density of what `lift` drew for each state, 0 where it drew nothing; `out` has `state.count` values.
   public func auxiliaryLogDensity(_ state: Rows, into out: UnsafeMutablePointer<Double>) {
     if dataBlocks == blocks { return out.update(repeating: 0, count: state.count) }
     let auxiliary = self.auxiliary(of: state)

@@ -9,6 +9,7 @@ import Glibc
 /// Kernel, in the eigenvectors of Θ with eigenvalues θ_i and B = ∫β: Φ_ii = e^{−θ_i B/2},
 /// C_ij = −2 Σ_ij expm1(−(θ_i + θ_j) B/2)/(θ_i + θ_j). Prior N(0, P) with the stationary P_ij = 2 Σ_ij/(θ_i + θ_j).
 public struct OrnsteinUhlenbeck: LinearSDE {
+  /// β(t)
   public let schedule: any BetaSchedule
   /// Θ and Σ
   public let relaxation, noise: Matrix

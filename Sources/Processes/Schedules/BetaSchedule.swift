@@ -17,6 +17,7 @@ extension BetaSchedule {
 
 /// β(t) = β_min + t (β_max − β_min) on [0, 1] (Song et al. 2021, eq. 32).
 public struct LinearBeta: BetaSchedule {
+  /// β_min and β_max
   public let minimum, maximum: Double
 
   /// - Precondition: 0 < minimum ≤ maximum.
@@ -33,6 +34,7 @@ public struct LinearBeta: BetaSchedule {
 /// √β(t) = √β_min + t (√β_max − √β_min) on [0, 1] (Rombach et al. 2022, whose 1,000 steps from 0.00085 to 0.012 are the
 /// default).
 public struct ScaledLinearBeta: BetaSchedule {
+  /// β_min and β_max
   public let minimum, maximum: Double
 
   /// - Precondition: 0 < minimum ≤ maximum.
@@ -57,6 +59,7 @@ public struct ScaledLinearBeta: BetaSchedule {
 /// β(t) = β_min + (β_max − β_min) S(12 t − 6) with the logistic S, on [0, 1] (Xu et al. 2022, GeoDiff; diffusers'
 /// "sigmoid").
 public struct SigmoidBeta: BetaSchedule {
+  /// β_min and β_max
   public let minimum, maximum: Double
 
   /// - Precondition: 0 < minimum ≤ maximum.

@@ -8,8 +8,9 @@ public struct CosineBeta: BetaSchedule {
   public let offset: Double
   public let duration: Double
 
-  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, to which DPM-Solver cuts it (Lu et al. 2022),
-  ///   0.9961.
+  /// - Parameters:
+  ///   - offset: s, which keeps the noise rate at 0 small.
+  ///   - end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, to which DPM-Solver cuts it (Lu et al. 2022), 0.9961.
   public init(offset: Double = 0.008, end: Double? = nil) {
     precondition(offset > 0 && (end ?? 0.5) > 0 && (end ?? 0.5) < 1, "s > 0, 0 < T < 1")
     self.offset = offset
@@ -40,7 +41,11 @@ public struct SigmoidAlphaBeta: BetaSchedule {
   public let start, stop, temperature: Double
   public let duration: Double
 
-  /// - Parameter end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, as of `CosineBeta`.
+  /// - Parameters:
+  ///   - start: a
+  ///   - stop: b
+  ///   - temperature: τ
+  ///   - end: T, 0 < T < 1; default: where ln(m/σ) = −5.1, as of `CosineBeta`.
   public init(start: Double = -3, stop: Double = 3, temperature: Double = 1, end: Double? = nil) {
     precondition(start < stop && temperature > 0 && (end ?? 0.5) > 0 && (end ?? 0.5) < 1, "a < b, τ > 0, 0 < T < 1")
     (self.start, self.stop, self.temperature) = (start, stop, temperature)

@@ -11,6 +11,7 @@ public protocol SigmaSchedule: NoiseSchedule {
 
 /// σ(t) = σ_min (σ_max/σ_min)ᵗ on [0, 1] (Song et al. 2021, eq. 30).
 public struct GeometricSigma: SigmaSchedule {
+  /// σ_min and σ_max
   public let minimum, maximum: Double
 
   /// - Precondition: 0 < minimum < maximum.
@@ -30,6 +31,7 @@ public struct GeometricSigma: SigmaSchedule {
 
 /// σ(t) = (σ_min^{1/ρ} + t (σ_max^{1/ρ} − σ_min^{1/ρ}))^ρ on [0, 1] (Karras et al. 2022, eq. 5, in rising time).
 public struct KarrasSigma: SigmaSchedule {
+  /// σ_min, σ_max and ρ
   public let minimum, maximum, rho: Double
 
   /// - Precondition: 0 < minimum < maximum, ρ > 0.
@@ -47,6 +49,7 @@ public struct KarrasSigma: SigmaSchedule {
 
 /// σ(t) = t on [0, σ_max]: EDM's own time (Karras et al. 2022, section 3).
 public struct LinearSigma: SigmaSchedule {
+  /// σ_max, which is T as well.
   public let maximum: Double
   public var duration: Double { maximum }
   public var samplingSpacing: TimeSpacing { .karras }
@@ -93,6 +96,7 @@ public struct LaplaceSigma: SigmaSchedule {
 public struct CauchySigma: SigmaSchedule {
   /// μ, γ
   public let location, scale: Double
+  /// How far ln σ̃ may lie from μ.
   public let range: Double
   public var samplingSpacing: TimeSpacing { .logSignalToNoise }
 
@@ -118,7 +122,9 @@ public struct CauchySigma: SigmaSchedule {
 /// Another schedule with σ̃ times a factor: a shift of λ = ln(m/σ) by −ln factor (Hoogeboom et al. 2023, for images of
 /// factor times the resolution).
 public struct ShiftedSigma: SigmaSchedule {
+  /// The schedule that is shifted.
   public let base: any SigmaSchedule
+  /// What σ̃ is multiplied by.
   public let factor: Double
 
   public var duration: Double { base.duration }

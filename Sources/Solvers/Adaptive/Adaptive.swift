@@ -19,6 +19,7 @@ public struct Adaptive: Solver {
 
   /// h ← h · clip(safety · E^{−(I + P)/k} · E_last^{P/k}, shrink, grow) with k the method's error order.
   public struct Controller: Sendable, Equatable {
+    /// I, P, the safety factor, and the least and the largest factor.
     public let integral, proportional, safety, shrink, grow: Double
 
     /// - Parameters:
@@ -47,10 +48,15 @@ public struct Adaptive: Solver {
     }
   }
 
+  /// The method that takes the steps.
   public let method: any EmbeddedPredictor
+  /// The relative and the absolute tolerance, and the first step: in t/T, or in λ for methods that count in it.
   public let rtol, atol, firstStep: Double
+  /// What an error is compared with.
   public let tolerance: Tolerance
+  /// How step lengths follow from errors.
   public let controller: Controller
+  /// The most steps, accepted or rejected, that a block of rows may take.
   public let maximumSteps: Int
 
   public var steps: Int? { nil }
@@ -63,6 +69,8 @@ public struct Adaptive: Solver {
   ///   - rtol: the relative tolerance, at least 0.
   ///   - atol: the absolute tolerance, above 0.
   ///   - firstStep: in t/T, or in λ for methods that count in it.
+  ///   - tolerance: what an error is compared with.
+  ///   - controller: how step lengths follow from errors.
   ///   - maximumSteps: accepted and rejected together; the solve fails beyond it.
   public init(
     _ method: any EmbeddedPredictor, rtol: Double = 0.01, atol: Double = 0.01, firstStep: Double = 0.01,

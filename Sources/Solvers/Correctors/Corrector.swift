@@ -7,6 +7,7 @@ public protocol Corrector: Sendable {
   /// What process and score must offer.
   var requires: Requirements { get }
 
+  /// The corrector with its memory, for one shard of rows.
   func makeStepper(in context: SolveContext) throws -> any CorrectorStepper
 }
 
@@ -14,6 +15,7 @@ extension Corrector {
   public var requires: Requirements { [] }
 }
 
+/// A corrector at work on one shard of rows, with the memory for it.
 public protocol CorrectorStepper: AnyObject {
   /// Corrects x at time `step.from`, before the predictor takes the step.
   func correct(_ x: Rows, _ step: Step) throws

@@ -18,8 +18,11 @@ public struct Langevin: Corrector {
     case batchMean = "batch-mean"
   }
 
+  /// The signal-to-noise ratio r, which sets ε.
   public let snr: Double
+  /// How many steps are taken before each step of the predictor.
   public let steps: Int
+  /// How ε follows from the signal-to-noise ratio.
   public let rule: Rule
 
   public var requires: Requirements { .kernel }
@@ -27,6 +30,7 @@ public struct Langevin: Corrector {
   /// - Parameters:
   ///   - snr: the signal-to-noise ratio, 0 < snr < 1; 0.16 in the literature for CIFAR-10.
   ///   - steps: corrector steps per predictor step, at least 1.
+  ///   - rule: how the step length follows from `snr`.
   public init(snr: Double = 0.16, steps: Int = 1, rule: Rule = .time) {
     precondition(snr > 0 && snr < 1 && steps > 0, "0 < snr < 1, steps ≥ 1")
     self.snr = snr

@@ -11,7 +11,9 @@ import Scores
 ///
 /// NFE a row: 1 + steps for each step of the predictor.
 public struct MetropolisLangevin: Corrector {
+  /// The signal-to-noise ratio, which sets ε.
   public let snr: Double
+  /// How many steps are taken before each step of the predictor.
   public let steps: Int
 
   public var requires: Requirements { [.kernel, .logDensity] }

@@ -7,6 +7,7 @@ import Glibc
 /// GSL's odeiv2 steppers under adaptive control. All rows of a shard share the steps of an explicit method; an implicit
 /// one solves D equations at a time and gives each row steps of its own.
 public struct GSLIntegrator: Integrator {
+  /// GSL's steppers, by their names there.
   public enum Method: String, Sendable, CaseIterable {
     /// Runge–Kutta (2, 3)
     case rk2
@@ -71,10 +72,15 @@ public struct GSLIntegrator: Integrator {
   /// The largest dimension of implicit methods, which factor dense Jacobians.
   private static let maximumImplicitDimension = 64
 
+  /// The stepper.
   public let method: Method
+  /// The tolerances: relative to the solution, and absolute.
   public let rtol, atol: Double
+  /// What an error is compared with.
   public let control: Control
+  /// The length of the first step that is tried, in t.
   public let firstStep: Double
+  /// The most steps that a shard, or a row of an implicit method, may take.
   public let maximumSteps: Int
 
   public var requires: Requirements { method.isImplicit ? .jacobian : [] }

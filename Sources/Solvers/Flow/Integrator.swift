@@ -82,6 +82,7 @@ public struct DenseOutput {
   /// Called with the index of the time.
   public let onOutput: (_ index: Int, _ time: Double, _ x: Rows) -> Void
 
+  /// Times to stop at, and what to call there.
   public init(times: [Double], onOutput: @escaping (_ index: Int, _ time: Double, _ x: Rows) -> Void) {
     self.times = times
     self.onOutput = onOutput

@@ -6,6 +6,7 @@ import Scores
 /// The probability-flow ODE  dx/dt = f − ½ ∇·(G Gᵀ) − ½ G Gᵀ s: deterministic, invertible, with the SDE's marginals
 /// (Song et al. 2021, eq. 13).
 public struct ProbabilityFlow: Solver {
+  /// What solves the equation.
   public let integrator: any Integrator
   /// Observers are called at this many equally spaced times after T, by interpolation; 0: at the accepted steps.
   public let dense: Int
@@ -13,6 +14,8 @@ public struct ProbabilityFlow: Solver {
   public var limit: Limit { .flow }
   public var requires: Requirements { integrator.requires }
 
+  /// The flow solved by an integrator.
+  /// - Precondition: `dense` ≥ 0.
   public init(_ integrator: any Integrator, dense: Int = 0) {
     precondition(dense >= 0)
     self.integrator = integrator

@@ -9,6 +9,7 @@ import Processes
 /// The paper's N points, which end in a step to 0, are our N − 1 intervals and the denoising at the end. The range is
 /// that of the process between ε and T, because the prior is the law at T and Tweedie's mean is taken at ε.
 public struct KarrasGrid: TimeGrid {
+  /// ρ
   public let rho: Double
 
   /// - Parameter rho: ρ > 0; 7 in the paper. 1 spaces σ̃ equally; ρ → ∞ spaces ln σ̃ equally.

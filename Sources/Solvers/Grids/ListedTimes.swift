@@ -5,6 +5,7 @@ import Scores
 
 /// Times as somebody chose them: N + 1 falling times, T first and ε last.
 public struct ListedTimes: TimeGrid {
+  /// The times, falling from T to ε.
   public let times: [Double]
 
   /// - Throws: `InputError` for fewer than two times, or times that do not fall.

@@ -4,6 +4,7 @@ import Processes
 
 /// Equal steps of λ = ln(m/σ), from T to ε (Lu et al. 2022a), for every process with noise at ε.
 public struct LogSignalToNoiseGrid: TimeGrid {
+  /// The grid has no parameters.
   public init() {}
 
   public func times(

@@ -4,6 +4,7 @@ import Processes
 /// t_i = (√T + i/N (√ε − √T))²: steps that shrink towards ε (Song, Meng and Ermon 2021, section D.2), for every
 /// process.
 public struct QuadraticGrid: TimeGrid {
+  /// The grid has no parameters.
   public init() {}
 
   public func times(

@@ -3,6 +3,7 @@ import Processes
 
 /// t_i = T + (ε − T) i/N: equal spacing, for every process.
 public struct UniformGrid: TimeGrid {
+  /// The grid has no parameters.
   public init() {}
 
   public func times(

@@ -33,16 +33,20 @@ public struct Likelihood: Sendable {
   public enum Probe: String, Sendable, CaseIterable {
     /// ±1 with equal chances: never more variance than Gaussian probes.
     case rademacher
+    /// Standard normal.
     case gaussian
   }
 
   /// The largest dimension in which the exact divergence is offered.
   public static let largestExactDimension = 64
 
+  /// What solves the flow.
   public let integrator: any Integrator
   /// Where the flow begins: the density is that of data with the process's noise of time ε.
   public let epsilon: Double
+  /// The density at T.
   public let terminal: Terminal
+  /// How the divergence is taken.
   public let divergence: Divergence
 
   /// - Parameters:

@@ -6,6 +6,7 @@ import Processes
 /// the exact mean of x_s given x_t where the data is a point (Ho et al. 2020; Song et al. 2021, appendix F, eq. 47).
 /// For every process with a scalar kernel.
 public struct Ancestral: Predictor {
+  /// The variance of a step's noise.
   public enum Variance: String, Sendable, CaseIterable {
     /// v(s) q / v(t): the variance of x_s given x_t and x_0. DDPM's "fixed small"; score_sde's VE.
     case posterior
@@ -13,11 +14,13 @@ public struct Ancestral: Predictor {
     case transition
   }
 
+  /// The variance of a step's noise.
   public let variance: Variance
 
   public var requires: Requirements { .kernel }
   public var limit: Limit { .path }
 
+  /// Ancestral sampling with noise of this variance.
   public init(variance: Variance = .posterior) { self.variance = variance }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {

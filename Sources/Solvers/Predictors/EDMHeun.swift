@@ -27,6 +27,7 @@ public struct EDMHeun: EmbeddedPredictor {
     /// S_noise > 0
     public let noise: Double
 
+    /// No noise: the deterministic sampler.
     public static let none = Churn(0)
 
     /// - Parameters:
@@ -48,6 +49,7 @@ public struct EDMHeun: EmbeddedPredictor {
     }
   }
 
+  /// How much noise is added between steps.
   public let churn: Churn
 
   public var requires: Requirements { .kernel }
@@ -58,6 +60,7 @@ public struct EDMHeun: EmbeddedPredictor {
   /// Churn is a share of a number of steps that is known beforehand: there is no adaptive form of it.
   public var embedded: (any EmbeddedPredictor)? { churn.amount > 0 ? nil : self }
 
+  /// EDM's sampler; without churn, Heun's method of the probability flow.
   public init(churn: Churn = .none) { self.churn = churn }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper {

@@ -8,6 +8,7 @@ public protocol EmbeddedPredictor: Predictor {
   /// What adaptive steps are measured in.
   var clock: Clock { get }
 
+  /// The method with its memory, for one shard of rows.
   func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper
 }
 
@@ -28,6 +29,7 @@ extension EmbeddedPredictor {
   }
 }
 
+/// A method with an embedded error estimate at work on one shard of rows, with the memory for it.
 public protocol EmbeddedStepper: PredictorStepper {
   /// Rows of its own for the state that a fixed step makes.
   var next: Rows { get }

@@ -8,6 +8,7 @@ import Scores
 ///
 /// The step is the actual spacing of the grid.
 public struct EulerMaruyama: Predictor {
+  /// The method has no parameters.
   public init() {}
 
   public var limit: Limit { .path }

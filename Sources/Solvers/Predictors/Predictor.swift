@@ -60,6 +60,7 @@ public struct Step: Sendable, Equatable {
   public var length: Double { from - to }
 }
 
+/// A predictor at work on one shard of rows, with the memory for it.
 public protocol PredictorStepper: AnyObject {
   /// Moves x from time `step.from` to `step.to`. Steps come in order.
   func step(_ x: Rows, _ step: Step) throws

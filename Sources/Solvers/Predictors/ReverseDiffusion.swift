@@ -6,6 +6,7 @@ import Processes
 /// discretised as the forward one is (Song et al. 2021, appendix E, eq. 46). VP: r = √(1 − β_i), q = β_i; VE: r = 1, q
 /// = σ_i² − σ_{i−1}². For every process with a scalar kernel.
 public struct ReverseDiffusion: Predictor {
+  /// The method has no parameters.
   public init() {}
 
   public var requires: Requirements { .kernel }

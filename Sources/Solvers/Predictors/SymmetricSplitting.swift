@@ -17,6 +17,7 @@ import Scores
 ///
 /// NFE a row: 1 a step.
 public struct SymmetricSplitting: Predictor {
+  /// The method has no parameters.
   public init() {}
 
   public var requires: Requirements { .additiveNoise }

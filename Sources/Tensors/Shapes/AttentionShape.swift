@@ -8,6 +8,7 @@ public struct AttentionShape: Sendable, Equatable {
   public let queries: Int
   /// How many positions are asked: those of keys and values.
   public let keys: Int
+  /// How many heads the channels are divided among.
   public let heads: Int
 
   /// - Parameters:
@@ -48,6 +49,7 @@ public struct FeatureColumns: Sendable, Equatable {
 public struct BatchedShape: Sendable, Equatable {
   let rows, inner, columns: Int
 
+  /// The shape of a product of `rows` × `inner` by `inner` × `columns`.
   public init(rows: Int, inner: Int, columns: Int) {
     (self.rows, self.inner, self.columns) = (rows, inner, columns)
   }

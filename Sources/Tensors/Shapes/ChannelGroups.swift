@@ -2,7 +2,9 @@
 
 /// Which group of a group normalisation each place of blocked features belongs to.
 public final class ChannelGroups: Sendable {
+  /// The channels that are normalised.
   public let channels: ChannelPlaces
+  /// How many groups of equal size there are.
   public let groups: Int
   /// Added to variances.
   public let epsilon: Float

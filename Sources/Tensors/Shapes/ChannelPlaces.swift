@@ -25,18 +25,24 @@ public struct ChannelPlaces: Sendable, Equatable {
 
   private let facts: Facts
 
+  /// Runs of so many channels, each of which begins a new block.
+  /// - Precondition: at least one run, and no empty one.
   public init(_ runs: [Int]) {
     precondition(!runs.isEmpty && runs.allSatisfy { $0 > 0 }, "a run has at least one channel")
     facts = Facts(runs)
   }
 
+  /// One run of channels.
+  /// - Precondition: at least one channel.
   public init(_ count: Int) { self.init([count]) }
 
   public static func == (a: ChannelPlaces, b: ChannelPlaces) -> Bool { a.facts === b.facts || a.runs == b.runs }
 
+  /// The number of channels of each run.
   public var runs: [Int] { facts.runs }
   /// How many channels there are.
   public var count: Int { facts.count }
+  /// How many blocks of 16 places there are.
   public var blocks: Int { facts.blocks }
   /// How many numbers they take in memory.
   public var padded: Int { 16 * facts.blocks }

@@ -3,7 +3,9 @@ import CKernels
 
 /// A convolution between blocked features along 0 to 3 axes, each with its own kernel, stride and padding.
 public struct ConvolutionShape: Sendable, Equatable {
+  /// What is read and what is written.
   public let input, output: FeatureShape
+  /// How many positions an output sees along each axis, and how far one output lies from the next.
   public let kernel, stride: Axes
   /// Zeros before the first position of each axis; those after the last follow from the output's size.
   public let padding: Axes

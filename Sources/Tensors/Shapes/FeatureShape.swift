@@ -3,10 +3,13 @@
 /// The shape of blocked features on a tape: a row per item, [channel / 16][position][channel % 16] within it, where
 /// positions run over 0 to 3 spatial axes, the last one fastest. Images have two axes, height and width.
 public struct FeatureShape: Sendable, Equatable {
+  /// The channels and where they lie.
   public var channels: ChannelPlaces
   /// The size along each spatial axis.
   public var axes: Axes
 
+  /// Features of these channels along these axes.
+  /// - Precondition: every size is at least 1.
   public init(_ channels: ChannelPlaces, _ axes: Axes) {
     precondition(axes.allSatisfy { $0 > 0 }, "sizes are at least 1")
     self.channels = channels
@@ -19,6 +22,8 @@ public struct FeatureShape: Sendable, Equatable {
   /// The size of an image.
   /// - Precondition: two axes.
   public var height: Int { image(0) }
+  /// The width of an image.
+  /// - Precondition: two axes.
   public var width: Int { image(1) }
 
   private func image(_ axis: Int) -> Int {

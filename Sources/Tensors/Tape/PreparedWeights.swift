@@ -7,6 +7,7 @@ public final class PreparedWeights: @unchecked Sendable {
   // Guarded by the C side's own locks.
   let handle: OpaquePointer
 
+  /// No weights yet: each is made on first use.
   public init() { handle = ck_prepared_weights_make() }
   deinit { ck_prepared_weights_free(handle) }
 }

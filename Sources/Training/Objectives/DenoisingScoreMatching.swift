@@ -19,8 +19,11 @@ import Tensors
 /// with weight w (σ out)². Where the kernel has matrices, what is drawn at t = 0 apart from the data, as velocities
 /// are, is part of z: hybrid score matching (Dockhorn et al. 2022).
 public struct DenoisingScoreMatching: Objective {
+  /// The network with its conventions.
   public let model: ScoreModel
+  /// The process with its kernel.
   public let process: PreparedProcess
+  /// w(t) of the loss.
   public let weighting: Weighting
   public let times: TrainingTimes
 

@@ -22,7 +22,9 @@ public protocol Objective: Sendable {
   var needsTangents: Bool { get }
 
   /// A worker for up to `rows` rows at a time, with memory of its own.
-  /// - Parameter seed: of all its random numbers, which must be keyed by the shard's step and rows alone.
+  /// - Parameters:
+  ///   - rows: how many rows it takes at a time at most.
+  ///   - seed: of all its random numbers, which must be keyed by the shard's step and rows alone.
   func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker
 }
 
@@ -48,10 +50,15 @@ public struct FrozenParameters: Sendable {
     case average
   }
 
+  /// What the set is called, in messages.
   public let name: String
+  /// The network whose parameters they are.
   public let network: any Network
+  /// Where the values come from.
   public let source: Source
 
+  /// A parameter set that is only read.
+  /// - Precondition: given values are as many as the network's parameters.
   public init(_ name: String, _ network: any Network, _ source: Source) {
     if case .values(let values) = source {
       precondition(values.count == network.layout.count, "another network's values")

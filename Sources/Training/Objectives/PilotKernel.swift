@@ -14,8 +14,11 @@ public struct PilotKernel: PerturbationKernel {
   public static let standardRows = 2048
 
   /// - Parameters:
+  ///   - process: the process that is simulated.
   ///   - data: some rows of it, taken in turn.
+  ///   - seed: of the paths' noise.
   ///   - rows: how many paths.
+  ///   - cells: how many steps a path has.
   public init(
     of process: PreparedProcess, data: Batch, seed: UInt64, rows: Int = PilotKernel.standardRows, cells: Int = 256
   ) {

@@ -11,6 +11,7 @@ public struct SlicedScoreMatching: Objective {
   private let base: SimulatedScoreMatching
   public let times: TrainingTimes
 
+  /// The network with its conventions.
   public var model: ScoreModel { base.model }
   public var network: any Network { base.model.network }
   public var dataDimension: Int { base.model.dataDimension }

@@ -8,6 +8,7 @@ import Scores
 /// y_s = D + √(σ̃_s² − ς²) ε̂ + ς z with ς = η σ̃_s √(1 − σ̃_s²/σ̃_t²), in y = x/m (Song, Meng and Ermon 2021, eq. 12
 /// and 16). η = 0: deterministic, the first-order exponential step of the probability flow; η = 1: ancestral sampling.
 public struct DDIM: Predictor {
+  /// η: 0 for the deterministic sampler, 1 for ancestral sampling.
   public let eta: Double
 
   public var requires: Requirements { .kernel }

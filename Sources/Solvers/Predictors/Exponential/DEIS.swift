@@ -20,6 +20,8 @@ public struct DEIS: Predictor {
   public var requires: Requirements { .kernel }
   public var hasLowerOrders: Bool { order > 1 }
 
+  /// DEIS whose polynomial has so many evaluations.
+  /// - Precondition: order 1 to 4.
   public init(order: Int = 3) {
     precondition((1...4).contains(order), "order 1 to 4")
     self.order = order

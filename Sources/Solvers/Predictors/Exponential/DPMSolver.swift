@@ -21,6 +21,8 @@ public struct DPMSolver: EmbeddedPredictor {
   public var errorOrder: Double { Double(order) }
   public var clock: Clock { .logSignalToNoise }
 
+  /// DPM-Solver-2 or -3.
+  /// - Precondition: order 2 or 3.
   public init(order: Int) {
     precondition(order == 2 || order == 3, "order 2 or 3")
     self.order = order

@@ -19,11 +19,19 @@ import Scores
 ///
 /// NFE a row: 1 a step.
 public struct DPMSolverPP: Predictor {
-  public enum Correction: String, Sendable, CaseIterable { case published, exact }
+  /// The weights of earlier D.
+  public enum Correction: String, Sendable, CaseIterable {
+    /// Those of the paper and of the authors' code.
+    case published
+    /// The integrals of the interpolating polynomial.
+    case exact
+  }
 
   /// 2 or 3
   public let order: Int
+  /// η: 0 for the probability flow, 1 for the reverse SDE.
   public let eta: Double
+  /// How earlier D enter.
   public let correction: Correction
 
   public var requires: Requirements { .kernel }
@@ -31,6 +39,8 @@ public struct DPMSolverPP: Predictor {
   /// For other η it follows other SDEs of the same laws.
   public var limit: Limit { eta == 0 ? .flow : eta == 1 ? .path : .law }
 
+  /// DPM-Solver++ 2M or 3M, deterministic by default.
+  /// - Precondition: order 2 or 3, η ≥ 0.
   public init(order: Int, eta: Double = 0, correction: Correction = .published) {
     precondition(order == 2 || order == 3, "order 2 or 3")
     precondition(eta >= 0, "η ≥ 0")

@@ -18,15 +18,24 @@ import Processes
 ///
 /// NFE a row: 1 a step; the last state is not corrected.
 public struct UniPC: Predictor {
-  public enum Variant: String, Sendable, CaseIterable { case bh1, bh2 }
+  /// The function B(z), z = −h.
+  public enum Variant: String, Sendable, CaseIterable {
+    /// B = z
+    case bh1
+    /// B = e^z − 1
+    case bh2
+  }
 
   /// 2 or 3
   public let order: Int
+  /// The function B.
   public let variant: Variant
 
   public var requires: Requirements { .kernel }
   public var hasLowerOrders: Bool { true }
 
+  /// UniPC of an order with a function B.
+  /// - Precondition: order 2 or 3.
   public init(order: Int = 3, variant: Variant = .bh2) {
     precondition(order == 2 || order == 3, "order 2 or 3")
     self.order = order

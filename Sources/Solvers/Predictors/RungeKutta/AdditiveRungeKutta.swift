@@ -12,6 +12,7 @@ import Scores
 ///
 /// NFE a row: one a stage and step.
 public struct AdditiveRungeKutta: EmbeddedPredictor {
+  /// The numbers of the method.
   public let tableau: AdditiveTableau
 
   public var requires: Requirements { .additiveNoise }
@@ -19,6 +20,7 @@ public struct AdditiveRungeKutta: EmbeddedPredictor {
   public var hasLowerOrders: Bool { true }
   public var errorOrder: Double { tableau.errorOrder }
 
+  /// The method of a tableau.
   public init(_ tableau: AdditiveTableau) { self.tableau = tableau }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper {

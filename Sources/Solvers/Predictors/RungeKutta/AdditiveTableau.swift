@@ -16,16 +16,20 @@ public struct AdditiveTableau: Sendable, Equatable {
     /// p and q
     public let increment, area: Double
 
+    /// g(τ + c h) (p ΔB + q H) with c = `node`, p = `increment` and q = `area`.
     public init(at node: Double, increment: Double = 0, area: Double = 0) {
       (self.node, self.increment, self.area) = (node, increment, area)
     }
   }
 
+  /// Where a drift is evaluated.
   public struct Stage: Sendable, Equatable {
     /// a_ij, one for each stage before this one.
     public let drift: [Double]
+    /// The terms of noise_i.
     public let noise: [Noise]
 
+    /// A stage with a number for the drift of each stage before it, and its noise.
     public init(drift: [Double] = [], noise: [Noise] = []) { (self.drift, self.noise) = (drift, noise) }
   }
 
@@ -38,10 +42,15 @@ public struct AdditiveTableau: Sendable, Equatable {
     case stage(Int)
   }
 
+  /// What is added to the state before all stages.
   public let shift: [Noise]
+  /// The stages in their order.
   public let stages: [Stage]
+  /// b_i
   public let weights: [Double]
+  /// The noise of the result.
   public let noise: [Noise]
+  /// The less accurate method inside.
   public let inner: Inner
   /// The power of h that the difference of the two results falls with.
   public let errorOrder: Double

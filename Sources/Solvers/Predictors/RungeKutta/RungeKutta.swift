@@ -12,12 +12,14 @@ import Scores
 ///
 /// NFE a row: one a stage and step; 1 where a step is to be of first order.
 public struct RungeKutta: EmbeddedPredictor {
+  /// The numbers of the method.
   public let tableau: ButcherTableau
 
   public var errorOrder: Double { tableau.errorOrder }
   public var hasLowerOrders: Bool { tableau.stages.count > 1 }
   public var embedded: (any EmbeddedPredictor)? { tableau.difference == nil ? nil : self }
 
+  /// The method of a tableau.
   public init(_ tableau: ButcherTableau) { self.tableau = tableau }
 
   public func makeEmbeddedStepper(in context: SolveContext) throws -> any EmbeddedStepper {

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reads folders of results in one line:
+
+    import results
+    r = results.load("Results")
+    r.solvers                            # one table: a row a run and solver
+    r.run("vp-digits").samples("em-500") # an array, a row a sample
+
+A run is a folder with `solvers.csv` or `training.csv`, however deep; a sweep is one with `sweep.csv`. Folders of older
+programs are read too: what they lack is empty. What cannot be read is left out, and named in `problems`.
+"""
+
+import functools
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from judging import HIGHER, TEXTS, metrics
+
+
+def load(folder=None):
+    """All runs and sweeps of a folder: of `folder`, else of SCORE_SDE_RESULTS, else of the repository.
+
+    SCORE_SDE_RUNS=NAME,NAME keeps those within these folders only.
+    """
+    only = [n for n in os.environ.get("SCORE_SDE_RUNS", "").split(",") if n]
+    return Results(folder or os.environ.get("SCORE_SDE_RESULTS") or pathlib.Path(__file__).parents[2] / "Results", only)
+
+
+def read_csv(path, problems):
+    """The table with its numbers as numbers; an empty one where there is no such file, or it cannot be read."""
+    try:
+        table = pd.read_csv(path, dtype={name: str for name in TEXTS})
+    except FileNotFoundError:
+        return pd.DataFrame()
+    except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
+        problems.append(f"{path}: {error}")
+        return pd.DataFrame()
+    for column in table:
+        if column in TEXTS:
+            table[column] = table[column].fillna("")
+        else:
+            numbers = pd.to_numeric(table[column], errors="coerce").replace([np.inf, -np.inf], np.nan)
+            # A swept key can be a word.
+            table[column] = numbers if numbers.notna().any() or table[column].isna().all() else table[column]
+    return table
+
+
+class Run:
+    """One folder of results. Tables that it lacks are empty."""
+
+    def __init__(self, folder, name, problems):
+        self.folder, self.name, self.problems, self._tables = pathlib.Path(folder), name, problems, {}
+
+    def __repr__(self):
+        return f"Run({self.name!r}: {self.process} on {self.data_kind}, {len(self.solvers)} solvers)"
+
+    @functools.cached_property
+    def config(self):
+        """The config with every default, as nested dictionaries; empty where there is none."""
+        try:
+            config = yaml.safe_load((self.folder / "config.yaml").read_text())
+            return config if isinstance(config, dict) else {}
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            self.problems.append(f"{self.folder / 'config.yaml'}: {' '.join(str(error).split())}")
+            return {}
+
+    @functools.cached_property
+    def manifest(self):
+        try:
+            return json.loads((self.folder / "manifest.json").read_text())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            self.problems.append(f"{self.folder / 'manifest.json'}: {error}")
+            return {}
+
+    def _kind(self, section):
+        value = self.config.get(section, "")
+        return str(value.get("kind", "") if isinstance(value, dict) else value)
+
+    @functools.cached_property
+    def process(self):
+        table = self._table("solvers.csv")
+        return str(table["process"].iloc[0]) if len(table) and "process" in table else self._kind("process")
+
+    data_kind = property(lambda self: self._kind("data"))
+    seed = property(lambda self: self.config.get("seed", self.manifest.get("seed", np.nan)))
+
+    def _table(self, name):
+        if name not in self._tables:
+            self._tables[name] = read_csv(self.folder / name, self.problems)
+        return self._tables[name]
+
+    def _tagged(self, name):
+        table = self._table(name)
+        if len(table) and "run" in table:
+            return table
+        return table.assign(run=self.name)[["run", *table.columns]] if len(table) else table
+
+    @functools.cached_property
+    def solvers(self):
+        """solvers.csv with the columns run, seed and overrides, whichever program wrote it."""
+        table = self._tagged("solvers.csv")
+        missing = [c for c in ("solver", "kind", "nfe") if c not in table]
+        if len(table) and missing:
+            self.problems.append(f"{self.folder / 'solvers.csv'}: no column {', '.join(missing)}")
+            return table.iloc[:0]
+        if not len(table):
+            return table
+        given = {"experiment": self.name, "process": self.process, "seed": self.seed, "overrides": ""}
+        table = table.assign(**{c: v for c, v in given.items() if c not in table})
+        # A method at several budgets or tolerances: names that differ in a number at the end.
+        return table.assign(method=table["solver"].str.replace(r"-(\d+|\d+e-\d+)$", "", regex=True))
+
+    training = property(lambda self: self._tagged("training.csv"))
+    losses = property(lambda self: self._tagged("loss_by_time.csv"))
+    evaluation = property(lambda self: self._tagged("evaluation.csv"))
+    trajectories = property(lambda self: self._table("trajectories.csv"))
+    likelihood = property(lambda self: self._table("likelihood.csv"))
+
+    @property
+    def likelihood_points(self):
+        """The rows that likelihood.csv is of, which are the first held-out ones; None where there are not as many."""
+        rows = self.data
+        return rows[: len(self.likelihood)] if rows is not None and len(rows) >= len(self.likelihood) else None
+
+    def floor(self, metric):
+        """(value, low, high) of a metric of real rows in the samples' place; NaN where evaluation.csv does not say."""
+        table = self.evaluation
+        if len(table) and {"metric", "data"} <= set(table):
+            rows = table[(table["metric"].str.replace("-", "_") == metric) & table["data"].notna()]
+            rows = rows[(rows.get("class", "") == "") & (rows.get("repeat", "all") == "all")]
+            if len(rows):
+                row = rows.iloc[0]
+                return row["data"], row.get("data_low", np.nan), row.get("data_high", np.nan)
+        return np.nan, np.nan, np.nan
+
+    @property
+    def model(self):
+        """The rows of evaluation.csv that are of the model itself: nll, bits_per_dimension, kl, score_error."""
+        table = self.evaluation
+        return (
+            table[(table["solver"] == "") & table["value"].notna()]
+            if {"solver", "value"} <= set(table)
+            else table.iloc[:0]
+        )
+
+    def _rows(self, stem, most=None):
+        array, text = (stem.with_name(stem.name + ending) for ending in (".npy", ".csv"))
+        try:
+            if array.is_file():
+                return np.array(np.load(array, mmap_mode="r")[:most], float)
+            return pd.read_csv(text, nrows=most).to_numpy(float) if text.is_file() else None
+        except (OSError, ValueError) as error:
+            self.problems.append(f"{stem}: {error}")
+            return None
+
+    def samples(self, solver, most=None):
+        """A solver's samples, a row each (at most the first `most`); None where there are none."""
+        return self._rows(self.folder / "samples" / solver, most)
+
+    @property
+    def data(self):
+        """Held-out rows of the data; None in folders of older programs, which have none."""
+        return self._rows(self.folder / "held_out")
+
+    @functools.cached_property
+    def image(self):
+        """(height, width, channels) of rows that are images, else None."""
+        data = self.config.get("data") if isinstance(self.config.get("data"), dict) else {}
+        if data.get("shape"):
+            return tuple(data["shape"])
+        kind = self.data_kind
+        if kind == "images":
+            return data.get("size", 32), data.get("size", 32), data.get("channels", 3)
+        if kind == "idx":
+            rows = self.data
+            side = 28 if rows is None else int(round(rows.shape[1] ** 0.5))
+            return (side, side, 1) if rows is None or side * side == rows.shape[1] else None
+        return {"digits": (8, 8, 1), "cifar10": (32, 32, 3)}.get(kind)
+
+    def way(self, solver):
+        """(times, states): states[k, i] is the row i that was followed, at times[k]; None where none was."""
+        table = self.trajectories
+        if not len(table) or solver not in set(table.get("solver", [])):
+            return None
+        table = table[table["solver"] == solver]
+        columns = [c for c in table if c.startswith("x")]
+        wide = self._rows(self.folder / "samples" / f"{solver}-trajectories")
+        states = table[columns].to_numpy(float) if wide is None else wide
+        order = np.lexsort((table["row"], table["step"]))
+        rows = table["row"].nunique()
+        if len(states) != len(table) or len(table) % rows or table.groupby("step")["row"].nunique().nunique() != 1:
+            return None  # steps of their own for each row, as of adaptive solvers
+        times = table["time"].to_numpy(float)[order][::rows]
+        return times, states[order].reshape(len(times), rows, -1)
+
+    @functools.cached_property
+    def duration(self):
+        """T, the largest time in the run's files; Unavailable where none is written."""
+        times = [t[c].max() for t, c in ((self.losses, "time_high"), (self.trajectories, "time")) if c in t and len(t)]
+        if not times:
+            raise Unavailable("no file says how long its process lasts")
+        return float(max(times))
+
+    # Through the program
+
+    def ask(self, command, *options, points=None, exactly=False):
+        """What a command of the program writes for this run, as an array. Raises Unavailable where it cannot.
+
+        `exactly`: with the exact score of its data in place of the run's own.
+        """
+        program = os.environ.get("SCORE_SDE_PROGRAM") or pathlib.Path(__file__).parents[2] / ".build/release/score-sde"
+        if not pathlib.Path(program).is_file():
+            raise Unavailable("the program is not built; `make build` builds it")
+        with tempfile.TemporaryDirectory() as folder:
+            written, config = pathlib.Path(folder) / "out.csv", self.folder / "config.yaml"
+            if exactly:
+                config = pathlib.Path(folder) / "exact.yaml"
+                kept = {k: v for k, v in self.config.items() if k != "training"}
+                config.write_text(yaml.safe_dump({**kept, "score": {"kind": "exact"}}))
+            line = [program, command, config, "--output", self.folder, "--quiet", "--to", written]
+            if points is not None:
+                np.save(pathlib.Path(folder) / "in.npy", np.ascontiguousarray(points, float))
+                line += ["--input", pathlib.Path(folder) / "in.npy"]
+            done = subprocess.run([*map(str, line), *map(str, options)], capture_output=True, text=True)
+            if done.returncode:
+                raise Unavailable((done.stderr.strip().splitlines() or ["the program failed"])[-1])
+            return pd.read_csv(written).to_numpy(float)
+
+    def score(self, points, time, quantity="score", exactly=False):
+        """The run's score, noise or denoised rows at points and a time, by its network or exactly."""
+        return self.ask("score", "--at", repr(float(time)), "--quantity", quantity, points=points, exactly=exactly)
+
+    def kernel(self, time, rows):
+        """(m, σ) of x_t = m x₀ + σ z, by the program's answers at a few rows; Unavailable where they are no numbers."""
+        score, noise, clean = (self.score(rows, time, q) for q in ("score", "noise", "denoised"))
+        sigma = -float((noise * score).sum() / (score * score).sum())
+        m = float(((rows + sigma**2 * score) * clean).sum() / (clean * clean).sum())
+        for left, right in ((noise, -sigma * score), (m * clean, rows + sigma**2 * score)):
+            if not np.allclose(left, right, rtol=1e-4, atol=1e-4 * np.abs(right).max()):
+                raise Unavailable("its perturbation kernel is no scalar one, or the data go through coordinates")
+        return m, sigma
+
+
+def same_data(found):
+    """Runs of the same data under different processes, in groups of at least two."""
+    groups = {}
+    for run in found:
+        if run.config.get("data") and metrics(run.solvers):
+            groups.setdefault(json.dumps(run.config["data"], sort_keys=True), []).append(run)
+    return [g for g in groups.values() if len({json.dumps(r.config.get("process"), sort_keys=True) for r in g}) > 1]
+
+
+class Sweep:
+    """One sweep.csv. `keys` are the swept keys but the seed, those that stand between `run` and `experiment`."""
+
+    def __init__(self, table):
+        repeats = table.get("repeat")
+        # Single repeats are the means' parts.
+        self.table = table[repeats == "all"] if repeats is not None and (repeats == "all").any() else table
+        # Rows without a solver are of the model itself.
+        self.table = self.table.assign(solver=self.table["solver"].replace("", "(model)"))
+        names = list(table.columns)
+        swept = names[names.index("run") + 1 : names.index("experiment")]
+        self.keys = [k for k in swept if k != "seed"]
+        self.seeds = table["seed"].nunique() if "seed" in swept else 1
+        self.metrics = [m for m in metrics(self.table) if m not in swept]
+
+    def means(self, metric, by):
+        """The mean of a metric for each value of `by`, and the lowest and highest mean of a seed there."""
+        table = self.table.dropna(subset=[metric])
+        by = list(by)
+        if "seed" in table and self.seeds > 1:
+            table = table.groupby([*by, "seed"], sort=False)[metric].mean().reset_index()
+        groups = table.groupby(by)[metric]
+        found = groups.agg(["mean", "min", "max"]).reset_index()
+        if self.seeds < 2:
+            found[["min", "max"]] = np.nan
+        return found.rename(columns={"mean": metric, "min": f"{metric}_low", "max": f"{metric}_high"})
+
+    def best(self, metric):
+        """All combinations of keys and solver, best first."""
+        found = self.means(metric, [*self.keys, "solver"])
+        return found.sort_values(metric, ascending=metric not in HIGHER).reset_index(drop=True)
+
+
+class Unavailable(Exception):
+    """What a run cannot be asked, in a sentence."""
+
+
+class Results:
+    """All runs of a folder, in the order of their names."""
+
+    def __init__(self, folder, only=()):
+        self.folder = pathlib.Path(folder).resolve()
+        self.problems, self.runs, self._sweeps, self._parts = [], [], [], set()
+        for path, folders, files in os.walk(self.folder):
+            # Hidden folders are the store of networks and what is being written; Notebooks has its own small runs.
+            folders[:] = sorted(
+                f for f in folders if not f.startswith(".") and (f, path) != ("Notebooks", str(self.folder))
+            )
+            name = os.path.relpath(path, self.folder)
+            if only and name.split(os.sep)[0] not in only:
+                continue
+            if {"solvers.csv", "training.csv"} & set(files):
+                self.runs.append(Run(path, self.folder.name if name == "." else name, self.problems))
+            if name.split(os.sep)[-2:-1] == ["runs"] and (pathlib.Path(path).parents[1] / "sweep.csv").is_file():
+                self._parts.add(name)
+            if "sweep.csv" in files:
+                self._sweeps.append((self.folder.name if name == "." else name, pathlib.Path(path) / "sweep.csv"))
+        self.runs.sort(key=lambda r: r.name)
+
+    def __len__(self):
+        return len(self.runs)
+
+    def __iter__(self):
+        return iter(self.runs)
+
+    @property
+    def alone(self):
+        """The runs that are no parts of a sweep; all where there are no others."""
+        return [r for r in self.runs if r.name not in self._parts] or self.runs
+
+    def run(self, name):
+        """The run of that folder, or the only one whose folder or experiment has that name at its end."""
+        found = [r for r in self.runs if r.name == name] or [
+            r for r in self.runs if r.name.endswith("/" + name) or r.config.get("name") == name
+        ]
+        if len(found) != 1:
+            names = ", ".join(r.name for r in found or self.runs) or "none"
+            raise KeyError(f"{'no' if not found else 'more than one'} run {name!r}; there are: {names}")
+        return found[0]
+
+    def _all(self, name):
+        tables = [t for t in (getattr(r, name) for r in self.runs) if len(t)]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    solvers = functools.cached_property(lambda self: self._all("solvers"))
+    training = functools.cached_property(lambda self: self._all("training"))
+    losses = functools.cached_property(lambda self: self._all("losses"))
+    evaluation = functools.cached_property(lambda self: self._all("evaluation"))
+
+    @functools.cached_property
+    def by_sweep(self):
+        """Each sweep.csv, by the name of its folder."""
+        tables = {name: read_csv(path, self.problems) for name, path in self._sweeps}
+        return {name: Sweep(table) for name, table in tables.items() if {"run", "experiment", "solver"} <= set(table)}
+
+    @functools.cached_property
+    def sweeps(self):
+        """All sweep.csv as one table, with the folder as the column `sweep`."""
+        tables = [s.table.assign(sweep=name)[["sweep", *s.table.columns]] for name, s in self.by_sweep.items()]
+        return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame()
+
+    @property
+    def table(self):
+        """What there is: a row a run."""
+        return pd.DataFrame(
+            [
+                {
+                    "run": r.name,
+                    "data": r.data_kind,
+                    "process": r.process,
+                    "solvers": len(r.solvers),
+                    "trained": f"{r.training['step'].iloc[-1]:.0f} steps"
+                    if len(r.training) and "step" in r.training
+                    else "",
+                    "seed": r.seed,
+                    "finished": str(r.manifest.get("finished", "")).replace("T", " ").rstrip("Z"),
+                }
+                for r in self.runs
+            ]
+        )
+
+    def _repr_html_(self):
+        return self.table.to_html(index=False)

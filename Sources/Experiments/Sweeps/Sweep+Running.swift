@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Foundation
+import Synchronization
+
+/// One run that is to be done now.
+public struct SweepTask: Sendable {
+  /// Which run it is.
+  public let run: SweepRun
+  /// Its config with every default written out.
+  public let resolved: String
+  /// The kinds that the config may name.
+  public let catalogue: Catalogue
+  /// The folder of its results.
+  public let folder: String
+  /// Where trained networks are kept.
+  public let store: ModelStore
+  /// How many threads it may use.
+  public let threads: Int
+
+  /// Does it within this process.
+  /// - Throws: as `Experiment.run`.
+  public func perform() throws {
+    let plan = try ExperimentPlan(ConfigSource(text: resolved, path: "\(folder)/config.yaml"), catalogue: catalogue)
+    _ = try Experiment(plan, catalogue: catalogue, folder: folder, store: store, threads: threads, quiet: true).run()
+  }
+}
+
+extension Sweep {
+  /// Does every run that is not done yet, some at a time, and writes `sweep.csv` after each.
+  /// - Parameters:
+  ///   - isCollecting: whether nothing is run, and only what is done is gathered.
+  ///   - perform: does one run, on a thread of its own.
+  /// - Returns: what to print.
+  /// - Throws: `InputError` before anything is written; `InUseError` where another sweep writes to the folder;
+  ///   `ExperimentFailure` after all other runs where some failed, or where a signal stopped the sweep; `WriteError`.
+  public func run(
+    isCollecting: Bool = false, by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() }
+  ) throws -> String {
+    try ResultsFolder.requireUnused(folder)
+    if let other = Manifest.summary(of: folder), other.runs == nil {
+      throw InputError("holds the results of one run, and no sweep; allowed: another --output", at: folder)
+    }
+    let results = try ResultsFolder(creating: folder, holds: "runs")
+    let text = try config.plan().resolved
+    try results.write(text, to: "config.yaml")
+    try SweepFolders(path: folder).arrange(runs)
+    let progress = try SweepProgress(self, results)
+    if !isCollecting { try finish(progress, perform) }
+    return try conclude(progress, results, text, isCollecting: isCollecting)
+  }
+
+  /// Works on all that is left.
+  private func finish(_ progress: SweepProgress, _ perform: @escaping @Sendable (SweepTask) throws -> Void) throws {
+    let stop = StopSignals.Listener()
+    let group = DispatchGroup()
+    for _ in 0..<min(jobs, progress.open.count) {
+      group.enter()
+      // Not of the pool, which has no more threads than processors.
+      let thread = Thread {
+        work(progress, stop, perform)
+        group.leave()
+      }
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+    while group.wait(timeout: .now() + 0.25) == .timedOut { progress.show() }
+    progress.end()
+  }
+
+  private func work(
+    _ progress: SweepProgress, _ stop: StopSignals.Listener, _ perform: @Sendable (SweepTask) throws -> Void
+  ) {
+    do {
+      // Nodes of YAML belong to one thread.
+      let plan = try config.plan()
+      while !stop.isAsked {
+        switch progress.next() {
+        case .end: return
+        case .wait: usleep(20_000)
+        case .run(let index): try work(on: runs[index], plan, progress, stop, perform)
+        }
+      }
+    } catch {
+      progress.fail(error)
+    }
+  }
+
+  private func work(
+    on run: SweepRun, _ plan: SweepPlan, _ progress: SweepProgress, _ stop: StopSignals.Listener,
+    _ perform: @Sendable (SweepTask) throws -> Void
+  ) throws {
+    let path = "\(folder)/\(run.folder)"
+    func user() -> InUseError? {
+      do { try ResultsFolder.requireUnused(path) } catch { return error as? InUseError }
+      return nil
+    }
+    func postpone(_ error: InUseError) {
+      progress.postpone(run, error)
+      usleep(100_000)
+    }
+    if let user = user() { return postpone(user) }
+    // Another program may have done it meanwhile.
+    if let tables = tables(of: run) { return try progress.finish(run, tables) }
+    do {
+      let decoded = try plan.run(run.number)
+      guard decoded.run.configHash == run.configHash else {
+        throw InputError("a file that the config names has changed since the sweep began", at: config.path)
+      }
+      try perform(
+        SweepTask(
+          run: run, resolved: decoded.plan.resolved, catalogue: config.catalogue, folder: path, store: store,
+          threads: threads))
+      guard let tables = tables(of: run) else {
+        throw WriteError(path: path, reason: "the run ended well, and its files are not there")
+      }
+      try progress.finish(run, tables)
+    } catch {
+      if stop.isAsked { return }
+      if let user = user() ?? error as? InUseError { return postpone(user) }
+      if error is SweepProgress.TableError { throw error }
+      progress.fail(run, error)
+    }
+  }
+
+  /// Writes the manifest, and says how it went.
+  private func conclude(
+    _ progress: SweepProgress, _ results: ResultsFolder, _ text: String, isCollecting: Bool
+  ) throws -> String {
+    let state = progress.state
+    var manifest = Manifest(sweep: name, config: text, count: runs.count, jobs: jobs, threads: threads)
+    manifest.started = progress.started
+    manifest.runs = Dictionary(uniqueKeysWithValues: state.done.map { (runs[$0].name, runs[$0].configHash) })
+    var reasons = state.failures.sorted { $0.key < $1.key }.map { index, reason in
+      "run \(runs[index].name) (\(runs[index].settings)): \(reason)"
+    }
+    let open = runs.count - state.done.count
+    if let signal = StopSignals.received, !isCollecting, open > 0 {
+      reasons.append(
+        "stopped by \(StopSignals.name(of: signal)); \(state.done.count) of \(runs.count) runs are done; the same command "
+          + "does the rest")
+    }
+    if let error = state.error { reasons.append("\(error)") }
+    manifest.failures = reasons
+    let others = SweepFolders(path: folder).others(than: runs)
+    if !others.isEmpty {
+      let names = others.prefix(5).joined(separator: ", ") + (others.count > 5 ? " and \(others.count - 5) more" : "")
+      manifest.notes.append("in runs, and none of this sweep's: \(names)")
+    }
+    manifest.finished = Manifest.now()
+    manifest.peakMemoryMib = Manifest.peakMemory
+    try results.finish(manifest)
+    if !quiet { for note in manifest.notes { StandardStreams.report("score-sde: \(name): \(note)\n") } }
+    let summary = progress.summary(in: results)
+    guard reasons.isEmpty else { throw ExperimentFailure(reasons: reasons, summary: summary) }
+    return summary
+  }
+}

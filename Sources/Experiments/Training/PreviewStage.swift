@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Foundation
+import Scores
+import Solvers
+
+/// Draws the pictures of `training.preview`: samples from the averaged weights, by the conditions, guidance, grid and ε
+/// of `sampling`. All pictures begin from the same draws of the prior, so that they can be compared.
+struct PreviewStage {
+  let preview: TrainingPreview
+  private let experiment: Experiment
+  private let network: LearnedNetwork
+  private let data: DataInCoordinates
+  private let pictures: PictureStage
+
+  /// - Throws: `InputError` for what the preview cannot be drawn with: conditions for fewer samples, a guidance that
+  ///   does not fit.
+  init(
+    _ preview: TrainingPreview, _ experiment: Experiment, _ network: LearnedNetwork, _ data: DataInCoordinates
+  ) throws {
+    self.preview = preview
+    (self.experiment, self.network, self.data) = (experiment, network, data)
+    let source = experiment.plan.data
+    pictures = PictureStage(
+      shape: source.imageShape, heldOut: data.dataset.heldOutRows, columns: source.columnNames, law: source.law)
+    do {
+      _ = try score(of: nil)
+    } catch let error as InputError {
+      throw InputError("\(error.message) (for the pictures of training.preview)", at: error.location)
+    }
+  }
+
+  /// - Parameter weights: nil for the initial ones.
+  private func score(of weights: [Float]?) throws -> any Score {
+    let source = try experiment.score(data, learned: network.source(weights))
+    let sampling = experiment.plan.sampling
+    let conditions = try sampling.condition.conditions(for: source, count: preview.count)
+    return try sampling.guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
+  }
+
+  /// The picture, as PNG.
+  /// - Throws: `ComputationError` where the samples are not finite, as those of a network that has hardly begun.
+  func png(of weights: [Float]) throws -> Data {
+    let plan = experiment.plan
+    let sampler = Sampler(
+      process: plan.prepared, score: try score(of: weights), dimension: data.source.dimension, seed: plan.seed,
+      epsilon: plan.sampling.epsilon, grid: plan.sampling.grid, threads: experiment.threads)
+    let samples = try sampler.draw(preview.count, with: preview.solver)
+    return try pictures.png(of: data.decoded(samples.batch), title: "preview")
+  }
+}
