@@ -30,10 +30,13 @@ extension Estimate {
     if sameNoise && a.sampleInfluences.count == b.sampleInfluences.count {
       parts.append(.init(mean: minus(a.sampleInfluences, b.sampleInfluences)))
     } else {
-      parts.append(.init(mean: a.sampleInfluences, excess: a.excess.samples))
-      parts.append(.init(mean: b.sampleInfluences, excess: b.excess.samples))
+      parts.append(.init(mean: a.sampleInfluences))
+      parts.append(.init(mean: b.sampleInfluences))
     }
-    guard let spread = Spread(parts), let bounds = IntervalScale.linear.interval(value, spread, rows: 0) else {
+    // Held-out rows and their second-order noise are the same in both.
+    guard let spread = Spread(parts, excess: a.excess.samples + b.excess.samples),
+      let bounds = IntervalScale.linear.interval(value, spread, rows: 0)
+    else {
       return none
     }
     return Difference(value: value, low: bounds.low, high: bounds.high)

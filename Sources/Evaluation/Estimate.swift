@@ -28,7 +28,8 @@ public struct Estimate: Sendable, Equatable {
   /// (Efron and Stein 1981, *The jackknife estimate of variance*). It matters where samples and data are so close that
   /// nothing else is left.
   public struct Excess: Sendable, Equatable {
-    /// That of the influences of samples, and of held-out rows, both as a variance of the metric.
+    /// The part that shrinks where more samples are judged by the same held-out rows, and the part that does not,
+    /// both as a variance of the metric.
     public var samples, heldOut: Double
 
     public init(samples: Double = 0, heldOut: Double = 0) {
@@ -76,9 +77,8 @@ public struct Estimate: Sendable, Equatable {
     self.heldOutInfluences = heldOutInfluences
     self.scale = scale
     self.excess = excess
-    let spread = Spread([
-      .init(mean: sampleInfluences, excess: excess.samples), .init(mean: heldOutInfluences, excess: excess.heldOut),
-    ])
+    let spread = Spread(
+      [.init(mean: sampleInfluences), .init(mean: heldOutInfluences)], excess: excess.samples + excess.heldOut)
     let rows = [sampleInfluences.count, heldOutInfluences.count].filter { $0 > 0 }.min() ?? 0
     let bounds = spread.flatMap { scale.interval(value, $0, rows: rows) }
     low = bounds?.low
