@@ -6,6 +6,7 @@ import Core
 ///
 /// Its interval covers the value between the two laws, by the theory of U-statistics: `PairDivergence`.
 public struct EnergyDistance: Metric {
+  /// The metric has no parameters.
   public init() {}
 
   /// Pairs of different rows.

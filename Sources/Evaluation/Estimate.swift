@@ -9,6 +9,7 @@ import Core
 /// Satterthwaite. Two solvers that are judged by the same held-out rows share φ, and solvers that draw from the same
 /// noise share some of ψ: `difference` leaves both out.
 public struct Estimate: Sendable, Equatable {
+  /// The metric's value.
   public let value: Double
   /// The bounds of the interval; nil where there is none.
   public let low, high: Double?
@@ -32,6 +33,7 @@ public struct Estimate: Sendable, Equatable {
     /// both as a variance of the metric.
     public var samples, heldOut: Double
 
+    /// Parts that are known; 0 where nothing counts twice.
     public init(samples: Double = 0, heldOut: Double = 0) {
       self.samples = samples
       self.heldOut = heldOut
@@ -44,7 +46,8 @@ public struct Estimate: Sendable, Equatable {
   /// An estimate with an interval of one's own.
   /// - Parameters:
   ///   - value: the metric.
-  ///   - low, high: the bounds of its 95 % interval.
+  ///   - low: the lower bound of its 95 % interval; nil where there is none.
+  ///   - high: the upper bound.
   ///   - sampleInfluences: centred; empty where they are not known.
   ///   - heldOutInfluences: centred; empty where they are not known.
   ///   - scale: where averages and differences of such estimates are to have symmetric intervals.

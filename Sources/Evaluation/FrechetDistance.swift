@@ -14,6 +14,7 @@ import Core
 /// influence of a sample is 2 ⟨μ₁ − μ₂, x − μ₁⟩ + (x − μ₁)ᵀ (I − T) (x − μ₁) less its mean, and the other way about.
 /// `CrossFit` finds their second-order noise.
 public struct FrechetDistance: Metric {
+  /// What is compared; nil for the values themselves.
   public let features: (any FeatureMap)?
   /// More dimensions would take minutes, and more rows than there are.
   static let mostDimensions = 2048

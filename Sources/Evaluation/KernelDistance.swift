@@ -9,6 +9,7 @@ import Core
 /// variance smaller. Its interval covers the value between the two laws, by the theory of U-statistics:
 /// `PairDivergence`.
 public struct KernelDistance: Metric {
+  /// What is compared; nil for the values themselves.
   public let features: (any FeatureMap)?
 
   /// - Parameter features: what is compared; nil for the values themselves.

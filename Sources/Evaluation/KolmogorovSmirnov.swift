@@ -13,6 +13,7 @@ import Foundation
 /// the plain bootstrap, which is too wide where laws are equal). For differences of solvers the slope at the place of
 /// the supremum stands for influences.
 public struct KolmogorovSmirnov: Metric {
+  /// The metric has no parameters.
   public init() {}
 
   public func evaluate(_ comparison: Comparison) throws -> Double {

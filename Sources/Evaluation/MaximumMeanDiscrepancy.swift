@@ -8,7 +8,9 @@ import Core
 /// Its interval covers the value between the two laws under these widths, by the theory of U-statistics:
 /// `PairDivergence`.
 public struct MaximumMeanDiscrepancy: Metric {
+  /// The widths b of the kernels, in median distances.
   public static let widths = [0.25, 0.5, 1, 2, 4]
+  /// The metric has no parameters.
   public init() {}
 
   /// Pairs of different rows.

@@ -10,6 +10,7 @@ import Core
 /// empirical transportation cost in general dimension*; Xi and Niles-Weed 2022 for slices), whose second-order noise
 /// `CrossFit` finds, and the root follows by the delta method.
 public struct SlicedWasserstein: Metric {
+  /// How many random directions there are.
   public let projections: Int
 
   /// - Parameter projections: how many random directions, 1 or more.

@@ -8,6 +8,7 @@ import Core
 /// problem (del Barrio and Loubes 2019, *Central limit theorems for empirical transportation cost in general
 /// dimension*), whose second-order noise `CrossFit` finds, and the root follows by the delta method.
 public struct Wasserstein: Metric {
+  /// The metric has no parameters.
   public init() {}
 
   public var comparesAllPairs: Bool { true }

@@ -10,9 +10,12 @@ import Core
 public struct CoverageStudy: Sendable {
   /// Two laws that samples and held-out rows come from.
   public struct Problem: Sendable {
+    /// A few words.
     public let name: String
+    /// The laws of samples and of held-out rows.
     public let samples, data: ClusterLaw
 
+    /// Two laws under a name.
     public init(_ name: String, samples: ClusterLaw, data: ClusterLaw) {
       (self.name, self.samples, self.data) = (name, samples, data)
     }
@@ -20,7 +23,9 @@ public struct CoverageStudy: Sendable {
 
   /// A metric's coverage on a problem.
   public struct Result: Sendable, Equatable {
+    /// The names of the problem and of the metric.
     public let problem, metric: String
+    /// How many samples and held-out rows there were, and how many repeats.
     public let count, repeats: Int
     /// The expected value, and its standard error.
     public let expected, standardError: Double
@@ -44,8 +49,11 @@ public struct CoverageStudy: Sendable {
     }
   }
 
+  /// How many intervals there are, and how many samples and held-out rows each has.
   public let repeats, count: Int
+  /// Keys all random numbers.
   public let seed: UInt64
+  /// How many repeats are computed at a time; results do not depend on it.
   public let threads: Int
 
   /// - Parameters:
@@ -111,10 +119,13 @@ public struct CoverageStudy: Sendable {
 
 /// A mixture of normal laws with a common deviation: clusters.
 public struct ClusterLaw: Sendable {
+  /// How many values a row has.
   public let dimension: Int
   /// The first coordinates of each cluster's mean; the others are 0.
   public let means: [[Double]]
+  /// The weights of the clusters, up to a factor.
   public let weights: [Double]
+  /// The deviation of every coordinate within a cluster.
   public let deviation: Double
 
   /// - Parameters:
