@@ -79,7 +79,7 @@ help:
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
 	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
-	@echo 'make readme-pictures draw the pictures of the README anew, from results of vp-digits and mnist-unet'
+	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
@@ -173,8 +173,11 @@ notebooks-test: build $(venv)/ready
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
 
-readme-pictures: vp-digits mnist-unet $(venv)/ready
-	@$(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
+Results/digits-solvers/manifest.json: Experiments/Notebooks/configs/digits-solvers.yaml | build
+	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+readme-pictures: mnist-unet Results/digits-solvers/manifest.json $(venv)/ready
+	@SCORE_SDE_PROGRAM=$(program) $(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
 
 mnist: Experiments/Data/mnist/images.idx.gz
 

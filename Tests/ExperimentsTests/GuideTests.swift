@@ -164,9 +164,10 @@ import Testing
   }
 
   @Test("Docs/Metrics.md has a row for every metric") func metrics() {
-    let text = Self.text(of: "Docs/Metrics.md")
+    // The first cell of each row of its tables.
+    let cells = Self.text(of: "Docs/Metrics.md").matches(of: #/(?m)^\|([^|]*)\|/#).map(\.1)
     for name in Catalogue.standard.metrics.names {
-      #expect(text.contains(try! Regex("(?m)^\\|[^|]*`\(name)`")), "\(name)")
+      #expect(cells.contains { $0.contains("`\(name)`") }, "\(name)")
     }
   }
 }
