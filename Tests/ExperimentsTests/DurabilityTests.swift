@@ -186,7 +186,7 @@ import Training
         let name = try #require(pin["identity"] as? String)
         #expect((pin["state"] as? [String: Any])?["version"] as? String == dependencies[name], "\(name)")
       }
-      for name in ["gsl", "libpng", "zlib"] { #expect(dependencies[name]?.isEmpty == false, "\(name)") }
+      for name in ["cairo", "gsl", "libpng", "zlib"] { #expect(dependencies[name]?.isEmpty == false, "\(name)") }
       #expect(manifest["config_hash"] as? String == SHA256.text(of: tinyPlan.resolved))
       #expect(manifest["config_hash"] as? String == SHA256.text(ofFile: folder + "/config.yaml"))
       let keys = "commit data_hash kernels gsl processor_features threads peak_memory_mib seconds".split(separator: " ")
