@@ -60,7 +60,7 @@ import Testing
         _ = try experiment.run()
         for file in try FileManager.default.subpathsOfDirectory(atPath: experiment.folder) {
           var isFolder: ObjCBool = false
-          FileManager.default.fileExists(atPath: "\(experiment.folder)/\(file)", isDirectory: &isFolder)
+          _ = FileManager.default.fileExists(atPath: "\(experiment.folder)/\(file)", isDirectory: &isFolder)
           if isFolder.boolValue || file.hasPrefix(".") { continue }
           files.insert(Self.normal(file))
           if file.hasSuffix(".csv") && !file.hasPrefix("samples/") && file != "held_out.csv" {
@@ -111,7 +111,7 @@ import Testing
       try command("check") { _ = try? known.checkProcess(rows: 100, steps: 10, tolerance: 0.01, output: $0) }
       try command("compare") { try ExperimentComparison([learned.folder, known.folder]).write(to: $0) }
       try command("sweep") {
-        let config = try SweepConfig(text: exact + "\nsweep: {seed: [1, 2]}\n", path: "sweep.yaml", overrides: few)
+        let config = SweepConfig(text: exact + "\nsweep: {seed: [1, 2]}\n", path: "sweep.yaml", overrides: few + [mixture])
         let sweep = try Sweep(config, folder: folder + "/sweep", store: ModelStore(folder + "/models"), quiet: true)
         _ = try sweep.run { try $0.perform() }
         try FileManager.default.copyItem(atPath: folder + "/sweep/sweep.csv", toPath: $0)
