@@ -3,7 +3,9 @@ import Foundation
 
 /// Values at the nodes of a rectangular grid, the first node at (x.lowerBound, y.lowerBound).
 public struct DensityGrid: Sendable, Equatable {
+  /// From the first node to the last, along both axes.
   public let x, y: ClosedRange<Double>
+  /// How many nodes there are along x and along y; at least 2.
   public let columns, rows: Int
   /// Row by row from the bottom.
   public private(set) var values: [Double]
@@ -39,7 +41,12 @@ public struct DensityGrid: Sendable, Equatable {
   /// all points. Its deviation is half of Scott's σ n^{−1/6} along each axis, one node at least: half, as data of
   /// several modes are narrower than their σ.
   /// - Parameters:
-  ///   - px, py: equally many; those outside are passed over.
+  ///   - px: the points' first coordinates.
+  ///   - py: their second coordinates, as many; points outside are passed over.
+  ///   - x: from the first node to the last along the first axis.
+  ///   - y: from the first node to the last along the second axis.
+  ///   - columns: how many nodes there are along x.
+  ///   - rows: how many nodes there are along y.
   ///   - smoothing: the factor of Scott's rule.
   public init(
     _ px: [Double], _ py: [Double], x: ClosedRange<Double>, y: ClosedRange<Double>, columns: Int, rows: Int,
@@ -65,8 +72,10 @@ public struct DensityGrid: Sendable, Equatable {
     for index in values.indices { values[index] *= scale }
   }
 
+  /// The value at a node, counted from the lower left one.
   public subscript(column: Int, row: Int) -> Double { values[row * columns + column] }
 
+  /// The largest value.
   public var top: Double { values.max() ?? 0 }
 
   func node(_ column: Double, _ row: Double) -> Mark.Point {

@@ -2,6 +2,7 @@
 
 /// A figure: a title, a legend, and a grid of panels.
 public struct Figure: Sendable {
+  /// Above all panels; may be empty.
   public var title: String
   /// Row by row, all of one length; nil leaves a place empty.
   public var panels: [[Axes?]]
@@ -13,7 +14,8 @@ public struct Figure: Sendable {
   /// - Parameters:
   ///   - title: may be empty.
   ///   - panels: row by row, all of one length.
-  ///   - width, height: in inches.
+  ///   - width: in inches, at most 40.
+  ///   - height: in inches, at most 40.
   public init(title: String = "", panels: [[Axes?]], width: Double, height: Double) {
     precondition(Set(panels.map(\.count)).count == 1 && panels.first?.isEmpty == false, "a grid of panels")
     precondition(width > 0 && width <= 40 && height > 0 && height <= 40, "up to 40 inches")
@@ -32,9 +34,12 @@ public struct Figure: Sendable {
 
 /// A text of a figure, and the box that it covers: points from the upper left corner.
 public struct PlacedText: Sendable, Equatable {
+  /// What is written.
   public let text: String
+  /// The sides of the box.
   public let left, top, right, bottom: Double
 
+  /// Whether two boxes have more than an edge in common.
   public func overlaps(_ other: PlacedText) -> Bool {
     left < other.right && other.left < right && top < other.bottom && other.top < bottom
   }

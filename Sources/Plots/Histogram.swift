@@ -5,6 +5,7 @@ import Foundation
 public struct Histogram: Sendable, Equatable {
   /// One more than bins, rising.
   public let edges: [Double]
+  /// The height of each bin.
   public let heights: [Double]
 
   /// - Parameters:

@@ -2,16 +2,22 @@
 
 /// A picture of pixels: red, green and blue bytes, row by row from the top.
 public struct Raster: Sendable, Equatable {
+  /// The size in pixels.
   public let width, height: Int
+  /// Red, green and blue of every pixel, row by row from the top.
   public let pixels: [UInt8]
 
+  /// A picture of given pixels.
+  /// - Precondition: three bytes a pixel.
   public init(width: Int, height: Int, pixels: [UInt8]) {
     precondition(width > 0 && height > 0 && pixels.count == 3 * width * height, "three bytes a pixel")
     (self.width, self.height, self.pixels) = (width, height, pixels)
   }
 
   /// A grid's values as colours, dark where large.
-  /// - Parameter top: the value that is darkest.
+  /// - Parameters:
+  ///   - grid: a pixel for each of its nodes.
+  ///   - top: the value that is darkest.
   public init(_ grid: DensityGrid, top: Double) {
     var pixels: [UInt8] = []
     pixels.reserveCapacity(3 * grid.columns * grid.rows)

@@ -3,9 +3,17 @@ import Foundation
 
 /// How values become places along an axis.
 public struct Scale: Sendable, Equatable {
-  public enum Kind: Sendable, Equatable { case linear, logarithmic }
+  /// What equal distances along an axis stand for.
+  public enum Kind: Sendable, Equatable {
+    /// Equal differences.
+    case linear
+    /// Equal ratios.
+    case logarithmic
+  }
 
+  /// Linear, or by logarithms.
   public let kind: Kind
+  /// The ends of the axis.
   public let low, high: Double
 
   /// - Parameters:
@@ -36,6 +44,7 @@ public struct Scale: Sendable, Equatable {
   /// The limits of finite values with a margin on both sides; nil where there are none.
   /// - Parameters:
   ///   - values: what is to be seen.
+  ///   - kind: linear, or by logarithms, which leaves out values that are not above 0.
   ///   - margin: the share of the range that is added at each end.
   public static func limits(
     _ values: some Sequence<Double>, _ kind: Kind = .linear, margin: Double = 0.04

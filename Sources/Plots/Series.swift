@@ -2,7 +2,9 @@
 
 /// What is drawn, in the units of the axes. Points that are not finite are left out, and break lines.
 public enum Mark: Sendable {
+  /// A marker at every point.
   case points(x: [Double], y: [Double])
+  /// A line from point to point.
   case line(x: [Double], y: [Double])
   /// Several lines, each of its own points: contours, trajectories.
   case lines([[Point]])
@@ -19,18 +21,48 @@ public enum Mark: Sendable {
 
   /// A place, or a way.
   public struct Point: Sendable, Equatable {
+    /// The place along both axes.
     public var x, y: Double
+    /// The point (x, y).
     public init(_ x: Double, _ y: Double) { (self.x, self.y) = (x, y) }
   }
 }
 
 /// How something is drawn. Lengths are in points, 1/72 inch.
 public struct Style: Sendable, Equatable {
-  public enum Marker: Sendable, Equatable, CaseIterable { case circle, square, triangle, diamond, cross, plus }
-  public enum Dash: Sendable, Equatable, CaseIterable { case solid, dashed, dotted, dashDotted }
+  /// The shape of a point.
+  public enum Marker: Sendable, Equatable, CaseIterable {
+    /// ●
+    case circle
+    /// ■
+    case square
+    /// ▲
+    case triangle
+    /// ◆
+    case diamond
+    /// ×
+    case cross
+    /// +
+    case plus
+  }
 
+  /// How a line is broken.
+  public enum Dash: Sendable, Equatable, CaseIterable {
+    /// Not at all.
+    case solid
+    /// Into dashes.
+    case dashed
+    /// Into dots.
+    case dotted
+    /// Into dashes and dots in turn.
+    case dashDotted
+  }
+
+  /// The colour of lines, points and areas.
   public var color: Color
+  /// The shape of points.
   public var marker: Marker
+  /// How lines are broken.
   public var dash: Dash
   /// Of lines.
   public var width: Double
@@ -39,6 +71,14 @@ public struct Style: Sendable, Equatable {
   /// Whether the area under or within is filled, and how much of the colour it gets.
   public var fill: Double
 
+  /// A style.
+  /// - Parameters:
+  ///   - color: of lines, points and areas.
+  ///   - marker: the shape of points.
+  ///   - dash: how lines are broken.
+  ///   - width: of lines, in points.
+  ///   - size: the diameter of points, in points.
+  ///   - fill: how much of the colour an area gets, 0 to 1.
   public init(
     _ color: Color, marker: Marker = .circle, dash: Dash = .solid, width: Double = 1, size: Double = 4, fill: Double = 0
   ) {
@@ -56,11 +96,14 @@ public struct Style: Sendable, Equatable {
 
 /// One thing on axes, with its style and its name in the legend.
 public struct Series: Sendable {
+  /// What is drawn.
   public var mark: Mark
+  /// How it is drawn.
   public var style: Style
   /// nil: the legend does not have it.
   public var label: String?
 
+  /// Something to draw, with its name in the legend; nil: the legend does not have it.
   public init(_ mark: Mark, _ style: Style, label: String? = nil) {
     (self.mark, self.style, self.label) = (mark, style, label)
   }

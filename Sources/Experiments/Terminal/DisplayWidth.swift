@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
-extension String {
+extension StringProtocol {
   /// How many columns of a terminal the text takes: 2 for wide characters of East Asia and pictures, 0 for combining
   /// ones, 1 for the others (Unicode Standard Annex 11). Control characters are counted as 1.
   package var displayWidth: Int { reduce(0) { $0 + $1.displayWidth } }
+}
 
+extension String {
   /// The text, cut where it takes more columns than that; a cut one ends with `…`, or `~` without Unicode.
   package func cut(to columns: Int, isUnicode: Bool = true) -> String {
     if displayWidth <= columns { return self }
