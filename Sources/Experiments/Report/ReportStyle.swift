@@ -17,6 +17,7 @@ enum ReportStyle {
     .scroll { overflow-x: auto; max-width: 100%; margin: 0.6rem 0; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.87rem; }
     caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
+    caption span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 2.5rem)); }
     th, td { border-bottom: 1px solid var(--line); padding: 0.2rem 0.6rem; text-align: left; white-space: nowrap;
       vertical-align: top; max-width: 34rem; overflow: hidden; text-overflow: ellipsis; }
     td.number, th.number button { text-align: right; } td.best { font-weight: 700; }
