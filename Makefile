@@ -52,6 +52,7 @@ comma := ,
 .PHONY: docs
 .PHONY: docs-api
 .PHONY: orders
+.PHONY: sanity-checks copy-test
 .PHONY: processes
 .PHONY: extending
 .PHONY: interruptions
@@ -82,12 +83,14 @@ help:
 	@echo 'make report          one page about all results: Results/report.html (ARGS=--watch: kept up to date)'
 	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
-	@echo 'make readme-pictures draw the pictures of the README anew, from results of vp-digits and mnist-unet'
+	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
+	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
+	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -177,8 +180,11 @@ notebooks-test: build $(venv)/ready
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
 
-readme-pictures: vp-digits mnist-unet $(venv)/ready
-	@$(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
+Results/digits-solvers/manifest.json: Experiments/Notebooks/configs/digits-solvers.yaml | build
+	@$(program) run $< --output $(dir $(abspath $@)) $(ARGS)
+
+readme-pictures: mnist-unet Results/digits-solvers/manifest.json $(venv)/ready
+	@SCORE_SDE_PROGRAM=$(program) $(venv)/bin/python Experiments/Notebooks/readme_pictures.py Docs/Images
 
 mnist: Experiments/Data/mnist/images.idx.gz
 
@@ -212,6 +218,15 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+# Studies of the metrics: tables of Docs/Metrics.md.
+studies := $(scratch)/release/score-sde-studies
+
+sanity-checks copy-test: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/metrics
+	@$(studies) $@ > Results/metrics/$@.md
+	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -69,7 +69,7 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
+    floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
     floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
@@ -83,6 +83,8 @@ let package = Package(
       "Commands",
       on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
+    // Studies of the metrics themselves, for Docs/Metrics.md.
+    .executableTarget(name: "score-sde-studies", dependencies: ["Experiments", "Evaluation", "Datasets", "Core"]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
@@ -123,7 +125,7 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(
       "ExperimentsTests",

@@ -43,7 +43,7 @@ def main():
     folder, library = build_library()
     work = tempfile.mkdtemp()
     extra = ("--set", f"training.steps={options.steps}", "--set", "sampling.count=400", "--set",
-             "sampling.solvers.0.steps=100", "--set", "training.preview={steps: 30, count: 50}")
+             "sampling.solvers.0.steps=100")
     draw = random.Random(options.seed)
     counts, failures = collections.Counter(), 0
     try:

@@ -3,15 +3,18 @@
 
     readme_pictures.py FOLDER [--results Results]
 
-overview.png: real digits, the same with noise, samples on their way and samples (Results/vp-digits), over error against
-evaluations with intervals. mnist-unet.png: real images of MNIST beside samples of mnist-unet. Each below 200 kB.
+overview.png: images of MNIST, the same with noise, and samples of Results/mnist-unet, over the error of the solvers of
+Results/digits-solvers against their evaluations, with intervals. mnist-unet.png: real images beside samples. Each has
+less than 200 kB.
 """
 
 import argparse
+import io
 import pathlib
 
 import numpy as np
 from matplotlib import pyplot as plt
+from PIL import Image
 
 import judging
 import plots
@@ -20,48 +23,48 @@ import results
 MOST_BYTES = 200_000
 
 
-def overview(run, metric):
-    """Data, noise, the way back and samples above; error against evaluations below."""
-    rows = run.data[:16]
+def overview(images, digits, solver, metric):
+    rows = images.data[:16]
     noise = np.random.default_rng(1).standard_normal(rows.shape)
-    best = run.solvers.sort_values(metric).iloc[0]["solver"]
     pictures = {"data": rows}
-    for share in (0.1, 0.3):
-        m, sigma = run.kernel(share * run.duration, rows)
-        pictures[f"with noise, t = {share:g}"] = m * rows + sigma * noise
-    pictures["noise, t = 1"] = noise
-    pictures[f"samples by {best}"] = run.samples(best, 16)
-    figure = plt.figure(figsize=(9.5, 5.6))
-    grid = figure.add_gridspec(2, len(pictures), height_ratios=(1, 1.7))
+    for share in (0.1, 0.25, 0.5):
+        m, sigma = images.kernel(share * images.duration, rows)
+        pictures[f"noise is added: t = {share:g}"] = m * rows + sigma * noise
+    nfe = images.solvers.set_index("solver").loc[solver, "nfe"]
+    pictures[f"samples, {nfe:.0f} evaluations"] = images.samples(solver, 16)
+    figure = plt.figure(figsize=(9.6, 5.4))
+    grid = figure.add_gridspec(2, len(pictures), height_ratios=(1, 1.6))
     for i, (name, values) in enumerate(pictures.items()):
         axes = figure.add_subplot(grid[0, i])
-        plots.panel(axes, values, run.image)
+        plots.panel(axes, values, images.image)
         axes.set_title(name)
     axes = figure.add_subplot(grid[1, :])
-    table = run.solvers[run.solvers[metric].notna()]
+    table = digits.solvers[digits.solvers[metric].notna()]
     look = plots.styles(table["method"])
     values = [
-        plots.bars(axes, t["nfe"], t, metric, look[m], label=m)
-        for m, t in table.sort_values("nfe").groupby("method", sort=False)
+        plots.bars(axes, rows["nfe"], rows, metric, look[method], label=method)
+        for method, rows in table.sort_values("nfe").groupby("method", sort=False)
     ]
-    value, low, high = run.floor(metric)
+    value, low, high = digits.floor(metric)
     if np.isfinite(value):
         axes.axhline(value, color=plots.DATA, linestyle=":", linewidth=1, label="real rows in place of samples")
         values.append(np.array([value]))
-        if np.isfinite(low):
-            axes.axhspan(low, high, color=plots.DATA, alpha=0.12, linewidth=0)
-            values.append(np.array([low, high]))
-    axes.set(xlabel=plots.title("nfe"), ylabel=plots.title(metric))
+    if np.isfinite(low):
+        axes.axhspan(low, high, color=plots.DATA, alpha=0.12, linewidth=0)
+        values.append(np.array([low, high]))
+    axes.set(
+        xlabel="score evaluations per sample", ylabel=plots.title(metric), title="solvers of one network, 8 × 8 digits"
+    )
     plots.logarithmic(axes.xaxis)
     plots.error_axis(axes.yaxis, np.concatenate(values))
-    axes.legend(loc="center left", bbox_to_anchor=(1.01, 0.5))
+    axes.legend(loc="upper right")
     return figure
 
 
-def images(run, solver):
-    """Real rows beside samples, 60 each."""
+def beside(run, solver):
+    """64 real rows beside as many samples."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 4.2))
-    for axes, name, rows in zip(panels, ("real", f"samples: {solver}"), (run.data, run.samples(solver))):
+    for axes, name, rows in zip(panels, ("real", f"samples by {solver}"), (run.data, run.samples(solver)), strict=True):
         axes.imshow(plots.mosaic(rows, run.image, 64), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(name)
         axes.set_axis_off()
@@ -69,8 +72,12 @@ def images(run, solver):
 
 
 def write(figure, path, dots):
-    figure.savefig(path, dpi=dots, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    """As PNG of 256 colours, which halves it: noise is most of it."""
+    pixels = io.BytesIO()
+    figure.savefig(pixels, dpi=dots)
     plt.close(figure)
+    picture = Image.open(pixels).convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    picture.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path}: {size} bytes")
     if size > MOST_BYTES:
@@ -84,11 +91,10 @@ def main():
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
     found = results.load(asked.results)
-    digits, mnist = found.run("vp-digits"), found.run("mnist-unet")
-    measured = judging.metrics(digits.solvers)
-    metric = "sliced_wasserstein" if "sliced_wasserstein" in measured else measured[0]
-    write(overview(digits, metric), asked.folder / "overview.png", 110)
-    write(images(mnist, "heun-18"), asked.folder / "mnist-unet.png", 100)
+    images, digits = found.run("mnist-unet"), found.run("digits-solvers")
+    metric = judging.metrics(digits.solvers)[0]
+    write(overview(images, digits, "heun-18", metric), asked.folder / "overview.png", 120)
+    write(beside(images, "heun-18"), asked.folder / "mnist-unet.png", 110)
 
 
 if __name__ == "__main__":

@@ -268,6 +268,8 @@ class Sweep:
         repeats = table.get("repeat")
         # Single repeats are the means' parts.
         self.table = table[repeats == "all"] if repeats is not None and (repeats == "all").any() else table
+        # Rows without a solver are of the model itself.
+        self.table = self.table.assign(solver=self.table["solver"].replace("", "(model)"))
         names = list(table.columns)
         swept = names[names.index("run") + 1 : names.index("experiment")]
         self.keys = [k for k in swept if k != "seed"]
@@ -301,7 +303,7 @@ class Results:
 
     def __init__(self, folder, only=()):
         self.folder = pathlib.Path(folder).resolve()
-        self.problems, self.runs, self._sweeps = [], [], []
+        self.problems, self.runs, self._sweeps, self._parts = [], [], [], set()
         for path, folders, files in os.walk(self.folder):
             # Hidden folders are the store of networks and what is being written; Notebooks has its own small runs.
             folders[:] = sorted(
@@ -312,6 +314,8 @@ class Results:
                 continue
             if {"solvers.csv", "training.csv"} & set(files):
                 self.runs.append(Run(path, self.folder.name if name == "." else name, self.problems))
+            if name.split(os.sep)[-2:-1] == ["runs"] and (pathlib.Path(path).parents[1] / "sweep.csv").is_file():
+                self._parts.add(name)
             if "sweep.csv" in files:
                 self._sweeps.append((self.folder.name if name == "." else name, pathlib.Path(path) / "sweep.csv"))
         self.runs.sort(key=lambda r: r.name)
@@ -321,6 +325,11 @@ class Results:
 
     def __iter__(self):
         return iter(self.runs)
+
+    @property
+    def alone(self):
+        """The runs that are no parts of a sweep; all where there are no others."""
+        return [r for r in self.runs if r.name not in self._parts] or self.runs
 
     def run(self, name):
         """The run of that folder, or the only one whose folder or experiment has that name at its end."""

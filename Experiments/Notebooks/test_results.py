@@ -30,6 +30,7 @@ SWEEP = """run,process.beta_max,seed,experiment,process,solver,kind,count,steps,
 001,10,1,s,vp,em,euler-maruyama,4,10,11,11,1,9,8,10
 002,10,2,s,vp,em,euler-maruyama,4,10,11,11,all,0.4,0.3,0.5
 003,20,1,s,vp,em,euler-maruyama,4,10,11,11,all,0.1,0.0,0.2
+003,20,1,s,vp,,,,,,,all,,,
 004,20,2,s,vp,em,euler-maruyama,4,10,11,11,all,0.1,0.0,0.2
 """
 
@@ -59,6 +60,7 @@ class Folder(unittest.TestCase):
                 "deep/er/b/evaluation.csv": "experiment,solver,metric,class,repeat,value,low,high,data,data_low,"
                 "data_high,count,held_out,better\nb,em-10,sliced-wasserstein,,all,0.5,0.4,0.6,0.05,0.04,0.06,4,4,lower\n",
                 "s/sweep.csv": SWEEP,
+                "s/runs/001/solvers.csv": OLD,
                 ".models/x/solvers.csv": NEW,
                 "Notebooks/runs/c/solvers.csv": NEW,
                 "Benchmarks/times.csv": "a\n1\n",
@@ -68,12 +70,13 @@ class Folder(unittest.TestCase):
 
     def test_one_table_of_all_runs_however_deep_and_old(self):
         table = self.found.solvers
-        self.assertEqual([r.name for r in self.found], ["a", "deep/er/b"])
-        self.assertEqual(list(table["run"]), ["a"] * 2 + ["deep/er/b"] * 4)
-        self.assertEqual(list(table["seed"]), [3, 3, 7, 7, 7, 7])
-        self.assertEqual(list(table["overrides"])[::5], ["", "seed=7 sampling.count=4"])
+        self.assertEqual([r.name for r in self.found], ["a", "deep/er/b", "s/runs/001"])
+        self.assertEqual([r.name for r in self.found.alone], ["a", "deep/er/b"])
+        self.assertEqual(list(table["run"]), ["a"] * 2 + ["deep/er/b"] * 4 + ["s/runs/001"] * 2)
+        self.assertEqual(list(table["seed"])[:6], [3, 3, 7, 7, 7, 7])
+        self.assertEqual(list(table["overrides"])[:6:5], ["", "seed=7 sampling.count=4"])
         self.assertEqual(judging.metrics(table), ["sliced_wasserstein", "mmd", "recall"])
-        self.assertEqual(list(table["method"]), ["em"] * 5 + ["ode"])
+        self.assertEqual(list(table["method"]), ["em"] * 5 + ["ode", "em", "em"])
         self.assertEqual(self.found.problems, [])
 
     def test_runs_by_name(self):
@@ -101,7 +104,7 @@ class Folder(unittest.TestCase):
     def test_sweeps(self):
         sweep = self.found.by_sweep["s"]
         self.assertEqual((sweep.keys, sweep.seeds, sweep.metrics), (["process.beta_max"], 2, ["mmd"]))
-        self.assertEqual(len(sweep.table), 4, "single repeats are left out")
+        self.assertEqual(list(sweep.table["solver"]), ["em"] * 3 + ["(model)", "em"], "single repeats are left out")
         means = sweep.means("mmd", ["process.beta_max"]).set_index("process.beta_max")
         np.testing.assert_allclose(means.loc[10], [0.3, 0.2, 0.4])  # mean, lowest and highest seed
         self.assertEqual(sweep.best("mmd")["process.beta_max"].iloc[0], 20)
@@ -119,7 +122,7 @@ class Folder(unittest.TestCase):
             },
         )
         found = results.load(self.root)
-        self.assertEqual(len(found.solvers), 6)
+        self.assertEqual(len(found.solvers), 8)
         self.assertIsNone(found.run("bad").samples("em"))
         self.assertEqual(found.run("bad").config, {})
         words = "\n".join(found.problems)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Experiments
 import Foundation
 
 /// A screen of a terminal that is drawn again and again, beside what the terminal shows otherwise. Keys are read
@@ -8,6 +9,7 @@ final class LiveScreen {
   private var before = termios()
   private let readsKeys: Bool
   private var isOpen = true
+  private var last: Terminal?
 
   init() {
     readsKeys = isatty(STDIN_FILENO) == 1 && tcgetattr(STDIN_FILENO, &before) == 0
@@ -31,8 +33,12 @@ final class LiveScreen {
   }
 
   /// Draws lines over those that are there.
-  func show(_ lines: [String]) {
-    write("\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
+  /// - Parameter window: for which they are made; of another size than before, it is cleared first.
+  func show(_ lines: [String], in window: Terminal) {
+    let clears = last.map { $0 != window } ?? true
+    last = window
+    write(
+      (clears ? "\u{1B}[2J" : "") + "\u{1B}[H" + lines.map { "\($0)\u{1B}[K" }.joined(separator: "\r\n") + "\u{1B}[J")
   }
 
   /// Waits for a time, or until somebody asks for an end.

@@ -24,13 +24,15 @@ struct Watch: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
+      var window = self.window
       var view = try WatchView(of: folder, in: window)
       if !once, view.isRunning, Terminal.isTerminal(STDOUT_FILENO) {
         let screen = LiveScreen()
         defer { screen.close() }
         while view.isRunning {
-          screen.show(view.lines)
+          screen.show(view.lines, in: window)
           guard try screen.wait(interval) else { return }
+          window = self.window
           view = try WatchView(of: folder, in: window)
         }
       }

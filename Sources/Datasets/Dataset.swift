@@ -87,6 +87,9 @@ public protocol DataSource: Sendable {
   var notes: [String] { get }
   /// The same data with fewer rows, where rows are drawn and a look at some is enough; else itself.
   func fewer(rows: Int) -> any DataSource
+  /// Further rows of the same law, which are neither trained on nor held out: what real rows look like to a metric.
+  /// - Returns: nil where rows are not drawn, and so there are no others. Default: nil.
+  func furtherRows(_ count: Int, seed: UInt64) -> Batch?
   /// Whether there are rows at all, to train on and to judge by. Default: true.
   var hasRows: Bool { get }
   /// Reads or draws the rows.
@@ -115,5 +118,11 @@ extension DataSource {
   public var fingerprint: String { "" }
   public var notes: [String] { [] }
   public func fewer(rows: Int) -> any DataSource { self }
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? { nil }
   public var hasRows: Bool { true }
+}
+
+extension Purpose {
+  /// Rows of data beside those that are trained on or held out.
+  static let furtherData = Purpose(rawValue: 50)
 }

@@ -10,6 +10,9 @@ public protocol Metric: Sendable {
   var fewestRows: Int { get }
   /// Whether its work grows with the square of the rows; default: false.
   var comparesAllPairs: Bool { get }
+  /// Whether it looks at the rows that the model learned from; default: false. Real rows that it judges then are none
+  /// of these.
+  var usesTraining: Bool { get }
   /// Which values are better; default: lower ones.
   var better: Direction { get }
 
@@ -27,6 +30,7 @@ public enum Direction: String, Sendable, CaseIterable { case lower, higher }
 extension Metric {
   public var fewestRows: Int { 1 }
   public var comparesAllPairs: Bool { false }
+  public var usesTraining: Bool { false }
   public var better: Direction { .lower }
 
   /// The value, with influences of groups of rows by `Jackknife`.

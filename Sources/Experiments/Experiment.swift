@@ -67,11 +67,13 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try plan.sampling.score(origin.source)
+    _ = try plan.sampling.score(origin.source, repeats: plan.evaluation.repeats)
+    let conditions = try plan.sampling.condition.conditions(for: origin.source, count: plan.sampling.count)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
-    let needsScore = samples || evaluates && plan.evaluation.pathError
+    let needsScore =
+      samples || evaluates && (plan.evaluation.pathError || !plan.evaluation.modelMetrics.isEmpty)
     var manifest = Manifest(plan, threads: threads)
     var source: ScoreSource?
     if needsScore && !trains {
@@ -81,6 +83,7 @@ public struct Experiment: Sendable {
     }
     if let progress = try (plan.score as? CheckpointScoreRecipe)?.progress() { tell(progress, &manifest) }
     var table: SolverTable?
+    var found: EvaluationStage.Findings?
     if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
       table = try SolverTable(
@@ -119,10 +122,8 @@ public struct Experiment: Sendable {
           }
         }
       }
-      let bound = needsScore ? try source.map { try plan.sampling.score($0) } : nil
-      let conditions =
-        needsScore
-        ? try source.map { try plan.sampling.condition.conditions(for: $0, count: plan.sampling.count) } : nil
+      let bound =
+        needsScore ? try source.map { try plan.sampling.score($0, repeats: plan.evaluation.repeats) } : nil
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
@@ -133,12 +134,13 @@ public struct Experiment: Sendable {
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
-        let (judged, failures, notes) = try timed(.evaluate) {
-          try evaluation(bound, conditions ?? .nothing, data).run(sampled, in: results)
+        let findings = try timed(.evaluate) {
+          try evaluation(bound, source, conditions, data).run(sampled, in: results)
         }
-        table = judged
-        manifest.failures += failures
-        for note in notes { tell(note, &manifest) }
+        found = findings
+        table = findings.table
+        manifest.failures += findings.failures
+        for note in findings.notes { tell(note, &manifest) }
       }
     } catch let error as ComputationError {
       manifest.failures.append(error.description)
@@ -146,6 +148,11 @@ public struct Experiment: Sendable {
       manifest.failures.append("\(error)")
       failure = error
     }
+    let solvers = table.map {
+      SolverSummary($0, data: found?.data ?? [:], distinctions: found?.distinctions ?? [:])
+    }
+    // The summary has these, too.
+    manifest.notes += solvers?.blindness() ?? []
     manifest.finished = Manifest.now()
     manifest.peakMemoryMib = Manifest.peakMemory
     do {
@@ -155,7 +162,7 @@ public struct Experiment: Sendable {
       failure = failure ?? error
     }
     if let failure { throw failure }
-    let summary = summary(table, results, manifest)
+    let summary = summary(solvers, results, manifest)
     if !manifest.failures.isEmpty { throw ExperimentFailure(reasons: manifest.failures, summary: summary) }
     return summary
   }
@@ -190,7 +197,8 @@ public struct Experiment: Sendable {
       pictures: PictureStage(
         shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
         law: plan.data.law, formats: plan.sampling.figures),
-      field: field, seed: plan.seed, threads: threads, quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
+      field: field, seed: plan.seed, overrides: plan.overrides, repeats: plan.evaluation.repeats, threads: threads,
+      quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
   }
 
   /// The arrows of the score that were asked for; all with the condition of the first sample.
@@ -205,8 +213,16 @@ public struct Experiment: Sendable {
   }
 
   private func evaluation(
-    _ score: (any Score)?, _ conditions: Conditions, _ data: DataInCoordinates
+    _ score: (any Score)?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) -> EvaluationStage {
+    let leftOut = plan.evaluation.leftOut(
+      trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
+      samples: plan.sampling.count)
+    let rows = JudgedRows(
+      plan.data, data.dataset, conditions: conditions, count: plan.sampling.count,
+      usesTraining: plan.evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
+      seed: plan.seed,
+      bootstrap: plan.evaluation.bootstrap, threads: threads)
     let pathErrors =
       plan.evaluation.pathError
       ? score.map {
@@ -214,22 +230,23 @@ public struct Experiment: Sendable {
           process: plan.prepared, score: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
+    let model =
+      plan.evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
     return EvaluationStage(
-      plan: plan.evaluation, solvers: plan.sampling.solvers, shape: plan.data.imageShape,
-      heldOut: data.dataset.heldOutRows.batch(), conditions: (conditions, data.dataset.heldOutConditions),
-      pathErrors: pathErrors,
-      seed: plan.seed, threads: threads)
+      plan: plan.evaluation, solvers: plan.sampling.solvers, rows: rows,
+      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
+      leftOut: leftOut)
   }
 
-  private func summary(_ table: SolverTable?, _ results: ResultsFolder, _ manifest: Manifest) -> String {
+  private func summary(_ solvers: SolverSummary?, _ results: ResultsFolder, _ manifest: Manifest) -> String {
     var lines: [String] = []
     if manifest.trainingReused {
       lines.append("The trained network was used again: data, process, score, training and seed are the same.")
     }
-    if let table, !table.rows.isEmpty { lines.append(table.summary()) }
+    if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
-      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "samples",
+      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

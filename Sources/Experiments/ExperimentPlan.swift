@@ -28,6 +28,9 @@ public struct ExperimentPlan: Sendable {
   public let warnings: [String]
   /// What was taken from files of other programs, and what of them has no effect here. A line each.
   public let notes: [String]
+  /// The `--set` texts that changed the config, and `KEY=VALUE` for what a sweep set in it, joined by blanks: what
+  /// results are labelled with. Two plans with equal `resolved` are the same experiment, whatever stands here.
+  public let overrides: String
   /// Where complaints about a section point to.
   let places: ConfigPlaces
 
@@ -84,8 +87,17 @@ public struct ExperimentPlan: Sendable {
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
-    self.evaluation = try EvaluationPlan(evaluation, hasRows: model.data.hasRows, catalogue)
+    self.evaluation = try EvaluationPlan(
+      evaluation, hasRows: model.data.hasRows,
+      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
     try evaluation.finish()
+    let setting = ModelSetting(
+      process: process, data: data, dequantises: model.levels != nil,
+      hasLevels: model.levels != nil || self.likelihood.quantisation != nil)
+    for (name, metric) in self.evaluation.modelMetrics {
+      try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
+      if metric.usesLikelihood { try self.likelihood.check(likelihood, process, data.dimension, score) }
+    }
     logsEvents = try Self.logsEvents(options, trains: model.training != nil)
     if let preview = model.preview, !options.isDescribing {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
@@ -99,6 +111,7 @@ public struct ExperimentPlan: Sendable {
     for note in model.data.notes { options.source?.warnings.add(places.at("data", note)) }
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
+    overrides = options.source?.settings.joined(separator: " ") ?? ""
   }
 
   /// The key `name`.

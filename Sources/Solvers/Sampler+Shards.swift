@@ -32,6 +32,7 @@ extension Sampler {
   /// A shard that fails is done once more, to find out whether the score or the solver went wrong, and in which layer.
   /// - Parameters:
   ///   - batch: the rows, which are changed in place.
+  ///   - first: the number of the first row.
   ///   - size: how many rows a shard has; nil: what the score asks for.
   ///   - path: where noise comes from.
   ///   - progress: who is told of every step.
@@ -39,12 +40,13 @@ extension Sampler {
   ///   - badRows: what becomes of the others where some rows fail.
   ///   - restart: writes what rows are at the beginning.
   func run(
-    _ batch: inout Batch, of size: Int? = nil, _ path: any BrownianPath, _ progress: (any ProgressObserver)?,
-    _ observer: (any StepObserver)?, badRows: BadRows = .fail, restart: @escaping @Sendable (Rows) -> Void,
-    _ body: @escaping ShardBody
+    _ batch: inout Batch, from first: Int = 0, of size: Int? = nil, _ path: any BrownianPath,
+    _ progress: (any ProgressObserver)?, _ observer: (any StepObserver)?, badRows: BadRows = .fail,
+    restart: @escaping @Sendable (Rows) -> Void, _ body: @escaping ShardBody
   ) throws -> ShardResults {
     let results = Mutex(ShardResults())
-    try batch.forEachShard(of: size ?? problem.score.shardRows, threads: threads) { x in
+    try batch.forEachShard(of: size ?? problem.score.shardRows, threads: threads) { rows in
+      let x = rows.numbered(from: first)
       func attempt(_ x: Rows) throws -> ShardResult {
         let context = try SolveContext(problem, rows: x.span, path: path, progress: progress, observer: observer)
         return ShardResult(steps: try body(x, context), evaluations: context.score.evaluations)
@@ -175,6 +177,11 @@ private struct TolerantShard {
 }
 
 extension Rows {
+  /// The same rows, numbered as if `first` others stood before the batch.
+  func numbered(from first: Int) -> Rows {
+    Rows(memory: values, first: self.first + first, count: count, dimension: dimension)
+  }
+
   /// Copies these rows from a batch, by their places in it.
   func copy(rowsOf batch: Batch) {
     batch.values.withUnsafeBufferPointer { source in

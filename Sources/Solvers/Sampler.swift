@@ -57,38 +57,39 @@ public struct Sampler: Sendable {
       grid: grid, threads: threads)
   }
 
-  /// Draws from the prior: rows of the stream (seed, prior).
-  public func prior(_ count: Int) throws -> Batch {
+  /// Draws from the prior: rows `first` ..< `first + count` of the stream (seed, prior).
+  public func prior(_ count: Int, from first: Int = 0) throws -> Batch {
     var batch = Batch(count: count, dimension: problem.stateDimension)
     let stream = NoiseStream(seed: problem.seed, purpose: .prior)
-    try batch.forEachShard(threads: threads) { problem.prior.draw(into: $0, from: stream) }
+    try batch.forEachShard(threads: threads) { problem.prior.draw(into: $0.numbered(from: first), from: stream) }
     return batch
   }
 
-  /// `count` samples by `solver`.
+  /// `count` samples by `solver`: rows `first` ..< `first + count` of all streams of noise.
   ///
   /// With fixed steps row i depends on nothing but the seed and i. The last block of rows is filled up with rows that
   /// are thrown away, so that a shared step size does not depend on `count` either.
   /// - Parameters:
   ///   - count: how many rows.
+  ///   - first: the number of the first one; rows of other numbers are other draws.
   ///   - solver: what carries them from T to ε.
   ///   - denoise: whether to end with Tweedie's mean at ε, which takes one more evaluation.
   ///   - progress: who is told of every step.
   ///   - observer: who sees the rows after every step.
   public func draw(
-    _ count: Int, with solver: any Solver, denoise: Bool = true, progress: (any ProgressObserver)? = nil,
-    observer: (any StepObserver)? = nil
+    _ count: Int, from first: Int = 0, with solver: any Solver, denoise: Bool = true,
+    progress: (any ProgressObserver)? = nil, observer: (any StepObserver)? = nil
   ) throws -> Samples {
-    precondition(count >= 0)
+    precondition(count >= 0 && first >= 0)
     try solver.check(problem.setting)
     let clock = ContinuousClock()
     let start = clock.now
     let size = shardRows(of: solver)
     let padded = Shards(rows: count, size: size).count * size
-    var batch = try prior(padded)
+    var batch = try prior(padded, from: first)
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
     let results = try run(
-      &batch, of: size, path, progress, observer,
+      &batch, from: first, of: size, path, progress, observer,
       restart: { problem.prior.draw(into: $0, from: NoiseStream(seed: problem.seed, purpose: .prior)) }
     ) { x, context in
       let steps = try solver.solve(x, in: context)
@@ -98,7 +99,8 @@ public struct Sampler: Sendable {
     batch.truncate(to: count)
     return Samples(
       batch: try projected(batch),
-      statistics: Statistics(results.shards, rows: count, seconds: start.duration(to: clock.now).seconds))
+      statistics: Statistics(
+        results.shards, rows: count, from: first, seconds: start.duration(to: clock.now).seconds))
   }
 
   /// How many values a block of rows has at most, where a Brownian tree is kept for each.
@@ -182,19 +184,19 @@ public struct Statistics: Sendable, Equatable {
   /// Wall time.
   public let seconds: Double
 
-  /// Means over the first `rows` rows, which shards may overhang.
-  init(_ shards: [Int: ShardResult], rows: Int, seconds: Double) {
+  /// Means over `rows` rows from `first` on, which shards may overhang.
+  init(_ shards: [Int: ShardResult], rows: Int, from first: Int = 0, seconds: Double) {
     // In the order of rows, so that sums do not depend on who finished first.
     func mean(_ value: (ShardResult, _ rows: Int) -> Double) -> Double {
       var sum = 0.0
-      for first in shards.keys.sorted() {
-        let shard = shards[first]!
-        sum += value(shard, min(shard.evaluations.count, max(0, rows - first)))
+      for row in shards.keys.sorted() {
+        let shard = shards[row]!
+        sum += value(shard, min(shard.evaluations.count, max(0, first + rows - row)))
       }
       return rows > 0 ? sum / Double(rows) : 0
     }
     nfe = mean { shard, count in Double(shard.evaluations.prefix(count).reduce(0, +)) }
-    nfeMax = shards.map { $0.value.evaluations.prefix(max(0, rows - $0.key)).max() ?? 0 }.max() ?? 0
+    nfeMax = shards.map { $0.value.evaluations.prefix(max(0, first + rows - $0.key)).max() ?? 0 }.max() ?? 0
     accepted = mean { shard, count in shard.steps.accepted * Double(count) }
     rejected = mean { shard, count in shard.steps.rejected * Double(count) }
     self.seconds = seconds

@@ -18,10 +18,15 @@ public struct LossByTime: Sendable, Equatable {
     /// The mean of ‖σ (s − s_exact)‖² / D, where an exact score was given: what the loss has above the least possible
     /// one.
     public let excess: Double?
+    /// The standard error of `excess`, of draws that are taken as independent.
+    public let excessError: Double?
   }
 
   /// The bins in rising order of t; they cover [ε, T].
   public let bins: [Bin]
+  /// For each draw, the mean of ‖σ (s − s_exact)‖² / D over the bins; empty where no exact score was given. Draw i is of
+  /// the same row of the data in every bin.
+  public let excessOfDraws: [Double]
 
   /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do
   /// not follow the data's order.
@@ -46,7 +51,7 @@ public struct LossByTime: Sendable, Equatable {
     let (blocks, tail) = (kernel.blocks.count, kernel.blocks.tail)
     let dimension = kernel.blocks.stateDimension(of: data.dimension)
     let width = (duration - epsilon) / Double(count)
-    let losses = Mutex([(loss: Double, excess: Double)](repeating: (0, 0), count: count))
+    let losses = Mutex([(loss: Double, excesses: [Double])](repeating: (0, []), count: count))
     try Shards(rows: count, size: 1).forEach(threads: threads) { bin, _ in
       let span = RowSpan(first: bin * draws, count: draws, dimension: dimension)
       let sums = try RowStorage.with(span, count: 4) { rows in
@@ -74,7 +79,7 @@ public struct LossByTime: Sendable, Equatable {
         let part = RowSpan(first: 0, count: 1, dimension: noised)
         return RowStorage.with(part, count: 4) { parts in
           let (found, wanted, weighted, difference) = (parts[0], parts[1], parts[2], parts[3])
-          var (loss, excess) = (0.0, 0.0)
+          var (loss, excesses) = (0.0, [Double](repeating: 0, count: draws))
           for i in 0..<draws {
             found.copy(columns: skip..<dimension, of: s.row(i))
             wanted.copy(columns: skip..<dimension, of: other.row(i))
@@ -84,19 +89,24 @@ public struct LossByTime: Sendable, Equatable {
             difference.fill(0)
             difference.add(roots[i], found, times: 1)
             difference.add(roots[i], wanted, times: -1)
-            excess += difference.squaredNorm
+            excesses[i] = difference.squaredNorm / Double(noised)
           }
-          return (loss / Double(draws * noised), excess / Double(draws * noised))
+          return (loss / Double(draws * noised), excesses)
         }
       }
       losses.withLock { $0[bin] = sums }
     }
-    bins = losses.withLock { values in
-      values.enumerated().map { bin, loss in
-        Bin(
-          low: epsilon + width * Double(bin), high: epsilon + width * Double(bin + 1), loss: loss.loss,
-          excess: exact == nil ? nil : loss.excess)
-      }
+    let found = losses.withLock { $0 }
+    let isKnown = exact != nil
+    let n = Double(draws)
+    bins = found.enumerated().map { bin, found in
+      let mean = found.excesses.reduce(0, +) / n
+      let squares = found.excesses.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+      return Bin(
+        low: epsilon + width * Double(bin), high: epsilon + width * Double(bin + 1), loss: found.loss,
+        excess: isKnown ? mean : nil, excessError: isKnown ? (squares / max(1, n - 1) / n).squareRoot() : nil)
     }
+    excessOfDraws =
+      isKnown ? (0..<draws).map { i in found.reduce(0) { $0 + $1.excesses[i] } / Double(count) } : []
   }
 }

@@ -175,6 +175,8 @@ import Testing
     }
     let run = try show(folder + "/sweep/runs/a/")
     #expect(run.code == 0 && run.output.contains(": finished\n") && run.output.contains("solver"), "\(run)")
+    // As a sweep has it.
+    try "1\n".write(toFile: folder + "/sweep/manifest.json", atomically: true, encoding: .utf8)
     let list = try show(folder + "/sweep")
     #expect(list.output.contains("2 runs, 0 running, 2 finished"), "\(list)")
     for path in [folder + "/nowhere", folder, program.path] {

@@ -36,11 +36,14 @@ public struct MixtureData: DataSource {
   }
 
   public func load(seed: UInt64) throws -> Dataset {
-    func draw(_ count: Int, _ purpose: Purpose) -> Batch {
-      var batch = mixture.draw(count, from: NoiseStream(seed: seed, purpose: purpose))
-      if isExponential { batch.values = batch.values.map { exp($0) } }
-      return batch
-    }
-    return Dataset(training: draw(count, .data), heldOut: draw(heldOutCount, .heldOutData))
+    Dataset(training: draw(count, seed, .data), heldOut: draw(heldOutCount, seed, .heldOutData))
+  }
+
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? { draw(count, seed, .furtherData) }
+
+  private func draw(_ count: Int, _ seed: UInt64, _ purpose: Purpose) -> Batch {
+    var batch = mixture.draw(count, from: NoiseStream(seed: seed, purpose: purpose))
+    if isExponential { batch.values = batch.values.map { exp($0) } }
+    return batch
   }
 }

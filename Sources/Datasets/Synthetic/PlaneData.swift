@@ -48,6 +48,10 @@ public struct PlaneData: DataSource {
       heldOut: draw(heldOutCount, from: NoiseStream(seed: seed, purpose: .heldOutData)))
   }
 
+  public func furtherRows(_ count: Int, seed: UInt64) -> Batch? {
+    draw(count, from: NoiseStream(seed: seed, purpose: .furtherData))
+  }
+
   /// So many points of the shape, with noise; row i depends on the stream and on i alone.
   public func draw(_ count: Int, from stream: NoiseStream) -> Batch {
     let uniforms = stream.uniforms(count: count, dimension: 3, step: 0)

@@ -124,5 +124,5 @@ extension Batch {
   }
 
   /// Some of the rows, in the order given.
-  func only(_ rows: [Int]) -> Batch { Batch(values: rows.flatMap { row($0) }, dimension: dimension) }
+  public func only(_ rows: [Int]) -> Batch { Batch(values: rows.flatMap { row($0) }, dimension: dimension) }
 }

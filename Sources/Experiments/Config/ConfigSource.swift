@@ -70,6 +70,12 @@ public struct ConfigSource {
     (self.root, self.places) = (root, places)
   }
 
+  /// `KEY=VALUE` for everything that changed the config: the `--set` texts as they were given, and what a sweep set.
+  var settings: [String] {
+    let swept = share?.settings.map { "\($0.setting.key)=\(FlowText($0.setting.value).text)" } ?? []
+    return places.overrides.map(\.text) + swept
+  }
+
   /// The config of one run of a sweep: a file, or the sweep's own, with what the sweep decides in it.
   init(_ base: ConfigSource, file other: ConfigSource?, settings: [SweepSetting]) throws {
     path = other?.path ?? base.path

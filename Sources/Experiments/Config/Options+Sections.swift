@@ -34,7 +34,10 @@ extension Options {
   }
 
   /// As above; a number or a text in its place is the value of one of its keys.
-  /// - Parameter first: that key.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - first: the key whose value a number or a text is.
+  ///   - about: what the option means.
   public func optionalSection(_ key: String, shortFor first: String, _ about: String) throws -> Options? {
     guard !isDescribing, let found = value(of: key), found.scalar != nil else {
       return try optionalSection(key, about)

@@ -1,27 +1,105 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Evaluation
 
 /// How samples are judged.
 public struct EvaluationPlan: Sendable {
+  /// What judges samples, by the name of its column.
   public let metrics: [(name: String, metric: any Metric)]
+  /// What judges the model, and no solver.
+  public let modelMetrics: [(name: String, metric: any ModelMetric)]
+  /// Whether the config names metrics, or these are the usual ones.
+  public let namesMetrics: Bool
+  /// How often every solver draws its samples.
+  public let repeats: Int
+  /// How many resamples the bootstrap takes, in metrics that have one.
+  public let bootstrap: Int
   /// Whether solvers are compared with exact solutions of their own problem.
   public let pathError: Bool
+  /// Whether the config asks for that.
+  let namesPathError: Bool
 
-  /// - Parameter hasRows: whether there are rows to judge by.
-  init(_ options: Options, hasRows: Bool = true, _ catalogue: Catalogue) throws {
-    let names = try options.names(
-      "metrics", default: catalogue.metrics.names, among: catalogue.metrics.names, "against held-out data")
-    metrics = try names.compactMap { name in
-      try catalogue.metrics[name].map { (name, try $0.decode(.describing(), catalogue)) }
+  /// What a kind of `evaluation.metrics` judges.
+  private enum Judge {
+    case samples(any Metric)
+    case model(any ModelMetric)
+  }
+
+  /// The name of the column of path errors.
+  static let pathErrorName = "path-error"
+
+  /// - Parameters:
+  ///   - hasRows: whether there are rows to judge by.
+  ///   - hasExactPaths: whether the score is exact, and a solver follows the flow or the reverse SDE.
+  init(_ options: Options, hasRows: Bool = true, hasExactPaths: Bool = false, _ catalogue: Catalogue) throws {
+    let kinds = Kinds<Judge>(
+      catalogue.metrics.all.map { kind in
+        Kind(kind.name, kind.about) { .samples(try kind.decode($0, $1)) }
+      }
+        + catalogue.modelMetrics.all.map { kind in
+          Kind(kind.name, kind.about) { .model(try kind.decode($0, $1)) }
+        })
+    let judges = try options.namedKinds(
+      "metrics", of: kinds, or: "auto", usual: catalogue.usualMetrics, in: catalogue,
+      "of samples or of the model; auto: the quick ones; names, or mappings with kind, its options, and name where a "
+        + "kind stands twice")
+    namesMetrics = options.has("metrics") && options.value(of: "metrics")?.scalar == nil
+    metrics = judges.compactMap { name, judge in
+      if case .samples(let metric) = judge { (name, metric) } else { nil }
     }
-    if !hasRows && options.has("metrics") && !metrics.isEmpty {
+    modelMetrics = judges.compactMap { name, judge in
+      if case .model(let metric) = judge { (name, metric) } else { nil }
+    }
+    if !hasRows && namesMetrics && !judges.isEmpty {
       throw options.wrong("metrics", "has no effect; it needs data with rows to judge by: allowed: []")
     }
+    repeats = try options.integer(
+      "repeats", default: 1, atLeast: 1, atMost: 1000, "how often every solver draws its samples, from other noise")
+    bootstrap = try options.integer(
+      "bootstrap", default: 200, atLeast: 20, atMost: 100_000, "resamples, of metrics whose interval is a bootstrap's")
+    namesPathError = options.has("path_error")
     pathError = try options.flag(
-      "path_error", default: false,
-      "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths")
+      "path_error", default: hasExactPaths,
+      "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths; by default "
+        + "where the score is exact")
+    try Self.checkColumns(judges.map(\.name) + (pathError ? [Self.pathErrorName] : []), options)
+  }
+
+  /// The columns of a table must have names of their own.
+  private static func checkColumns(_ names: [String], _ options: Options) throws {
+    var taken = Set(SolverTable.ownColumns)
+    for name in names {
+      for column in SolverTable.columns(of: name) {
+        guard taken.insert(column).inserted else {
+          throw options.wrong("metrics", "'\(name)' would be a second column \(column); allowed: another name")
+        }
+      }
+    }
+  }
+
+  /// How many values may be compared with the training rows, for each solver, by metrics that nobody named: some
+  /// seconds of work.
+  private static let quickValues = 2e10
+
+  /// Which metrics are left out: those that look at the training rows and were not named, where that takes long.
+  func leftOut(trainingRows: Int, dimension: Int, samples: Int) -> [String] {
+    let work = Double(trainingRows) * Double(dimension) * Double(samples)
+    return namesMetrics || work <= Self.quickValues ? [] : metrics.filter { $0.metric.usesTraining }.map(\.name)
   }
 
   /// The columns that evaluation adds to `solvers.csv`, named as metrics are.
-  var columns: [String] { metrics.map(\.name) + (pathError ? ["path-error"] : []) }
+  var columns: [String] { metrics.map(\.name) + (pathError ? [Self.pathErrorName] : []) }
+
+  /// Which values of a column are better.
+  func better(_ column: String) -> Direction {
+    metrics.first { $0.name == column }?.metric.better ?? .lower
+  }
+}
+
+extension Catalogue {
+  /// The metrics of a config that names none: quick ones, and those that a package added.
+  var usualMetrics: [String] {
+    let quick = ["sliced-wasserstein", "mmd", "energy-distance", "memorisation"]
+    return metrics.names.filter { quick.contains($0) || Self.standardMetrics[$0] == nil }
+  }
 }

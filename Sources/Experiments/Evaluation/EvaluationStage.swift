@@ -1,67 +1,194 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Datasets
 import Evaluation
 
-/// Judges samples that were drawn.
+/// Judges samples that were drawn, and the model that they were drawn from.
 struct EvaluationStage {
   let plan: EvaluationPlan
   let solvers: [SamplingPlan.NamedSolver]
-  /// How a row is to be seen as an image; nil for points.
-  let shape: ImageShape?
-  let heldOut: Batch
-  /// What each sample was drawn for, and what is known of the held-out rows.
-  let conditions: (samples: Conditions, heldOut: Conditions)
+  /// What samples are compared with.
+  let rows: JudgedRows
+  /// How many values a row has.
+  let dimension: Int
   /// Compares solvers with exact solutions; nil where the plan does not ask for it.
   let pathErrors: PathErrors?
-  let seed: UInt64
-  let threads: Int
+  /// nil where no metric judges it.
+  let model: JudgedModel?
+  /// Metrics that would take too long, and were not asked for by name.
+  let leftOut: [String]
 
-  private func comparison(_ samples: Batch) -> Comparison {
-    Comparison(
-      samples: samples, heldOut: heldOut,
-      image: shape.map { Comparison.Image(height: $0.height, width: $0.width, channels: $0.channels) },
-      sampleConditions: conditions.samples, heldOutConditions: conditions.heldOut, seed: seed, threads: threads)
+  /// Those that judge samples.
+  private var metrics: [(name: String, metric: any Metric)] { plan.metrics.filter { !leftOut.contains($0.name) } }
+
+  /// What was found.
+  struct Findings {
+    var table: SolverTable
+    /// Samples or models that could not be judged.
+    var failures: [String] = []
+    /// Metrics that are not defined for these rows and stay empty, which is no failure, and what samples were compared
+    /// with.
+    var notes: [String] = []
+    /// Of real rows, by metric.
+    var data: [String: Estimate] = [:]
+    var distinctions: [String: Distinction] = [:]
+    /// The rows of `evaluation.csv`.
+    fileprivate var rows: [EvaluationTable.Row] = []
+
+    fileprivate mutating func note(_ line: String) { if !notes.contains(line) { notes.append(line) } }
   }
 
-  /// Adds the metrics of every solver's samples to its row.
-  /// - Returns: the table; samples that could not be judged, which is a failure; and metrics that are not defined for
-  ///   these rows and stay empty, which is none. The others go on in both cases.
-  func run(
-    _ sampled: SolverTable, in folder: ResultsFolder
-  ) throws -> (table: SolverTable, failures: [String], notes: [String]) {
-    var table = sampled
-    var failures: [String] = []
-    var notes: [String] = []
-    table.metrics = plan.columns
-    for index in table.rows.indices {
-      let solver = table.rows[index].solver
-      do {
-        let samples = try SampleFile.read(folder, solver: solver, dimension: heldOut.dimension)
-        for (name, metric) in plan.metrics {
-          do {
-            let value = try metric.evaluate(comparison(samples))
-            if value.isFinite {
-              table.rows[index].metrics[name] = value
-            } else {
-              notes.append("solver \(solver): metric \(name) is empty: it is \(value)")
-            }
-          } catch let error as InputError {
-            notes.append("solver \(solver): metric \(name) is empty: \(error)")
-          }
-        }
-        if let named = solvers.first(where: { $0.name == solver }) {
-          table.rows[index].metrics["path-error"] = try pathErrors?.error(of: named.solver)
-        }
-      } catch let error as ComputationError where error.isStop {
-        throw error
-      } catch let error as InputError {
-        failures.append("solver \(solver): \(error)")
-      } catch let error as ComputationError {
-        failures.append("solver \(solver): \(error)")
+  /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
+  func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> Findings {
+    var found = Findings(table: sampled)
+    found.table.metrics = plan.columns
+    let isJudging = !metrics.isEmpty && !sampled.rows.isEmpty
+    if isJudging {
+      rows.notes.forEach { found.note($0) }
+      for name in leftOut {
+        found.note("metric \(name) is empty: it compares with all training rows, which takes long; name it to have it")
       }
     }
-    try folder.write(table.csv(), to: "solvers.csv")
-    return (table, failures, notes)
+    let real = isJudging ? try realFigures(&found) : []
+    for index in sampled.rows.indices {
+      let solver = sampled.rows[index].solver
+      try reporting("solver \(solver)", &found) {
+        try judge(index, real, in: folder, &$0)
+        try addPathError(index, &$0)
+      }
+    }
+    for (name, metric) in plan.modelMetrics {
+      try reporting(name, &found) { try judge(name, metric, &$0) }
+    }
+    for name in plan.columns where found.table.rows.count > 1 {
+      found.distinctions[name] = Distinction(
+        found.table.rows.map { $0.metrics[name] }, better: plan.better(name),
+        floor: name == EvaluationPlan.pathErrorName ? pathErrors?.floor ?? 0 : -.infinity)
+    }
+    let table = EvaluationTable(experiment: sampled.experiment, rows: found.rows)
+    try folder.write(found.table.csv(), to: "solvers.csv")
+    try folder.write(table.csv(), to: "evaluation.csv")
+    return found
+  }
+
+  /// Keeps a failure, but for a stop.
+  private func reporting(_ subject: String, _ found: inout Findings, _ body: (inout Findings) throws -> Void) throws {
+    do {
+      try body(&found)
+    } catch let error as ComputationError where error.isStop {
+      throw error
+    } catch let error as InputError {
+      found.failures.append("\(subject): \(error)")
+    } catch let error as ComputationError {
+      found.failures.append("\(subject): \(error)")
+    }
+  }
+
+  // MARK: Samples
+
+  /// A metric's value; nil with a note where it is not defined.
+  private func estimate(
+    _ subject: String, _ name: String, _ metric: any Metric, _ comparison: Comparison, _ found: inout Findings
+  ) throws -> Estimate? {
+    do {
+      let estimate = try metric.estimate(comparison)
+      if estimate.value.isFinite { return estimate }
+      found.note("\(subject): metric \(name) is empty: it is \(estimate.value)")
+    } catch let error as InputError {
+      found.note("\(subject): metric \(name) is empty: \(error)")
+    }
+    return nil
+  }
+
+  /// What is judged, in words.
+  private func subject(_ name: String, _ group: JudgedRows.Group) -> String {
+    group.label.map { "\(name), class \($0)" } ?? name
+  }
+
+  /// The metrics of real rows: of each group, by metric.
+  private func realFigures(_ found: inout Findings) throws -> [[String: Estimate]] {
+    var figures: [[String: Estimate]] = []
+    for group in rows.groups {
+      var own: [String: Estimate] = [:]
+      for (name, metric) in metrics {
+        own[name] = try estimate(subject("data", group), name, metric, rows.real(group, for: metric), &found)
+      }
+      figures.append(own)
+    }
+    found.data = figures.first ?? [:]
+    return figures
+  }
+
+  private func judge(
+    _ index: Int, _ real: [[String: Estimate]], in folder: ResultsFolder, _ found: inout Findings
+  ) throws {
+    guard !metrics.isEmpty else { return }
+    let solver = found.table.rows[index].solver
+    // By metric, group and repeat.
+    let empty = [[Estimate?]](repeating: [], count: rows.groups.count)
+    var estimates = [[[Estimate?]]](repeating: empty, count: metrics.count)
+    var counts = [Int](repeating: 0, count: rows.groups.count)
+    for repetition in 1...plan.repeats {
+      let name = SampleFile.name(solver, repetition: repetition)
+      let samples = try SampleFile.read(folder, solver: name, dimension: dimension)
+      for (g, group) in rows.groups.enumerated() {
+        let comparison = try rows.comparison(samples, group)
+        counts[g] = comparison.samples.count
+        for (m, (name, metric)) in metrics.enumerated() {
+          let subject = subject("solver \(solver)", group)
+          estimates[m][g].append(try estimate(subject, name, metric, comparison, &found))
+        }
+      }
+    }
+    for (m, (name, metric)) in metrics.enumerated() {
+      for (g, group) in rows.groups.enumerated() {
+        let known = estimates[m][g].compactMap { $0 }
+        let mean = known.count == plan.repeats ? Estimate.average(known) : nil
+        if g == 0 { found.table.rows[index].metrics[name] = mean }
+        let all = EvaluationTable.Row(
+          solver: solver, metric: name, label: group.label, estimate: mean, data: real[g][name], count: counts[g],
+          heldOut: group.reference.heldOut.count, better: metric.better)
+        found.rows.append(all)
+        for (r, estimate) in estimates[m][g].enumerated() {
+          var row = all
+          (row.repetition, row.estimate) = (r + 1, estimate)
+          found.rows.append(row)
+        }
+      }
+    }
+  }
+
+  /// Adds the distance from an exact solution. Where nobody asked for it, one that cannot be had is only noted.
+  private func addPathError(_ index: Int, _ found: inout Findings) throws {
+    let solver = found.table.rows[index].solver
+    guard let pathErrors, let named = solvers.first(where: { $0.name == solver }) else { return }
+    do {
+      guard let error = try pathErrors.error(of: named.solver) else { return }
+      let name = EvaluationPlan.pathErrorName
+      found.table.rows[index].metrics[name] = error
+      found.rows.append(
+        EvaluationTable.Row(solver: solver, metric: name, estimate: error, count: pathErrors.count, better: .lower))
+    } catch let error as ComputationError where !error.isStop && !plan.namesPathError {
+      found.note("solver \(solver): path_error is empty: \(error)")
+    } catch let error as InputError where !plan.namesPathError {
+      found.note("solver \(solver): path_error is empty: \(error)")
+    }
+  }
+
+  // MARK: The model
+
+  private func judge(_ name: String, _ metric: any ModelMetric, _ found: inout Findings) throws {
+    guard let model else { return }
+    do {
+      let judgement = try metric.judge(model)
+      guard judgement.estimate.value.isFinite else {
+        return found.note("metric \(name) is empty: it is \(judgement.estimate.value)")
+      }
+      found.rows.append(
+        EvaluationTable.Row(
+          solver: nil, metric: name, estimate: judgement.estimate, data: judgement.data, count: judgement.count,
+          heldOut: model.heldOut.count, better: metric.better))
+    } catch let error as InputError {
+      found.note("metric \(name) is empty: \(error)")
+    }
   }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Evaluation
 import Processes
 import Scores
 import Solvers
@@ -39,14 +40,30 @@ final class PathErrors {
     reference = ReferenceSolver(sampler.problem.setting)
   }
 
+  /// Errors up to it are those of the reference: no two of them are told apart.
+  var floor: Double { reference.floor }
+
+  /// How many rows are solved.
+  var count: Int { rows }
+
   /// The root mean square over rows and coordinates; nil for a solver that converges in law alone.
-  func error(of solver: any Solver) throws -> Double? {
+  ///
+  /// Rows are independent; those of two solvers have the same noise. The influence of row i, by the infinitesimal
+  /// jackknife (Jaeckel 1972), is (m_i − m)/(2 √m), m_i its mean square.
+  func error(of solver: any Solver) throws -> Estimate? {
     guard solver.limit != .law else { return nil }
     let exact = try references[solver.limit] ?? solution(solver.limit)
     references[solver.limit] = exact
     let ends = data.decoded(try sampler.draw(rows, with: solver, denoise: false).batch)
-    let squares = zip(ends.values, exact.values).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
-    return (squares / Double(max(1, exact.values.count))).squareRoot()
+    let squares = zip(ends.values, exact.values).map { ($0 - $1) * ($0 - $1) }
+    let meanSquare = squares.reduce(0, +) / Double(max(1, exact.values.count))
+    let error = meanSquare.squareRoot()
+    guard error > 0, error.isFinite else { return Estimate(error) }
+    let influences = (0..<exact.count).map { row in
+      let own = (0..<exact.dimension).reduce(0) { $0 + squares[row * exact.dimension + $1] } / Double(exact.dimension)
+      return (own - meanSquare) / (2 * error)
+    }
+    return Estimate(error, sampleInfluences: influences, scale: .logarithm)
   }
 
   private func solution(_ limit: Limit) throws -> Batch {

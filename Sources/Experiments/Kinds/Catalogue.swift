@@ -40,13 +40,15 @@ public struct Catalogue: Sendable {
   public var grids: Kinds<any TimeGrid>
   /// Metrics: `evaluation.metrics`.
   public var metrics: Kinds<any Metric>
+  public var modelMetrics: Kinds<any ModelMetric>
 
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
     data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules,
     scores: standardScores, networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]),
     integrators: standardIntegrators, solvers: standardSolvers, predictors: standardPredictors,
-    correctors: standardCorrectors, grids: standardGrids, metrics: standardMetrics)
+    correctors: standardCorrectors, grids: standardGrids, metrics: standardMetrics,
+    modelMetrics: standardModelMetrics)
 
   /// What `sampling.solvers` may name: every predictor in a loop of steps, and the solvers that are more than that.
   var allSolvers: Kinds<any Solver> {

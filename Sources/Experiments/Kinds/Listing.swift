@@ -67,6 +67,7 @@ public struct Listing {
       group("integrator", catalogue.integrators), group("sampling.solvers", catalogue.allSolvers) { $0.requires },
       group("corrector", catalogue.correctors) { $0.requires },
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),
+      group("evaluation.metrics (of the model)", catalogue.modelMetrics),
     ]
   }
 

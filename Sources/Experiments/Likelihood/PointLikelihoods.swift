@@ -12,29 +12,17 @@ extension Experiment {
   /// - Returns: a line with means and cost.
   /// - Throws: `ExperimentFailure` after the file is written where some points have no density; these are not a number.
   public func logDensities(of files: PointFiles) throws -> String {
-    let likelihood = plan.likelihood
     let (opened, sampler) = try openFlow(files)
-    let data = opened.data
-    var points = opened.rows
-    // Coordinates that dequantise have done so already, and know the levels.
-    let levels = data.coordinates?.levels
-    let quantisation = likelihood.quantisation ?? levels
-    if let quantisation, likelihood.dequantises, levels == nil {
-      points = try dequantised(points, quantisation, data)
-    }
     let bar = ProgressBar("likelihood \(plan.name)", total: nil, quiet: quiet)
     defer { bar.finish() }
-    let result = try sampler.logDensities(of: points, with: likelihood.likelihood, badRows: .keepOthers, progress: bar)
-    let values = zip(result.values, try data.logDeterminants(points)).map { $0 + $1 }
-    let bits = quantisation.map { quantisation in
-      values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: plan.data.dimension) }
-    }
+    let (result, values, bits) = try plan.likelihood.logDensities(
+      of: opened.rows, in: opened.data, by: sampler, seed: plan.seed, badRows: .keepOthers, progress: bar)
     let columns = [
       ("log_density", values), ("standard_error", result.standardErrors), ("bits_per_dimension", bits),
     ].compactMap { name, values in values.map { (name, $0) } }
-    var table = Batch(count: points.count, dimension: columns.count)
+    var table = Batch(count: values.count, dimension: columns.count)
     for (j, column) in columns.enumerated() {
-      for i in 0..<points.count { table[i, j] = column.1[i] }
+      for i in values.indices { table[i, j] = column.1[i] }
     }
     try SampleFile.writeCSV(table, header: columns.map(\.0), to: files.output)
     bar.finish()
@@ -43,14 +31,6 @@ extension Experiment {
       good.map { values[$0] }, result.statistics, bits: bits.map { all in good.map { all[$0] } })
     try PointFailures(result.failures, in: files).requireNone(summary: summary)
     return summary
-  }
-
-  /// Points that are given in coordinates, with uniform noise one spacing wide in the units of the data.
-  private func dequantised(
-    _ points: Batch, _ quantisation: Quantisation, _ data: DataInCoordinates
-  ) throws -> Batch {
-    guard data.coordinates != nil else { return quantisation.dequantised(points, seed: plan.seed) }
-    return try data.encoded(quantisation.dequantised(data.decoded(points), seed: plan.seed))
   }
 
   private static func summary(_ values: [Double], _ statistics: Statistics, bits: [Double]?) -> String {
@@ -132,5 +112,39 @@ extension Experiment {
       Sampler(
         process: plan.prepared, score: opened.score, dimension: dimension, seed: plan.seed, threads: threads)
     )
+  }
+}
+
+extension LikelihoodPlan {
+  /// Log densities in the units of the data, and bits per dimension where the levels are known.
+  /// - Parameters:
+  ///   - points: rows in coordinates.
+  ///   - data: says what coordinates these are.
+  ///   - sampler: has the process and the score.
+  ///   - seed: keys the noise between levels.
+  ///   - badRows: what becomes of the others where a row cannot be solved.
+  ///   - progress: who is told of every step.
+  func logDensities(
+    of points: Batch, in data: DataInCoordinates, by sampler: Sampler, seed: UInt64, badRows: BadRows = .fail,
+    progress: (any ProgressObserver)? = nil
+  ) throws -> (result: LogDensities, values: [Double], bits: [Double]?) {
+    var points = points
+    // Coordinates that dequantise have done so already, and know the levels.
+    let levels = data.coordinates?.levels
+    let quantisation = quantisation ?? levels
+    if let quantisation, dequantises, levels == nil {
+      // With uniform noise one spacing wide in the units of the data.
+      points =
+        data.coordinates == nil
+        ? quantisation.dequantised(points, seed: seed)
+        : try data.encoded(quantisation.dequantised(data.decoded(points), seed: seed))
+    }
+    let result = try sampler.logDensities(of: points, with: likelihood, badRows: badRows, progress: progress)
+    let values = zip(result.values, try data.logDeterminants(points)).map { $0 + $1 }
+    let dimension = data.dataset.trainingRows.dimension
+    let bits = quantisation.map { quantisation in
+      values.map { quantisation.bitsPerDimension(logDensity: $0, dimension: dimension) }
+    }
+    return (result, values, bits)
   }
 }

@@ -27,6 +27,11 @@ enum SampleFile {
   /// The names of columns that hold states.
   static func columns(_ dimension: Int) -> [String] { (0..<dimension).map { "x\($0)" } }
 
+  /// What a solver's file of a repeat is called, without an ending: the first is the solver's own.
+  static func name(_ solver: String, repetition: Int) -> String {
+    repetition == 1 ? solver : "\(solver)-repeat-\(repetition)"
+  }
+
   /// Writes a solver's samples in the format asked for, and removes those of the other.
   static func write(_ batch: Batch, solver: String, format: SamplingPlan.Format, to folder: ResultsFolder) throws {
     if format == .npy || batch.dimension > widestCSV {

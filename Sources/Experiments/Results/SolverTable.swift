@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Evaluation
 import Foundation
 
 /// `solvers.csv`: a row a solver, what it cost and how good its samples are.
 struct SolverTable {
   struct Row {
     let solver, kind: String
+    /// Rows of each repeat.
     let count: Int
+    /// Means over repeats.
     let steps, nfe: Double
     let nfeMax: Int
     let seconds: Double
-    var metrics: [String: Double] = [:]
+    /// As texts: an older table has neither.
+    let seed, overrides: String
+    var metrics: [String: Estimate] = [:]
   }
 
   var experiment: String
@@ -19,36 +24,42 @@ struct SolverTable {
   var metrics: [String]
   var rows: [Row] = []
 
+  /// The columns of a table without metrics.
+  static let ownColumns = [
+    "experiment", "process", "solver", "kind", "count", "steps", "nfe", "nfe_max", "seconds", "seed", "overrides",
+  ]
+
   static func column(_ metric: String) -> String { metric.replacing("-", with: "_") }
 
+  /// The columns of a metric: its value, and the bounds of its interval.
+  static func columns(of metric: String) -> [String] { ["", "_low", "_high"].map { column(metric) + $0 } }
+
   func csv() -> String {
-    let columns = ["experiment", "process", "solver", "kind", "count", "steps", "nfe", "nfe_max", "seconds"]
-    var table = CSVText(columns: columns + metrics.map(Self.column))
+    var table = CSVText(columns: Self.ownColumns + metrics.flatMap(Self.columns))
     for row in rows {
       let fields = [
         experiment, process, row.solver, row.kind, String(row.count), compact(row.steps), compact(row.nfe),
-        String(row.nfeMax), row.seconds.description,
+        String(row.nfeMax), row.seconds.description, row.seed, row.overrides,
       ]
-      table.add(fields + metrics.map { row.metrics[$0]?.description ?? "" })
+      table.add(fields + metrics.flatMap { (row.metrics[$0]).fields })
     }
     return table.text
   }
 
-  /// Reads back what `csv` wrote.
+  /// Reads back what `csv` wrote, by the names of columns: older programs had fewer.
   init(reading path: String, experiment: String, process: String, metrics: [String]) throws {
     self.init(experiment: experiment, process: process, metrics: metrics)
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw InputError("no such file; `sample` makes it", at: path)
-    }
-    let lines = String(decoding: data, as: UTF8.self).split(separator: "\n")
-    for (index, line) in lines.enumerated().dropFirst() {
-      let fields = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-      guard fields.count >= 9, let count = Int(fields[4]), let steps = Double(fields[5]), let nfe = Double(fields[6]),
-        let nfeMax = Int(fields[7]), let seconds = Double(fields[8]), isFileName(fields[2])
-      else { throw InputError("not a row of this program", at: "\(path):\(index + 1)") }
+    let table = try CSVTable(reading: path, missing: "`sample` makes it")
+    for index in 0..<table.count {
+      guard let solver = table["solver", index], isFileName(solver), let kind = table["kind", index],
+        let count = table["count", index].flatMap({ Int($0) }), let steps = table.number("steps", index),
+        let nfe = table.number("nfe", index), let nfeMax = table["nfe_max", index].flatMap({ Int($0) }),
+        let seconds = table.number("seconds", index)
+      else { throw InputError("not a row of this program", at: "\(path):\(table.line(index))") }
       rows.append(
         Row(
-          solver: fields[2], kind: fields[3], count: count, steps: steps, nfe: nfe, nfeMax: nfeMax, seconds: seconds))
+          solver: solver, kind: kind, count: count, steps: steps, nfe: nfe, nfeMax: nfeMax, seconds: seconds,
+          seed: table["seed", index] ?? "", overrides: table["overrides", index] ?? ""))
     }
   }
 
@@ -58,23 +69,12 @@ struct SolverTable {
     self.metrics = metrics
   }
 
-  /// The table for the terminal.
-  func summary() -> String {
-    var lines = [["solver", "steps", "NFE", "seconds"] + metrics]
-    for row in rows {
-      lines.append(
-        [row.solver, rounded(row.steps), rounded(row.nfe), rounded(row.seconds)]
-          + metrics.map { row.metrics[$0].map(rounded) ?? "" })
-    }
-    return TextTable(lines).text
-  }
-
-  /// Four significant digits.
-  private func rounded(_ value: Double) -> String {
-    value == value.rounded() && abs(value) < 1e6 ? String(Int(value)) : String(format: "%.4g", value)
-  }
-
   private func compact(_ value: Double) -> String {
     value == value.rounded() && abs(value) < 1e15 ? String(Int(value)) : value.description
   }
+}
+
+extension Estimate? {
+  /// Value, low and high as fields of a table; empty where there is none.
+  var fields: [String] { [self?.value, self?.low, self?.high].map { $0?.description ?? "" } }
 }

@@ -5,14 +5,22 @@
 struct TextTable {
   let text: String
 
-  init(_ lines: [[String]], endsInProse: Bool = false) {
+  /// - Parameters:
+  ///   - endsInProse: whether the last column is flush left.
+  ///   - flushLeft: how many of the first columns are.
+  init(_ lines: [[String]], endsInProse: Bool = false, isFlushLeft flushLeft: Int = 1) {
     let widths = lines[0].indices.map { column in lines.map { $0[column].count }.max() ?? 0 }
-    text = lines.map { line in
+    let whole = lines.map { line in
       line.enumerated().map { column, text in
         let space = String(repeating: " ", count: widths[column] - text.count)
         if endsInProse && column == line.count - 1 { return text }
-        return column == 0 ? text + space : space + text
+        return column < flushLeft ? text + space : space + text
       }.joined(separator: "  ")
-    }.joined(separator: "\n")
+    }
+    // What is flush right may end with a blank for a mark.
+    text = whole.map { line in
+      String(line[..<(line.lastIndex { $0 != " " }.map(line.index(after:)) ?? line.startIndex)])
+    }
+    .joined(separator: "\n")
   }
 }

@@ -117,6 +117,12 @@ public struct SamplingPlan: Sendable {
     }
   }
 
+  /// How far apart the first rows of two repeats are in the streams of noise: whole blocks of rows, as a block's spare
+  /// rows are drawn too.
+  static func stride(of count: Int, _ score: any Score) -> Int {
+    Shards(rows: count, size: score.shardRows).count * score.shardRows
+  }
+
   /// The times of `field.png`.
   private static func field(_ options: Options, _ process: PreparedProcess, _ dimension: Int?) throws -> [Double] {
     guard
@@ -156,7 +162,9 @@ public struct SamplingPlan: Sendable {
           "name", "'\(name)' names two solvers\(other == name ? "" : ", as '\(other)' does"); allowed: once")
       }
       for (a, b) in [(lower, other.lowercased()), (other.lowercased(), lower)] {
-        if ["-strip", "-animation", "-trajectories"].contains(where: { a == b + $0 }) {
+        let ending = a.hasPrefix(b) ? a.dropFirst(b.count) : ""
+        let isRepeat = ending.hasPrefix("-repeat-") && ending.dropFirst(8).allSatisfy(\.isNumber)
+        if isRepeat || ["-strip", "-animation", "-trajectories"].contains(String(ending)) {
           throw section.wrong("name", "'\(name)' beside '\(other)' names a file of its; allowed: another name")
         }
       }

@@ -19,6 +19,10 @@ struct SamplingStage {
   /// Arrows of the score; nil where nobody asked for them.
   let field: FieldFigure?
   let seed: UInt64
+  /// The `--set` texts of the command line, for the table.
+  let overrides: String
+  /// How often each solver draws.
+  let repeats: Int
   let threads: Int
   let quiet: Bool
   /// Whether the folder has the tables of this very config: they hold until all solvers have drawn the same again.
@@ -32,7 +36,9 @@ struct SamplingStage {
   /// All files that a solver of this name can have.
   private func files(of solver: String) -> [String] {
     let figures = PictureStage.endings(plan.figures, isFollowed: plan.trajectories != nil)
-    return ([".csv", ".npy", "-trajectories.npy"] + figures).map { "samples/\(solver)\($0)" }
+    let endings = [".csv", ".npy", "-trajectories.npy"] + figures
+    let others = (1...repeats).dropFirst().map { SampleFile.name(solver, repetition: $0) }
+    return (endings.map { solver + $0 } + others.flatMap { [$0 + ".csv", $0 + ".npy"] }).map { "samples/\($0)" }
   }
 
   /// Draws with every solver. Pictures and samples of solvers that the config no longer has go. One that fails is
@@ -43,8 +49,10 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
       grid: plan.grid, threads: threads)
-    let wanted = Set(plan.solvers.flatMap { files(of: $0.name) })
-    folder.removeFiles(in: "samples") { wanted.contains($0) }
+    let known = Set(plan.solvers.flatMap { files(of: $0.name) })
+    folder.removeFiles(in: "samples") { known.contains($0) }
+    // Its figures are of the samples that go now.
+    if !isRepeat { folder.remove("evaluation.csv") }
     folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
     try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
@@ -79,18 +87,39 @@ struct SamplingStage {
     return (table, failures)
   }
 
-  /// Draws and writes the samples of one solver.
+  /// Draws and writes the samples of one solver, as often as is asked for.
   private func draw(
     _ named: SamplingPlan.NamedSolver, by sampler: Sampler, into folder: ResultsFolder, _ trajectories: inout CSVText
   ) throws -> SolverTable.Row {
+    var all: [Statistics] = []
+    for repetition in 1...repeats {
+      all.append(try draw(named, repetition, by: sampler, into: folder, &trajectories))
+    }
+    func mean(_ value: (Statistics) -> Double) -> Double { all.reduce(0) { $0 + value($1) } / Double(repeats) }
+    let steps = named.solver.steps ?? 0
+    return SolverTable.Row(
+      solver: named.name, kind: named.kind, count: plan.count, steps: steps > 0 ? Double(steps) : mean(\.accepted),
+      nfe: mean(\.nfe), nfeMax: all.map(\.nfeMax).max() ?? 0, seconds: mean(\.seconds), seed: String(seed),
+      overrides: overrides)
+  }
+
+  /// Draws and writes one repeat. The first has pictures and trajectories.
+  private func draw(
+    _ named: SamplingPlan.NamedSolver, _ repetition: Int, by sampler: Sampler, into folder: ResultsFolder,
+    _ trajectories: inout CSVText
+  ) throws -> Statistics {
+    let name = SampleFile.name(named.name, repetition: repetition)
     let shards = Shards(rows: plan.count, size: score.shardRows).count
-    let bar = ProgressBar("sample \(named.name)", total: named.solver.steps, parts: shards, quiet: quiet)
+    let bar = ProgressBar("sample \(name)", total: named.solver.steps, parts: shards, quiet: quiet)
     defer { bar.finish() }
-    let recorder = plan.trajectories.map { Trajectories.Recorder($0) }
+    let isFirst = repetition == 1
+    let recorder = isFirst ? plan.trajectories.map { Trajectories.Recorder($0) } : nil
+    let first = (repetition - 1) * SamplingPlan.stride(of: plan.count, score)
     let samples = try sampler.draw(
-      plan.count, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
+      plan.count, from: first, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
     let batch = data.decoded(samples.batch)
-    try SampleFile.write(batch, solver: named.name, format: plan.format, to: folder)
+    try SampleFile.write(batch, solver: name, format: plan.format, to: folder)
+    guard isFirst else { return samples.statistics }
     try pictures.write(batch, solver: named.name, to: folder)
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
@@ -102,10 +131,7 @@ struct SamplingStage {
     if recorder == nil || dimension <= SampleFile.widestCSV {
       folder.remove("samples/\(named.name)-trajectories.npy")
     }
-    let (steps, statistics) = (named.solver.steps ?? 0, samples.statistics)
-    return SolverTable.Row(
-      solver: named.name, kind: named.kind, count: plan.count, steps: steps > 0 ? Double(steps) : statistics.accepted,
-      nfe: statistics.nfe, nfeMax: statistics.nfeMax, seconds: statistics.seconds)
+    return samples.statistics
   }
 
   /// Coupled paths are as fine as the shortest step of any solver asks for. A grid that is refused fails its solver.

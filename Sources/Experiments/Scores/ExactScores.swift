@@ -10,6 +10,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public init() {}
 
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
+  public var isExact: Bool { true }
   public var isDefinedWithoutNoise: Bool { true }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {

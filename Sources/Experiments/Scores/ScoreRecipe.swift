@@ -19,6 +19,9 @@ public protocol ScoreRecipe: Sendable {
   /// `network` says it.
   var conditionShape: ConditionShape? { get }
 
+  /// Whether it is the exact score of the data's law: what solvers make of it is then told from how good it is.
+  var isExact: Bool { get }
+
   /// Whether the score is finite at times at which the process has no noise yet.
   var isDefinedWithoutNoise: Bool { get }
 
@@ -38,6 +41,7 @@ extension ScoreRecipe {
   public var traits: ScoreTraits { [] }
   public var network: NetworkScoreRecipe? { nil }
   public var conditionShape: ConditionShape? { .nothing }
+  public var isExact: Bool { false }
   public var isDefinedWithoutNoise: Bool { false }
   public func fittedCoordinates() throws -> [[Double]]? { nil }
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {}

@@ -23,7 +23,8 @@ extension Sweep {
       [["run"] + headings + ["state", "network"]]
         + lines.map { [$0.run.name] + $0.run.values + [$0.state, $0.network] })
     let text =
-      table.text.split(separator: "\n").allSatisfy { $0.displayWidth <= Self.width } ? table.text : narrow(lines, headings)
+      table.text.split(separator: "\n").allSatisfy { $0.displayWidth <= Self.width }
+      ? table.text : narrow(lines, headings)
     let counts =
       "\(runs.count) runs: \(done) done, \(runs.count - done) to do; \(trainings) network\(trainings == 1 ? "" : "s") to "
       + "train; \(jobs) at a time, \(threads) thread\(threads == 1 ? "" : "s") each"

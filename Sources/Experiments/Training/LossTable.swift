@@ -27,10 +27,15 @@ struct LossTable {
       losses(of: weights, kernel, exact, dataset.trainingRows, dataset.trainingConditions),
       losses(of: weights, kernel, exact, dataset.heldOutRows, dataset.heldOutConditions)
     )
-    var table = CSVText(columns: ["time_low", "time_high", "training", "held_out"] + (exact == nil ? [] : ["excess"]))
+    let columns = ["time_low", "time_high", "training", "held_out"]
+    var table = CSVText(columns: columns + (exact == nil ? [] : ["excess", "excess_low", "excess_high"]))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
     for (seen, unseen) in zip(seen.bins, unseen.bins) {
-      table.add([seen.low, seen.high, seen.loss, unseen.loss] + (unseen.excess.map { [$0] } ?? []))
+      var numbers = [seen.low, seen.high, seen.loss, unseen.loss]
+      if let excess = unseen.excess, let error = unseen.excessError {
+        numbers += [excess, max(0, excess - normalQuantile * error), excess + normalQuantile * error]
+      }
+      table.add(numbers)
     }
     return table.text
   }

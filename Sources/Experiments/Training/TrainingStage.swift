@@ -172,7 +172,7 @@ struct TrainingStage {
         return false
       }
       if key == "training.preview.steps" || key.hasPrefix("training.checkpoint.") { return true }
-      let others = ["name", "log", "likelihood", "evaluation", "sampling.solvers", "sampling.trajectories"]
+      let others = ["name", "log", "sweep", "likelihood", "evaluation", "sampling.solvers", "sampling.trajectories"]
       return others.contains { key == $0 || key.hasPrefix($0 + ".") }
         || ["sampling.count", "sampling.format", "sampling.path"].contains(key)
     }

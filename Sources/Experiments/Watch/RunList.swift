@@ -9,8 +9,7 @@ struct RunList: Sendable {
 
   /// - Returns: nil for a folder that has none.
   init?(of path: String) {
-    let sweep = path + "/runs"
-    let base = FileManager.default.fileExists(atPath: sweep) ? sweep : path
+    let base = Self.isSweep(path) ? path + "/runs" : path
     let names = ((try? FileManager.default.contentsOfDirectory(atPath: base)) ?? []).filter { !$0.hasPrefix(".") }
     runs = names.sorted().compactMap { name in
       guard RunSnapshot.isRun("\(base)/\(name)"), let run = try? RunSnapshot(of: "\(base)/\(name)") else { return nil }
@@ -18,6 +17,11 @@ struct RunList: Sendable {
     }
     self.path = path
     if runs.isEmpty { return nil }
+  }
+
+  static func isSweep(_ path: String) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path + "/runs", isDirectory: &isFolder) && isFolder.boolValue
   }
 
   var isRunning: Bool { runs.contains { $0.run.state.isRunning } }

@@ -17,7 +17,8 @@ public struct WatchView: Sendable {
   public init(of path: String, in terminal: Terminal) throws {
     let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
     let lines: [String]
-    if !RunSnapshot.isRun(path), let runs = RunList(of: path) {
+    // A sweep's own folder has a lock and a manifest, too.
+    if RunList.isSweep(path) || !RunSnapshot.isRun(path), let runs = RunList(of: path) {
       (lines, isRunning) = (runs.lines(in: terminal), runs.isRunning)
     } else {
       let run = try RunSnapshot(of: path)
@@ -109,7 +110,7 @@ public struct WatchView: Sendable {
     let lines = run.solvers.map { solver -> [String] in
       let name = solver.name.cut(to: widest, isUnicode: false)
       guard let done = solver.done else {
-        return [name, "", "", solver.name == current ? "being drawn" : run.state.isRunning ? "waits" : "missing"]
+        return [name, "", "", solver.name == current ? "being drawn" : run.state.isRunning ? "waits" : "not drawn"]
       }
       return [name, done.steps, done.nfe, done.seconds.map { String(format: "%.3g", $0) } ?? ""]
     }

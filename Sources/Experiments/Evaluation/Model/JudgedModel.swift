@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Evaluation
+import Glibc
+import Processes
+import Scores
+import Solvers
+import Synchronization
+import Training
+
+/// A model and the held-out rows that judge it.
+public final class JudgedModel: Sendable {
+  public let process: PreparedProcess
+  /// The data, and its coordinates.
+  public let data: DataInCoordinates
+  /// The law of the data in its own units, where it is known.
+  public let law: DataLaw?
+  public let seed: UInt64
+  public let threads: Int
+  /// The smallest time that matters.
+  public let epsilon: Double
+  /// Held-out rows in the units of the data.
+  public let heldOut: Batch
+  private let conditions: Conditions
+  private let source: ScoreSource
+  private let likelihood: LikelihoodPlan
+  /// Of the first so many of the chosen rows.
+  private let known = Mutex<[Int: RowDensities]>([:])
+
+  /// Log densities of rows, of the model and of the data's law.
+  struct RowDensities: Sendable {
+    let rows: Batch
+    /// In the units of the data.
+    let model: [Double]
+    /// nil where levels are not known.
+    let bits: [Double]?
+  }
+
+  /// - Parameters:
+  ///   - experiment: says what the model is.
+  ///   - data: the data, and its coordinates.
+  ///   - reference: the held-out rows, with what is known of them.
+  ///   - source: the score.
+  init(_ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource) {
+    let plan = experiment.plan
+    process = plan.prepared
+    self.data = data
+    law = plan.data.law
+    (seed, threads) = (plan.seed, experiment.threads)
+    epsilon = plan.training?.epsilon ?? plan.sampling.epsilon
+    heldOut = reference.heldOut
+    conditions = source.conditionShape == .nothing ? .nothing : reference.heldOutConditions
+    self.source = source
+    likelihood = plan.likelihood
+  }
+
+  private static let choice = Purpose(rawValue: 52)
+
+  /// Some of the held-out rows, in their order: those of the smallest hashes.
+  private func chosen(_ count: Int) -> [Int] {
+    guard count < heldOut.count else { return Array(0..<heldOut.count) }
+    let hashes = NoiseStream(seed: seed, purpose: Self.choice).uniforms(count: heldOut.count, dimension: 1).values
+    return (0..<heldOut.count).sorted { (hashes[$0], $0) < (hashes[$1], $1) }.prefix(count).sorted()
+  }
+
+  /// Log densities of at most `count` held-out rows, computed once.
+  /// - Throws: `InputError` where the model knows none of these rows; `ComputationError` where the flow cannot be solved.
+  func logDensities(_ count: Int) throws -> RowDensities {
+    let count = min(count, heldOut.count)
+    guard count > 1 else { throw InputError("\(heldOut.count) held-out rows; allowed: 2 or more") }
+    if let found = known.withLock({ $0[count] }) { return found }
+    let chosen = chosen(count)
+    let rows = heldOut.only(chosen)
+    let sampler = Sampler(
+      process: process, score: try score(given: conditions.only(chosen)), dimension: data.source.dimension, seed: seed,
+      threads: threads)
+    let found = try likelihood.logDensities(of: try data.encoded(rows), in: data, by: sampler, seed: seed)
+    let densities = RowDensities(rows: rows, model: found.values, bits: found.bits)
+    known.withLock { $0[count] = densities }
+    return densities
+  }
+
+  /// The score at `draws` noised rows at each of 20 times, in coordinates.
+  func score(draws: Int) throws -> any Score {
+    guard conditions != .nothing else { return try score(given: .nothing) }
+    return try score(given: conditions.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: heldOut.count) }))
+  }
+
+  private func score(given conditions: Conditions) throws -> any Score {
+    guard conditions != .nothing || source.knowsNothing else {
+      throw InputError("the network wants \(source.conditionShape.text), and nothing is known of held-out rows")
+    }
+    return try source.score(given: conditions)
+  }
+}
+
+extension DataLaw {
+  /// ln p of rows of data.
+  func logDensities(of rows: Batch) throws -> [Double] {
+    var points = rows
+    var values = [Double](repeating: 0, count: rows.count)
+    if isExponential {
+      guard rows.values.allSatisfy({ $0 > 0 }) else { throw InputError("a row of 0 or less has no density") }
+      points.values = points.values.map { log($0) }
+    }
+    // At t = 0 the noised law is the law itself.
+    let score = MixtureScore(mixture, kernel: VPSDE().makeKernel())
+    try points.withRows { x in
+      try values.withUnsafeMutableBufferPointer { out in
+        guard let base = out.baseAddress else { return }
+        try score.makeEvaluator(for: x.span).logDensity(x, at: .all(0), into: base)
+      }
+    }
+    guard isExponential else { return values }
+    return values.indices.map { values[$0] - points.row($0).reduce(0, +) }
+  }
+}
