@@ -31,7 +31,7 @@ struct ReportPlots {
       let rows = (Double(names.count) / 4).rounded(.up)
       return Plot(
         name: "\(metric) of every solver against its cost",
-        figure: Figure(panels: [panels], width: 7, height: 2.7 + min(2, 0.16 * rows)))
+        figure: Figure(panels: [panels], width: 5.9, height: 2.5 + min(2, 0.16 * rows)))
     }.prefix(Self.mostMetrics).map { $0 }
   }
 
