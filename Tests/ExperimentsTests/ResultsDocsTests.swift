@@ -80,8 +80,7 @@ import Testing
         tiny,
         few + [
           "training.preview=30", "log=[csv, tensorboard]", "sampling.trajectories={first: 2}",
-          "sampling.figures=[png, svg, pdf]", "sampling.field=[0.5]", "evaluation.repeats=2",
-          "training.on_non_finite=skip",
+          "evaluation.repeats=2", "training.on_non_finite=skip", "sampling.figures=[png, svg, pdf]", "sampling.field=[0.5]",
           "likelihood={divergence: hutchinson, probes: 2, levels: 9, rtol: 1e-3, atol: 1e-3}",
         ], "learned")
       // Data whose exact score is known, by a network and as it is.
