@@ -18,9 +18,9 @@ public struct EnergyDistance: Metric {
   public func estimate(_ comparison: Comparison) throws -> Estimate {
     try comparison.requireFinite(atLeast: fewestRows)
     let (samples, threads) = (comparison.samples, comparison.threads)
-    let (panels, own) = try comparison.reference.once("energy-distance") {
-      let panels = Panels(comparison.heldOut)
-      return (panels, try PairDivergence.Side(comparison.heldOut, panels, .distance, threads: threads))
+    let panels = comparison.reference.panels
+    let own = try comparison.reference.once("energy-distance") {
+      try PairDivergence.Side(comparison.heldOut, panels, .distance, threads: threads)
     }
     return try PairDivergence(
       try PairDivergence.Side(samples, Panels(samples), .distance, threads: threads), own,

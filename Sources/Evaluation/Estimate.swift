@@ -22,6 +22,8 @@ public struct Estimate: Sendable, Equatable {
   public let scale: IntervalScale
   /// By how much the variance of the influences is too large.
   public let excess: Excess
+  /// Whether the interval is one of its own, and not that of the influences.
+  private let hasOwnInterval: Bool
 
   /// A part of the influences' variance that is none of the metric's.
   ///
@@ -62,6 +64,7 @@ public struct Estimate: Sendable, Equatable {
     self.heldOutInfluences = heldOutInfluences
     self.scale = scale
     excess = Excess()
+    hasOwnInterval = low != nil
   }
 
   /// An estimate whose interval follows from its influences. It has none where neither rows have two influences.
@@ -80,6 +83,7 @@ public struct Estimate: Sendable, Equatable {
     self.heldOutInfluences = heldOutInfluences
     self.scale = scale
     self.excess = excess
+    hasOwnInterval = false
     let spread = Spread(
       [.init(mean: sampleInfluences), .init(mean: heldOutInfluences)], excess: excess.samples + excess.heldOut)
     let rows = [sampleInfluences.count, heldOutInfluences.count].filter { $0 > 0 }.min() ?? 0
@@ -91,7 +95,8 @@ public struct Estimate: Sendable, Equatable {
   /// The mean of a metric over repeats: samples drawn anew each time, and judged by the same held-out rows.
   ///
   /// The samples of all repeats are rows of one larger set. The held-out rows are the same ones, so their part of the
-  /// variance does not shrink. The mean has an interval where each estimate has influences of equal counts.
+  /// variance does not shrink. The mean has an interval where each estimate has influences of equal counts; intervals
+  /// of one's own shrink as those of the influences do.
   /// - Precondition: there is at least one.
   public static func average(_ repeats: [Estimate]) -> Estimate {
     let (first, count) = (repeats[0], Double(repeats.count))
@@ -107,10 +112,33 @@ public struct Estimate: Sendable, Equatable {
     for estimate in repeats {
       for j in heldOut.indices { heldOut[j] += estimate.heldOutInfluences[j] / count }
     }
-    return Estimate(
+    let average = Estimate(
       value, sampleInfluences: repeats.flatMap(\.sampleInfluences), heldOutInfluences: heldOut, scale: first.scale,
       excess: Excess(
         samples: repeats.reduce(0) { $0 + $1.excess.samples } / (count * count),
         heldOut: repeats.reduce(0) { $0 + $1.excess.heldOut } / count))
+    return first.hasOwnInterval ? average.stretched(as: repeats) : average
+  }
+
+  /// The same with an interval that is to that of its influences as those of some estimates are to theirs, on average.
+  private func stretched(as others: [Estimate]) -> Estimate {
+    func reaches(_ estimate: Estimate) -> (below: Double, above: Double) {
+      (estimate.value - (estimate.low ?? .nan), (estimate.high ?? .nan) - estimate.value)
+    }
+    var (own, influences) = ((below: 0.0, above: 0.0), (below: 0.0, above: 0.0))
+    for other in others {
+      let plain = Estimate(
+        other.value, sampleInfluences: other.sampleInfluences, heldOutInfluences: other.heldOutInfluences,
+        scale: other.scale, excess: other.excess)
+      own = (own.below + reaches(other).below, own.above + reaches(other).above)
+      influences = (influences.below + reaches(plain).below, influences.above + reaches(plain).above)
+    }
+    let (below, above) = (
+      reaches(self).below * own.below / influences.below, reaches(self).above * own.above / influences.above
+    )
+    guard below.isFinite, above.isFinite else { return Estimate(value) }
+    return Estimate(
+      value, low: value - below, high: value + above, sampleInfluences: sampleInfluences,
+      heldOutInfluences: heldOutInfluences, scale: scale)
   }
 }

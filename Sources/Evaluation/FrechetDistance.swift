@@ -25,19 +25,25 @@ public struct FrechetDistance: Metric {
   /// A covariance.
   public var fewestRows: Int { 2 }
 
-  public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
+  public func evaluate(_ comparison: Comparison) throws -> Double { try finite(laws(comparison).pair.value) }
+
+  private func laws(_ comparison: Comparison) throws -> (comparison: Comparison, pair: NormalPair) {
+    try comparison.requireFinite(atLeast: fewestRows)
+    let mapped = try comparison.mapped(by: features)
+    guard mapped.samples.dimension <= Self.mostDimensions else {
+      throw InputError(
+        "covariances of \(mapped.samples.dimension) values; allowed: at most \(Self.mostDimensions), or features of the "
+          + "rows")
+    }
+    return (mapped, try NormalPair(mapped.samples, mapped.heldOut, mapped.threads))
+  }
 
   public func estimate(_ comparison: Comparison) throws -> Estimate {
-    try comparison.requireFinite(atLeast: fewestRows)
-    let comparison = try comparison.mapped(by: features)
+    let (comparison, laws) = try laws(comparison)
     let (samples, threads) = (comparison.samples, comparison.threads)
-    guard samples.dimension <= Self.mostDimensions else {
-      throw InputError(
-        "covariances of \(samples.dimension) values; allowed: at most \(Self.mostDimensions), or features of the rows")
-    }
-    let laws = try NormalPair(samples, comparison.heldOut, threads)
     var excess = Estimate.Excess()
-    if min(samples.count, comparison.heldOut.count) >= CrossFit.fewestRows {
+    // Halves need covariances of full rank.
+    if min(samples.count, comparison.heldOut.count) >= max(CrossFit.fewestRows, 4 * samples.dimension) {
       let halves = try [0, 1].map { odd in
         try NormalPair(CrossFit.half(samples, odd), CrossFit.half(comparison.heldOut, odd), threads)
       }

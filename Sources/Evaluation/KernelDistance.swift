@@ -26,9 +26,9 @@ public struct KernelDistance: Metric {
     let comparison = try comparison.mapped(by: features)
     let (samples, threads) = (comparison.samples, comparison.threads)
     let kernel = PairSums.Kernel.cubic(1 / Double(samples.dimension))
-    let (panels, own) = try comparison.reference.once("kid") {
-      let panels = Panels(comparison.heldOut)
-      return (panels, try PairDivergence.Side(comparison.heldOut, panels, kernel, threads: threads))
+    let panels = comparison.reference.panels
+    let own = try comparison.reference.once("kid") {
+      try PairDivergence.Side(comparison.heldOut, panels, kernel, threads: threads)
     }
     return try PairDivergence(
       try PairDivergence.Side(samples, Panels(samples), kernel, threads: threads), own,

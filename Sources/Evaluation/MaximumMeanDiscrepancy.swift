@@ -22,13 +22,13 @@ public struct MaximumMeanDiscrepancy: Metric {
   public func estimate(_ comparison: Comparison) throws -> Estimate {
     try comparison.requireFinite(atLeast: fewestRows)
     let (samples, threads) = (comparison.samples, comparison.threads)
-    let (panels, own, kernel) = try comparison.reference.once("mmd") {
+    let panels = comparison.reference.panels
+    let (own, kernel) = try comparison.reference.once("mmd") {
       let median = try comparison.reference.medianDistance()
       // The widest kernel; each of the others is the fourth power of the one before it.
       let widest = Self.widths[4] * median
       let kernel = PairSums.Kernel.gaussians(1 / (2 * widest * widest))
-      let panels = Panels(comparison.heldOut)
-      return (panels, try PairDivergence.Side(comparison.heldOut, panels, kernel, threads: threads), kernel)
+      return (try PairDivergence.Side(comparison.heldOut, panels, kernel, threads: threads), kernel)
     }
     return try PairDivergence(
       try PairDivergence.Side(samples, Panels(samples), kernel, threads: threads), own,

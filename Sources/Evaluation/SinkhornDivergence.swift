@@ -70,7 +70,6 @@ public struct SinkhornDivergence: Metric {
 
   private func solve(_ comparison: Comparison) throws -> Solution {
     try comparison.requireFinite(atLeast: fewestRows)
-    try comparison.requireSquares()
     let (heldOut, threads) = (comparison.heldOut, comparison.threads)
     let median = try comparison.reference.medianDistance()
     let centre = (0..<heldOut.dimension).map { j in

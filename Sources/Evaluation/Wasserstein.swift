@@ -19,7 +19,6 @@ public struct Wasserstein: Metric {
 
   private func solve(_ comparison: Comparison) throws -> ExactTransport {
     try comparison.requireFinite(atLeast: fewestRows)
-    try comparison.requireSquares()
     return try ExactTransport(comparison.samples, comparison.heldOut, threads: comparison.threads)
   }
 

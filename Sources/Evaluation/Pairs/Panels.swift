@@ -80,3 +80,8 @@ final class Panels: @unchecked Sendable {
     Shards(rows: rows, size: max(blockRows, (rows + 63) / 64))
   }
 }
+
+extension Reference {
+  /// The held-out rows in panels, for all metrics that compare pairs.
+  var panels: Panels { once("panels") { Panels(heldOut) } }
+}
