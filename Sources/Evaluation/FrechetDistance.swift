@@ -24,6 +24,8 @@ public struct FrechetDistance: Metric {
 
   /// A covariance.
   public var fewestRows: Int { 2 }
+  /// A classifier learns from them.
+  public var usesTraining: Bool { features != nil }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try finite(laws(comparison).pair.value) }
 

@@ -17,6 +17,8 @@ public struct KernelDistance: Metric {
 
   /// Pairs of different rows.
   public var fewestRows: Int { 2 }
+  /// A classifier learns from them.
+  public var usesTraining: Bool { features != nil }
   public var comparesAllPairs: Bool { true }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
