@@ -52,7 +52,7 @@ comma := ,
 .PHONY: docs
 .PHONY: docs-api
 .PHONY: orders
-.PHONY: sanity-checks copy-test
+.PHONY: sanity-checks copy-test coverage
 .PHONY: processes
 .PHONY: extending
 .PHONY: interruptions
@@ -91,6 +91,7 @@ help:
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
 	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
+	@echo 'make coverage        how often the 95 % intervals of metrics cover; a table of Docs/Metrics.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -222,10 +223,10 @@ bench: setup $(venv)-bench/ready
 # Studies of the metrics: tables of Docs/Metrics.md.
 studies := $(scratch)/release/score-sde-studies
 
-sanity-checks copy-test: setup
+sanity-checks copy-test coverage: setup
 	@$(swift) build $(flags) --product score-sde-studies
 	@mkdir -p Results/metrics
-	@$(studies) $@ > Results/metrics/$@.md
+	@$(studies) $@ $(if $(filter coverage,$@),--csv Results/metrics/coverage.csv) $(ARGS) > Results/metrics/$@.md
 	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
 
 orders: build

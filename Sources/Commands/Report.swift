@@ -50,7 +50,10 @@ struct Report: ParsableCommand {
 
   private func text(_ report: Experiments.Report, _ summary: Experiments.Report.Summary) -> String {
     var text = "\(report.target): \(summary.runs) run\(summary.runs == 1 ? "" : "s")"
-    if summary.running > 0 { text += ", of which \(summary.running) go on\(watch ? "" : " (--watch keeps writing)")" }
+    if summary.running > 0 {
+      text += ", of which \(summary.running) \(summary.running == 1 ? "goes" : "go") on"
+      if !watch { text += " (--watch keeps writing)" }
+    }
     if summary.troubled > 0 { text += ", \(summary.troubled) with failures or damaged files" }
     text += ", \((summary.bytes + 1023) / 1024) KiB"
     return summary.leftOut.isEmpty ? text : "\(text)\n\(summary.leftOut)"

@@ -48,9 +48,12 @@ public struct DensityGrid: Sendable, Equatable {
   /// together than a Gaussian of their σ, as on curves or in narrow modes: 0.55 times the radius within which a typical
   /// point has √n others, by a first density. One node at least.
   /// - Parameters:
-  ///   - px, py: equally many; those outside are passed over.
-  ///   - x, y: the ends of the axes.
-  ///   - columns, rows: how many nodes there are along each.
+  ///   - px: the points' first coordinates.
+  ///   - py: their second coordinates, as many; points outside are passed over.
+  ///   - x: the ends of the first axis.
+  ///   - y: the ends of the second axis.
+  ///   - columns: how many nodes there are along x.
+  ///   - rows: how many nodes there are along y.
   public init(
     _ px: [Double], _ py: [Double], x: ClosedRange<Double>, y: ClosedRange<Double>, columns: Int, rows: Int
   ) {

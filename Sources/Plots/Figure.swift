@@ -16,7 +16,8 @@ public struct Figure: Sendable {
   /// - Parameters:
   ///   - title: may be empty.
   ///   - panels: row by row, all of one length.
-  ///   - width, height: in inches.
+  ///   - width: in inches, at most 40.
+  ///   - height: in inches, at most 40.
   public init(title: String = "", panels: [[Axes?]], width: Double, height: Double) {
     precondition(Set(panels.map(\.count)).count == 1 && panels.first?.isEmpty == false, "a grid of panels")
     precondition(width > 0 && width <= 40 && height > 0 && height <= 40, "up to 40 inches")

@@ -31,17 +31,15 @@ enum PNGBytes {
     // PNG_FORMAT_RGB_COLORMAP
     image.format = 10
     image.colormap_entries = UInt32(colors.count / 3)
-    var size = 0
-    guard png_image_write_to_memory(&image, nil, &size, 0, indices, 0, colors) != 0 else { throw failure }
+    // What deflate and the palette can take at most, so that one pass is enough.
+    var size = (width + 1) * height * 11 / 10 + 65_536
     var data = Data(count: size)
     let isDone = data.withUnsafeMutableBytes {
       png_image_write_to_memory(&image, $0.baseAddress, &size, 0, indices, 0, colors) != 0
     }
-    guard isDone else { throw failure }
+    guard isDone else { throw PlotError(description: "libpng could not encode a figure") }
     return withResolution(data.prefix(size), dotsPerInch)
   }
-
-  private static let failure = PlotError(description: "libpng could not encode a figure")
 
   private static func palette(
     _ pixels: UnsafePointer<UInt32>, _ width: Int, _ height: Int, _ stride: Int
@@ -51,14 +49,22 @@ enum PNGBytes {
       return Int(red << 10 | green << 5 | blue)
     }
     var counts = [Int](repeating: 0, count: 1 << 15)
+    // Most of the paper.
+    var white = 0
     var sums = [SIMD3<Int>](repeating: .zero, count: 1 << 15)
     for y in 0..<height {
       for x in 0..<width {
         let pixel = pixels[y * stride + x]
+        if pixel & 0xFF_FFFF == 0xFF_FFFF {
+          white += 1
+          continue
+        }
         counts[cell(pixel)] += 1
         sums[cell(pixel)] &+= SIMD3(Int(pixel >> 16 & 255), Int(pixel >> 8 & 255), Int(pixel & 255))
       }
     }
+    counts[counts.count - 1] += white
+    sums[sums.count - 1] &+= SIMD3(repeating: 255 * white)
     let used = counts.indices.filter { counts[$0] > 0 }
     let means = used.map { cell -> SIMD3<Int> in
       (sums[cell] &+ SIMD3(repeating: counts[cell] / 2)) / SIMD3(repeating: counts[cell])

@@ -9,7 +9,7 @@ extension Raster {
   /// The picture of a PNG file as another PNG file, made smaller where it is wider than so many pixels.
   /// - Parameters:
   ///   - png: the file's bytes.
-  ///   - width: the most pixels across.
+  ///   - most: how many pixels it has across at most.
   /// - Returns: nil for what is no PNG file of at most 2²⁴ pixels that Cairo can read.
   public static func shrunk(png: Data, width most: Int) -> Data? {
     let png = Data(png)

@@ -16,7 +16,9 @@ public struct Raster: Sendable, Equatable {
   }
 
   /// A grid's values as colours, dark where large.
-  /// - Parameter top: the value that is darkest.
+  /// - Parameters:
+  ///   - grid: a pixel for each of its nodes.
+  ///   - top: the value that is darkest.
   public init(_ grid: DensityGrid, top: Double) {
     var pixels: [UInt8] = []
     pixels.reserveCapacity(3 * grid.columns * grid.rows)

@@ -47,6 +47,7 @@ public struct Scale: Sendable, Equatable {
   /// The limits of finite values with a margin on both sides; nil where there are none.
   /// - Parameters:
   ///   - values: what is to be seen.
+  ///   - kind: linear, or by logarithms, which leaves out values that are not above 0.
   ///   - margin: the share of the range that is added at each end.
   public static func limits(
     _ values: some Sequence<Double>, _ kind: Kind = .linear, margin: Double = 0.04

@@ -101,7 +101,7 @@ enum HTML {
     }.joined(separator: "\n")
     return """
       <div class="scroll" tabindex="0" role="region" aria-label="\(escaped(caption))">
-      <table id="\(escaped(identifier))"><caption>\(escaped(caption))</caption>
+      <table id="\(escaped(identifier))"><caption><span>\(escaped(caption))</span></caption>
       <thead><tr>\(head)</tr></thead>
       <tbody>
       \(body)

@@ -12,12 +12,16 @@ struct ReportPlots {
 
   /// The most metrics that are drawn of a run.
   static let mostMetrics = 8
+  /// The most solvers that a legend names.
+  private static let mostNames = 14
 
   let run: ReportRun
 
   /// A plot a metric, with its intervals, against evaluations and seconds.
   func metrics() -> [Plot] {
-    guard let table = run.solvers, let names = table.texts("solver") else { return [] }
+    guard let table = run.solvers, let solvers = table.texts("solver") else { return [] }
+    // Of many solvers the kinds are told apart.
+    let names = solvers.count > Self.mostNames ? table.texts("kind") ?? solvers : solvers
     return table.metrics.compactMap { metric -> Plot? in
       guard let values = table.numbers(metric), values.contains(where: \.isFinite) else { return nil }
       let bounds = ["_low", "_high"].map { table.numbers(metric + $0) }
@@ -28,10 +32,10 @@ struct ReportPlots {
         axes(names, cost.1, values, bounds[0], bounds[1], x: cost.0, y: index == 0 ? metric : "")
       }
       guard !panels.isEmpty else { return nil }
-      let rows = (Double(names.count) / 4).rounded(.up)
+      let rows = (Double(min(Self.mostNames, Set(names).count)) / 4).rounded(.up)
       return Plot(
         name: "\(metric) of every solver against its cost",
-        figure: Figure(panels: [panels], width: 7, height: 2.7 + min(2, 0.16 * rows)))
+        figure: Figure(panels: [panels], width: 5.9, height: 2.5 + min(2, 0.16 * rows)))
     }.prefix(Self.mostMetrics).map { $0 }
   }
 
@@ -50,15 +54,18 @@ struct ReportPlots {
     if all.allSatisfy({ $0 > 0 }) { axes.yKind = .logarithmic }
     axes.xLimits = Scale.limits(seen.map { cost[$0] }, axes.xKind, margin: 0.08)
     axes.yLimits = Scale.limits(all, axes.yKind, margin: 0.08)
+    var groups: [String] = []
     for index in seen {
-      let style = Style.number(index)
+      if !groups.contains(names[index]) { groups.append(names[index]) }
+      let group = groups.firstIndex(of: names[index]) ?? 0
+      let style = Style.number(group)
       if let (low, high) = limits(index) {
         axes.series.append(Series(.errorBars(x: [cost[index]], low: [low], high: [high]), style))
       }
       axes.series.append(
         Series(
           .points(x: [cost[index]], y: [values[index]]),
-          Style(style.color, marker: style.marker, size: 5.5), label: names[index]))
+          Style(style.color, marker: style.marker, size: 5.5), label: group < Self.mostNames ? names[index] : nil))
     }
     return axes
   }

@@ -142,7 +142,8 @@ struct ReportSection {
       return "<details id=\"\(identifier)-\(name)\"\(isOpen ? " open" : "")><summary>\(caption)</summary>"
         + HTML.table(
           "\(identifier)-\(name)-table", caption: caption,
-          columns + ["value", "two halves of real data", "count", "held out", "better"], cells) + more + "</details>\n"
+          columns + ["value", "real rows in place of samples", "count", "held out", "better"], cells) + more
+        + "</details>\n"
     }
     let whole = table.rows.indices.filter {
       table.text($0, "class").isEmpty && ["", "all"].contains(table.text($0, "repeat"))

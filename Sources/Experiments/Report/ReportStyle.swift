@@ -10,13 +10,14 @@ enum ReportStyle {
       --link: #7cc4ff; --bad: #ff9d6e; --good: #5fd6b0; } }
     * { box-sizing: border-box; }
     body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0 auto;
-      padding: 1rem; max-width: 75rem; overflow-wrap: anywhere; }
+      padding: 1rem; max-width: 75rem; overflow-wrap: break-word; }
     h1 { font-size: 1.6rem; margin: 0.5rem 0; } h2 { font-size: 1.25rem; border-bottom: 1px solid var(--line);
       margin: 2.2rem 0 0.6rem; } h3 { font-size: 1.05rem; margin: 1.2rem 0 0.4rem; }
     a { color: var(--link); } nav ul { columns: 18rem; padding-left: 1.2rem; }
     .scroll { overflow-x: auto; max-width: 100%; margin: 0.6rem 0; }
     table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: 0.87rem; }
     caption { text-align: left; font-weight: 600; padding: 0.2rem 0; }
+    caption span { position: sticky; left: 0; display: inline-block; max-width: min(100%, calc(100vw - 2.5rem)); }
     th, td { border-bottom: 1px solid var(--line); padding: 0.2rem 0.6rem; text-align: left; white-space: nowrap;
       vertical-align: top; max-width: 34rem; overflow: hidden; text-overflow: ellipsis; }
     td.number, th.number button { text-align: right; } td.best { font-weight: 700; }
@@ -29,12 +30,14 @@ enum ReportStyle {
     figcaption { font-size: 0.85rem; } img { max-width: 100%; height: auto; background: #fff; padding: 4px;
       border: 1px solid var(--line); border-radius: 4px; }
     .pictures figure { flex: 0 1 30rem; } pre { background: var(--soft); padding: 0.6rem; overflow-x: auto;
-      font-size: 0.82rem; white-space: pre-wrap; } dl { display: grid; grid-template-columns: max-content 1fr;
+      font-size: 0.82rem; white-space: pre-wrap; } dl { display: grid; grid-template-columns: max-content minmax(0, 1fr);
       gap: 0.1rem 1rem; font-size: 0.87rem; } dt { font-weight: 600; } dd { margin: 0; }
     summary { cursor: pointer; } footer { margin-top: 2rem; font-size: 0.85rem; }
+    @page { size: A4 landscape; margin: 12mm; }
     @media print { body { max-width: none; font-size: 10pt; color: #000; background: #fff; } nav, .live { display: none; }
-      h2 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
-      th, td { white-space: normal; } th { background: none; } a { color: inherit; text-decoration: none; } }
+      h2, h3 { break-after: avoid; } figure, tr { break-inside: avoid; } .scroll { overflow: visible; }
+      table { font-size: 7.5pt; } th button { padding: 0.2rem 0.3rem; }
+      th, td { white-space: normal; max-width: none; padding: 0.1rem 0.3rem; } th { background: none; } a { color: inherit; text-decoration: none; } }
     """
 
   static let script = """
@@ -93,7 +96,7 @@ enum ReportStyle {
         fold.addEventListener("toggle", function () { memory.open[fold.id] = fold.open; keep(); });
       });
       window.addEventListener("beforeprint", function () {
-        Array.prototype.forEach.call(folds, function (fold) { fold.open = true; });
+        Array.prototype.forEach.call(folds, function (fold) { if (!/-config$/.test(fold.id)) fold.open = true; });
       });
       if (memory.y && !location.hash) window.scrollTo(0, memory.y);
       window.addEventListener("pagehide", keep);

@@ -130,7 +130,8 @@ package struct PointFigure {
 
   private func panels(_ samples: [[Double]], _ title: String) throws -> Figure {
     let regions = try regions(0, 1)
-    let top = dataCount > Self.mostPoints.panel ? grid(data, 0, 1).top : grid(samples, 0, 1).top
+    // One scale of colours for both.
+    let top = grid(dataCount > Self.mostPoints.panel ? data : samples, 0, 1).top
     func axes(_ columns: [[Double]], _ title: String, _ color: Color, _ marker: Style.Marker) -> Axes {
       var axes = Axes(title: title, xLabel: names[0], yLabel: names[1])
       (axes.xLimits, axes.yLimits, axes.hasEqualUnits) = (limits[0], limits[1], haveOneUnit)
