@@ -14,6 +14,8 @@ import Glibc
 /// solvers the slope at the place of the supremum stands for influences.
 public struct KolmogorovSmirnov: Metric {
   /// The metric has no parameters.
+  public var usesBootstrap: Bool { true }
+
   public init() {}
 
   public func evaluate(_ comparison: Comparison) throws -> Double {
