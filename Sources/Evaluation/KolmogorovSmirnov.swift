@@ -13,9 +13,9 @@ import Glibc
 /// N = n m/(n + m), as the probability of so large a distance under equal laws goes from 0 to 1. For differences of
 /// solvers the slope at the place of the supremum stands for influences.
 public struct KolmogorovSmirnov: Metric {
-  /// The metric has no parameters.
   public var usesBootstrap: Bool { true }
 
+  /// The metric has no parameters.
   public init() {}
 
   public func evaluate(_ comparison: Comparison) throws -> Double {
