@@ -70,6 +70,7 @@ let package = Package(
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
+    floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
       on: [
@@ -87,7 +88,7 @@ let package = Package(
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
-        "Training", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core", "CKernels",
+        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core", "CKernels",
       ]),
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
@@ -129,8 +130,8 @@ let package = Package(
     tests(
       "ExperimentsTests",
       on: [
-        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
-        "Core", "CZlib", "Pairs",
+        "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
+        "Processes", "Core", "CZlib", "Pairs",
       ], resources: [.copy("Fixtures")]),
     tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 

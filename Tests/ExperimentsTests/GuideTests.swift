@@ -112,7 +112,7 @@ import Testing
   }
 
   @Test("every type that is named is in the sources") func types() {
-    let words = ["Sources", "Experiments/Extending/Sources"].map(Self.words).reduce([]) { $0.union($1) }
+    let words = Self.words(in: "Sources").union(Self.words(in: "Experiments/Extending/Sources"))
     #expect(words.count > 5000)
     for page in Self.pages {
       let text = Self.text(of: page).replacing("\n", with: " ")

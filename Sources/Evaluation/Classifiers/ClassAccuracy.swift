@@ -8,6 +8,7 @@ import Core
 ///
 /// The interval is Wilson's for independent samples, given the classifier.
 public struct ClassAccuracy: Metric {
+  /// The metric has no parameters.
   public init() {}
 
   public var usesTraining: Bool { true }

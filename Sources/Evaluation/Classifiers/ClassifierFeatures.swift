@@ -7,6 +7,7 @@ import Core
 /// They need training rows of two or more classes; other data is refused. They are no features of Inception: figures
 /// can be compared between samples that are judged by the same data alone.
 public struct ClassifierFeatures: FeatureMap {
+  /// The features have no parameters.
   public init() {}
 
   public var name: String { "classifier" }

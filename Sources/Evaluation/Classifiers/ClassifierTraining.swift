@@ -7,7 +7,7 @@ import Tensors
 /// Trains a `ClassifierNetwork` by AdamW on the cross-entropy, with every class of equal weight in sum.
 ///
 /// One row of seven is held back. The moving average of the parameters that has the lowest loss on those rows is the
-/// result, and the training ends when it has not become better for 400 steps: so it neither overfits 300 rows nor stops
+/// result, and the training ends when it has not become better for 1,500 steps: so it neither overfits 300 rows nor stops
 /// short on 10,000. It runs on the worker that calls it; the result depends on the seed and the rows alone.
 struct ClassifierTraining {
   let network: ClassifierNetwork
@@ -19,10 +19,10 @@ struct ClassifierTraining {
   /// Of each class's rows.
   private let weights: [Float]
   /// How many steps there are at most.
-  var mostSteps = 2000
+  var mostSteps = 6000
   /// How many steps without a better loss end the training: laws of equal means, as a ring and modes on it, have a loss
-  /// that stays for some hundred steps before it falls.
-  var patience = 400
+  /// that stays for a thousand steps before it falls.
+  var patience = 1500
   private static let (rate, decay): (Float, Float) = (3e-3, 0.01)
 
   private static let fold = 7

@@ -22,9 +22,11 @@ import Tensors
 /// ρ² = (E|g|)²/E g²; and it vanishes where g is calibrated, that is where the slope b = E(± g)/E g² is 1. The variance
 /// is that of independent rows times 1 + ρ² (1 − b), with b in [0, 1].
 public struct ClassifierTwoSampleTest: Metric {
+  /// How many parts both sets are cut into.
   public static let folds = 5
   static let hidden = [64, 64]
 
+  /// The test has no parameters.
   public init() {}
 
   /// Each fold judges a row of both, and learns from others.

@@ -50,7 +50,9 @@ struct DataClassifier: Sendable {
     let parameters = Memory(repeating: Float(0), count: network.layout.count)
     // On a worker, as all products of matrices are.
     try Shards(rows: 1).forEach(threads: 1) { _, _ in
-      let training = ClassifierTraining(network, x: x, labels: labels.map { place[$0]! }, seed: 0)
+      var training = ClassifierTraining(network, x: x, labels: labels.map { place[$0]! }, seed: 0)
+      // Classes differ more than samples and data do, and are told soon.
+      (training.mostSteps, training.patience) = (1500, 200)
       for (i, value) in training.run().parameters.enumerated() { parameters[i] = value }
     }
     (self.classes, self.standardise) = (classes, standardise)

@@ -19,6 +19,7 @@ public struct CopyTest: Metric {
   public static let permutations = 999
   static let shares = [0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.08, 0.12, 0.18, 0.25, 0.35, 0.5]
 
+  /// The test has no parameters.
   public init() {}
 
   public var usesTraining: Bool { true }

@@ -37,10 +37,14 @@ public struct DataCopying: Metric {
     try comparison.requireRows(atLeast: fewestRows)
     let distances = try TrainingDistances(comparison)
     let count = min(cells, max(1, comparison.heldOut.count / 100))
-    let centres = try comparison.reference.once("cells \(count) \(comparison.seed)") {
-      TransposedRows(
-        try KMeans.centres(
-          comparison.reference.training.prefix(5000), count: count, seed: comparison.seed, threads: comparison.threads))
+    let centres = try comparison.reference.once("cells \(count) \(comparison.seed)") { () throws -> TransposedRows in
+      // Of every so many rows, as rows may stand in the order of their classes.
+      let training = comparison.reference.training
+      let most = min(training.count, 5000)
+      let some = Batch(
+        values: (0..<most).flatMap { training.row($0 * training.count / most) }, dimension: training.dimension)
+      return TransposedRows(
+        try KMeans.centres(some, count: count, seed: comparison.seed, threads: comparison.threads))
     }
     func sorted(_ rows: Batch) throws -> [[Int]] {
       let places = try Neighbours.nearest(rows, in: centres, count: 1, threads: comparison.threads).places

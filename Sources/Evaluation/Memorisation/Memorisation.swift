@@ -16,6 +16,7 @@ public struct Memorisation: Metric {
   /// Which share of the held-out rows is near.
   public static let share = 0.05
 
+  /// The metric has no parameters.
   public init() {}
 
   public var usesTraining: Bool { true }

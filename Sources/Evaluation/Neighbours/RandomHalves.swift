@@ -20,15 +20,34 @@ enum RandomHalves {
   ///   - seed: keys the halves.
   ///   - part: 0 for samples, 1 for held-out rows.
   static func masks(rows: Int, seed: UInt64, part: Int) -> [UInt64] {
-    var masks = [UInt64](repeating: 0, count: rows)
-    let stream = NoiseStream(seed: seed, purpose: .halves)
+    // Random bits, 32 from each of two uniforms.
+    let bits = NoiseStream(seed: seed, purpose: .halves).uniforms(count: rows, dimension: 2, step: part)
+    var masks = (0..<rows).map { row in
+      UInt64(bits[row, 0] * 0x1p32) << 32 | UInt64(bits[row, 1] * 0x1p32)
+    }
+    // Rows of the larger half change over until both are equal: from a row on that differs from split to split, in
+    // steps that lead far away.
+    let far = (1...max(rows, 1)).first { $0 * 8 > rows * 5 && isCoprime($0, rows) } ?? 1
     for split in 0..<splits {
-      let keys = stream.uniforms(count: rows, dimension: 1, step: 2 * split + part).values
-      let order = (0..<rows).sorted { keys[$0] == keys[$1] ? $0 < $1 : keys[$0] < keys[$1] }
+      let bit = UInt64(1) << UInt64(split)
       // An odd row goes to either half in turn.
-      for row in order.prefix((rows + split % 2) / 2) { masks[row] |= 1 << UInt64(split) }
+      var surplus = masks.count { $0 & bit != 0 } - (rows + split % 2) / 2
+      var row = rows == 0 ? 0 : split * far % rows
+      while surplus != 0 {
+        if (masks[row] & bit != 0) == (surplus > 0) {
+          masks[row] ^= bit
+          surplus += surplus > 0 ? -1 : 1
+        }
+        row = (row + far) % rows
+      }
     }
     return masks
+  }
+
+  private static func isCoprime(_ a: Int, _ b: Int) -> Bool {
+    var (a, b) = (a, b)
+    while b != 0 { (a, b) = (b, a % b) }
+    return a == 1
   }
 
   /// An estimate whose interval follows from differences between halves.

@@ -6,7 +6,9 @@ import Core
 public struct CopyStudy: Sendable {
   /// Where rows come from.
   public struct Law: Sendable {
+    /// A few words.
     public let name: String
+    /// How many values a row has.
     public let dimension: Int
     /// How many rows there are of samples, held-out rows and training rows.
     public let rows: Int
@@ -41,8 +43,11 @@ public struct CopyStudy: Sendable {
     }
   }
 
+  /// What a study found.
   public struct Result: Sendable {
+    /// The share of p ≤ 0.05 without copies, and with them.
     public let size, power: Double
+    /// How often each share was measured.
     public let repeats: Int
   }
 

@@ -34,12 +34,15 @@ public struct SanityCheck: Sendable {
 
   /// What a check draws: samples, held-out rows and training rows.
   public struct Rows: Sendable {
+    /// The rows of each kind.
     public var samples, heldOut, training: Batch
   }
 
+  /// A few words.
   public let name: String
   /// What changes, and between which levels.
   public let about: String
+  /// What changes takes these values, in order.
   public let levels: [Double]
   /// For each purpose that the check is about.
   public let expectations: [Purpose: Expectation]

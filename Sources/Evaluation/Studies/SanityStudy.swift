@@ -5,10 +5,14 @@ import Core
 public struct SanityStudy: Sendable {
   /// A metric, and what it is to measure.
   public struct Subject: Sendable {
+    /// What a table calls the metric.
     public let name: String
+    /// The metric itself.
     public let metric: any Metric
+    /// What it is to measure.
     public let purpose: SanityCheck.Purpose
 
+    /// A metric under a name, and what it is to measure.
     public init(_ name: String, _ metric: any Metric, _ purpose: SanityCheck.Purpose) {
       (self.name, self.metric, self.purpose) = (name, metric, purpose)
     }
@@ -26,23 +30,31 @@ public struct SanityStudy: Sendable {
 
   /// What a metric made of a check.
   public struct Outcome: Sendable {
+    /// The check.
     public let check: SanityCheck
+    /// The name of the metric.
     public let subject: String
+    /// What the check expects of the metric.
     public let expectation: SanityCheck.Expectation
     /// Means over repeats, and their standard errors, of each level.
     public let means, errors: [Double]
     /// Why the metric has no value; nil: it has.
     public let refusal: String?
+    /// Whether the metric did what is expected.
     public let passes: Bool
   }
 
+  /// The metrics.
   public let subjects: [Subject]
+  /// The checks.
   public let checks: [SanityCheck]
   /// How many rows there are of samples, of held-out rows and of training rows.
   public let rows: Int
   /// How often each level is drawn.
   public let repeats: Int
+  /// Keys all random numbers.
   public let seed: UInt64
+  /// How many threads may be used; results do not depend on it.
   public let threads: Int
 
   /// - Parameters:
@@ -53,7 +65,7 @@ public struct SanityStudy: Sendable {
   ///   - seed: keys all random numbers.
   ///   - threads: results do not depend on it.
   public init(
-    _ subjects: [Subject], checks: [SanityCheck] = SanityCheck.all, rows: Int = 500, repeats: Int = 6, seed: UInt64 = 1,
+    _ subjects: [Subject], checks: [SanityCheck] = SanityCheck.all, rows: Int = 400, repeats: Int = 8, seed: UInt64 = 1,
     threads: Int = Shards.processors
   ) {
     precondition(repeats > 1 && rows > 1)
