@@ -69,7 +69,7 @@ struct ChildProcess {
   /// - Parameter texts: what it reads, a byte of 0 behind each; none has one within.
   /// - Returns: how it ended, and the last lines that it wrote to standard error.
   func run(with texts: [String]) -> (end: End, lines: [String]) {
-    var rest = texts.flatMap { Array($0.utf8) + [0] }[...]
+    var rest = texts.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { part in write(input, part.baseAddress!, part.count) }
       if count < 0 && errno != EINTR { break }
