@@ -25,7 +25,12 @@ public protocol Metric: Sendable {
 }
 
 /// Which values of a metric are better.
-public enum Direction: String, Sendable, CaseIterable { case lower, higher }
+public enum Direction: String, Sendable, CaseIterable {
+  /// Lower values, as of distances.
+  case lower
+  /// Higher values, as of shares that are right.
+  case higher
+}
 
 extension Metric {
   public var fewestRows: Int { 1 }
