@@ -5,17 +5,15 @@ import Core
 ///
 /// Influences that are estimated from all rows have the variance J = F + 2 w, where the metric has F + w: F is that of
 /// the influences of the laws themselves, and w what second-order terms add, which noise in the influences counts twice.
-/// Influences from the even rows and from the odd rows have independent noise, so that their covariance over all rows is
-/// F without it. w = (J − F)/2 is the estimate's excess.
+/// Influences from one half of the rows and from the other have independent noise, so that their covariance over all rows
+/// is F without it. w = (J − F)/2 is the estimate's excess. `Deal` makes the halves.
 enum CrossFit {
-  /// The even rows, or the odd ones, of a batch.
-  static func half(_ batch: Batch, _ odd: Int) -> Batch { batch.only(places(batch.count, odd)) }
-
-  static func places(_ count: Int, _ odd: Int) -> [Int] { Array(stride(from: odd, to: count, by: 2)) }
+  /// A half of a batch, 0 or 1.
+  static func half(_ batch: Batch, _ half: Int) -> Batch { batch.only(Deal.rows(half, of: 2, count: batch.count)) }
 
   /// - Parameters:
   ///   - all: the influences of rows.
-  ///   - halves: for the same rows, those from the even rows and from the odd ones.
+  ///   - halves: for the same rows, those from each half.
   /// - Returns: w of these rows.
   static func excess(_ all: [Double], _ halves: ([Double], [Double])) -> Double {
     let count = Double(all.count)

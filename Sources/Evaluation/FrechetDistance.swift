@@ -46,8 +46,8 @@ public struct FrechetDistance: Metric {
     var excess = Estimate.Excess()
     // Halves need covariances of full rank.
     if min(samples.count, comparison.heldOut.count) >= max(CrossFit.fewestRows, 4 * samples.dimension) {
-      let halves = try [0, 1].map { odd in
-        try NormalPair(CrossFit.half(samples, odd), CrossFit.half(comparison.heldOut, odd), threads)
+      let halves = try [0, 1].map { half in
+        try NormalPair(CrossFit.half(samples, half), CrossFit.half(comparison.heldOut, half), threads)
       }
       excess.samples = CrossFit.excess(
         try laws.influences(samples, threads),

@@ -4,8 +4,8 @@ import Core
 /// The influences of groups of rows, by leaving out one group at a time (Quenouille 1956; Tukey 1958; for groups, Shao
 /// and Tu 1995, *The jackknife and bootstrap*, section 2.3).
 ///
-/// Group g of G holds the rows i with i mod G = g, so that it is like the whole where rows stand in the order of their
-/// classes. Its influence is (n − n_g)/n_g (θ̂ − θ̂₋g), which for a mean is the group's mean less that of all rows.
+/// `Deal` makes the groups, so that each is like the whole. The influence of group g is (n − n_g)/n_g (θ̂ − θ̂₋g), which for a mean is the
+/// group's mean less that of all rows.
 public enum Jackknife {
   /// How many groups the samples are cut into, and the held-out rows: enough degrees of freedom for Student's t to be
   /// within 3 % of the normal quantile, at the cost of 40 evaluations.
@@ -37,15 +37,23 @@ public enum Jackknife {
     }
   }
 
+  /// How many rows are left without the largest group; 0 where there is no second group.
   private static func leastLeft(of rows: Int) -> Int {
-    rows < 2 ? 0 : rows - (rows + min(groups, rows) - 1) / min(groups, rows)
+    let parts = parts(of: rows)
+    return parts.count < 2 ? 0 : rows - parts.reduce(0) { max($0, $1.count) }
+  }
+
+  /// The rows of each group that has some.
+  private static func parts(of rows: Int) -> [[Int]] {
+    let groups = min(groups, rows)
+    return (0..<groups).map { Deal.rows($0, of: groups, count: rows) }.filter { !$0.isEmpty }
   }
 
   private static func influences(_ value: Double, rows: Int, _ evaluate: ([Int]) throws -> Double) throws -> [Double] {
-    let groups = min(groups, rows)
-    return try (0..<groups).map { group in
-      let rest = (0..<rows).filter { $0 % groups != group }
-      return Double(rest.count) / Double(rows - rest.count) * (value - (try evaluate(rest)))
+    try parts(of: rows).map { part in
+      let out = Set(part)
+      let rest = (0..<rows).filter { !out.contains($0) }
+      return Double(rest.count) / Double(part.count) * (value - (try evaluate(rest)))
     }
   }
 }

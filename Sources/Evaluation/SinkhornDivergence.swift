@@ -37,13 +37,13 @@ public struct SinkhornDivergence: Metric {
     let (x, y, own, threads) = (solved.x, solved.y, solved.own, comparison.threads)
     var excess = Estimate.Excess()
     if min(x.count, y.count) >= CrossFit.fewestRows {
-      let halves = try [0, 1].map { odd in
-        let (halfX, halfY) = (x.half(odd), y.half(odd))
-        // Those of all rows are a good beginning.
-        func half(_ values: [Double]) -> [Double] { CrossFit.places(values.count, odd).map { values[$0] } }
-        let aloneX = try potential(halfX, first: half(solved.alone), threads: threads)
-        let aloneY = try potential(halfY, first: half(own), threads: threads)
-        let (f, g) = try potentials(halfX, halfY, first: half(solved.g), threads: threads)
+      let halves = try [0, 1].map { part in
+        let (rowsX, rowsY) = (Deal.rows(part, of: 2, count: x.count), Deal.rows(part, of: 2, count: y.count))
+        let (halfX, halfY) = (x.only(rowsX), y.only(rowsY))
+        // Potentials of all rows are a good beginning.
+        let aloneX = try potential(halfX, first: rowsX.map { solved.alone[$0] }, threads: threads)
+        let aloneY = try potential(halfY, first: rowsY.map { own[$0] }, threads: threads)
+        let (f, g) = try potentials(halfX, halfY, first: rowsY.map { solved.g[$0] }, threads: threads)
         func minimum(_ of: FloatPanels, _ over: FloatPanels, _ potential: [Double]) throws -> [Double] {
           try of.softMinimum(over, potential, epsilon: epsilon, threads: threads)
         }

@@ -36,9 +36,9 @@ public struct Wasserstein: Metric {
 
   /// The potentials that half of the rows give, of all rows: min over y of ‖x − y‖² − v(y), and the other way about.
   private static func potentials(
-    of odd: Int, _ samples: Batch, _ heldOut: Batch, _ threads: Int
+    of half: Int, _ samples: Batch, _ heldOut: Batch, _ threads: Int
   ) throws -> (samples: [Double], heldOut: [Double]) {
-    let (x, y) = (CrossFit.half(samples, odd), CrossFit.half(heldOut, odd))
+    let (x, y) = (CrossFit.half(samples, half), CrossFit.half(heldOut, half))
     let solved = try ExactTransport(x, y, threads: threads)
     return (
       try Smallest(samples, Panels(y), count: 1, offsets: solved.v, threads: threads).firsts,

@@ -137,16 +137,34 @@ import Testing
   }
 
   @Test("the jackknife of a mean has the means of groups as influences") func jackknife() throws {
-    // 45 rows: groups of 3 and of 2.
-    let x = NoiseStream(seed: 1, purpose: .data).normals(count: 45, dimension: 1)
+    let x = NoiseStream(seed: 1, purpose: .data).normals(count: 400, dimension: 1)
     let y = NoiseStream(seed: 2, purpose: .data).normals(count: 60, dimension: 1)
     let estimate = try MeanDifference().estimate(Comparison(samples: x, heldOut: y, seed: 1))
-    let mean = x.values.reduce(0, +) / 45
-    for g in 0..<20 {
-      let group = stride(from: g, to: 45, by: 20).map { x.values[$0] }
-      #expect(abs(estimate.sampleInfluences[g] - (group.reduce(0, +) / Double(group.count) - mean)) < 1e-12)
+    let mean = x.values.reduce(0, +) / 400
+    // Row i belongs to group ⌊20 (i φ mod 1)⌋, with φ the golden ratio less 1.
+    var groups = [[Double]](repeating: [], count: 20)
+    for i in 0..<400 {
+      let place = (Double(i) * 0.618_033_988_749_894_8).truncatingRemainder(dividingBy: 1)
+      groups[Int(place * 20)].append(x.values[i])
+    }
+    #expect(groups.allSatisfy { (17...23).contains($0.count) })
+    for (influence, group) in pairs(estimate.sampleInfluences, groups) {
+      #expect(abs(influence - (group.reduce(0, +) / Double(group.count) - mean)) < 1e-12)
     }
     #expect(estimate.heldOutInfluences.count == 20 && estimate.low! < estimate.value && estimate.value < estimate.high!)
+  }
+
+  /// Rows whose classes take turns: a group of rows i mod 20 would hold one class.
+  @Test("groups of the jackknife are like the whole where classes take turns", arguments: [2, 4, 10])
+  func turns(classes: Int) throws {
+    let count = 2000
+    let x = Batch(values: (0..<count).map { Double($0 % classes) }, dimension: 1)
+    let noise = NoiseStream(seed: 3, purpose: .data).normals(count: count, dimension: 1)
+    let estimate = try MeanDifference().estimate(Comparison(samples: x, heldOut: noise, seed: 1))
+    let squares = estimate.sampleInfluences.reduce(0) { $0 + $1 * $1 } / 20
+    // Groups of 100 rows have nearly the same number of each class: a random one would have variance/100.
+    let variance = Double(classes * classes - 1) / 12
+    #expect(squares < variance / 100)
   }
 
   @Test("no interval where too few rows are left, or the metric is not defined for them") func tooFew() throws {
@@ -154,7 +172,7 @@ import Testing
     let one = Comparison(samples: x.prefix(1), heldOut: x, seed: 1)
     #expect(try MeanDifference().estimate(one).low == nil)
     let three = Comparison(samples: x, heldOut: x, seed: 1)
-    #expect(try MeanDifference(fewestRows: 2).estimate(three).low != nil)
+    #expect(try MeanDifference(fewestRows: 1).estimate(three).low != nil)
     #expect(try MeanDifference(fewestRows: 3).estimate(three).low == nil)
   }
 }

@@ -13,7 +13,19 @@ struct Smallest: Sendable {
   let indices: [Int32]
 
   /// - Throws: `ComputationError.stopped`.
-  init(_ x: Batch, _ y: Panels, count wanted: Int, offsets: [Double]?, threads: Int) throws {
+  init(_ x: Batch, _ y: Panels, count: Int, offsets: [Double]?, threads: Int) throws {
+    guard let offsets else {
+      try self.init(x, y, count: count, offsets: UnsafePointer<Double>?.none, threads: threads)
+      return
+    }
+    self = try offsets.withUnsafeBufferPointer {
+      try Smallest(x, y, count: count, offsets: $0.baseAddress, threads: threads)
+    }
+  }
+
+  /// - Parameter offsets: one a row of y; nil for zeros.
+  init(_ x: Batch, _ y: Panels, count wanted: Int, offsets: UnsafePointer<Double>?, threads: Int) throws {
+    let offsets = offsets.map { SharedMemory(UnsafeMutablePointer(mutating: $0)) }
     let count = min(wanted, y.count)
     self.count = count
     var values = [Double](repeating: .infinity, count: x.count * count)
@@ -25,16 +37,9 @@ struct Smallest: Sendable {
           try Panels.shards(rows: x.count).forEach(threads: threads) { _, range in
             y.forEachBlock(rows.pointer, range) { block in
               let place = block.firstRow * count
-              func merge(_ offsets: UnsafePointer<Double>?) {
-                ck_merge_smallest(
-                  values.pointer + place, indices.pointer + place, count, block.values, block.stride, block.rows,
-                  block.columns, offsets, block.firstColumn)
-              }
-              if let offsets {
-                offsets.withUnsafeBufferPointer { merge($0.baseAddress! + block.firstColumn) }
-              } else {
-                merge(nil)
-              }
+              ck_merge_smallest(
+                values.pointer + place, indices.pointer + place, count, block.values, block.stride, block.rows,
+                block.columns, offsets.map { UnsafePointer($0.pointer) + block.firstColumn }, block.firstColumn)
             }
           }
         }
@@ -45,6 +50,9 @@ struct Smallest: Sendable {
 
   /// The smallest value of each row.
   var firsts: [Double] { stride(from: 0, to: values.count, by: count).map { values[$0] } }
+
+  /// The largest of those of a row.
+  func last(of row: Int) -> Double { values[(row + 1) * count - 1] }
 
   /// Those of a row, nearest first.
   func of(_ row: Int) -> [(index: Int, value: Double)] {

@@ -36,11 +36,9 @@ final class FloatPanels: @unchecked Sendable {
     }
   }
 
-  /// The even rows, or the odd ones.
-  func half(_ odd: Int) -> FloatPanels {
-    FloatPanels(count: (count + 1 - odd) / 2, dimension: dimension) { i, d in
-      rows[(2 * i + odd) * dimension + d]
-    }
+  /// Some of the rows.
+  func only(_ places: [Int]) -> FloatPanels {
+    FloatPanels(count: places.count, dimension: dimension) { i, d in rows[places[i] * dimension + d] }
   }
 
   deinit {

@@ -3,8 +3,8 @@ import Core
 
 /// Optimal transport along directions, one after the other: adds up the potentials of rows.
 ///
-/// Three times over n samples and m held-out rows: the potentials that all rows give, those that the even rows give,
-/// and those that the odd ones give.
+/// Three times over n samples and m held-out rows: the potentials that all rows give, and those that each half of them
+/// gives.
 struct LineSlices: ~Copyable {
   private let n, m: Int
   private let sums: UnsafeMutablePointer<Double>
@@ -42,28 +42,28 @@ struct LineSlices: ~Copyable {
       sum += LineTransport.solve(x, n, y, m, f: f, g: g)
       for i in 0..<n { sums[Int(order[i])] += f[i] }
       for j in 0..<m { sums[n + Int(order[n + j])] += g[j] }
-      if min(n, m) >= CrossFit.fewestRows { for odd in 0..<2 { addHalf(odd) } }
+      if min(n, m) >= CrossFit.fewestRows { for half in 0..<2 { addHalf(half) } }
     }
     return sum
   }
 
   /// Adds the potentials that half of the rows give, of all rows.
-  private func addHalf(_ odd: Int) {
+  private func addHalf(_ part: Int) {
     let (x, y) = (memory, memory + n)
     let half = memory + 2 * (n + m)
     var (countX, countY) = (0, 0)
-    for i in 0..<n where Int(order[i]) & 1 == odd {
+    for i in 0..<n where Deal.part(Int(order[i]), of: 2) == part {
       half[countX] = x[i]
       countX += 1
     }
     let halfY = half + countX
-    for j in 0..<m where Int(order[n + j]) & 1 == odd {
+    for j in 0..<m where Deal.part(Int(order[n + j]), of: 2) == part {
       halfY[countY] = y[j]
       countY += 1
     }
     let (f, g) = (halfY + countY, halfY + countY + countX)
     _ = LineTransport.solve(half, countX, halfY, countY, f: f, g: g)
-    let out = sums + (1 + odd) * (n + m)
+    let out = sums + (1 + part) * (n + m)
     Self.spread(half, f, countX, mates: (halfY[0], halfY[countY - 1]), over: x, n) { out[Int(order[$0])] += $1 }
     Self.spread(halfY, g, countY, mates: (half[0], half[countX - 1]), over: y, m) {
       out[n + Int(order[n + $0])] += $1

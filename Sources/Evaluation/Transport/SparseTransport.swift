@@ -4,8 +4,9 @@
 /// Orlin 1993, *Network flows*, section 9.7), with arcs that are looked up when they are needed.
 ///
 /// Potentials u of rows and v of columns leave no reduced cost c − u − v below 0, and those of arcs with flow are 0. A row
-/// knows its arcs with c − v up to a horizon; as v only falls, no other arc comes before the horizon, and a search
-/// that arrives there asks for more of them. The solution is therefore optimal among all arcs, but for rounding.
+/// knows its arcs with c − v up to a horizon: the first ones, and others in rising order. As v only falls, no other arc
+/// comes before the horizon, and a search that arrives there asks for more of them. The solution is therefore optimal
+/// among all arcs, but for rounding.
 final class SparseTransport {
   let arcs: TransportArcs
   let rows, columns: Int
@@ -19,6 +20,12 @@ final class SparseTransport {
   // The search of a shortest path: distances of columns and rows from its source, and the arc of each way.
   private let distance, rowDistance: UnsafeMutablePointer<Double>
   private let way, rowWay: UnsafeMutablePointer<Int32>
+  /// Where the search is among the arcs of a row: a run, −1 after the last one, and an arc of it.
+  private let run, place: UnsafeMutablePointer<Int32>
+  /// The last run of a row that was seen to its end.
+  private let lastSeen: UnsafeMutablePointer<Int32>
+  /// The smallest distance of a column with demand that is known so far.
+  private var nearest = Double.infinity
   private let isDone, isScanned: UnsafeMutablePointer<Bool>
   private var touched: [Int32] = []
   private var done: [Int32] = []
@@ -51,6 +58,9 @@ final class SparseTransport {
     rowDistance = filled([Double](repeating: 0, count: rows))
     way = filled([Int32](repeating: -1, count: columns))
     rowWay = filled([Int32](repeating: -1, count: rows))
+    run = filled([Int32](repeating: -1, count: rows))
+    place = filled([Int32](repeating: -1, count: rows))
+    lastSeen = filled([Int32](repeating: -1, count: rows))
     isDone = filled([Bool](repeating: false, count: columns))
     isScanned = filled([Bool](repeating: false, count: rows))
   }
@@ -58,12 +68,13 @@ final class SparseTransport {
   deinit {
     for memory in [u, v, horizon, distance, rowDistance] { memory.deallocate() }
     for memory in [supply, demand] { memory.deallocate() }
-    for memory in [way, rowWay] { memory.deallocate() }
+    for memory in [way, rowWay, run, place, lastSeen] { memory.deallocate() }
     for memory in [isDone, isScanned] { memory.deallocate() }
   }
 
   /// Lets a row know arcs: all with c − v up to a horizon, which is not below the one it has.
-  func add(_ row: Int, _ list: some Sequence<(column: Int, cost: Double)>, horizon: Double) {
+  /// - Parameter list: with c − v as keys; after the first call, in rising order.
+  func add(_ row: Int, _ list: some Sequence<(column: Int, cost: Double, key: Double)>, horizon: Double) {
     arcs.add(row, list)
     self.horizon[row] = max(self.horizon[row], horizon)
   }
@@ -90,15 +101,21 @@ final class SparseTransport {
   /// The nearest column with demand; nil where the search is to begin anew.
   private func search(from source: Int, _ more: (Int) throws -> Answer) throws -> Int? {
     scan(source, 0, -1)
-    // Some row knows no horizon or some column has demand, as sums are equal: the heap is not empty before.
+    // Sums of supply and demand are equal, so that some column has demand, and every row has an arc to it: the heap is
+    // not empty before that.
     while true {
       let (d, place) = heap.pop()
       if place >= columns {
-        // Arcs of this row that are not known may be next.
+        // More arcs of this row may be next; where all that are known were seen, others are.
         let row = place - columns
-        guard case .arcs(let horizon) = try more(row) else { return nil }
-        self.horizon[row] = max(self.horizon[row], horizon)
-        relax(row)
+        if run[row] < 0 {
+          guard case .arcs(let horizon) = try more(row) else { return nil }
+          self.horizon[row] = max(self.horizon[row], horizon)
+          // The last run that was seen has a next one now, or the horizon is farther.
+          run[row] = arcs.runs[Int(lastSeen[row])].next
+          if run[row] >= 0 { self.place[row] = arcs.runs[Int(run[row])].first }
+        }
+        relax(row, d)
         continue
       }
       if isDone[place] || d > distance[place] { continue }
@@ -119,27 +136,51 @@ final class SparseTransport {
     rowDistance[row] = base
     rowWay[row] = arc
     scanned.append(Int32(truncatingIfNeeded: row))
-    relax(row)
+    run[row] = arcs.firstRun[row]
+    place[row] = arcs.runs[Int(run[row])].first
+    relax(row, base)
   }
 
-  private func relax(_ row: Int) {
+  /// Goes along the arcs of a row that may lead to a distance of up to `reach`, and some more.
+  private func relax(_ row: Int, _ reach: Double) {
     let (base, shift) = (rowDistance[row], rowDistance[row] - u[row])
-    let (all, runs) = (arcs.arcs, arcs.runs)
-    var run = Int(arcs.lastRun[row])
-    while run >= 0 {
-      for a in Int(runs[run].first)..<Int(runs[run].end) {
-        let j = Int(all[a].column)
-        // Rounding may leave a reduced cost below 0.
-        let d = max(base, shift + (all[a].cost - v[j]))
-        guard d < distance[j] else { continue }
-        if distance[j] == .infinity { touched.append(Int32(truncatingIfNeeded: j)) }
-        distance[j] = d
-        way[j] = Int32(truncatingIfNeeded: a)
-        heap.push(d, j)
+    let all = arcs.arcs
+    var (current, a) = (Int(run[row]), Int(place[row]))
+    while current >= 0 {
+      let end = Int(arcs.runs[current].end)
+      while a < end {
+        // Some at a time, as each return to a row costs a place in the heap.
+        let next = min(a + 8, end)
+        while a < next {
+          let j = Int(all[a].column)
+          // Rounding may leave a reduced cost below 0.
+          let d = max(base, shift + (all[a].cost - v[j]))
+          if d < distance[j] && d < nearest {
+            if distance[j] == .infinity { touched.append(Int32(truncatingIfNeeded: j)) }
+            distance[j] = d
+            way[j] = Int32(truncatingIfNeeded: a)
+            if demand[j] > 0 { nearest = d }
+            heap.push(d, j)
+          }
+          a += 1
+        }
+        if a < end && current != Int(arcs.firstRun[row]) && shift + all[a].key > reach {
+          (run[row], place[row]) = (Int32(truncatingIfNeeded: current), Int32(truncatingIfNeeded: a))
+          push(row, max(base, shift + all[a].key))
+          return
+        }
       }
-      run = Int(runs[run].before)
+      lastSeen[row] = Int32(truncatingIfNeeded: current)
+      current = Int(arcs.runs[current].next)
+      if current >= 0 { a = Int(arcs.runs[current].first) }
     }
-    if horizon[row] < .infinity { heap.push(max(base, shift + horizon[row]), columns + row) }
+    run[row] = -1
+    if horizon[row] < .infinity { push(row, max(base, shift + horizon[row])) }
+  }
+
+  /// Returns to a row at a distance, unless a column with demand is nearer.
+  private func push(_ row: Int, _ distance: Double) {
+    if distance < nearest { heap.push(distance, columns + row) }
   }
 
   private func send(from source: Int, to sink: Int) {
@@ -171,6 +212,7 @@ final class SparseTransport {
       isDone[Int(j)] = false
     }
     for k in scanned { isScanned[Int(k)] = false }
+    nearest = .infinity
     touched.removeAll(keepingCapacity: true)
     done.removeAll(keepingCapacity: true)
     scanned.removeAll(keepingCapacity: true)

@@ -8,14 +8,17 @@ final class TransportArcs {
   struct Arc {
     let row, column: Int32
     let cost: Double
+    /// Cost less potential of the column when the arc became known; as potentials only fall, not above what it is now.
+    let key: Double
     var flow = 0
     var next: Int32 = -1
     var previous: Int32 = -1
   }
 
-  /// Arcs of a row that lie side by side, and the run that came before.
+  /// Arcs of a row that lie side by side, and the run that came after, −1 for none. Keys rise, but in the first run.
   struct Run {
-    let first, end, before: Int32
+    let first, end: Int32
+    var next: Int32 = -1
   }
 
   private(set) var arcs: UnsafeMutablePointer<Arc>
@@ -23,17 +26,17 @@ final class TransportArcs {
   private(set) var count = 0
   private var runCount = 0
   private var capacity, runCapacity: Int
-  /// The last run of each row, and the first arc with flow into each column, −1 for none.
-  let lastRun, firstFlow: UnsafeMutablePointer<Int32>
+  /// The first and the last run of each row, and the first arc with flow into each column, −1 for none.
+  let firstRun, lastRun, firstFlow: UnsafeMutablePointer<Int32>
   /// The row for which a column was last seen to have an arc.
   private let seen: UnsafeMutablePointer<Int32>
 
   init(rows: Int, columns: Int) {
     (capacity, runCapacity) = (max(16, 32 * rows), max(16, 2 * rows))
     (arcs, runs) = (.allocate(capacity: capacity), .allocate(capacity: runCapacity))
-    (lastRun, firstFlow, seen) = (
-      .allocate(capacity: rows), .allocate(capacity: columns), .allocate(capacity: columns)
-    )
+    (firstRun, lastRun) = (.allocate(capacity: rows), .allocate(capacity: rows))
+    (firstFlow, seen) = (.allocate(capacity: columns), .allocate(capacity: columns))
+    firstRun.initialize(repeating: -1, count: rows)
     lastRun.initialize(repeating: -1, count: rows)
     firstFlow.initialize(repeating: -1, count: columns)
     seen.initialize(repeating: -1, count: columns)
@@ -42,29 +45,32 @@ final class TransportArcs {
   deinit {
     arcs.deallocate()
     runs.deallocate()
+    firstRun.deallocate()
     lastRun.deallocate()
     firstFlow.deallocate()
     seen.deallocate()
   }
 
   /// Adds arcs of a row, without those that are known.
-  func add(_ row: Int, _ list: some Sequence<(column: Int, cost: Double)>) {
+  /// - Parameter list: after the first one of a row by rising keys, none of them below those of the last one.
+  func add(_ row: Int, _ list: some Sequence<(column: Int, cost: Double, key: Double)>) {
     // Every column that the row has an arc to is marked with the row; marks of other rows are stale.
-    var run = lastRun[row]
+    var run = firstRun[row]
     while run >= 0 {
       for arc in runs[Int(run)].first..<runs[Int(run)].end { seen[Int(arcs[Int(arc)].column)] = Int32(row) }
-      run = runs[Int(run)].before
+      run = runs[Int(run)].next
     }
     let first = count
-    for (column, cost) in list where seen[column] != row {
+    for (column, cost, key) in list where seen[column] != row {
       seen[column] = Int32(row)
       if count == capacity { arcs = Self.grown(arcs, &capacity) }
-      arcs[count] = Arc(row: Int32(row), column: Int32(column), cost: cost)
+      arcs[count] = Arc(row: Int32(row), column: Int32(column), cost: cost, key: key)
       count += 1
     }
     guard count > first else { return }
     if runCount == runCapacity { runs = Self.grown(runs, &runCapacity) }
-    runs[runCount] = Run(first: Int32(first), end: Int32(count), before: lastRun[row])
+    runs[runCount] = Run(first: Int32(first), end: Int32(count))
+    if lastRun[row] < 0 { firstRun[row] = Int32(runCount) } else { runs[Int(lastRun[row])].next = Int32(runCount) }
     lastRun[row] = Int32(runCount)
     runCount += 1
   }
