@@ -34,8 +34,8 @@ final class SparseTransport {
 
   /// What is known when a row asks for more arcs.
   enum Answer {
-    /// The row has more arcs now, up to this horizon.
-    case arcs(horizon: Double)
+    /// The row has more arcs now, up to a farther horizon.
+    case arcs
     /// Many rows have more arcs now: the search is to begin anew.
     case restart
   }
@@ -79,6 +79,9 @@ final class SparseTransport {
     self.horizon[row] = max(self.horizon[row], horizon)
   }
 
+  /// Up to which c − v a row knows its arcs.
+  func horizon(of row: Int) -> Double { horizon[row] }
+
   /// Sends all that rows have.
   /// - Parameters:
   ///   - check: asked now and then; what it throws ends the work.
@@ -109,8 +112,7 @@ final class SparseTransport {
         // More arcs of this row may be next; where all that are known were seen, others are.
         let row = place - columns
         if run[row] < 0 {
-          guard case .arcs(let horizon) = try more(row) else { return nil }
-          self.horizon[row] = max(self.horizon[row], horizon)
+          guard try more(row) == .arcs else { return nil }
           // The last run that was seen has a next one now, or the horizon is farther.
           run[row] = arcs.runs[Int(lastSeen[row])].next
           if run[row] >= 0 { self.place[row] = arcs.runs[Int(run[row])].first }
