@@ -10,7 +10,7 @@ import Testing
       // The flow of the empirical score ends in training rows.
       let text = """
         name: memorised
-        data: {kind: gaussian-mixture, means: [[-1, 0], [1, 1]], deviations: [0.4, 0.4], count: 150, held_out: 150}
+        data: {kind: gaussian-mixture, weights: [1, 1], means: [[-1, 0], [1, 1]], deviations: [0.4, 0.4], count: 150, held_out: 150}
         process: {kind: vp}
         score: {kind: empirical}
         sampling: {count: 120, solvers: [{name: ode, kind: ddim, steps: 60}]}
