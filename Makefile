@@ -42,6 +42,8 @@ comma := ,
 .PHONY: format
 .PHONY: lint
 .PHONY: bench
+.PHONY: report
+.PHONY: pages-check
 .PHONY: notebooks
 .PHONY: notebooks-test
 .PHONY: readme-pictures
@@ -50,6 +52,7 @@ comma := ,
 .PHONY: docs
 .PHONY: docs-api
 .PHONY: orders
+.PHONY: sanity-checks copy-test coverage
 .PHONY: processes
 .PHONY: extending
 .PHONY: interruptions
@@ -77,6 +80,7 @@ help:
 	@echo 'make watch           show the run that is the newest in Results (DIR=FOLDER: another one) while it goes on'
 	@echo 'make list            the experiments, and every kind a config can name (KIND=vp: with its options)'
 	@echo 'make test            all tests (FILTER=CoreTests for some)'
+	@echo 'make report          one page about all results: Results/report.html (ARGS=--watch: kept up to date)'
 	@echo 'make notebooks       run the notebooks on the results, or on small ones; pages in Results/Notebooks (NOTEBOOKS=...)'
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
@@ -85,6 +89,9 @@ help:
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
+	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
+	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
+	@echo 'make coverage        how often the 95 % intervals of metrics cover; a table of Docs/Metrics.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -96,6 +103,7 @@ help:
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
+	@echo 'make pages-check     open a report in a headless browser: is it whole, sortable, and nothing cut or overlapping?'
 	@echo 'make load            memory and time of a million rows, 100,000 likelihoods and 200 solvers, against bounds'
 	@echo 'make docs            write the option tables of Docs/Experiments.md'
 	@echo 'make docs-api        the API reference as pages (.build/API); fails where a public symbol has no comment'
@@ -186,6 +194,17 @@ Experiments/Data/mnist/images.idx.gz: | $(venv)/ready
 
 Results/mnist-unet/manifest.json: | mnist
 
+report: build
+	@$(program) report $(ARGS)
+
+# Chromium is for this check alone.
+pages-check: build
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ]; then sudo=""; else sudo="sudo"; fi; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
+	    chromium >/dev/null; }
+	@python3 Tests/pages.py --program $(program) $(ARGS)
+
 photos: Experiments/Data/photos/rocket.png
 
 Experiments/Data/photos/rocket.png: | $(venv)/ready
@@ -200,6 +219,15 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+# Studies of the metrics: tables of Docs/Metrics.md.
+studies := $(scratch)/release/score-sde-studies
+
+sanity-checks copy-test coverage: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/metrics
+	@$(studies) $@ $(if $(filter coverage,$@),--csv Results/metrics/coverage.csv) $(ARGS) > Results/metrics/$@.md
+	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -69,8 +69,8 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
-    floor("Evaluation", on: ["Core", "CKernels", "CGSL"]),
-    floor("Plots", on: ["CCairo"]),
+    floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
+    floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
       on: [
@@ -83,10 +83,12 @@ let package = Package(
       "Commands",
       on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
+    // Studies of the metrics themselves, for Docs/Metrics.md.
+    .executableTarget(name: "score-sde-studies", dependencies: ["Experiments", "Evaluation", "Datasets", "Core"]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
-        "Training", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core", "CKernels",
+        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core", "CKernels",
       ]),
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.
@@ -123,13 +125,13 @@ let package = Package(
     tests(
       "TrainingTests",
       on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
-    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"]),
+    tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(
       "ExperimentsTests",
       on: [
-        "Experiments", "ScoreSDE", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores", "Processes",
-        "Core", "CZlib", "Pairs",
+        "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
+        "Processes", "Core", "CZlib", "Pairs",
       ], resources: [.copy("Fixtures")]),
     tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
 

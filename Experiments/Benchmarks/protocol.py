@@ -6,12 +6,13 @@ import sys
 import time
 
 
-def serve(repetition, units, errors=None):
+def serve(repetition, units, errors=None, warm_up=None):
     """Warm up, say `ready`, then time one repetition of `units` units for each line `go`.
 
     `errors`: how far its result is from what it should be, where programs are compared in that too.
+    `warm_up`: in place of a repetition, where that takes long.
     """
-    repetition()
+    (warm_up or repetition)()
     print("ready", flush=True)
     for line in sys.stdin:
         if line.strip() != "go":

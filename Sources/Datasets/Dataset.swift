@@ -77,6 +77,8 @@ public protocol DataSource: Sendable {
   var occurringClasses: [Int]? { get }
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }
+  /// What the columns of a row are called, where a file names them. Default: nil.
+  var columnNames: [String]? { get }
   /// The values that the data can have, where these are few and evenly spaced; nil where they are not, or nobody knows.
   var levels: Quantisation? { get }
   /// A short text that changes whenever the data changes though its options do not: a file's checksum.
@@ -111,6 +113,7 @@ extension DataSource {
   public var law: DataLaw? { nil }
   public var conditionShape: ConditionShape { .nothing }
   public var occurringClasses: [Int]? { nil }
+  public var columnNames: [String]? { nil }
   public var levels: Quantisation? { nil }
   public var fingerprint: String { "" }
   public var notes: [String] { [] }

@@ -5,8 +5,10 @@ import Core
 public struct Comparison: Sendable {
   /// How a row is to be seen as an image, flattened height, width, channel.
   public struct Image: Sendable, Equatable {
+    /// The size in pixels, and how many values a pixel has.
     public let height, width, channels: Int
 
+    /// Images of `height` × `width` pixels.
     public init(height: Int, width: Int, channels: Int) {
       self.height = height
       self.width = width

@@ -3,6 +3,7 @@ import Core
 
 /// How much one solver's metric is above another's, both judged by the same held-out rows.
 public struct Difference: Sendable, Equatable {
+  /// a − b
   public let value: Double
   /// The bounds of its 95 % interval; nil where influences are not known.
   public let low, high: Double?
@@ -19,8 +20,11 @@ extension Estimate {
   ///
   /// Held-out rows are the same ones, and only the difference of their influences counts. So it is for samples that
   /// come from the same noise, row by row; other samples are independent.
-  /// - Parameter sameNoise: whether row i of both comes from the same random numbers. Samples of unequal counts are
-  ///   independent in any case.
+  /// - Parameters:
+  ///   - a: the metric of one solver's samples.
+  ///   - b: that of another's.
+  ///   - sameNoise: whether row i of both comes from the same random numbers. Samples of unequal counts are independent in
+  ///     any case.
   public static func difference(_ a: Estimate, _ b: Estimate, sameNoise: Bool) -> Difference {
     func minus(_ x: [Double], _ y: [Double]) -> [Double] { zip(x, y).map { $0 - $1 } }
     let value = a.value - b.value
@@ -30,10 +34,13 @@ extension Estimate {
     if sameNoise && a.sampleInfluences.count == b.sampleInfluences.count {
       parts.append(.init(mean: minus(a.sampleInfluences, b.sampleInfluences)))
     } else {
-      parts.append(.init(mean: a.sampleInfluences, excess: a.excess.samples))
-      parts.append(.init(mean: b.sampleInfluences, excess: b.excess.samples))
+      parts.append(.init(mean: a.sampleInfluences))
+      parts.append(.init(mean: b.sampleInfluences))
     }
-    guard let spread = Spread(parts), let bounds = IntervalScale.linear.interval(value, spread, rows: 0) else {
+    // Held-out rows and their second-order noise are the same in both.
+    guard let spread = Spread(parts, excess: a.excess.samples + b.excess.samples),
+      let bounds = IntervalScale.linear.interval(value, spread, rows: 0)
+    else {
       return none
     }
     return Difference(value: value, low: bounds.low, high: bounds.high)

@@ -1,27 +1,30 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
 import Core
 
-/// The energy distance 2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖ (Székely and Rizzo 2013), unbiased: pairs of a row with
-/// itself are left out, so that it may fall slightly below 0.
+/// The energy distance 2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖ (Székely and Rizzo 2013, *Energy statistics*), unbiased: pairs
+/// of a row with itself are left out, so that it may fall slightly below 0.
+///
+/// Its interval covers the value between the two laws, by the theory of U-statistics: `PairDivergence`.
 public struct EnergyDistance: Metric {
+  /// The metric has no parameters.
   public init() {}
 
   /// Pairs of different rows.
   public var fewestRows: Int { 2 }
   public var comparesAllPairs: Bool { true }
 
-  public func evaluate(_ comparison: Comparison) throws -> Double {
-    try comparison.requireRows(atLeast: fewestRows)
-    let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
-    func mean(_ x: Batch, _ y: Transposed, pairs: Int) throws -> Double {
-      try y.sum(against: x, threads: threads) { sums, rows in
-        ck_distance_sums(sums, rows.values, rows.count, rows.dimension, y.values, y.count, y.stride)
-      } / Double(pairs)
+  public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
+
+  public func estimate(_ comparison: Comparison) throws -> Estimate {
+    try comparison.requireFinite(atLeast: fewestRows)
+    let (samples, threads) = (comparison.samples, comparison.threads)
+    let panels = comparison.reference.panels
+    let own = try comparison.reference.once("energy-distance") {
+      try PairDivergence.Side(comparison.heldOut, panels, .distance, threads: threads)
     }
-    let (x, y) = (Transposed(samples), Transposed(heldOut))
-    let (n, m) = (samples.count, heldOut.count)
-    return try 2 * mean(samples, y, pairs: n * m) - mean(samples, x, pairs: n * (n - 1))
-      - mean(heldOut, y, pairs: m * (m - 1))
+    return try PairDivergence(
+      try PairDivergence.Side(samples, Panels(samples), .distance, threads: threads), own,
+      between: try PairSums(samples, panels, .distance, threads: threads), sign: -1
+    ).estimate()
   }
 }

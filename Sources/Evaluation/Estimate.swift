@@ -9,6 +9,7 @@ import Core
 /// Satterthwaite. Two solvers that are judged by the same held-out rows share φ, and solvers that draw from the same
 /// noise share some of ψ: `difference` leaves both out.
 public struct Estimate: Sendable, Equatable {
+  /// The metric's value.
   public let value: Double
   /// The bounds of the interval; nil where there is none.
   public let low, high: Double?
@@ -21,6 +22,8 @@ public struct Estimate: Sendable, Equatable {
   public let scale: IntervalScale
   /// By how much the variance of the influences is too large.
   public let excess: Excess
+  /// Whether the interval is one of its own, and not that of the influences.
+  private let hasOwnInterval: Bool
 
   /// A part of the influences' variance that is none of the metric's.
   ///
@@ -28,9 +31,11 @@ public struct Estimate: Sendable, Equatable {
   /// (Efron and Stein 1981, *The jackknife estimate of variance*). It matters where samples and data are so close that
   /// nothing else is left.
   public struct Excess: Sendable, Equatable {
-    /// That of the influences of samples, and of held-out rows, both as a variance of the metric.
+    /// The part that shrinks where more samples are judged by the same held-out rows, and the part that does not,
+    /// both as a variance of the metric.
     public var samples, heldOut: Double
 
+    /// Parts that are known; 0 where nothing counts twice.
     public init(samples: Double = 0, heldOut: Double = 0) {
       self.samples = samples
       self.heldOut = heldOut
@@ -43,7 +48,8 @@ public struct Estimate: Sendable, Equatable {
   /// An estimate with an interval of one's own.
   /// - Parameters:
   ///   - value: the metric.
-  ///   - low, high: the bounds of its 95 % interval.
+  ///   - low: the lower bound of its 95 % interval; nil where there is none.
+  ///   - high: the upper bound.
   ///   - sampleInfluences: centred; empty where they are not known.
   ///   - heldOutInfluences: centred; empty where they are not known.
   ///   - scale: where averages and differences of such estimates are to have symmetric intervals.
@@ -58,6 +64,7 @@ public struct Estimate: Sendable, Equatable {
     self.heldOutInfluences = heldOutInfluences
     self.scale = scale
     excess = Excess()
+    hasOwnInterval = low != nil
   }
 
   /// An estimate whose interval follows from its influences. It has none where neither rows have two influences.
@@ -76,9 +83,9 @@ public struct Estimate: Sendable, Equatable {
     self.heldOutInfluences = heldOutInfluences
     self.scale = scale
     self.excess = excess
-    let spread = Spread([
-      .init(mean: sampleInfluences, excess: excess.samples), .init(mean: heldOutInfluences, excess: excess.heldOut),
-    ])
+    hasOwnInterval = false
+    let spread = Spread(
+      [.init(mean: sampleInfluences), .init(mean: heldOutInfluences)], excess: excess.samples + excess.heldOut)
     let rows = [sampleInfluences.count, heldOutInfluences.count].filter { $0 > 0 }.min() ?? 0
     let bounds = spread.flatMap { scale.interval(value, $0, rows: rows) }
     low = bounds?.low
@@ -88,7 +95,8 @@ public struct Estimate: Sendable, Equatable {
   /// The mean of a metric over repeats: samples drawn anew each time, and judged by the same held-out rows.
   ///
   /// The samples of all repeats are rows of one larger set. The held-out rows are the same ones, so their part of the
-  /// variance does not shrink. The mean has an interval where each estimate has influences of equal counts.
+  /// variance does not shrink. The mean has an interval where each estimate has influences of equal counts; intervals
+  /// of one's own shrink as those of the influences do.
   /// - Precondition: there is at least one.
   public static func average(_ repeats: [Estimate]) -> Estimate {
     let (first, count) = (repeats[0], Double(repeats.count))
@@ -104,10 +112,33 @@ public struct Estimate: Sendable, Equatable {
     for estimate in repeats {
       for j in heldOut.indices { heldOut[j] += estimate.heldOutInfluences[j] / count }
     }
-    return Estimate(
+    let average = Estimate(
       value, sampleInfluences: repeats.flatMap(\.sampleInfluences), heldOutInfluences: heldOut, scale: first.scale,
       excess: Excess(
         samples: repeats.reduce(0) { $0 + $1.excess.samples } / (count * count),
         heldOut: repeats.reduce(0) { $0 + $1.excess.heldOut } / count))
+    return first.hasOwnInterval ? average.stretched(as: repeats) : average
+  }
+
+  /// The same with an interval that is to that of its influences as those of some estimates are to theirs, on average.
+  private func stretched(as others: [Estimate]) -> Estimate {
+    func reaches(_ estimate: Estimate) -> (below: Double, above: Double) {
+      (estimate.value - (estimate.low ?? .nan), (estimate.high ?? .nan) - estimate.value)
+    }
+    var (own, influences) = ((below: 0.0, above: 0.0), (below: 0.0, above: 0.0))
+    for other in others {
+      let plain = Estimate(
+        other.value, sampleInfluences: other.sampleInfluences, heldOutInfluences: other.heldOutInfluences,
+        scale: other.scale, excess: other.excess)
+      own = (own.below + reaches(other).below, own.above + reaches(other).above)
+      influences = (influences.below + reaches(plain).below, influences.above + reaches(plain).above)
+    }
+    let (below, above) = (
+      reaches(self).below * own.below / influences.below, reaches(self).above * own.above / influences.above
+    )
+    guard below.isFinite, above.isFinite else { return Estimate(value) }
+    return Estimate(
+      value, low: value - below, high: value + above, sampleInfluences: sampleInfluences,
+      heldOutInfluences: heldOutInfluences, scale: scale)
   }
 }

@@ -1,58 +1,72 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
 import Core
 
-/// The unbiased squared maximum mean discrepancy (Gretton et al. 2012, eq. 3) under the mean of Gaussian kernels
-/// exp(−d²/(2 b²)) of widths b = ¼, ½, 1, 2, 4 times the median distance among the first 1,000 held-out rows. May fall
-/// slightly below 0.
+/// The unbiased squared maximum mean discrepancy (Gretton et al. 2012, *A kernel two-sample test*, eq. 3) under the mean
+/// of Gaussian kernels exp(−d²/(2 b²)) of widths b = ¼, ½, 1, 2, 4 times the median distance among the first 1,000
+/// held-out rows. May fall slightly below 0.
+///
+/// Its interval covers the value between the two laws under these widths, by the theory of U-statistics:
+/// `PairDivergence`.
 public struct MaximumMeanDiscrepancy: Metric {
+  /// The widths b of the kernels, in median distances.
   public static let widths = [0.25, 0.5, 1, 2, 4]
+  /// The metric has no parameters.
   public init() {}
 
   /// Pairs of different rows.
   public var fewestRows: Int { 2 }
   public var comparesAllPairs: Bool { true }
 
-  public func evaluate(_ comparison: Comparison) throws -> Double {
-    try comparison.requireRows(atLeast: fewestRows)
-    let (samples, heldOut, threads) = (comparison.samples, comparison.heldOut, comparison.threads)
-    let median = Self.medianDistance(heldOut.prefix(1000))
-    guard median > 0 else { throw InputError("the median distance of the held-out data is 0") }
-    let inverse = Self.widths.map { 1 / (2 * $0 * $0 * median * median) }
-    let kernels = Double(inverse.count)
-    func mean(_ x: Batch, _ y: Transposed, pairs: Int, itself: Bool) throws -> Double {
-      let sum = try y.sum(against: x, threads: threads) { sums, rows in
-        ck_gaussian_sums(
-          sums, rows.values, rows.count, rows.dimension, y.values, y.count, y.stride, inverse, inverse.count)
-      }
-      // A row with itself gives 1 in every kernel.
-      return (sum / kernels - (itself ? Double(x.count) : 0)) / Double(pairs)
+  public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
+
+  public func estimate(_ comparison: Comparison) throws -> Estimate {
+    try comparison.requireFinite(atLeast: fewestRows)
+    let (samples, threads) = (comparison.samples, comparison.threads)
+    let panels = comparison.reference.panels
+    let (own, kernel) = try comparison.reference.once("mmd") {
+      let median = try comparison.reference.medianDistance()
+      // The widest kernel; each of the others is the fourth power of the one before it.
+      let widest = Self.widths[4] * median
+      let kernel = PairSums.Kernel.gaussians(1 / (2 * widest * widest))
+      return (try PairDivergence.Side(comparison.heldOut, panels, kernel, threads: threads), kernel)
     }
-    let (x, y) = (Transposed(samples), Transposed(heldOut))
-    let (n, m) = (samples.count, heldOut.count)
-    return try mean(samples, x, pairs: n * (n - 1), itself: true) + mean(heldOut, y, pairs: m * (m - 1), itself: true)
-      - 2 * mean(samples, y, pairs: n * m, itself: false)
+    return try PairDivergence(
+      try PairDivergence.Side(samples, Panels(samples), kernel, threads: threads), own,
+      between: try PairSums(samples, panels, kernel, threads: threads), sign: 1
+    ).estimate()
   }
 
   /// The median of the distances between different rows.
   public static func medianDistance(_ batch: Batch) -> Double {
+    let panels = Panels(batch)
     var squares: [Double] = []
     squares.reserveCapacity(batch.count * (batch.count - 1) / 2)
     batch.values.withUnsafeBufferPointer { values in
-      let d = batch.dimension
-      for i in 0..<batch.count {
-        for k in 0..<i {
-          var sum = 0.0
-          for j in 0..<d {
-            let difference = values[i * d + j] - values[k * d + j]
-            sum += difference * difference
-          }
-          squares.append(sum)
+      guard let values = values.baseAddress else { return }
+      panels.forEachBlock(values, 0..<batch.count) { block in
+        for i in 0..<block.rows {
+          let row = block.values + i * block.stride
+          for j in 0..<block.columns where block.firstColumn + j < block.firstRow + i { squares.append(row[j]) }
         }
       }
     }
     guard !squares.isEmpty else { return 0 }
     squares.sort()
     return squares[squares.count / 2].squareRoot()
+  }
+}
+
+extension Reference {
+  /// The median distance among the first 1,000 held-out rows: the scale of kernels.
+  /// - Throws: `InputError` where it is 0, or not finite.
+  func medianDistance() throws -> Double {
+    try once("median distance") {
+      let rows = heldOut.prefix(1000)
+      let median = MaximumMeanDiscrepancy.medianDistance(rows)
+      guard median > 0 else {
+        throw InputError("the median distance of the first \(rows.count) held-out rows is 0: more than half are equal")
+      }
+      return try finite(median)
+    }
   }
 }

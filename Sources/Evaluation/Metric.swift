@@ -13,6 +13,8 @@ public protocol Metric: Sendable {
   /// Whether it looks at the rows that the model learned from; default: false. Real rows that it judges then are none
   /// of these.
   var usesTraining: Bool { get }
+  /// Whether its interval depends on how many resamples a bootstrap takes; default: false.
+  var usesBootstrap: Bool { get }
   /// Which values are better; default: lower ones.
   var better: Direction { get }
 
@@ -25,12 +27,18 @@ public protocol Metric: Sendable {
 }
 
 /// Which values of a metric are better.
-public enum Direction: String, Sendable, CaseIterable { case lower, higher }
+public enum Direction: String, Sendable, CaseIterable {
+  /// Lower values, as of distances.
+  case lower
+  /// Higher values, as of shares that are right.
+  case higher
+}
 
 extension Metric {
   public var fewestRows: Int { 1 }
   public var comparesAllPairs: Bool { false }
   public var usesTraining: Bool { false }
+  public var usesBootstrap: Bool { false }
   public var better: Direction { .lower }
 
   /// The value, with influences of groups of rows by `Jackknife`.

@@ -15,6 +15,8 @@ public final class Reference: Sendable {
   public let trainingConditions: Conditions
   /// How a row is to be seen as an image; nil for points.
   public let image: Comparison.Image?
+  /// The rows of all conditions, where these are of some: what learns classes learns them from there.
+  public let whole: Reference?
   private let kept = Mutex<[String: any Sendable]>([:])
 
   /// - Parameters:
@@ -23,15 +25,17 @@ public final class Reference: Sendable {
   ///   - training: rows that the model learned from; nil where there are none.
   ///   - trainingConditions: what is known of each of them.
   ///   - image: how a row is to be seen as an image; nil for points.
+  ///   - whole: the rows of all conditions, where these are of some.
   public init(
     heldOut: Batch, heldOutConditions: Conditions = .nothing, training: Batch? = nil,
-    trainingConditions: Conditions = .nothing, image: Comparison.Image? = nil
+    trainingConditions: Conditions = .nothing, image: Comparison.Image? = nil, whole: Reference? = nil
   ) {
     self.heldOut = heldOut
     self.heldOutConditions = heldOutConditions
     self.training = training ?? Batch(count: 0, dimension: heldOut.dimension)
     self.trainingConditions = trainingConditions
     self.image = image
+    self.whole = whole
   }
 
   /// What a metric makes of these rows once, and needs for every solver's samples: distances to neighbours, a

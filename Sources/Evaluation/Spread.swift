@@ -9,30 +9,32 @@ struct Spread {
     let variance: Double
     let degrees: Double
 
-    /// The mean of values, whose variance is too large by `excess`; nil where there are fewer than two.
-    ///
-    /// Excess is second-order noise that is counted twice: it is at most half of the variance, and no more is taken
-    /// off, however wrong its own estimate is.
-    init?(mean values: [Double], excess: Double = 0) {
+    /// The mean of values; nil where there are fewer than two.
+    init?(mean values: [Double]) {
       guard values.count > 1 else { return nil }
       let count = Double(values.count)
       let mean = values.reduce(0, +) / count
-      let raw = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count * (count - 1))
-      variance = max(raw - max(excess, 0), raw / 2)
+      variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (count * (count - 1))
       degrees = count - 1
     }
   }
 
   let variance: Double
+  /// The variance before its excess was taken off, and the excess itself.
+  let total, excess: Double
   let degrees: Double
 
-  /// nil where there is no part.
-  init?(_ parts: [Part?]) {
+  /// - Parameter excess: by how much the sum of variances is too large. It is second-order noise that was counted
+  ///   twice, at most half of the sum: no more is taken off, however wrong its own estimate is.
+  /// - Returns: nil where there is no part.
+  init?(_ parts: [Part?], excess: Double = 0) {
     let parts = parts.compactMap { $0 }
     guard !parts.isEmpty else { return nil }
-    variance = parts.reduce(0) { $0 + $1.variance }
+    total = parts.reduce(0) { $0 + $1.variance }
+    self.excess = max(excess, 0)
+    variance = max(total - max(excess, 0), total / 2)
+    let total = total
     // Shares of the variance, as squares of tiny variances would be 0.
-    let total = variance
     let sum = parts.reduce(0) { $0 + ($1.variance / total) * ($1.variance / total) / $1.degrees }
     degrees = total > 0 ? 1 / sum : parts.reduce(0) { $0 + $1.degrees }
   }

@@ -127,7 +127,8 @@ public struct Experiment: Sendable {
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
-          try sampling(bound, data, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
+          let field = try source.flatMap { try fieldFigure($0, data) }
+          return try sampling(bound, data, field: field, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
         }
         table = sampled
         manifest.failures += failures
@@ -188,14 +189,27 @@ public struct Experiment: Sendable {
   }
 
   private func sampling(
-    _ score: any Score, _ data: DataInCoordinates, isRepeat: Bool, isJudged: Bool
+    _ score: any Score, _ data: DataInCoordinates, field: FieldFigure?, isRepeat: Bool, isJudged: Bool
   ) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
       data: data,
-      pictures: PictureStage(shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows), seed: plan.seed,
-      overrides: plan.overrides,
-      repeats: plan.evaluation.repeats, threads: threads, quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
+      pictures: PictureStage(
+        shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
+        law: plan.data.law, formats: plan.sampling.figures),
+      field: field, seed: plan.seed, overrides: plan.overrides, repeats: plan.evaluation.repeats, threads: threads,
+      quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
+  }
+
+  /// The arrows of the score that were asked for; all with the condition of the first sample.
+  private func fieldFigure(_ source: ScoreSource, _ data: DataInCoordinates) throws -> FieldFigure? {
+    guard !plan.sampling.field.isEmpty else { return nil }
+    let conditions = try plan.sampling.condition.conditions(for: source, count: max(1, plan.sampling.count))
+    let names = plan.data.columnNames ?? SampleFile.columns(2)
+    return FieldFigure(
+      score: try plan.sampling.score(source, given: .all(conditions[0])), process: plan.prepared,
+      data: data.seen.heldOutRows, names: data.coordinates == nil ? names : names.map { "\($0), in coordinates" },
+      times: plan.sampling.field, seed: plan.seed)
   }
 
   private func evaluation(

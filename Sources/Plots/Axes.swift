@@ -2,23 +2,32 @@
 
 /// A panel: series between a horizontal and a vertical axis.
 public struct Axes: Sendable {
+  /// Above the panel; may be empty.
   public var title: String
+  /// Beneath the horizontal axis.
   public var xLabel: String
+  /// Beside the vertical axis, running upwards.
   public var yLabel: String
+  /// How values are spread along the horizontal axis.
   public var xKind = Scale.Kind.linear
+  /// How values are spread along the vertical axis.
   public var yKind = Scale.Kind.linear
   /// nil: the range of what is drawn, and a little more.
   public var xLimits: ClosedRange<Double>?
+  /// nil: likewise.
   public var yLimits: ClosedRange<Double>?
   /// Whether a unit is as long on both axes; limits are widened for it.
   public var hasEqualUnits = false
-  /// Whether there are ticks along the horizontal and the vertical axis; panels of a grid may share them.
+  /// Whether there are ticks along the horizontal axis; panels of a grid may share those of one.
   public var hasXTicks = true
+  /// Whether there are ticks along the vertical axis.
   public var hasYTicks = true
   /// A picture without axes; its units are square.
   public var isBare = false
+  /// What is drawn, the first beneath the others.
   public var series: [Series]
 
+  /// Axes of any series.
   public init(title: String = "", xLabel: String = "", yLabel: String = "", series: [Series] = []) {
     (self.title, self.xLabel, self.yLabel, self.series) = (title, xLabel, yLabel, series)
   }

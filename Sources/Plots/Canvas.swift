@@ -196,5 +196,6 @@ struct Box {
 
 /// Cairo could not draw: as a rule, there is no memory for a sheet.
 public struct PlotError: Error, CustomStringConvertible, Sendable {
+  /// Cairo's words.
   public let description: String
 }

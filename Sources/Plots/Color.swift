@@ -2,10 +2,16 @@
 
 /// A colour of red, green, blue and opacity, each from 0 to 1 (sRGB).
 public struct Color: Sendable, Equatable {
-  /// The parts, each from 0 to 1.
-  public var red, green, blue, opacity: Double
+  /// From 0 to 1.
+  public var red: Double
+  /// From 0 to 1.
+  public var green: Double
+  /// From 0 to 1.
+  public var blue: Double
+  /// From 0, not to be seen, to 1.
+  public var opacity: Double
 
-  /// A colour of parts from 0 to 1.
+  /// A colour of its parts, each from 0 to 1.
   public init(red: Double, green: Double, blue: Double, opacity: Double = 1) {
     (self.red, self.green, self.blue, self.opacity) = (red, green, blue, opacity)
   }
@@ -21,15 +27,15 @@ public struct Color: Sendable, Equatable {
     Color(red: red, green: green, blue: blue, opacity: opacity)
   }
 
-  /// 0x000000
+  /// The colour of letters and axes.
   public static let black = Color(0x000000)
-  /// 0xFFFFFF
+  /// The paper.
   public static let white = Color(0xFFFFFF)
-  /// 0x707070
+  /// The colour of data beside samples.
   public static let gray = Color(0x707070)
-  /// 0x0072B2, the first of the palette.
+  /// The palette's first colour: samples.
   public static let blue = Color(0x0072B2)
-  /// 0xD55E00, the second of the palette.
+  /// The palette's second colour: contours.
   public static let vermilion = Color(0xD55E00)
 
   /// Colours that differ for the colour-blind too, without the yellow, which is too light on white.

@@ -3,10 +3,14 @@ import Foundation
 
 /// Values at the nodes of a rectangular grid, the first node at (x.lowerBound, y.lowerBound).
 public struct DensityGrid: Sendable, Equatable {
-  /// From the first node to the last, along both axes.
-  public let x, y: ClosedRange<Double>
-  /// How many nodes there are along x and along y; at least 2.
-  public let columns, rows: Int
+  /// From the first column of nodes to the last.
+  public let x: ClosedRange<Double>
+  /// From the first row of nodes to the last.
+  public let y: ClosedRange<Double>
+  /// How many nodes there are along x.
+  public let columns: Int
+  /// How many nodes there are along y.
+  public let rows: Int
   /// Row by row from the bottom.
   public private(set) var values: [Double]
 
@@ -38,19 +42,20 @@ public struct DensityGrid: Sendable, Equatable {
   }
 
   /// The density of points: how many lie nearest to each node, smoothed by a Gaussian, per unit of area and divided by
-  /// all points. Its deviation is half of Scott's σ n^{−1/6} along each axis, one node at least: half, as data of
-  /// several modes are narrower than their σ.
+  /// all points.
+  ///
+  /// The Gaussian's deviation is half of Scott's σ n^{−1/6} along each axis, and less where the data lie closer
+  /// together than a Gaussian of their σ, as on curves or in narrow modes: 0.55 times the radius within which a typical
+  /// point has √n others, by a first density. One node at least.
   /// - Parameters:
   ///   - px: the points' first coordinates.
   ///   - py: their second coordinates, as many; points outside are passed over.
-  ///   - x: from the first node to the last along the first axis.
-  ///   - y: from the first node to the last along the second axis.
+  ///   - x: the ends of the first axis.
+  ///   - y: the ends of the second axis.
   ///   - columns: how many nodes there are along x.
   ///   - rows: how many nodes there are along y.
-  ///   - smoothing: the factor of Scott's rule.
   public init(
-    _ px: [Double], _ py: [Double], x: ClosedRange<Double>, y: ClosedRange<Double>, columns: Int, rows: Int,
-    smoothing: Double = 0.5
+    _ px: [Double], _ py: [Double], x: ClosedRange<Double>, y: ClosedRange<Double>, columns: Int, rows: Int
   ) {
     self.init(x: x, y: y, columns: columns, rows: rows) { _, _ in 0 }
     let (dx, dy) = (width(x, columns), width(y, rows))
@@ -62,17 +67,27 @@ public struct DensityGrid: Sendable, Equatable {
       inside.x.append(a)
       inside.y.append(b)
     }
-    let shrink = smoothing * pow(Double(max(1, inside.x.count)), -1.0 / 6)
-    let kernels = (
-      Self.kernel(max(1, shrink * Self.deviation(inside.x) / dx)),
-      Self.kernel(max(1, shrink * Self.deviation(inside.y) / dy))
-    )
-    smooth(kernels.0, kernels.1)
+    let n = Double(max(1, inside.x.count))
+    let deviations = (Self.deviation(inside.x), Self.deviation(inside.y))
+    func smoothed(_ share: Double) -> DensityGrid {
+      var copy = self
+      copy.smooth(
+        Self.kernel(max(1, share * deviations.0 / dx)), Self.kernel(max(1, share * deviations.1 / dy)))
+      return copy
+    }
+    let scott = pow(n, -1.0 / 6)
+    let first = smoothed(0.3 * scott)
+    // Points in an ellipse of radius r σ: π r² σ_x σ_y f n.
+    let typical = zip(inside.x, inside.y).map { a, b in
+      first[Int(((a - x.lowerBound) / dx).rounded()), Int(((b - y.lowerBound) / dy).rounded())] / (dx * dy)
+    }.sorted()
+    let area = typical.isEmpty ? 0 : Double.pi * typical[typical.count / 2] * deviations.0 * deviations.1
+    self = smoothed(min(0.5 * scott, area > 0 ? 0.55 * (n.squareRoot() / area).squareRoot() : .infinity))
     let scale = 1 / (Double(max(1, px.count)) * dx * dy)
     for index in values.indices { values[index] *= scale }
   }
 
-  /// The value at a node, counted from the lower left one.
+  /// The value of a node.
   public subscript(column: Int, row: Int) -> Double { values[row * columns + column] }
 
   /// The largest value.

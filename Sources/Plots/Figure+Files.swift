@@ -4,7 +4,17 @@ import Foundation
 
 extension Figure {
   /// The kinds of files, by the endings of their names.
-  public enum Format: String, Sendable, CaseIterable { case png, svg, pdf }
+  public enum Format: String, Sendable, CaseIterable {
+    /// Pixels, 300 an inch.
+    case png
+    /// Lines, letters as outlines.
+    case svg
+    /// Lines, with the fonts.
+    case pdf
+  }
+
+  /// Cairo's version.
+  public static var cairoVersion: String { String(cString: cairo_version_string()) }
 
   /// The figure as a file's bytes: the same ones at every call on one machine.
   /// - Throws: `PlotError`
@@ -26,7 +36,10 @@ extension Figure {
     let canvas = try Canvas(surface, scale: dotsPerInch / 72)
     Layout(figure: self, canvas: canvas).draw()
     try canvas.check()
-    return try PNGBytes.encoded(surface, dotsPerInch: dotsPerInch)
+    // Pictures of pixels keep their colours; of lines, points and letters 256 are enough, in a third of the bytes.
+    let hasPictures = panels.joined().contains { $0?.isBare ?? false }
+    return try hasPictures
+      ? PNGBytes.encoded(surface, dotsPerInch: dotsPerInch) : PNGBytes.indexed(surface, dotsPerInch: dotsPerInch)
   }
 
   /// Letters are outlines, so that no font is needed to show them.
@@ -103,31 +116,5 @@ final class Sink {
     guard let sink, let bytes else { return CAIRO_STATUS_WRITE_ERROR }
     Unmanaged<Sink>.fromOpaque(sink).takeUnretainedValue().data.append(bytes, count: Int(count))
     return CAIRO_STATUS_SUCCESS
-  }
-}
-
-enum PNGBytes {
-  /// A surface as PNG, with a chunk `pHYs` behind the header that says its resolution (PNG specification, third
-  /// edition, section 11.3.4.3).
-  static func encoded(_ surface: OpaquePointer, dotsPerInch: Double) throws -> Data {
-    let sink = Sink()
-    let status = cairo_surface_write_to_png_stream(surface, Sink.write, Unmanaged.passUnretained(sink).toOpaque())
-    guard status == CAIRO_STATUS_SUCCESS else {
-      throw PlotError(description: "Cairo could not write a PNG: \(String(cString: cairo_status_to_string(status)))")
-    }
-    let perMetre = withUnsafeBytes(of: UInt32((dotsPerInch / 0.0254).rounded()).bigEndian) { Array($0) }
-    let content = Array("pHYs".utf8) + perMetre + perMetre + [1]
-    let sum = withUnsafeBytes(of: checksum(content).bigEndian) { Array($0) }
-    // Eight bytes of signature, and the header's chunk of 25.
-    var data = sink.data
-    data.insert(contentsOf: [0, 0, 0, 9] + content + sum, at: 33)
-    return data
-  }
-
-  /// CRC-32 of a few bytes.
-  static func checksum(_ bytes: [UInt8]) -> UInt32 {
-    ~bytes.reduce(UInt32.max) { sum, byte in
-      (0..<8).reduce(sum ^ UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
-    }
   }
 }

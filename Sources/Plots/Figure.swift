@@ -2,12 +2,14 @@
 
 /// A figure: a title, a legend, and a grid of panels.
 public struct Figure: Sendable {
-  /// Above all panels; may be empty.
+  /// Above everything; may be empty.
   public var title: String
   /// Row by row, all of one length; nil leaves a place empty.
   public var panels: [[Axes?]]
   /// In inches.
-  public var width, height: Double
+  public var width: Double
+  /// In inches.
+  public var height: Double
   /// Whether the series that have labels are named above the panels.
   public var hasLegend = true
 
@@ -36,10 +38,16 @@ public struct Figure: Sendable {
 public struct PlacedText: Sendable, Equatable {
   /// What is written.
   public let text: String
-  /// The sides of the box.
-  public let left, top, right, bottom: Double
+  /// In points from the left edge.
+  public let left: Double
+  /// In points from the upper edge.
+  public let top: Double
+  /// In points from the left edge.
+  public let right: Double
+  /// In points from the upper edge.
+  public let bottom: Double
 
-  /// Whether two boxes have more than an edge in common.
+  /// Whether the boxes of two texts share a place.
   public func overlaps(_ other: PlacedText) -> Bool {
     left < other.right && other.left < right && top < other.bottom && other.top < bottom
   }

@@ -5,7 +5,7 @@ import Foundation
 public struct Histogram: Sendable, Equatable {
   /// One more than bins, rising.
   public let edges: [Double]
-  /// The height of each bin.
+  /// One for each bin.
   public let heights: [Double]
 
   /// - Parameters:

@@ -35,19 +35,26 @@ struct Layout {
   /// - Returns: where the panels begin.
   private func legend(from start: Double, width: Double) -> Double {
     let (swatch, gap, space) = (18.0, 4.0, 14.0)
-    let most = width - 2 * edge
+    let longest = width - 2 * edge
     let entries = figure.legend.map { series in
-      (series: series, text: canvas.fitted(series.label ?? "", labelFont, most - swatch - gap))
+      (series: series, text: canvas.fitted(series.label ?? "", labelFont, longest - swatch - gap))
     }
     var rows: [(entries: [(Series, String, Double)], length: Double)] = []
     for (series, text) in entries {
       let length = swatch + gap + canvas.width(text, labelFont)
-      if let last = rows.last, last.length + space + length <= most {
+      if let last = rows.last, last.length + space + length <= longest {
         rows[rows.count - 1].entries.append((series, text, length))
         rows[rows.count - 1].length += space + length
       } else {
         rows.append(([(series, text, length)], length))
       }
+    }
+    // Half of the figure is for panels.
+    let most = max(1, Int((36 * figure.height - start) / (labelFont.height + 2)))
+    var more = 0
+    if rows.count > most {
+      more = rows[(most - 1)...].reduce(0) { $0 + $1.entries.count }
+      rows.removeLast(rows.count - most + 1)
     }
     var top = start
     for row in rows {
@@ -60,7 +67,12 @@ struct Layout {
       }
       top += labelFont.height + 2
     }
-    return rows.isEmpty ? top : top + 2
+    if more > 0 {
+      let text = canvas.fitted("and \(more) more", labelFont, width - 2 * edge)
+      canvas.write(text, x: width / 2, y: top + labelFont.height / 2, labelFont)
+      top += labelFont.height + 2
+    }
+    return top == start ? top : top + 2
   }
 
   /// Panels whose boxes are all of one size: a column is as wide as its widest labels ask for, a row as high.

@@ -2,13 +2,14 @@
 
 /// A picture of pixels: red, green and blue bytes, row by row from the top.
 public struct Raster: Sendable, Equatable {
-  /// The size in pixels.
-  public let width, height: Int
-  /// Red, green and blue of every pixel, row by row from the top.
+  /// In pixels.
+  public let width: Int
+  /// In pixels.
+  public let height: Int
+  /// Three bytes a pixel.
   public let pixels: [UInt8]
 
-  /// A picture of given pixels.
-  /// - Precondition: three bytes a pixel.
+  /// - Precondition: three bytes for every pixel.
   public init(width: Int, height: Int, pixels: [UInt8]) {
     precondition(width > 0 && height > 0 && pixels.count == 3 * width * height, "three bytes a pixel")
     (self.width, self.height, self.pixels) = (width, height, pixels)

@@ -3,25 +3,28 @@ import Foundation
 
 /// How values become places along an axis.
 public struct Scale: Sendable, Equatable {
-  /// What equal distances along an axis stand for.
+  /// How values are spread.
   public enum Kind: Sendable, Equatable {
-    /// Equal differences.
+    /// Evenly.
     case linear
-    /// Equal ratios.
+    /// By their logarithms; values of 0 or less have no place.
     case logarithmic
   }
 
-  /// Linear, or by logarithms.
+  /// How values are spread.
   public let kind: Kind
-  /// The ends of the axis.
-  public let low, high: Double
+  /// The value at the beginning.
+  public let low: Double
+  /// The value at the end.
+  public let high: Double
 
   /// - Parameters:
   ///   - kind: linear, or by logarithms.
   ///   - limits: the ends; widened where they are one value, and cut to what doubles can be subtracted in.
   public init(_ kind: Kind, _ limits: ClosedRange<Double>) {
     self.kind = kind
-    var (low, high) = (max(limits.lowerBound, -1e300), min(limits.upperBound, 1e300))
+    var (low, high) = (limits.lowerBound, limits.upperBound)
+    (low, high) = (min(max(low, -1e300), 1e300), min(max(high, -1e300), 1e300))
     if kind == .logarithmic {
       low = max(low, 1e-300)
       high = max(high, low)

@@ -2,9 +2,9 @@
 
 /// What is drawn, in the units of the axes. Points that are not finite are left out, and break lines.
 public enum Mark: Sendable {
-  /// A marker at every point.
+  /// A marker at each point.
   case points(x: [Double], y: [Double])
-  /// A line from point to point.
+  /// A line through points.
   case line(x: [Double], y: [Double])
   /// Several lines, each of its own points: contours, trajectories.
   case lines([[Point]])
@@ -21,48 +21,34 @@ public enum Mark: Sendable {
 
   /// A place, or a way.
   public struct Point: Sendable, Equatable {
-    /// The place along both axes.
-    public var x, y: Double
-    /// The point (x, y).
+    /// Along the horizontal axis.
+    public var x: Double
+    /// Along the vertical axis.
+    public var y: Double
+    /// A point of two numbers.
     public init(_ x: Double, _ y: Double) { (self.x, self.y) = (x, y) }
   }
 }
 
 /// How something is drawn. Lengths are in points, 1/72 inch.
 public struct Style: Sendable, Equatable {
-  /// The shape of a point.
+  /// The shape of points.
   public enum Marker: Sendable, Equatable, CaseIterable {
-    /// ●
-    case circle
-    /// ■
-    case square
-    /// ▲
-    case triangle
-    /// ◆
-    case diamond
-    /// ×
-    case cross
-    /// +
-    case plus
+    /// The shapes.
+    case circle, square, triangle, diamond, cross, plus
   }
 
   /// How a line is broken.
   public enum Dash: Sendable, Equatable, CaseIterable {
-    /// Not at all.
-    case solid
-    /// Into dashes.
-    case dashed
-    /// Into dots.
-    case dotted
-    /// Into dashes and dots in turn.
-    case dashDotted
+    /// The patterns.
+    case solid, dashed, dotted, dashDotted
   }
 
-  /// The colour of lines, points and areas.
+  /// Of all that the series has.
   public var color: Color
-  /// The shape of points.
+  /// Of points.
   public var marker: Marker
-  /// How lines are broken.
+  /// Of lines.
   public var dash: Dash
   /// Of lines.
   public var width: Double
@@ -71,14 +57,13 @@ public struct Style: Sendable, Equatable {
   /// Whether the area under or within is filled, and how much of the colour it gets.
   public var fill: Double
 
-  /// A style.
   /// - Parameters:
-  ///   - color: of lines, points and areas.
-  ///   - marker: the shape of points.
-  ///   - dash: how lines are broken.
-  ///   - width: of lines, in points.
-  ///   - size: the diameter of points, in points.
-  ///   - fill: how much of the colour an area gets, 0 to 1.
+  ///   - color: of all that the series has.
+  ///   - marker: of points.
+  ///   - dash: of lines.
+  ///   - width: of lines.
+  ///   - size: of points.
+  ///   - fill: how much of the colour areas get, from 0 to 1.
   public init(
     _ color: Color, marker: Marker = .circle, dash: Dash = .solid, width: Double = 1, size: Double = 4, fill: Double = 0
   ) {
@@ -103,7 +88,10 @@ public struct Series: Sendable {
   /// nil: the legend does not have it.
   public var label: String?
 
-  /// Something to draw, with its name in the legend; nil: the legend does not have it.
+  /// - Parameters:
+  ///   - mark: what is drawn.
+  ///   - style: how.
+  ///   - label: what the legend calls it; nil: nothing.
   public init(_ mark: Mark, _ style: Style, label: String? = nil) {
     (self.mark, self.style, self.label) = (mark, style, label)
   }

@@ -3,9 +3,9 @@ import Foundation
 
 /// The ticks of an axis: round numbers, and what is written at them.
 public struct Ticks: Sendable, Equatable {
-  /// Where ticks with labels are, rising.
+  /// Where the ticks are, rising.
   public var values: [Double] = []
-  /// What is written at each of them.
+  /// What is written at each.
   public var labels: [String] = []
   /// Small ticks without labels.
   public var minor: [Double] = []

@@ -2,6 +2,7 @@
 import CKernels
 import Core
 import Datasets
+import Evaluation
 import Foundation
 import Models
 import Networks
@@ -25,6 +26,7 @@ struct Benchmark {
       "mixture-score",
       "matrix-product",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
+    + metrics.map { "metrics-\($0.name)" } + ["metrics"]
 
   /// What a U-Net's case is to be other than usual.
   struct Size {
@@ -44,14 +46,38 @@ struct Benchmark {
     case "mixture-score": try mixtureScore()
     case "matrix-product": matrixProduct()
     case "matrix-product-2048": try largeMatrixProduct(threads: size.threads ?? Shards.processors)
+    case "metrics": metrics(all: metrics.map(\.metric), size)
     default:
-      if let unet = unets.first(where: { name == "unet-\($0.name)-forward" }) {
+      if let metric = metrics.first(where: { name == "metrics-\($0.name)" }) {
+        metrics(all: [metric.metric], size)
+      } else if let unet = unets.first(where: { name == "unet-\($0.name)-forward" }) {
         try unetForward(unet, size)
       } else if let unet = unets.first(where: { name == "unet-\($0.name)-train" }) {
         try unetTrain(unet, size)
       } else {
         nil
       }
+    }
+  }
+
+  /// The metrics that are timed beside their peers, on 10,000 rows of 64 values.
+  private static let metrics: [(name: String, metric: any Metric)] = [
+    ("sliced", SlicedWasserstein()), ("energy", EnergyDistance()), ("mmd", MaximumMeanDiscrepancy()),
+    ("kid", KernelDistance()), ("ks", KolmogorovSmirnov()), ("frechet", FrechetDistance()),
+    ("wasserstein", Wasserstein()), ("sinkhorn", SinkhornDivergence()),
+  ]
+
+  /// Metrics with their intervals: standard normal rows, and rows whose first value is larger by 0.3. `--batch` is the
+  /// number of rows.
+  private static func metrics(all: [any Metric], _ size: Size) -> Benchmark {
+    let count = size.batch ?? 10_000
+    var samples = NoiseStream(seed: 1, purpose: .data).normals(count: count, dimension: 64)
+    let heldOut = NoiseStream(seed: 2, purpose: .data).normals(count: count, dimension: 64)
+    for i in 0..<count { samples[i, 0] += 0.3 }
+    return Benchmark(units: 1) {
+      let comparison = Comparison(
+        samples: samples, heldOut: heldOut, seed: 1, threads: size.threads ?? Shards.processors)
+      for metric in all { _ = try metric.estimate(comparison) }
     }
   }
 

@@ -81,32 +81,113 @@ import Testing
     }
   }
 
+  /// Rows in panels, with padding that would be noticed.
+  private static func panels(_ y: [Double], _ dimension: Int, width: Int = 16) -> [Double] {
+    let count = y.count / dimension
+    var panels = [Double](repeating: 1e6, count: (count + width - 1) / width * width * dimension)
+    for i in 0..<count {
+      for d in 0..<dimension { panels[(i / width * dimension + d) * width + i % width] = y[i * dimension + d] }
+    }
+    return panels
+  }
+
+  /// 13 rows are two tiles and a row on its own.
   @Test(arguments: [1, 2, 3, 8]) func pairSumsEqualPlainLoops(_ dimension: Int) {
-    let widths = [0.5, 2.0, 0.01]
-    for others in 0...40 {
-      let x = Self.normals(3 * dimension, seed: 5)
+    let rows = 13
+    let x = Self.normals(rows * dimension, seed: 5)
+    for others in 1...40 {
       let y = Self.normals(others * dimension, seed: 6)
-      let stride = (others + 7) / 8 * 8
-      // Padding that would be noticed.
-      var transposed = [Double](repeating: 1e6, count: stride * dimension + 8)
-      for j in 0..<others { for d in 0..<dimension { transposed[d * stride + j] = y[j * dimension + d] } }
-      var distances = [0.0, 0, 0]
-      var gaussians = distances
-      ck_distance_sums(&distances, x, 3, dimension, transposed, others, stride)
-      ck_gaussian_sums(&gaussians, x, 3, dimension, transposed, others, stride, widths, 3)
-      for i in 0..<3 {
-        var (distance, gaussian) = (0.0, 0.0)
+      let stride = (others + 15) / 16 * 16
+      var (squares, products) = (
+        [Double](repeating: 0, count: rows * stride), [Double](repeating: 0, count: rows * stride)
+      )
+      ck_squared_distances(&squares, stride, x, rows, dimension, Self.panels(y, dimension), stride / 16)
+      ck_products(&products, stride, x, rows, dimension, Self.panels(y, dimension), stride / 16)
+      for (kernel, block) in [(CK_DISTANCE, squares), (CK_GAUSSIANS, squares), (CK_CUBIC, products)] {
+        // What is there is added to.
+        var rowSums = [Double](repeating: 1, count: rows)
+        var columnSums = [Double](repeating: 1, count: others + 1)
+        let total = ck_pair_sums(block, stride, rows, others, kernel, 0.02, &rowSums, &columnSums)
+        var (expectedRows, expectedColumns, expectedTotal) = (
+          rowSums.map { _ in 1.0 }, columnSums.map { _ in 1.0 }, 0.0
+        )
+        for i in 0..<rows {
+          for j in 0..<others {
+            let pairs = (0..<dimension).map { (x[i * dimension + $0], y[j * dimension + $0]) }
+            let square = pairs.reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+            let product = pairs.reduce(0) { $0 + $1.0 * $1.1 }
+            let value =
+              kernel == CK_DISTANCE
+              ? square.squareRoot()
+              : kernel == CK_CUBIC
+                ? pow(0.02 * product + 1, 3)
+                : [1.0, 4, 16, 64, 256].reduce(0) { $0 + exp(-0.02 * $1 * square) } / 5
+            expectedRows[i] += value
+            expectedColumns[j] += value
+            expectedTotal += value * value
+          }
+        }
+        // Up to 520 terms of size up to 60, each right to a few 1e-16; the 256th power to 256 times that.
+        #expect(abs(total - expectedTotal) < 1e-10)
+        for i in 0..<rows { #expect(abs(rowSums[i] - expectedRows[i]) < 1e-11) }
+        for j in 0...others { #expect(abs(columnSums[j] - expectedColumns[j]) < 1e-11) }
+      }
+    }
+  }
+
+  @Test func smallestOfBlocksEqualASort() {
+    let (rows, others, dimension, count) = (7, 45, 3, 5)
+    let (x, y) = (Self.normals(rows * dimension, seed: 5), Self.normals(others * dimension, seed: 6))
+    let offsets = Self.normals(others, seed: 7)
+    var values = [Double](repeating: .infinity, count: rows * count)
+    var indices = [Int32](repeating: -1, count: rows * count)
+    // Two blocks: 32 columns, and 13.
+    for (first, columns) in [(0, 32), (32, 13)] {
+      let part = Array(y[first * dimension..<(first + columns) * dimension])
+      var block = [Double](repeating: 0, count: rows * 32)
+      ck_squared_distances(&block, 32, x, rows, dimension, Self.panels(part, dimension), (columns + 15) / 16)
+      ck_merge_smallest(
+        &values, &indices, count, block, 32, rows, columns, Array(offsets[first..<first + columns]), first)
+    }
+    for i in 0..<rows {
+      let all = (0..<others).map { j -> Double in
+        (0..<dimension).reduce(0) {
+          let d = x[i * dimension + $1] - y[j * dimension + $1]
+          return $0 + d * d
+        } - offsets[j]
+      }
+      let order = (0..<others).sorted { all[$0] < all[$1] }.prefix(count)
+      #expect(Array(indices[i * count..<(i + 1) * count]) == order.map { Int32($0) })
+    }
+  }
+
+  /// Sixteen columns a step, and the rest one by one; a second block with a larger exponent, and a third with a smaller.
+  @Test func exponentialsOfBlocksEqualPlainSums() {
+    let (rows, others, dimension) = (7, 37, 2)
+    let x = Self.normals(rows * dimension, seed: 5).map { Float($0) }
+    let y = Self.normals(others * dimension, seed: 6)
+    let panels = Self.panels(y, dimension, width: 32).map { Float($0) }
+    var block = [Float](repeating: 0, count: rows * 64)
+    ck_squared_distances_float(&block, 64, x, rows, dimension, panels, 2)
+    var (largest, sums) = ([Double](repeating: -.infinity, count: rows), [Double](repeating: 0, count: rows))
+    let shifts: [Float] = [0, 30, -20]
+    for shift in shifts {
+      ck_merge_exponentials(
+        &largest, &sums, block, 64, rows, others, 2, [Float](repeating: shift, count: others))
+    }
+    for i in 0..<rows {
+      var expected = 0.0
+      for shift in shifts {
         for j in 0..<others {
-          let square = (0..<dimension).reduce(0) {
-            let d = x[i * dimension + $1] - y[j * dimension + $1]
+          let square = (0..<dimension).reduce(0.0) {
+            let d = Double(x[i * dimension + $1]) - y[j * dimension + $1]
             return $0 + d * d
           }
-          distance += square.squareRoot()
-          for width in widths { gaussian += exp(-width * square) }
+          expected += exp(Double(shift) - 2 * square)
         }
-        // Up to 120 terms of size 1 to 5, each right to a few 1e-16.
-        #expect(abs(distances[i] - distance) < 1e-12 && abs(gaussians[i] - gaussian) < 1e-12)
       }
+      // Exponents up to 100 in float are right to 4e-6.
+      #expect(abs(largest[i] + log(sums[i]) - log(expected)) < 1e-5)
     }
   }
 }

@@ -65,6 +65,47 @@ import Testing
     #expect(Estimate.average([Estimate(1), Estimate(3)]) == Estimate(2))
   }
 
+  @Test("the mean of intervals of one's own shrinks as that of influences does") func ownIntervals() throws {
+    let own = Estimate(5, low: 4, high: 7, sampleInfluences: few)
+    let average = Estimate.average([own, own, own, own])
+    let (one, four) = (
+      try #require(Estimate(5, sampleInfluences: few).high) - 5,
+      try #require(Estimate(5, sampleInfluences: few + few + few + few).high) - 5
+    )
+    #expect(abs(try #require(average.high) - (5 + 2 * four / one)) < 1e-12)
+    #expect(abs(try #require(average.low) - (5 - four / one)) < 1e-12)
+  }
+
+  @Test("squares hold what their own variance allows") func squares() throws {
+    // Σ ψ²/(n (n − 1)) = 0.1 exactly.
+    let influences = [1, -1, 1, -1, 1, -1].map { $0 * (0.1 * 30 / 6).squareRoot() }
+    func bounds(_ value: Double, _ scale: IntervalScale, _ excess: Double) throws -> (Double, Double) {
+      let estimate = Estimate(value, sampleInfluences: influences, scale: scale, excess: .init(samples: excess))
+      return (try #require(estimate.low), try #require(estimate.high))
+    }
+    // Student's t with 5 degrees of freedom.
+    let t = 2.570_581_835_636_314
+    // At both ends (θ̂ − θ)² is t² times the variance there.
+    let plain = try bounds(2, .square, 0.02)
+    for end in [plain.0, plain.1] { #expect(abs((2 - end) * (2 - end) - t * t * (0.1 / 2 * end - 0.02)) < 1e-12) }
+    let unbiased = try bounds(0.3, .unbiasedSquare(bias: 0.5), 0.02)
+    for end in [unbiased.0, unbiased.1] {
+      #expect(abs((0.3 - end) * (0.3 - end) - t * t * (0.1 / 0.8 * end + 0.02)) < 1e-12)
+    }
+    // A slope that is less than where laws are equal.
+    let steep = try bounds(0.3, .unbiasedSquare(bias: 0.5), 0.04)
+    for end in [steep.0, steep.1] {
+      #expect(abs((0.3 - end) * (0.3 - end) - t * t * (0.16 * end + 0.04)) < 1e-12)
+    }
+    // A root r of T = 2 has influences ψ/(2 r).
+    let root = 2.0.squareRoot()
+    let estimate = Estimate(
+      root, sampleInfluences: influences.map { $0 / (2 * root) }, scale: .root,
+      excess: .init(samples: 0.02 / (4 * 2)))
+    #expect(abs(try #require(estimate.low) - plain.0.squareRoot()) < 1e-12)
+    #expect(abs(try #require(estimate.high) - plain.1.squareRoot()) < 1e-12)
+  }
+
   @Test("a difference leaves out what both share") func difference() throws {
     let a = Estimate(2, sampleInfluences: few, heldOutInfluences: many)
     let b = Estimate(1.9, sampleInfluences: few.map { $0 + 0.01 * $0 * $0 }, heldOutInfluences: many)

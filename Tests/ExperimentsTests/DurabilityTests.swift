@@ -90,7 +90,7 @@ import Training
     try withFolder { folder in
       _ = try makeExperiment(try plan(tiny), folder: folder + "/r", store: folder + "/models").run()
       let intact = try Verification(of: folder + "/r")
-      #expect(intact.problems.isEmpty && intact.intact == 11, "\(intact)")
+      #expect(intact.problems.isEmpty && intact.intact == 13, "\(intact)")
       // Stages by themselves keep the list whole.
       _ = try makeExperiment(try plan(tiny), folder: folder + "/r", store: folder + "/models").run([.evaluate])
       #expect(try Verification(of: folder + "/r") == intact)
@@ -186,7 +186,7 @@ import Training
         let name = try #require(pin["identity"] as? String)
         #expect((pin["state"] as? [String: Any])?["version"] as? String == dependencies[name], "\(name)")
       }
-      for name in ["gsl", "libpng", "zlib"] { #expect(dependencies[name]?.isEmpty == false, "\(name)") }
+      for name in ["cairo", "gsl", "libpng", "zlib"] { #expect(dependencies[name]?.isEmpty == false, "\(name)") }
       #expect(manifest["config_hash"] as? String == SHA256.text(of: tinyPlan.resolved))
       #expect(manifest["config_hash"] as? String == SHA256.text(ofFile: folder + "/config.yaml"))
       let keys = "commit data_hash kernels gsl processor_features threads peak_memory_mib seconds".split(separator: " ")

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Evaluation
 import Experiments
 import Foundation
 import ScoreSDE
@@ -73,6 +74,8 @@ import Testing
         grid: \(pick("grid", "uniform"))
         trajectories: {first: 1}
         solvers: [\(family == "corrector" ? corrected : solver)]
+      \(["bits-per-dimension"].contains(kind) ? "likelihood: {levels: 9}" : "")
+      evaluation: {metrics: \(family == "metric" ? "[\(section)]" : "auto")}
       """
   }
 
@@ -114,6 +117,10 @@ import Testing
     ),
     ("corrector", catalogue.correctors.all.map { ($0.name, declared($0)) }),
     ("grid", catalogue.grids.all.map { ($0.name, declared($0)) }),
+    (
+      "metric",
+      catalogue.metrics.all.map { ($0.name, declared($0)) } + catalogue.modelMetrics.all.map { ($0.name, declared($0)) }
+    ),
   ]
 
   /// Values worth trying, as they are written in a config.
@@ -228,6 +235,42 @@ import Testing
       }
     }
     #expect(refused > 5)
+  }
+
+  /// Two classes of points in the plane, as images of 2 × 1, and rows that were learned from.
+  private static func comparison(_ seed: UInt64) -> Comparison {
+    func draw(_ count: Int, _ step: Int) -> Batch {
+      var rows = NoiseStream(seed: 4, purpose: .data).normals(count: count, dimension: 2, step: step)
+      for i in 0..<count where i % 2 == 1 { rows[i, 0] += 3 }
+      return rows
+    }
+    let reference = Reference(
+      heldOut: draw(200, 1), heldOutConditions: .labels((0..<200).map { $0 % 2 }), training: draw(300, 2),
+      trainingConditions: .labels((0..<300).map { $0 % 2 }),
+      image: Comparison.Image(height: 2, width: 1, channels: 1))
+    return Comparison(
+      samples: draw(180, 3), sampleConditions: .labels((0..<180).map { $0 % 2 }), reference: reference, seed: seed,
+      bootstrap: 20)
+  }
+
+  @Test("every metric has a value and an interval with the value in it, and an option of one changes it or is refused")
+  func metrics() throws {
+    for kind in Self.catalogue.metrics.all {
+      func estimate(_ change: String) throws -> Estimate? {
+        guard let plan = try? plan(Self.config("metric", kind.name, change)) else { return nil }
+        return try plan.evaluation.metrics[0].metric.estimate(Self.comparison(3))
+      }
+      let usual = try #require(try estimate(""), "\(kind.name)")
+      #expect(usual.value.isFinite, "\(kind.name)")
+      if let low = usual.low, let high = usual.high {
+        #expect(low <= usual.value && usual.value <= high, "\(kind.name): \(low) \(usual.value) \(high)")
+      }
+      for option in Self.declared(kind) {
+        let outcomes = try Self.values(option).map { try estimate("\(option.key): \($0)") }
+        #expect(
+          outcomes.isEmpty || outcomes.contains { $0 != usual }, "\(kind.name).\(option.key) changes nothing")
+      }
+    }
   }
 
   private static let stepping = declared(

@@ -101,6 +101,28 @@ import Testing
     }
   }
 
+  /// All words of the Swift sources of a folder.
+  private static func words(in folder: String) -> Set<Substring> {
+    let files = FileManager.default.enumerator(atPath: path(folder))?.compactMap { $0 as? String } ?? []
+    var words: Set<Substring> = []
+    for file in files where file.hasSuffix(".swift") {
+      words.formUnion(text(of: "\(folder)/\(file)").split { !$0.isLetter && !$0.isNumber && $0 != "_" })
+    }
+    return words
+  }
+
+  @Test("every type that is named is in the sources") func types() {
+    let words = Self.words(in: "Sources").union(Self.words(in: "Experiments/Extending/Sources"))
+    #expect(words.count > 5000)
+    for page in Self.pages {
+      let text = Self.text(of: page).replacing("\n", with: " ")
+      // Names of two humps at least.
+      for match in text.matches(of: #/`([A-Z][a-z]+[A-Z]\w*)/#) {
+        #expect(words.contains(match.1), "\(page): \(match.1)")
+      }
+    }
+  }
+
   // MARK: Code and configs
 
   @Test("the quick start's training in code runs, and is this very code") func trainingExample() throws {

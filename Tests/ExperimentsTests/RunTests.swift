@@ -14,13 +14,14 @@ import Testing
       #expect(
         solvers[0]
           == "experiment,process,solver,kind,count,steps,nfe,nfe_max,seconds,seed,overrides,"
-          + ["sliced_wasserstein", "mmd", "energy_distance"].map { "\($0),\($0)_low,\($0)_high" }.joined(separator: ",")
+          + ["sliced_wasserstein", "mmd", "energy_distance", "memorisation"].map { "\($0),\($0)_low,\($0)_high" }
+          .joined(separator: ",")
       )
       #expect(solvers.count == 4)
       #expect(solvers[1].hasPrefix("tiny,vp,em,euler-maruyama,40,10,11,11,"))
       #expect(solvers[2].hasPrefix("tiny,vp,pc,predictor-corrector,40,5,11,11,"))
       #expect(solvers[3].hasPrefix("tiny,vp,ode,probability-flow,40,"))
-      #expect(solvers.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 20 })
+      #expect(solvers.allSatisfy { $0.split(separator: ",", omittingEmptySubsequences: false).count == 23 })
       let training = contents(folder + "/training.csv").split(separator: "\n")
       #expect(training[0] == "step,loss,learning_rate,gradient_norm,seconds" && training.count == 61)
       let losses = contents(folder + "/loss_by_time.csv").split(separator: "\n")

@@ -97,6 +97,14 @@ func values(_ config: SweepConfig) throws -> [[String]] { try Sweep(config, fold
       #expect(plans.allSatisfy { $0.sampling.count == 9 && $0.resolved.contains("beta_max: 9\n") })
       _ = try sweep.run()
       #expect(contents(folder + "/r/sweep.csv").split(separator: "\n").count == 5)
+      // A list of files alone; the folder's config is the same sweep.
+      try "name: both\nsweep: [in/a.yaml, in/b.yaml]\n".write(
+        toFile: folder + "/d.yaml", atomically: true, encoding: .utf8)
+      let alone = try Sweep(SweepConfig(path: folder + "/d.yaml"), folder: folder + "/s", quiet: true)
+      #expect(alone.runs.map(\.values) == [["in/a.yaml"], ["in/b.yaml"]])
+      _ = try alone.run()
+      let again = try Sweep(SweepConfig(path: folder + "/s/config.yaml"), folder: folder + "/s", quiet: true)
+      #expect(again.runs.map(\.configHash) == alone.runs.map(\.configHash))
       // A complaint names the file where the key stands.
       func refused(_ text: String) throws -> String {
         try text.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
@@ -105,7 +113,7 @@ func values(_ config: SweepConfig) throws -> [[String]] { try Sweep(config, fold
         }
       }
       #expect(
-        try refused("name: n\nsampling: {count: 0}\nsweep: {configs: [in/a.yaml]}").contains(
+        try refused("name: n\nsampling: {count: -1}\nsweep: {configs: [in/a.yaml]}").contains(
           "c.yaml:2: sampling.count (run 001)"))
       #expect(try refused("name: n\nsweep: {configs: [in/x.yaml]}").contains("in/x.yaml (run 001): no such file"))
       #expect(

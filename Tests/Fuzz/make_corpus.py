@@ -25,6 +25,10 @@ def yaml():
     put("yaml", "small", start + end)
     bomb = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi"))
+    put("yaml", "sweep", start + end + "sweep: {seed: [1, 2], zip: {process.beta_max: [9, 8], sampling.count: [4, 5]}, "
+        "cases: [{}, {sampling.solvers.0.steps: 3}]}\n")
+    put("yaml", "sweep-of-files", start + end + "sweep: [missing.yaml, ../other.yaml]\n")
+    put("yaml", "sweep-of-many", start + end + f"sweep: {{seed: {list(range(400))}, data.count: {list(range(400))}}}\n")
     put("yaml", "bomb", bomb)
     put("yaml", "bomb-as-a-key", bomb + "k: {x, *h}\n")
     put("yaml", "deep", "name: " + "[" * 1500)

@@ -57,6 +57,10 @@ import Testing
         return row == column ? nil : axes
       } as [Axes?]
     }
+    var crowd = Axes(xLabel: "x", yLabel: "y")
+    crowd.series = (0..<60).map { n in
+      Series(.points(x: [Double(n)], y: [Double(n)]), .number(n), label: "series of number \(n)")
+    }
     let picture = Raster(width: 3, height: 2, pixels: (0..<18).map { UInt8($0 * 14) })
     return [
       ("marks", Figure(title: "All marks", panels: [[marks, bars]], width: 7, height: 3)),
@@ -77,6 +81,7 @@ import Testing
           panels: [[Axes(picture: picture, title: "data"), Axes(picture: picture, title: "samples")]], width: 5,
           height: 2.5)
       ),
+      ("crowd", Figure(panels: [[crowd]], width: 4, height: 3)),
       ("empty", Figure(panels: [[Axes(), nil]], width: 3, height: 2)),
     ]
   }
@@ -91,6 +96,7 @@ import Testing
           && text.bottom <= 72 * figure.height + 0.01
         #expect(isInside || name == "tiny", "\(name): \(text)")
       }
+      if name == "crowd" { #expect(texts.contains { $0.text.hasSuffix(" more") } && texts.contains { $0.text == "y" }) }
       if name == "marks" {
         #expect(texts.contains { $0.text == "a broken line" } && texts.contains { $0.text == "value of the quantity" })
       }

@@ -79,8 +79,12 @@ import Testing
     #expect(Scale(.logarithmic, 5...5).place(5) > 0)
     #expect(Scale.limits([.nan, .infinity]) == nil)
     #expect(Scale.limits([0, -1], .logarithmic) == nil)
-    for limits in [0.0...5e-308, -1e308...1e308, 1e300...1e300, 0...0] {
-      for kind in [Scale.Kind.linear, .logarithmic] { _ = Ticks(Scale(kind, limits), count: 5) }
+    for limits in [1e308...1e308, -1e308...(-1e308), 0.0...5e-308, -1e308...1e308, 1e300...1e300, 0...0] {
+      for kind in [Scale.Kind.linear, .logarithmic] {
+        let scale = Scale(kind, limits)
+        #expect(scale.low < scale.high && (scale.high - scale.low).isFinite)
+        _ = Ticks(scale, count: 5)
+      }
     }
   }
 }

@@ -157,28 +157,30 @@ struct Chains: Decodable, Sendable {
   }
 }
 
-/// Points of the plane with a coordinate's values side by side, as the distance kernel reads them.
+/// Points of the plane in panels, as the distance kernel reads them.
 struct Plane: Sendable {
-  private let values: [Double]
-  private let count, stride: Int
+  private let panels: [Double]
+  private let count: Int
 
   init(_ batch: Batch) {
     count = batch.count
-    stride = (batch.count + 7) & ~7
-    let padding = [Double](repeating: 0, count: stride - count)
-    values = batch.column(0) + padding + batch.column(1) + padding
+    var panels = [Double](repeating: 0, count: (count + 15) / 16 * 32)
+    for i in 0..<count { for d in 0..<2 { panels[(i / 16 * 2 + d) * 16 + i % 16] = batch[i, d] } }
+    self.panels = panels
   }
 
   /// The sum of all distances to the rows of a batch.
   func distances(to batch: Batch) throws -> Double {
     var sums = Batch(count: batch.count, dimension: 1)
-    try sums.forEachShard(threads: Shards.processors) { part in
+    let padded = (count + 15) / 16 * 16
+    try sums.forEachShard(of: 16, threads: Shards.processors) { part in
+      var block = [Double](repeating: 0, count: part.count * padded)
+      var columns = [Double](repeating: 0, count: count)
       batch.values.withUnsafeBufferPointer { x in
-        values.withUnsafeBufferPointer { y in
-          ck_distance_sums(
-            part.values, x.baseAddress! + 2 * part.first, part.count, 2, y.baseAddress!, count, stride)
-        }
+        ck_squared_distances(&block, padded, x.baseAddress! + 2 * part.first, part.count, 2, panels, padded / 16)
       }
+      for i in 0..<part.count { part.values[i] = 0 }
+      _ = ck_pair_sums(block, padded, part.count, count, CK_DISTANCE, 0, part.values, &columns)
     }
     return sums.values.reduce(0, +)
   }

@@ -10,6 +10,7 @@
 #include "ck_matrix.h"
 #include "ck_tensor.h"
 #include "ck_distances.h"
+#include "ck_neighbours.h"
 #include "ck_convolution.h"
 #include "ck_image.h"
 #include "ck_volume.h"

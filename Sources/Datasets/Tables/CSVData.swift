@@ -86,6 +86,12 @@ public struct CSVData: DataSource {
     rows.conditions.listedClasses.flatMap { Classes.occurring(in: $0, of: conditionShape.classCount) }
   }
 
+  /// The header's names of the data's columns.
+  public var columnNames: [String]? {
+    guard let header = layout.names?.header, let places = layout.places?.data else { return nil }
+    return places.map { header[$0].isEmpty ? "column \($0 + 1)" : header[$0] }
+  }
+
   public var conditionColumns: ConditionColumns { layout.columns.conditions }
 
   public func load(seed: UInt64) throws -> Dataset {

@@ -43,7 +43,7 @@ public struct ExperimentComparison {
 
   /// - Parameters:
   ///   - places: folders of results, or names of such in `Results`; two or more.
-  ///   - metrics: only these; empty: all.
+  ///   - wanted: only these metrics; empty: all.
   /// - Throws: `InputError` for folders that are missing or damaged, and for a metric that none of them has.
   public init(_ places: [String], metrics wanted: [String] = []) throws {
     let readings = try places.map { try ResultsReading($0) }

@@ -54,7 +54,7 @@ struct Relation {
   /// Which counts of samples or held-out rows differ, in words; empty where none do.
   private static func counts(_ a: ResultsReading, _ b: ResultsReading) -> String {
     func counts(_ reading: ResultsReading, _ value: (ResultsReading.Figure) -> String) -> Set<String> {
-      Set(reading.figures.flatMap(\.figures).map(value).filter { !$0.isEmpty })
+      Set(reading.figures.flatMap(\.figures).filter { !$0.solver.isEmpty }.map(value).filter { !$0.isEmpty })
     }
     func listed(_ set: Set<String>) -> String { set.sorted().joined(separator: ", ") }
     let (samples, heldOut) = ([a, b].map { counts($0) { $0.count } }, [a, b].map { counts($0) { $0.heldOut } })

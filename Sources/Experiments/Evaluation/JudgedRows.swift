@@ -56,6 +56,14 @@ struct JudgedRows {
     let drawn = source.furtherRows(count, seed: seed)
     let wanted = Self.wanted(conditions, count)
     var notes: [String] = []
+    // What learns classes learns all of them, once, whichever rows are judged.
+    var everything: Reference?
+    if usesTraining, known.hasConditions {
+      let (heldOut, training) = (known.heldOut(nil), known.training(nil, atMost: nil))
+      everything = Reference(
+        heldOut: heldOut.batch, heldOutConditions: heldOut.conditions, training: training.batch,
+        trainingConditions: training.conditions, image: image)
+    }
 
     func group(_ conditions: Set<Key>?, _ label: Int?, samples n: Int) -> Group {
       let heldOut = known.heldOut(conditions)
@@ -63,7 +71,7 @@ struct JudgedRows {
       func reference(_ rows: KnownRows.Some) -> Reference {
         Reference(
           heldOut: rows.batch, heldOutConditions: rows.conditions, training: training?.batch,
-          trainingConditions: training?.conditions ?? .nothing, image: image)
+          trainingConditions: training?.conditions ?? .nothing, image: image, whole: everything)
       }
       let whole = reference(heldOut)
       if let drawn {

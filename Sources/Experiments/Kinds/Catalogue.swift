@@ -40,6 +40,7 @@ public struct Catalogue: Sendable {
   public var grids: Kinds<any TimeGrid>
   /// Metrics: `evaluation.metrics`.
   public var metrics: Kinds<any Metric>
+  /// Metrics of models: `evaluation.metrics`, too.
   public var modelMetrics: Kinds<any ModelMetric>
 
   /// All kinds that come with the toolkit.

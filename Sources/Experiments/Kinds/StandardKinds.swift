@@ -53,13 +53,4 @@ extension Catalogue {
       }
     },
   ])
-
-  static let standardMetrics = Kinds<any Metric>([
-    Kind("sliced-wasserstein", "sliced Wasserstein distance of order 2, 256 projections") { _, _ in SlicedWasserstein()
-    },
-    Kind("mmd", "unbiased MMD², Gaussian kernels at ¼, ½, 1, 2, 4 times the median distance") { _, _ in
-      MaximumMeanDiscrepancy()
-    },
-    Kind("energy-distance", "2 E‖X − Y‖ − E‖X − X′‖ − E‖Y − Y′‖, unbiased") { _, _ in EnergyDistance() },
-  ])
 }

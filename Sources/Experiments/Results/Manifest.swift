@@ -6,6 +6,7 @@ import CSystem
 import CZlib
 import Core
 import Foundation
+import Plots
 
 /// `manifest.json`: what made these results, and when, and which files they are.
 struct Manifest: Encodable {
@@ -69,6 +70,7 @@ struct Manifest: Encodable {
     var versions = packages
     versions["gsl"] = String(cString: scoresde_gsl_version())
     versions["libpng"] = String(cString: png_get_libpng_ver(nil))
+    versions["cairo"] = Figure.cairoVersion
     versions["zlib"] = String(cString: zlibVersion())
     versions["onednn"] = kernels.isEmpty ? nil : kernels
     return versions

@@ -3,6 +3,7 @@ import CPNG
 import Core
 import Datasets
 import Foundation
+import Plots
 
 /// An RGB picture in memory.
 package struct Picture {
@@ -44,15 +45,26 @@ struct PictureError: Error, CustomStringConvertible {
 }
 
 extension Picture {
+  /// For a figure.
+  var raster: Raster { Raster(width: width, height: height, pixels: pixels) }
+
   /// The first images of a batch, up to 10 × 10, with values in [−1, 1] clipped to black and white, enlarged to about
   /// 600 pixels.
-  /// - Parameter columns: default: as many as rows, up to 10.
-  package static func grid(_ batch: Batch, shape: ImageShape, columns given: Int? = nil) -> Picture {
+  /// - Parameters:
+  ///   - batch: rows that are images.
+  ///   - shape: theirs.
+  ///   - columns: default: as many as rows, up to 10.
+  ///   - isCompact: of about 400 pixels on a light ground, for figures, which are enlarged when they are drawn.
+  package static func grid(
+    _ batch: Batch, shape: ImageShape, columns given: Int? = nil, isCompact: Bool = false
+  ) -> Picture {
     let columns = given ?? min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))
     let rows = max(1, min(given == nil ? columns : .max, (batch.count + columns - 1) / columns))
-    let zoom = max(1, 600 / (columns * (max(shape.width, shape.height) + 1)))
+    let zoom = max(1, (isCompact ? 400 : 600) / (columns * (max(shape.width, shape.height) + 1)))
     let (cellWidth, cellHeight) = (shape.width * zoom + 2, shape.height * zoom + 2)
-    var picture = Picture(width: columns * cellWidth + 2, height: rows * cellHeight + 2, background: (64, 64, 96))
+    var picture = Picture(
+      width: columns * cellWidth + 2, height: rows * cellHeight + 2,
+      background: isCompact ? (210, 210, 210) : (64, 64, 96))
     for index in 0..<min(batch.count, rows * columns) {
       let (left, top) = (2 + index % columns * cellWidth, 2 + index / columns * cellHeight)
       for y in 0..<shape.height * zoom {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Foundation
+import Plots
 import Synchronization
 
 /// A folder of results. Every file is there as a whole or not at all (`AtomicFile`), and one run at a time writes to
@@ -158,14 +159,26 @@ public struct ResultsFolder: Sendable {
   /// Removes the files of one of `folders` that runs of this program wrote, and that are not wanted; then the
   /// folder, if nothing is left in it. A file that was changed since then is somebody's own, and stays.
   func removeFiles(in folder: String, but isWanted: (String) -> Bool = { _ in false }) {
-    record?.names.withLock { known in
-      for name in known.written.union(known.hashes.keys) where name.hasPrefix(folder + "/") && !isWanted(name) {
-        if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
-        known.written.remove(name)
-        known.hashes[name] = nil
-      }
-    }
+    let known = record?.names.withLock { $0.written.union($0.hashes.keys) } ?? []
+    for name in known where name.hasPrefix(folder + "/") && !isWanted(name) { removeOwn(name) }
     if folder != "samples" { rmdir(file(folder)) }
+  }
+
+  /// Removes the figures of a name in other formats than these, if runs of this program wrote them and nobody changed
+  /// them since.
+  func removeFigures(_ name: String, but formats: [Figure.Format]) {
+    for format in Figure.Format.allCases where !formats.contains(format) {
+      removeOwn("\(name).\(format.rawValue)")
+    }
+  }
+
+  private func removeOwn(_ name: String) {
+    record?.names.withLock { known in
+      guard known.written.contains(name) || known.hashes[name] != nil else { return }
+      if known.written.contains(name) || SHA256.text(ofFile: file(name)) == known.hashes[name] { remove(name) }
+      known.written.remove(name)
+      known.hashes[name] = nil
+    }
   }
 
   /// Writes the manifest, with a hash of every file that this program wrote, and ends the run's time in the folder.

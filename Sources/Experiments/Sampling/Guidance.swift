@@ -26,8 +26,12 @@ extension SamplingPlan {
   /// - Throws: `InputError` for conditions or a guidance that the score is not made for.
   func score(_ source: ScoreSource, repeats: Int = 1) throws -> any Score {
     let once = try condition.conditions(for: source, count: count)
-    let conditions = try repeats == 1 ? once : repeated(once, repeats, by: source)
-    return try guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
+    return try score(source, given: repeats == 1 ? once : repeated(once, repeats, by: source))
+  }
+
+  /// The same for other conditions than those of the samples.
+  func score(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
+    try guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
   }
 
   /// The conditions of the rows of all repeats: sample i of each is drawn for the same.

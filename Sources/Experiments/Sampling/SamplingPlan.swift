@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Plots
 import Processes
 import Scores
 import Solvers
@@ -20,6 +21,10 @@ public struct SamplingPlan: Sendable {
   public let grid: any TimeGrid
   /// How samples are written.
   public let format: Format
+  /// The kinds of files of figures.
+  public let figures: [Figure.Format]
+  /// Times at which arrows of the score are drawn, in the order given.
+  public let field: [Double]
   /// nil: none are kept.
   public let trajectories: TrajectoryPlan?
   /// The solvers in their order.
@@ -57,9 +62,10 @@ public struct SamplingPlan: Sendable {
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
+  ///   - dimension: how many values a row has that the process moves; nil where that is not known.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, _ catalogue: Catalogue
+    traits: ScoreTraits, dimension: Int? = nil, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
@@ -76,6 +82,11 @@ public struct SamplingPlan: Sendable {
       "noise: fresh for every step, or one Brownian path per row for all solvers")
     format = try options.choice(
       "format", default: Format.csv, "of sample files; always npy above 256 columns")
+    figures = try options.names(
+      "figures", default: ["png"], among: Figure.Format.allCases.map(\.rawValue),
+      "the kinds of files of figures; [] for none"
+    ).compactMap(Figure.Format.init)
+    field = try Self.field(options, process, dimension)
     let setting = SamplingSetting(
       process, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
     let followed = try options.optionalSection(
@@ -110,6 +121,22 @@ public struct SamplingPlan: Sendable {
   /// rows are drawn too.
   static func stride(of count: Int, _ score: any Score) -> Int {
     Shards(rows: count, size: score.shardRows).count * score.shardRows
+  }
+
+  /// The times of `field.png`.
+  private static func field(_ options: Options, _ process: PreparedProcess, _ dimension: Int?) throws -> [Double] {
+    guard
+      let times = try options.numbers("field", or: "none", "times at which arrows of the score are drawn: field.png")
+    else { return [] }
+    for time in times where !(time > 0 && time <= process.duration) {
+      throw options.wrong(
+        "field", "holds \(written(time)); allowed: times above 0, at most \(written(process.duration))")
+    }
+    guard times.count <= 12 else { throw options.wrong("field", "has \(times.count) times; allowed: at most 12") }
+    if let dimension, process.sde.stateDimension(of: dimension) != 2 {
+      throw options.wrong("field", "has no effect; it needs states of 2 values, which arrows in the plane can show")
+    }
+    return times
   }
 
   static func name(_ section: Options) throws -> String {

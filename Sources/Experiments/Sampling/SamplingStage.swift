@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Plots
 import Processes
 import Scores
 import Solvers
@@ -15,6 +16,8 @@ struct SamplingStage {
   /// The data, in whose units samples come out.
   let data: DataInCoordinates
   let pictures: PictureStage
+  /// Arrows of the score; nil where nobody asked for them.
+  let field: FieldFigure?
   let seed: UInt64
   /// The `--set` texts of the command line, for the table.
   let overrides: String
@@ -32,7 +35,8 @@ struct SamplingStage {
 
   /// All files that a solver of this name can have.
   private func files(of solver: String) -> [String] {
-    let endings = [".csv", ".npy", ".png", "-strip.png", "-animation.png", "-trajectories.npy"]
+    let figures = PictureStage.endings(plan.figures, isFollowed: plan.trajectories != nil)
+    let endings = [".csv", ".npy", "-trajectories.npy"] + figures
     let others = (1...repeats).dropFirst().map { SampleFile.name(solver, repetition: $0) }
     return (endings.map { solver + $0 } + others.flatMap { [$0 + ".csv", $0 + ".npy"] }).map { "samples/\($0)" }
   }
@@ -49,9 +53,19 @@ struct SamplingStage {
     folder.removeFiles(in: "samples") { known.contains($0) }
     // Its figures are of the samples that go now.
     if !isRepeat { folder.remove("evaluation.csv") }
+    folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
     try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     var trajectories = Trajectories.table(dimension: dimension)
+    do {
+      if let field { try pictures.write(field, to: folder) }
+    } catch let error as ComputationError where !error.isStop {
+      failures.append("field: \(error)")
+    } catch let error as InputError {
+      failures.append("field: \(error)")
+    } catch let error as PlotError {
+      failures.append("field: \(error)")
+    }
     for (index, named) in plan.solvers.enumerated() {
       do {
         table.rows.append(try draw(named, by: sampler, into: folder, &trajectories))
@@ -60,6 +74,8 @@ struct SamplingStage {
       } catch let error as ComputationError {
         failures.append("solver \(named.name): \(error)")
       } catch let error as InputError {
+        failures.append("solver \(named.name): \(error)")
+      } catch let error as PlotError {
         failures.append("solver \(named.name): \(error)")
       }
       let isLast = index == plan.solvers.count - 1
@@ -111,8 +127,6 @@ struct SamplingStage {
         try SampleFile.writeNPY(followed.states, to: folder.fileToWrite("samples/\(named.name)-trajectories.npy"))
       }
       followed.add(to: &trajectories, solver: named.name)
-    } else {
-      for ending in ["strip.png", "animation.png"] { folder.remove("samples/\(named.name)-\(ending)") }
     }
     if recorder == nil || dimension <= SampleFile.widestCSV {
       folder.remove("samples/\(named.name)-trajectories.npy")

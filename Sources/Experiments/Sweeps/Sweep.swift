@@ -131,7 +131,10 @@ public struct Sweep: Sendable {
   /// - Parameters:
   ///   - number: from 1.
   ///   - config: the sweep's config; other runs of it are not looked at.
-  ///   - folder, store, threads, quiet: as of a sweep.
+  ///   - folder: of the sweep; default: `Results/NAME`.
+  ///   - store: where trained networks are kept; default: as of experiments.
+  ///   - threads: of the run; default: the processors. Results do not depend on it.
+  ///   - quiet: no progress bar and no notes on standard error.
   ///   - look: is given the plan before anything is done.
   /// - Returns: what to print.
   public static func run(

@@ -23,8 +23,8 @@ struct SweepAxis {
 /// Reads the key `sweep` of a config.
 ///
 /// A mapping of keys to lists of values is a grid: every list is an axis. `zip` is one axis of several keys, whose
-/// lists are as long as each other; `cases` one of sets of keys; `configs` one of config files. A list stands for
-/// `cases` alone.
+/// lists are as long as each other; `cases` one of sets of keys; `configs` one of config files. A list of mappings
+/// stands for `cases` alone, and one of texts for `configs` alone.
 struct SweepReader {
   let source: ConfigSource
 
@@ -33,7 +33,8 @@ struct SweepReader {
     key: "sweep", type: "section", defaultText: "null", allowed: Self.allowed,
     about: "many runs in one config, for `score-sde sweep`")
 
-  static let allowed = "a mapping of keys to lists of values, with zip, cases and configs; or a list of mappings"
+  static let allowed =
+    "a mapping of keys to lists of values, with zip, cases and configs; or a list of mappings or of config files"
 
   /// - Throws: `InputError` with the place of what is wrong.
   func axes() throws -> [SweepAxis] {
@@ -43,8 +44,9 @@ struct SweepReader {
         at: source.path)
     }
     var axes: [SweepAxis] = []
-    if node.sequence != nil {
-      axes = [try cases(node, "sweep")]
+    if let list = node.sequence {
+      let areFiles = list.first?.scalar.map { Spelling.number($0.string) == nil } ?? false
+      axes = [try areFiles ? files(node, "sweep") : cases(node, "sweep")]
     } else if let mapping = node.mapping {
       for (key, value) in mapping { axes += try read(key, value) }
     } else {
@@ -70,14 +72,7 @@ struct SweepReader {
       }
       return [try zip(value, place)]
     case "cases": return [try cases(value, place)]
-    case SweepAxis.configs:
-      let files = try elements(value, place, "a list of config files").map { element in
-        guard let text = element.scalar?.string, !text.isEmpty else {
-          throw wrong(place, element, "holds \(Self.kind(of: element)); allowed: a list of config files")
-        }
-        return SweepAxis.Point(file: text)
-      }
-      return [SweepAxis(keys: [SweepAxis.configs], points: files)]
+    case SweepAxis.configs: return [try files(value, place)]
     default:
       return [try grid(name, value)]
     }
@@ -119,6 +114,17 @@ struct SweepReader {
       }
     }
     return SweepAxis(keys: keys, points: points)
+  }
+
+  private func files(_ node: Node, _ place: String) throws -> SweepAxis {
+    let allowed = "a list of config files"
+    let files = try elements(node, place, allowed).map { element in
+      guard let text = element.scalar?.string, !text.isEmpty else {
+        throw wrong(place, element, "holds \(Self.kind(of: element)); allowed: \(allowed)")
+      }
+      return SweepAxis.Point(file: text)
+    }
+    return SweepAxis(keys: [SweepAxis.configs], points: files)
   }
 
   private func cases(_ node: Node, _ place: String) throws -> SweepAxis {

@@ -115,7 +115,9 @@ public final class SweepPlan {
     }
     text += "sweep:\n  paths: \(Options.quoted(folder))\n"
     guard let node = source.sweep else { return text }
-    guard let mapping = node.mapping else { return text + "  cases: \(FlowText(node).text)\n" }
+    guard let mapping = node.mapping else {
+      return text + "  \(keys == [SweepAxis.configs] ? SweepAxis.configs : "cases"): \(FlowText(node).text)\n"
+    }
     for (key, value) in mapping where key.scalar?.string != "paths" {
       text += "  \(Options.quoted(key.scalar?.string ?? "")): \(FlowText(value).text)\n"
     }

@@ -3,14 +3,26 @@ import Foundation
 
 /// What a terminal can show: its size at this moment, and whether it knows Unicode and colours.
 public struct Terminal: Sendable, Equatable {
-  public enum Colours: Sendable, Equatable { case none, indexed, full }
+  /// How many colours may be used.
+  public enum Colours: Sendable, Equatable {
+    /// Black on white, or white on black.
+    case none
+    /// The 256 of a table.
+    case indexed
+    /// 24 bits.
+    case full
+  }
 
+  /// How many characters a line has.
   public var columns: Int
+  /// How many lines there are.
   public var rows: Int
   /// Whether characters beyond ASCII may be written.
   public var isUnicode: Bool
+  /// How many colours may be used.
   public var colours: Colours
 
+  /// A terminal of a size, with what it knows.
   public init(columns: Int, rows: Int, isUnicode: Bool, colours: Colours = .none) {
     (self.columns, self.rows) = (columns, rows)
     (self.isUnicode, self.colours) = (isUnicode, colours)

@@ -21,7 +21,9 @@ struct PreviewStage {
   ) throws {
     self.preview = preview
     (self.experiment, self.network, self.data) = (experiment, network, data)
-    pictures = PictureStage(shape: experiment.plan.data.imageShape, heldOut: data.dataset.heldOutRows)
+    let source = experiment.plan.data
+    pictures = PictureStage(
+      shape: source.imageShape, heldOut: data.dataset.heldOutRows, columns: source.columnNames, law: source.law)
     do {
       _ = try score(of: nil)
     } catch let error as InputError {
@@ -45,6 +47,6 @@ struct PreviewStage {
       process: plan.prepared, score: try score(of: weights), dimension: data.source.dimension, seed: plan.seed,
       epsilon: plan.sampling.epsilon, grid: plan.sampling.grid, threads: experiment.threads)
     let samples = try sampler.draw(preview.count, with: preview.solver)
-    return try pictures.png(of: data.decoded(samples.batch))
+    return try pictures.png(of: data.decoded(samples.batch), title: "preview")
   }
 }

@@ -10,6 +10,7 @@ public struct TrainingPreview: Sendable {
   public let steps: Int
   /// How many samples a picture shows.
   public let count: Int
+  /// What draws the samples.
   public let solver: any Solver
 
   /// - Parameters:

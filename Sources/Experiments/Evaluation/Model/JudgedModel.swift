@@ -11,12 +11,15 @@ import Training
 
 /// A model and the held-out rows that judge it.
 public final class JudgedModel: Sendable {
+  /// The process with its kernel and prior.
   public let process: PreparedProcess
   /// The data, and its coordinates.
   public let data: DataInCoordinates
   /// The law of the data in its own units, where it is known.
   public let law: DataLaw?
+  /// Keys all random numbers.
   public let seed: UInt64
+  /// How many threads may be used; results do not depend on it.
   public let threads: Int
   /// The smallest time that matters.
   public let epsilon: Double

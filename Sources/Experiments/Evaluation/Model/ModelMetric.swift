@@ -29,12 +29,14 @@ extension ModelMetric {
 
 /// What a metric of models finds.
 public struct ModelJudgement: Sendable {
+  /// The number, with its interval.
   public let estimate: Estimate
   /// The same number of the data's own law, where that is known.
   public let data: Estimate?
   /// How many held-out rows it is of.
   public let count: Int
 
+  /// What was found, of so many held-out rows.
   public init(_ estimate: Estimate, data: Estimate? = nil, count: Int) {
     (self.estimate, self.data, self.count) = (estimate, data, count)
   }
@@ -42,7 +44,9 @@ public struct ModelJudgement: Sendable {
 
 /// What is known of a model before anything is loaded.
 public struct ModelSetting {
+  /// The process with its kernel and prior.
   public let process: PreparedProcess
+  /// Where the data come from.
   public let data: any DataSource
   /// Whether the coordinates spread levels into intervals.
   public let dequantises: Bool

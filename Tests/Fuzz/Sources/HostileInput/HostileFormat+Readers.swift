@@ -14,15 +14,18 @@ extension HostileFormat {
     words: [
       "name", "seed", "data", "kind", "process", "score", "training", "sampling", "solvers", "steps", "count", "csv",
       "path", "two-moons", "digits", "vp", "ve", "formula", "drift_rate", "network", "mlp", "unet", "hidden", "!!int",
-      "!!str", "<<", "*a", "&a", "~", "null", ".inf", ".nan", "1e999", "0x10", "{", "}", "[", "]", ": ", "\n  ", "- ",
+      "!!str", "sweep", "zip", "cases",
+      "configs", "<<", "*a", "&a", "~", "null", ".inf", ".nan", "1e999", "0x10", "{", "}", "[", "]", ": ", "\n  ", "- ",
     ], longest: 4096,
     // Aliases may stand for 10,000 nodes more than the text has, of some 1 kB each while they are read.
     allowance: 32 << 20
   ) { bytes, folder in
     let text = String(decoding: bytes, as: UTF8.self)
     // Files that a config names lie in the folder of inputs, which holds none.
-    let plan = try ExperimentPlan(ConfigSource(text: text, path: "\(folder.path)/config.yaml"))
-    return plan.resolved.utf8.count
+    let source = try ConfigSource(text: text, path: "\(folder.path)/config.yaml")
+    guard source.isSweep else { return try ExperimentPlan(source).resolved.utf8.count }
+    let sweep = try SweepPlan(source)
+    return try sweep.run(1).plan.resolved.utf8.count + sweep.run(sweep.count).plan.resolved.utf8.count
   }
 
   /// A formula of time, as processes are given by.

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+
+/// The Sinkhorn divergence OT_ε(P, Q) − ½ OT_ε(P, P) − ½ OT_ε(Q, Q), where OT_ε is optimal transport for the squared
+/// distance with an entropic penalty ε KL(π ‖ P ⊗ Q) (Genevay et al. 2018; Feydy et al. 2019, *Interpolating between
+/// optimal transport and MMD*). ε is a multiple of the squared median distance among the first 1,000 held-out rows.
+///
+/// Its interval covers the expected value at these counts: the influence of a sample is f_PQ − f_PP, the difference of
+/// its potentials, and that of a held-out row g_PQ − g_QQ (Goldfeld et al. 2024, *Limit theorems for entropic optimal
+/// transport maps and Sinkhorn divergence*), whose second-order noise `CrossFit` finds.
+///
+/// Sums of exponentials are formed in float, relative to the median distance, and everything else in double: the value
+/// is right to about 10⁻⁶ of the squared median distance.
+public struct SinkhornDivergence: Metric {
+  /// ε in units of the squared median distance.
+  public let epsilon: Double
+  /// How many iterations there are at most for each of the three problems.
+  static let mostIterations = 2000
+  /// The mean relative error of the plan's row sums at which a problem counts as solved; that of the value is of the
+  /// order of its square.
+  static let tolerance = 1e-4
+
+  /// - Parameter epsilon: in units of the squared median distance, above 0.
+  public init(epsilon: Double = 0.1) {
+    precondition(epsilon > 0)
+    self.epsilon = epsilon
+  }
+
+  public var fewestRows: Int { 2 }
+  public var comparesAllPairs: Bool { true }
+
+  public func evaluate(_ comparison: Comparison) throws -> Double { try solve(comparison).value }
+
+  public func estimate(_ comparison: Comparison) throws -> Estimate {
+    let solved = try solve(comparison)
+    let (x, y, own, threads) = (solved.x, solved.y, solved.own, comparison.threads)
+    var excess = Estimate.Excess()
+    if min(x.count, y.count) >= CrossFit.fewestRows {
+      let halves = try [0, 1].map { odd in
+        let (halfX, halfY) = (x.half(odd), y.half(odd))
+        // Those of all rows are a good beginning.
+        func half(_ values: [Double]) -> [Double] { CrossFit.places(values.count, odd).map { values[$0] } }
+        let aloneX = try potential(halfX, first: half(solved.alone), threads: threads)
+        let aloneY = try potential(halfY, first: half(own), threads: threads)
+        let (f, g) = try potentials(halfX, halfY, first: half(solved.g), threads: threads)
+        func minimum(_ of: FloatPanels, _ over: FloatPanels, _ potential: [Double]) throws -> [Double] {
+          try of.softMinimum(over, potential, epsilon: epsilon, threads: threads)
+        }
+        return (
+          zip(try minimum(x, halfY, g), try minimum(x, halfX, aloneX)).map { solved.scale * ($0 - $1) },
+          zip(try minimum(y, halfX, f), try minimum(y, halfY, aloneY)).map { solved.scale * ($0 - $1) }
+        )
+      }
+      excess.samples = CrossFit.excess(solved.samples, (halves[0].0, halves[1].0))
+      excess.heldOut = CrossFit.excess(solved.heldOut, (halves[0].1, halves[1].1))
+    }
+    return Estimate(
+      solved.value, sampleInfluences: solved.samples, heldOutInfluences: solved.heldOut, scale: .square,
+      excess: excess)
+  }
+
+  /// A solution: rows and potentials in units of the median distance, value and influences in those of the data.
+  private struct Solution {
+    let x, y: FloatPanels
+    /// The potentials of samples with themselves, of held-out rows with themselves, and of held-out rows with samples.
+    let alone, own, g: [Double]
+    let samples, heldOut: [Double]
+    let value, scale: Double
+  }
+
+  private func solve(_ comparison: Comparison) throws -> Solution {
+    try comparison.requireFinite(atLeast: fewestRows)
+    let (heldOut, threads) = (comparison.heldOut, comparison.threads)
+    let median = try comparison.reference.medianDistance()
+    let centre = (0..<heldOut.dimension).map { j in
+      (0..<heldOut.count).reduce(0) { $0 + heldOut[$1, j] } / Double(heldOut.count)
+    }
+    let (y, own) = try comparison.reference.once("sinkhorn \(epsilon)") {
+      let y = FloatPanels(heldOut, centre: centre, scale: median)
+      return (y, try potential(y, first: [Double](repeating: 0, count: y.count), threads: threads))
+    }
+    let x = FloatPanels(comparison.samples, centre: centre, scale: median)
+    let alone = try potential(x, first: [Double](repeating: 0, count: x.count), threads: threads)
+    let (f, g) = try potentials(x, y, first: own, threads: threads)
+    let (samples, rows) = (zip(f, alone).map { $0 - $1 }, zip(g, own).map { $0 - $1 })
+    let (meanX, meanY) = (samples.reduce(0, +) / Double(x.count), rows.reduce(0, +) / Double(y.count))
+    let scale = median * median
+    return Solution(
+      x: x, y: y, alone: alone, own: own, g: g, samples: samples.map { scale * ($0 - meanX) },
+      heldOut: rows.map { scale * ($0 - meanY) }, value: try finite(max(0, scale * (meanX + meanY))), scale: scale)
+  }
+
+  /// The potential of rows with themselves, f = softmin f: by the mean of both sides, which contracts (Feydy et al.
+  /// 2019, section 3.1).
+  private func potential(_ x: FloatPanels, first: [Double], threads: Int) throws -> [Double] {
+    var f = first
+    for iteration in 1...Self.mostIterations {
+      let next = try x.softMinimum(x, f, epsilon: epsilon, threads: threads)
+      let error = error(f, next)
+      f = zip(f, next).map { 0.5 * ($0 + $1) }
+      if error < tolerance(f) { break }
+      try check(iteration, error)
+    }
+    return f
+  }
+
+  /// f = softmin g and g = softmin f, in turns (Sinkhorn 1964; Cuturi 2013).
+  /// - Parameter first: g to begin with.
+  private func potentials(
+    _ x: FloatPanels, _ y: FloatPanels, first: [Double], threads: Int
+  ) throws -> (f: [Double], g: [Double]) {
+    var g = first
+    for iteration in 1...Self.mostIterations {
+      let f = try x.softMinimum(y, g, epsilon: epsilon, threads: threads)
+      let next = try y.softMinimum(x, f, epsilon: epsilon, threads: threads)
+      let error = error(g, next)
+      g = next
+      // The value is Σ f/n + Σ g/m where the plan has all its mass, which it has after each half of a turn.
+      if error < tolerance(g) { return (f, g) }
+      try check(iteration, error)
+    }
+    preconditionFailure("the last iteration throws")
+  }
+
+  /// The mean relative error of the plan's sums under the old potential.
+  private func error(_ old: [Double], _ new: [Double]) -> Double {
+    zip(old, new).reduce(0) { $0 + min(1, abs($1.0 - $1.1) / epsilon) } / Double(old.count)
+  }
+
+  /// Potentials go into floats: far rows have large ones, which are known to some units in the last place of a float.
+  private func tolerance(_ potential: [Double]) -> Double {
+    let largest = potential.reduce(0) { max($0, $1.magnitude) }
+    return max(Self.tolerance, 4 * Double(Float.ulpOfOne) * largest / epsilon)
+  }
+
+  private func check(_ iteration: Int, _ error: Double) throws {
+    guard iteration < Self.mostIterations else {
+      throw InputError(
+        "Sinkhorn's iteration has an error of \(error) after \(iteration) turns; allowed: a larger epsilon than \(epsilon)"
+      )
+    }
+  }
+}
