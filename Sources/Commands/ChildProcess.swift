@@ -65,11 +65,11 @@ struct ChildProcess {
     return (id, into[1], outOf[0])
   }
 
-  /// Hands over a text, and waits for the end.
-  /// - Parameter text: what it reads, up to a byte of 0.
+  /// Hands over texts, and waits for the end.
+  /// - Parameter texts: what it reads, a byte of 0 behind each; none has one within.
   /// - Returns: how it ended, and the last lines that it wrote to standard error.
-  func run(with text: String) -> (end: End, lines: [String]) {
-    var rest = (Array(text.utf8) + [0])[...]
+  func run(with texts: [String]) -> (end: End, lines: [String]) {
+    var rest = texts.reduce(into: [UInt8]()) { $0 += Array($1.utf8) + [0] }[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { part in write(input, part.baseAddress!, part.count) }
       if count < 0 && errno != EINTR { break }

@@ -4,8 +4,9 @@ import Core
 import Experiments
 import Foundation
 
-/// One run of a sweep, in a process of its own: `sweep` starts it and gives it the run's config by standard input, up
-/// to a byte of 0. The end of that pipe is the end of the sweep, which this process then follows.
+/// One run of a sweep, in a process of its own: `sweep` starts it and gives it the run's config, and what was changed in
+/// it, by standard input, a byte of 0 behind each. The end of that pipe is the end of the sweep, which this process then
+/// follows.
 struct SweepRunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "sweep-run", abstract: "One run of a sweep; started by `sweep`.", shouldDisplay: false)
@@ -17,31 +18,30 @@ struct SweepRunCommand: ParsableCommand {
 
   func run() throws {
     try reportingErrors {
-      guard let text = Self.config() else { throw ExitCode(1) }
+      guard let texts = Self.texts(2) else { throw ExitCode(1) }
       Self.followParent()
-      let plan = try ExperimentPlan(
-        ConfigSource(text: text, path: "\(folder)/config.yaml"), catalogue: CommandTool.catalogue)
       do {
-        _ = try Experiment(
-          plan, catalogue: CommandTool.catalogue, folder: folder, threads: threads, quiet: true
-        ).run()
+        try SweepTask.perform(
+          texts[0], overrides: texts[1], catalogue: CommandTool.catalogue, folder: folder, threads: threads)
       } catch is InUseError {
         throw ExitCode(Self.inUse)
       }
     }
   }
 
-  /// nil where the sweep ended before it had written it.
-  private static func config() -> String? {
+  /// What standard input has; nil where the sweep ended before it had written it.
+  private static func texts(_ count: Int) -> [String]? {
     var bytes: [UInt8] = []
     var chunk = [UInt8](repeating: 0, count: 1 << 16)
-    while bytes.last != 0 {
-      let count = read(STDIN_FILENO, &chunk, chunk.count)
-      if count < 0 && errno == EINTR { continue }
-      guard count > 0 else { return nil }
-      bytes += chunk[..<count]
+    var found = 0
+    while found < count {
+      let length = read(STDIN_FILENO, &chunk, chunk.count)
+      if length < 0 && errno == EINTR { continue }
+      guard length > 0 else { return nil }
+      bytes += chunk[..<length]
+      found += chunk[..<length].filter { $0 == 0 }.count
     }
-    return String(decoding: bytes.dropLast(), as: UTF8.self)
+    return bytes.split(separator: 0, omittingEmptySubsequences: false).map { String(decoding: $0, as: UTF8.self) }
   }
 
   private static func followParent() {
@@ -57,7 +57,7 @@ struct SweepRunCommand: ParsableCommand {
   static func perform(_ task: SweepTask) throws {
     let child = try ChildProcess(
       ["sweep-run", "--folder", task.folder, "--threads", String(task.threads)])
-    let (end, said) = child.run(with: task.resolved)
+    let (end, said) = child.run(with: [task.resolved, task.overrides])
     let prefix = "score-sde: "
     let lines = said.map { $0.hasPrefix(prefix) ? String($0.dropFirst(prefix.count)) : $0 }
     switch end {

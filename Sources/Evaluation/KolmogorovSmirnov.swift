@@ -13,6 +13,8 @@ import Glibc
 /// N = n m/(n + m), as the probability of so large a distance under equal laws goes from 0 to 1. For differences of
 /// solvers the slope at the place of the supremum stands for influences.
 public struct KolmogorovSmirnov: Metric {
+  public var usesBootstrap: Bool { true }
+
   /// The metric has no parameters.
   public init() {}
 

@@ -98,7 +98,7 @@ public struct SinkhornDivergence: Metric {
       let next = try x.softMinimum(x, f, epsilon: epsilon, threads: threads)
       let error = error(f, next)
       f = zip(f, next).map { 0.5 * ($0 + $1) }
-      if error < Self.tolerance { break }
+      if error < tolerance(f) { break }
       try check(iteration, error)
     }
     return f
@@ -116,7 +116,7 @@ public struct SinkhornDivergence: Metric {
       let error = error(g, next)
       g = next
       // The value is Σ f/n + Σ g/m where the plan has all its mass, which it has after each half of a turn.
-      if error < Self.tolerance { return (f, g) }
+      if error < tolerance(g) { return (f, g) }
       try check(iteration, error)
     }
     preconditionFailure("the last iteration throws")
@@ -125,6 +125,12 @@ public struct SinkhornDivergence: Metric {
   /// The mean relative error of the plan's sums under the old potential.
   private func error(_ old: [Double], _ new: [Double]) -> Double {
     zip(old, new).reduce(0) { $0 + min(1, abs($1.0 - $1.1) / epsilon) } / Double(old.count)
+  }
+
+  /// Potentials go into floats: far rows have large ones, which are known to some units in the last place of a float.
+  private func tolerance(_ potential: [Double]) -> Double {
+    let largest = potential.reduce(0) { max($0, $1.magnitude) }
+    return max(Self.tolerance, 4 * Double(Float.ulpOfOne) * largest / epsilon)
   }
 
   private func check(_ iteration: Int, _ error: Double) throws {

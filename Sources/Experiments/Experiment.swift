@@ -232,10 +232,16 @@ public struct Experiment: Sendable {
       } : nil
     let model =
       plan.evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
+    let judgements = (plan.evaluation.metrics.count - leftOut.count) * rows.groups.count
+    let solvers = plan.sampling.solvers.count
+    let figures =
+      judgements * (1 + solvers * plan.evaluation.repeats) + (pathErrors == nil ? 0 : solvers)
+      + (model == nil ? 0 : plan.evaluation.modelMetrics.count)
     return EvaluationStage(
       plan: plan.evaluation, solvers: plan.sampling.solvers, rows: rows,
       dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
-      leftOut: leftOut)
+      leftOut: leftOut,
+      progress: ProgressBar("judge \(plan.name)", total: figures, unit: "figure", quiet: quiet))
   }
 
   private func summary(_ solvers: SolverSummary?, _ results: ResultsFolder, _ manifest: Manifest) -> String {

@@ -81,6 +81,17 @@ private func compare(_ x: Batch, _ y: Batch, threads: Int = 2) -> Comparison {
     #expect(abs(try FrechetDistance().evaluate(compare(x, y)) - 0.0625) < 1e-9)
   }
 
+  @Test("samples that went astray have a distance, too", arguments: [30.0, 1e3, 1e6]) func astray(shift: Double) throws
+  {
+    let (x, y) = (normals(200, 2, seed: 3, shift: shift), normals(200, 2, seed: 4))
+    // Of two normal laws with equal covariances, but for the noise of the means of 200 rows, 0.1: three of them.
+    let tolerance = 0.6 * shift
+    #expect(abs(try SinkhornDivergence().evaluate(compare(x, y)) - shift * shift) < tolerance)
+    #expect(abs(try Wasserstein().evaluate(compare(x, y)) - shift) < 0.3)
+    #expect(abs(try FrechetDistance().evaluate(compare(x, y)) - shift * shift) < tolerance)
+    #expect(abs(try SlicedWasserstein().evaluate(compare(x, y)) / shift - 0.5.squareRoot()) < 0.1)
+  }
+
   @Test("on a line exact transport is sorting", arguments: [(400, 400), (300, 450), (1, 7), (7, 1), (3, 1000)])
   func line(n: Int, m: Int) throws {
     let (x, y) = (normals(n, 1, seed: 3, shift: 0.4), normals(m, 1, seed: 4, scale: 1.3))

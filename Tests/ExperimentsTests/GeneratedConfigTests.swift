@@ -245,11 +245,11 @@ import Testing
       return rows
     }
     let reference = Reference(
-      heldOut: draw(60, 1), heldOutConditions: .labels((0..<60).map { $0 % 2 }), training: draw(90, 2),
-      trainingConditions: .labels((0..<90).map { $0 % 2 }),
+      heldOut: draw(200, 1), heldOutConditions: .labels((0..<200).map { $0 % 2 }), training: draw(300, 2),
+      trainingConditions: .labels((0..<300).map { $0 % 2 }),
       image: Comparison.Image(height: 2, width: 1, channels: 1))
     return Comparison(
-      samples: draw(50, 3), sampleConditions: .labels((0..<50).map { $0 % 2 }), reference: reference, seed: seed,
+      samples: draw(180, 3), sampleConditions: .labels((0..<180).map { $0 % 2 }), reference: reference, seed: seed,
       bootstrap: 20)
   }
 

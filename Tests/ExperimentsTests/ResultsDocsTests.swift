@@ -80,7 +80,8 @@ import Testing
         tiny,
         few + [
           "training.preview=30", "log=[csv, tensorboard]", "sampling.trajectories={first: 2}",
-          "evaluation.repeats=2", "training.on_non_finite=skip", "sampling.figures=[png, svg, pdf]", "sampling.field=[0.5]",
+          "evaluation.repeats=2", "training.on_non_finite=skip", "sampling.figures=[png, svg, pdf]",
+          "sampling.field=[0.5]",
           "likelihood={divergence: hutchinson, probes: 2, levels: 9, rtol: 1e-3, atol: 1e-3}",
         ], "learned")
       // Data whose exact score is known, by a network and as it is.
@@ -111,7 +112,8 @@ import Testing
       try command("check") { _ = try? known.checkProcess(rows: 100, steps: 10, tolerance: 0.01, output: $0) }
       try command("compare") { try ExperimentComparison([learned.folder, known.folder]).write(to: $0) }
       try command("sweep") {
-        let config = SweepConfig(text: exact + "\nsweep: {seed: [1, 2]}\n", path: "sweep.yaml", overrides: few + [mixture])
+        let config = SweepConfig(
+          text: exact + "\nsweep: {seed: [1, 2]}\n", path: "sweep.yaml", overrides: few + [mixture])
         let sweep = try Sweep(config, folder: folder + "/sweep", store: ModelStore(folder + "/models"), quiet: true)
         _ = try sweep.run { try $0.perform() }
         try FileManager.default.copyItem(atPath: folder + "/sweep/sweep.csv", toPath: $0)

@@ -14,7 +14,8 @@ import Testing
       #expect(
         solvers[0]
           == "experiment,process,solver,kind,count,steps,nfe,nfe_max,seconds,seed,overrides,"
-          + ["sliced_wasserstein", "mmd", "energy_distance", "memorisation"].map { "\($0),\($0)_low,\($0)_high" }.joined(separator: ",")
+          + ["sliced_wasserstein", "mmd", "energy_distance", "memorisation"].map { "\($0),\($0)_low,\($0)_high" }
+          .joined(separator: ",")
       )
       #expect(solvers.count == 4)
       #expect(solvers[1].hasPrefix("tiny,vp,em,euler-maruyama,40,10,11,11,"))

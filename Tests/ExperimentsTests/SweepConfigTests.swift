@@ -98,7 +98,8 @@ func values(_ config: SweepConfig) throws -> [[String]] { try Sweep(config, fold
       _ = try sweep.run()
       #expect(contents(folder + "/r/sweep.csv").split(separator: "\n").count == 5)
       // A list of files alone; the folder's config is the same sweep.
-      try "name: both\nsweep: [in/a.yaml, in/b.yaml]\n".write(toFile: folder + "/d.yaml", atomically: true, encoding: .utf8)
+      try "name: both\nsweep: [in/a.yaml, in/b.yaml]\n".write(
+        toFile: folder + "/d.yaml", atomically: true, encoding: .utf8)
       let alone = try Sweep(SweepConfig(path: folder + "/d.yaml"), folder: folder + "/s", quiet: true)
       #expect(alone.runs.map(\.values) == [["in/a.yaml"], ["in/b.yaml"]])
       _ = try alone.run()

@@ -220,6 +220,14 @@ import Testing
       let other = try Sweep(config, folder: folder + "/o", store: ModelStore(folder + "/m"), quiet: true)
       _ = try other.run()
       #expect(contents(folder + "/o/sweep.csv") == contents(folder + "/r/sweep.csv"))
+      func overrides(_ folder: String) -> String? {
+        contents("\(folder)/runs/003/solvers.csv").split(separator: "\n").last?.split(separator: ",").first {
+          $0.contains("beta_max")
+        }.map(String.init)
+      }
+      #expect(
+        overrides(folder + "/o") == "process.beta_max=20 seed=1" && overrides(folder + "/r") == overrides(folder + "/o")
+      )
       for name in ["config.yaml", "samples/em.csv"] {
         #expect(contents("\(folder)/o/runs/003/\(name)") == contents("\(folder)/r/runs/003/\(name)"))
       }
@@ -243,6 +251,29 @@ import Testing
         }
       }
       #expect(counter.numbers.withLock { $0 } == [2, 1])
+    }
+  }
+
+  @Test("repeats, intervals and figures of the model are rows and columns of the table") func repeats() throws {
+    try withFolder { folder in
+      let text = exact.replacing("{metrics: [sliced-wasserstein]}", with: "{metrics: [mmd, nll], repeats: 2}")
+      let summary = try sweep(text + "sweep: {seed: [1, 2]}\n", folder).run()
+      let rows = rows(folder)
+      let place = Dictionary(uniqueKeysWithValues: rows[0].enumerated().map { ($1, $0) })
+      func column(_ name: String) throws -> [String] { try rows.dropFirst().map { $0[try #require(place[name])] } }
+      #expect(try column("run") == ["001", "001", "001", "001", "002", "002", "002", "002"])
+      #expect(try column("solver") == ["em", "em", "em", "", "em", "em", "em", ""])
+      #expect(try column("repeat") == ["all", "1", "2", "all", "all", "1", "2", "all"])
+      let (value, low, high) = (try column("mmd"), try column("mmd_low"), try column("mmd_high"))
+      for index in [0, 4] {
+        let all = try #require(Double(value[index]))
+        let parts = try (1...2).map { try #require(Double(value[index + $0])) }
+        #expect(abs(all - (parts[0] + parts[1]) / 2) < 1e-12, "the mean of the repeats")
+        #expect(try #require(Double(low[index])) <= all && all <= #require(Double(high[index])))
+      }
+      let nll = try column("nll")
+      #expect(Double(nll[3]) != nil && nll[0].isEmpty && value[3].isEmpty)
+      #expect(summary.contains("95 % interval") && summary.contains(" more"))
     }
   }
 

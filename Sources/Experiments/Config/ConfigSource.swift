@@ -18,6 +18,8 @@ public struct ConfigSource {
   let places: KeyPlaces
   /// What a sweep decides of this config; nil where it is no run of one.
   let share: SweepShare?
+  /// What another program says that changed the config; nil where this one read it.
+  private var told: String?
 
   /// - Parameters:
   ///   - path: the file.
@@ -70,10 +72,22 @@ public struct ConfigSource {
     (self.root, self.places) = (root, places)
   }
 
+  /// The config of a run that another program has decoded already.
+  /// - Parameters:
+  ///   - text: with every default written out.
+  ///   - path: what messages call it.
+  ///   - settings: what changed it there, as `settings` was.
+  init(resolved text: String, path: String, settings: String) throws {
+    try self.init(text: text, path: path)
+    told = settings
+  }
+
   /// `KEY=VALUE` for everything that changed the config: the `--set` texts as they were given, and what a sweep set.
   var settings: [String] {
-    let swept = share?.settings.map { "\($0.setting.key)=\(FlowText($0.setting.value).text)" } ?? []
-    return places.overrides.map(\.text) + swept
+    if let told { return told.isEmpty ? [] : [told] }
+    guard let share else { return places.overrides.map(\.text) }
+    let given = share.base.overrides.filter { $0.keyPath != "sweep" && !$0.keyPath.hasPrefix("sweep.") }
+    return given.map(\.text) + share.settings.map { "\($0.setting.key)=\(FlowText($0.setting.value).text)" }
   }
 
   /// The config of one run of a sweep: a file, or the sweep's own, with what the sweep decides in it.

@@ -57,6 +57,10 @@ public struct EvaluationPlan: Sendable {
       "repeats", default: 1, atLeast: 1, atMost: 1000, "how often every solver draws its samples, from other noise")
     bootstrap = try options.integer(
       "bootstrap", default: 200, atLeast: 20, atMost: 100_000, "resamples, of metrics whose interval is a bootstrap's")
+    if options.has("bootstrap"), bootstrap != 200, !metrics.contains(where: { $0.metric.usesBootstrap }) {
+      let place = options.wrong("bootstrap", "").location
+      options.source?.notes.add("\(place): changes nothing: no metric here has a bootstrap's interval")
+    }
     namesPathError = options.has("path_error")
     pathError = try options.flag(
       "path_error", default: hasExactPaths,

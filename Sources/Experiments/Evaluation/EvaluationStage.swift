@@ -16,6 +16,8 @@ struct EvaluationStage {
   let model: JudgedModel?
   /// Metrics that would take too long, and were not asked for by name.
   let leftOut: [String]
+  /// Is told of every figure.
+  let progress: ProgressBar
 
   /// Those that judge samples.
   private var metrics: [(name: String, metric: any Metric)] { plan.metrics.filter { !leftOut.contains($0.name) } }
@@ -39,6 +41,7 @@ struct EvaluationStage {
 
   /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
   func run(_ sampled: SolverTable, in folder: ResultsFolder) throws -> Findings {
+    defer { progress.finish() }
     var found = Findings(table: sampled)
     found.table.metrics = plan.columns
     let isJudging = !metrics.isEmpty && !sampled.rows.isEmpty
@@ -89,6 +92,7 @@ struct EvaluationStage {
   private func estimate(
     _ subject: String, _ name: String, _ metric: any Metric, _ comparison: Comparison, _ found: inout Findings
   ) throws -> Estimate? {
+    defer { progress.advance(by: 1) }
     do {
       let estimate = try metric.estimate(comparison)
       if estimate.value.isFinite { return estimate }
@@ -161,6 +165,7 @@ struct EvaluationStage {
   private func addPathError(_ index: Int, _ found: inout Findings) throws {
     let solver = found.table.rows[index].solver
     guard let pathErrors, let named = solvers.first(where: { $0.name == solver }) else { return }
+    defer { progress.advance(by: 1) }
     do {
       guard let error = try pathErrors.error(of: named.solver) else { return }
       let name = EvaluationPlan.pathErrorName
@@ -178,6 +183,7 @@ struct EvaluationStage {
 
   private func judge(_ name: String, _ metric: any ModelMetric, _ found: inout Findings) throws {
     guard let model else { return }
+    defer { progress.advance(by: 1) }
     do {
       let judgement = try metric.judge(model)
       guard judgement.estimate.value.isFinite else {

@@ -9,6 +9,8 @@ public struct SweepTask: Sendable {
   public let run: SweepRun
   /// Its config with every default written out.
   public let resolved: String
+  /// What the sweep and `--set` changed in the config: the column `overrides` of its tables.
+  public let overrides: String
   /// The kinds that the config may name.
   public let catalogue: Catalogue
   /// The folder of its results.
@@ -21,7 +23,23 @@ public struct SweepTask: Sendable {
   /// Does it within this process.
   /// - Throws: as `Experiment.run`.
   public func perform() throws {
-    let plan = try ExperimentPlan(ConfigSource(text: resolved, path: "\(folder)/config.yaml"), catalogue: catalogue)
+    try Self.perform(
+      resolved, overrides: overrides, catalogue: catalogue, folder: folder, store: store, threads: threads)
+  }
+
+  /// Does a run by the texts of a task that another process has.
+  /// - Parameters:
+  ///   - resolved, overrides: the texts.
+  ///   - catalogue: the kinds that the config may name.
+  ///   - folder: where results go.
+  ///   - store: where trained networks are kept; nil: the usual place.
+  ///   - threads: how many it may use.
+  /// - Throws: as `Experiment.run`.
+  public static func perform(
+    _ resolved: String, overrides: String, catalogue: Catalogue, folder: String, store: ModelStore? = nil, threads: Int
+  ) throws {
+    let source = try ConfigSource(resolved: resolved, path: "\(folder)/config.yaml", settings: overrides)
+    let plan = try ExperimentPlan(source, catalogue: catalogue)
     _ = try Experiment(plan, catalogue: catalogue, folder: folder, store: store, threads: threads, quiet: true).run()
   }
 }
@@ -109,7 +127,8 @@ extension Sweep {
       }
       try perform(
         SweepTask(
-          run: run, resolved: decoded.plan.resolved, catalogue: config.catalogue, folder: path, store: store,
+          run: run, resolved: decoded.plan.resolved, overrides: decoded.plan.overrides, catalogue: config.catalogue,
+          folder: path, store: store,
           threads: threads))
       guard let tables = tables(of: run) else {
         throw WriteError(path: path, reason: "the run ended well, and its files are not there")

@@ -33,7 +33,8 @@ struct SweepReader {
     key: "sweep", type: "section", defaultText: "null", allowed: Self.allowed,
     about: "many runs in one config, for `score-sde sweep`")
 
-  static let allowed = "a mapping of keys to lists of values, with zip, cases and configs; or a list of mappings or of config files"
+  static let allowed =
+    "a mapping of keys to lists of values, with zip, cases and configs; or a list of mappings or of config files"
 
   /// - Throws: `InputError` with the place of what is wrong.
   func axes() throws -> [SweepAxis] {
