@@ -13,14 +13,14 @@ public enum IntervalScale: Sendable, Equatable {
   /// Wilson's interval of a share in [0, 1], at the number of rows N = θ (1 − θ)/s² for which a count of independent
   /// rows has this standard error (Wilson 1927; Kott and Carr 1997). A share of 0 or 1 takes N from its rows.
   case share
-  /// For the square θ of a distance between laws, whose variance grows with θ as that of ‖δ + noise‖² does. The interval
-  /// holds all θ with (θ̂ − θ)² ≤ t² variance(θ), as Wilson's does for shares: with the variance at θ̂ it would be too short
-  /// wherever θ̂ is too small. With J the variance of the influences and w their excess, the variance is α θ − w for a
-  /// plain square, with α = J/θ̂.
+  /// For the square θ of a distance between laws, whose variance grows with θ as that of ‖δ + noise‖² does: with J the
+  /// variance of the influences and w their excess it is α θ − w, and α = J/θ̂. An interval with the variance at θ̂ would
+  /// be too short wherever θ̂ is too small. All θ with (θ̂ − θ)² ≤ t² (α θ − w), as in Wilson's interval, lie too high where
+  /// they err, and the interval that is symmetric about √θ̂ too low: their bounds' means are taken.
   case square
-  /// The same for a square without bias, which would be larger by `bias` with it: α θ + w, as θ begins at 0 where the
-  /// plain square begins at the bias. α is J/(θ̂ + bias), and no less than it is on average where both laws are equal,
-  /// 2 w/bias.
+  /// The same for a square without bias, which would be larger by `bias` with it: all θ with (θ̂ − θ)² ≤ t² (α θ + w), as θ
+  /// begins at 0 where the plain square begins at the bias. α is the largest of J/(θ̂ + bias), of what it is on average
+  /// where both laws are equal, 2 w/bias, and of what the variance at θ̂ says, (J − 2 w)/θ̂, where θ̂ is above its noise √w.
   case unbiasedSquare(bias: Double)
   /// For the root of a plain square.
   case root
@@ -48,17 +48,19 @@ public enum IntervalScale: Sendable, Equatable {
       guard value > 0 else { return (value - half, value + half) }
       return (value * exp(-half / value), value * exp(half / value))
     case .square:
-      return square(value, spread, slope: spread.total / value, constant: -spread.excess, lowest: 0)
-        ?? (max(0, value - half), value + half)
+      return plainSquare(value, spread, spread.total, spread.excess) ?? (max(0, value - half), value + half)
     case .unbiasedSquare(let bias):
-      let slope = max(spread.total / (value + bias), 2 * spread.excess / bias)
-      return square(value, spread, slope: slope, constant: spread.excess, lowest: -.infinity)
+      let slope = max(
+        spread.total / (value + bias), 2 * spread.excess / bias,
+        (spread.total - 2 * spread.excess) / max(value, spread.excess.squareRoot()))
+      return wilson(value, spread.quantile, slope: slope, constant: spread.excess)
         ?? (value - half, value + half)
     case .root:
-      // Of the root, the variance of the influences is J/(4 θ).
-      let bounds = square(
-        value * value, spread, slope: 4 * spread.total, constant: -4 * value * value * spread.excess, lowest: 0)
-      guard let bounds else { return (max(0, value - half), value + half) }
+      // The influences of a root are those of θ over 2 √θ.
+      let factor = 4 * value * value
+      guard let bounds = plainSquare(value * value, spread, factor * spread.total, factor * spread.excess) else {
+        return (max(0, value - half), value + half)
+      }
       return (bounds.low.squareRoot(), bounds.high.squareRoot())
     case .share:
       let squared = spread.quantile * spread.quantile
@@ -74,14 +76,26 @@ public enum IntervalScale: Sendable, Equatable {
     }
   }
 
-  /// The numbers θ with (value − θ)² ≤ t² (slope θ + constant); nil where that is no interval about the value.
-  private func square(
-    _ value: Double, _ spread: Spread, slope: Double, constant: Double, lowest: Double
+  /// The bounds for a square whose influences have this variance, too large by `excess`.
+  private func plainSquare(
+    _ value: Double, _ spread: Spread, _ variance: Double, _ excess: Double
   ) -> (low: Double, high: Double)? {
-    let squared = spread.quantile * spread.quantile
-    let middle = value + squared * slope / 2
-    let reach = (middle * middle - value * value + squared * constant).squareRoot()
+    let excess = min(excess, variance / 2)
+    guard value > 0, let wilson = wilson(value, spread.quantile, slope: variance / value, constant: -excess) else {
+      return nil
+    }
+    let (root, half) = (value.squareRoot(), spread.quantile * ((variance - excess) / (4 * value)).squareRoot())
+    let (low, high) = (max(0, root - half), root + half)
+    return ((max(0, wilson.low) + low * low) / 2, (wilson.high + high * high) / 2)
+  }
+
+  /// The numbers θ with (value − θ)² ≤ t² (slope θ + constant); nil where that is no interval about the value.
+  private func wilson(
+    _ value: Double, _ t: Double, slope: Double, constant: Double
+  ) -> (low: Double, high: Double)? {
+    let middle = value + t * t * slope / 2
+    let reach = (middle * middle - value * value + t * t * constant).squareRoot()
     guard reach.isFinite, middle.isFinite else { return nil }
-    return (max(lowest, min(value, middle - reach)), max(value, middle + reach))
+    return (min(value, middle - reach), max(value, middle + reach))
   }
 }

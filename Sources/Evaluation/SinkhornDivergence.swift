@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Glibc
 
 /// The Sinkhorn divergence OT_ε(P, Q) − ½ OT_ε(P, P) − ½ OT_ε(Q, Q), where OT_ε is optimal transport for the squared
 /// distance with an entropic penalty ε KL(π ‖ P ⊗ Q) (Genevay et al. 2018; Feydy et al. 2019, *Interpolating between
 /// optimal transport and MMD*). ε is a multiple of the squared median distance among the first 1,000 held-out rows.
 ///
 /// Its interval covers the expected value at these counts: the influence of a sample is f_PQ − f_PP, the difference of
-/// its potentials, and that of a held-out row g_PQ − g_QQ (Goldfeld et al. 2024, *Limit theorems for entropic optimal
+/// its potentials, and that of a held-out row g_PQ − g_QQ and what it does to ε (Goldfeld et al. 2024, *Limit theorems for entropic optimal
 /// transport maps and Sinkhorn divergence*), whose second-order noise `CrossFit` finds.
 ///
 /// Sums of exponentials are formed in float, relative to the median distance, and everything else in double: the value
@@ -54,16 +55,36 @@ public struct SinkhornDivergence: Metric {
       excess.samples = CrossFit.excess(solved.samples, (halves[0].0, halves[1].0))
       excess.heldOut = CrossFit.excess(solved.heldOut, (halves[0].1, halves[1].1))
     }
+    // The median distance sets ε: d S/d ln median = 2 d S/d ln ε.
+    let median = comparison.reference.once("median distance and influences") { MedianDistance(comparison.heldOut) }
+    let slope = 2 * solved.scale * (try derivative(solved, threads: threads))
     return Estimate(
-      solved.value, sampleInfluences: solved.samples, heldOutInfluences: solved.heldOut, scale: .square,
-      excess: excess)
+      solved.value, sampleInfluences: solved.samples,
+      heldOutInfluences: zip(solved.heldOut, median.influences).map { $0 + slope * $1 }, scale: .square, excess: excess)
+  }
+
+  /// The derivative by ln ε, in units of the squared median distance. Potentials are optimal, so that it is that of the
+  /// dual problem mean f + mean g − ε (mean exp((f + g − c)/ε) − 1) where they stand still.
+  private func derivative(_ solved: Solution, threads: Int) throws -> Double {
+    let step = 0.01
+    func mass(_ x: FloatPanels, _ y: FloatPanels, _ f: [Double], _ g: [Double], _ epsilon: Double) throws -> Double {
+      let minimum = try x.softMinimum(y, g, epsilon: epsilon, threads: threads)
+      return zip(f, minimum).reduce(0) { $0 + exp(($1.0 - $1.1) / epsilon) } / Double(f.count)
+    }
+    func slope(_ x: FloatPanels, _ y: FloatPanels, _ f: [Double], _ g: [Double]) throws -> Double {
+      let (low, high) = (epsilon * (1 - step), epsilon * (1 + step))
+      return (low * (try mass(x, y, f, g, low) - 1) - high * (try mass(x, y, f, g, high) - 1)) / (2 * step)
+    }
+    return try slope(solved.x, solved.y, solved.f, solved.g) - 0.5
+      * slope(solved.x, solved.x, solved.alone, solved.alone)
+      - 0.5 * slope(solved.y, solved.y, solved.own, solved.own)
   }
 
   /// A solution: rows and potentials in units of the median distance, value and influences in those of the data.
   private struct Solution {
     let x, y: FloatPanels
-    /// The potentials of samples with themselves, of held-out rows with themselves, and of held-out rows with samples.
-    let alone, own, g: [Double]
+    /// The potentials of samples with themselves, of held-out rows with themselves, and of both with each other.
+    let alone, own, f, g: [Double]
     let samples, heldOut: [Double]
     let value, scale: Double
   }
@@ -86,7 +107,7 @@ public struct SinkhornDivergence: Metric {
     let (meanX, meanY) = (samples.reduce(0, +) / Double(x.count), rows.reduce(0, +) / Double(y.count))
     let scale = median * median
     return Solution(
-      x: x, y: y, alone: alone, own: own, g: g, samples: samples.map { scale * ($0 - meanX) },
+      x: x, y: y, alone: alone, own: own, f: f, g: g, samples: samples.map { scale * ($0 - meanX) },
       heldOut: rows.map { scale * ($0 - meanY) }, value: try finite(max(0, scale * (meanX + meanY))), scale: scale)
   }
 

@@ -85,20 +85,25 @@ import Testing
     }
     // Student's t with 5 degrees of freedom.
     let t = 2.570_581_835_636_314
-    // At both ends (θ̂ − θ)² is t² times the variance there.
-    let plain = try bounds(2, .square, 0.02)
-    for end in [plain.0, plain.1] { #expect(abs((2 - end) * (2 - end) - t * t * (0.1 / 2 * end - 0.02)) < 1e-12) }
-    let unbiased = try bounds(0.3, .unbiasedSquare(bias: 0.5), 0.02)
-    for end in [unbiased.0, unbiased.1] {
-      #expect(abs((0.3 - end) * (0.3 - end) - t * t * (0.1 / 0.8 * end + 0.02)) < 1e-12)
+    func wilson(_ value: Double, _ slope: Double, _ constant: Double) -> (Double, Double) {
+      // The roots of θ² − (2 θ̂ + t² slope) θ + θ̂² − t² constant.
+      let (half, product) = (value + t * t * slope / 2, value * value - t * t * constant)
+      let reach = (half * half - product).squareRoot()
+      return (half - reach, half + reach)
     }
-    // A slope that is less than where laws are equal.
-    let steep = try bounds(0.3, .unbiasedSquare(bias: 0.5), 0.04)
-    for end in [steep.0, steep.1] {
-      #expect(abs((0.3 - end) * (0.3 - end) - t * t * (0.16 * end + 0.04)) < 1e-12)
+    // The variance at 2 is 0.1 − 0.02, and of the root that over 4 · 2.
+    let plain = try bounds(2, .square, 0.02)
+    let (score, half) = (wilson(2, 0.05, -0.02), t * (0.08 / 8).squareRoot())
+    let root = 2.0.squareRoot()
+    #expect(abs(plain.0 - (score.0 + (root - half) * (root - half)) / 2) < 1e-12)
+    #expect(abs(plain.1 - (score.1 + (root + half) * (root + half)) / 2) < 1e-12)
+    // The slope is the largest of 0.1/(0.3 + bias), 2 excess/bias and (0.1 − 2 excess)/0.3.
+    for (bias, excess, slope) in [(0.5, 0.005, 0.3), (0.5, 0.04, 0.16), (0.05, 0.005, 0.3), (0.1, 0.049, 0.98)] {
+      let unbiased = try bounds(0.3, .unbiasedSquare(bias: bias), excess)
+      let expected = wilson(0.3, slope, excess)
+      #expect(abs(unbiased.0 - expected.0) < 1e-12 && abs(unbiased.1 - expected.1) < 1e-12)
     }
     // A root r of T = 2 has influences ψ/(2 r).
-    let root = 2.0.squareRoot()
     let estimate = Estimate(
       root, sampleInfluences: influences.map { $0 / (2 * root) }, scale: .root,
       excess: .init(samples: 0.02 / (4 * 2)))

@@ -70,11 +70,12 @@ struct PairDivergence: Sendable {
   }
 
   /// The estimate, whose interval is that of a square: an unbiased value may lie below 0.
+  /// - Parameter heldOut: what comes to the influences of held-out rows; empty for nothing.
   /// - Throws: `InputError` for a value that is not finite.
-  func estimate() throws -> Estimate {
+  func estimate(heldOut more: [Double] = []) throws -> Estimate {
     Estimate(
-      try finite(value), sampleInfluences: sampleInfluences, heldOutInfluences: heldOutInfluences,
-      scale: .unbiasedSquare(bias: bias),
-      excess: excess)
+      try finite(value), sampleInfluences: sampleInfluences,
+      heldOutInfluences: more.isEmpty ? heldOutInfluences : zip(heldOutInfluences, more).map { $0 + $1 },
+      scale: .unbiasedSquare(bias: bias), excess: excess)
   }
 }
