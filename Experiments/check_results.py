@@ -44,7 +44,7 @@ def half(row):
 
 
 def tolerance(old, new):
-    if old["metric"] == "path-error":
+    if old["metric"] == "path_error":
         return 0.05 * abs(number(old["value"])) + 1e-6
     width = math.hypot(half(old), half(new))
     return width if math.isfinite(width) else 0.05 * abs(number(old["value"]))
@@ -72,7 +72,7 @@ def cell(row):
     value, low, high = (number(row[key]) for key in ("value", "low", "high"))
     if not math.isfinite(low):
         return f"{value:.3g}"
-    if row["metric"] == "path-error":
+    if row["metric"] == "path_error":
         return f"{value:.2g} [{low:.2g}, {high:.2g}]"
     error = (high - low) / 2
     return f"{digits(value, error)} [{digits(low, error)}, {digits(high, error)}]"
@@ -147,7 +147,7 @@ def main():
     limit = allowed(len(expected))
     print(f"{len(expected)} values: {same} the same to the last digit, {len(misses)} beyond tolerance (allowed: {limit})")
     # The path errors of exact problems have no chance in them: none may differ.
-    solid = [key for key, *_ in misses if key[2] == "path-error"]
+    solid = [key for key, *_ in misses if key[2] == "path_error"]
     sys.exit(1 if missing or added or solid or len(misses) > limit else 0)
 
 
