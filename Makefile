@@ -29,46 +29,10 @@ ARGS ?=
 FILTER ?=
 comma := ,
 
-.PHONY: $(experiments)
-.PHONY: $(sweeps)
-.PHONY: default
-.PHONY: help
-.PHONY: list
-.PHONY: watch
-.PHONY: setup
-.PHONY: build
-.PHONY: test
-.PHONY: all
-.PHONY: format
-.PHONY: lint
-.PHONY: bench
-.PHONY: report
-.PHONY: pages-check
-.PHONY: notebooks
-.PHONY: notebooks-test
-.PHONY: readme-pictures
-.PHONY: mnist
-.PHONY: photos
-.PHONY: docs
-.PHONY: docs-api
-.PHONY: orders
-.PHONY: sanity-checks copy-test coverage
-.PHONY: processes
-.PHONY: extending
-.PHONY: interruptions
-.PHONY: check-results
-.PHONY: kills
-.PHONY: sweep-kills
-.PHONY: faults
-.PHONY: large-data
-.PHONY: load
-.PHONY: same-bytes
-.PHONY: mutants
-.PHONY: fuzz
-.PHONY: fuzz-build
-.PHONY: sanitize
-.PHONY: tensorboard-check
-.PHONY: clean
+.PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
+  notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
+  processes extending interruptions check-results kills sweep-kills faults large-data load same-bytes mutants fuzz \
+  fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
 
@@ -236,7 +200,7 @@ orders: build
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
-checked := vp-digits vp-digits-unet solvers-separated solvers-overlapping solvers-anisotropic
+checked := solvers-separated solvers-overlapping solvers-anisotropic
 
 check-results: build
 	@for n in $(checked); do $(program) run Experiments/$$n.yaml --output Results/check/$$n || exit 1; done

@@ -34,7 +34,7 @@ def band(axes, run, metric, vertical=True):
     if np.isfinite(low) and np.isfinite(high):
         span(low, high, color=DATA, alpha=0.12, linewidth=0)
     line(value, color=DATA, linewidth=1, linestyle=(0, (1, 1)))
-    return np.array([v for v in (value, low, high) if np.isfinite(v)])
+    return np.array([value, *(v for v in (low, high) if v > 0)])
 
 
 def error_against_cost(run, metric, costs=("nfe", "seconds"), line=None):

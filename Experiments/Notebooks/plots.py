@@ -132,6 +132,9 @@ def error_axis(axis, values):
     if not len(values) or not (values != 0).any():
         return
     if (values > 0).all():
+        low, high = values.min(), values.max()
+        margin = max(1.08, (high / low) ** 0.06)
+        axis.axes.set_ylim(low / margin, high * margin)
         logarithmic(axis)
         return
     threshold = -values.min() if values.min() < 0 else values[values > 0].min()
@@ -156,7 +159,8 @@ def bars(axes, x, frame, metric, style, line=True, label=None):
     axes.plot(x, y, markersize=5, linewidth=1, label=label, **style)
     known = np.isfinite(low) & np.isfinite(high)
     axes.vlines(np.asarray(x)[known], low[known], high[known], color=style["color"], linewidth=1.2)
-    return np.concatenate([y, low[known], high[known]])
+    # Ends of intervals at or below zero leave a logarithmic axis; there the line reaches its lower edge.
+    return np.concatenate([y, high[known], low[known & (low > 0)]])
 
 
 # Rows

@@ -105,15 +105,15 @@ public struct Estimate: Sendable, Equatable {
     guard
       repeats.allSatisfy({
         ($0.low != nil) && $0.sampleInfluences.count == first.sampleInfluences.count
-          && $0.heldOutInfluences.count == first.heldOutInfluences.count && $0.scale == first.scale
-      })
+          && $0.heldOutInfluences.count == first.heldOutInfluences.count
+      }), let scale = IntervalScale.common(repeats.map(\.scale))
     else { return Estimate(value) }
     var heldOut = [Double](repeating: 0, count: first.heldOutInfluences.count)
     for estimate in repeats {
       for j in heldOut.indices { heldOut[j] += estimate.heldOutInfluences[j] / count }
     }
     let average = Estimate(
-      value, sampleInfluences: repeats.flatMap(\.sampleInfluences), heldOutInfluences: heldOut, scale: first.scale,
+      value, sampleInfluences: repeats.flatMap(\.sampleInfluences), heldOutInfluences: heldOut, scale: scale,
       excess: Excess(
         samples: repeats.reduce(0) { $0 + $1.excess.samples } / (count * count),
         heldOut: repeats.reduce(0) { $0 + $1.excess.heldOut } / count))

@@ -25,6 +25,18 @@ public enum IntervalScale: Sendable, Equatable {
   /// For the root of a plain square.
   case root
 
+  /// The scale of the mean of estimates; nil where they have different ones.
+  static func common(_ scales: [IntervalScale]) -> IntervalScale? {
+    guard let first = scales.first else { return nil }
+    if scales.allSatisfy({ $0 == first }) { return first }
+    var sum = 0.0
+    for scale in scales {
+      guard case .unbiasedSquare(let bias) = scale else { return nil }
+      sum += bias
+    }
+    return .unbiasedSquare(bias: sum / Double(scales.count))
+  }
+
   /// - Parameter rows: how many there are, for a share of 0 or 1.
   func interval(_ value: Double, _ spread: Spread, rows: Int) -> (low: Double, high: Double)? {
     guard value.isFinite, spread.deviation.isFinite else { return nil }

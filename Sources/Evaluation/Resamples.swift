@@ -23,5 +23,5 @@ struct Resamples: Sendable {
 
 extension Purpose {
   /// The draws of a bootstrap.
-  static let resampling = Purpose(rawValue: 40)
+  static let resampling = Purpose(rawValue: 45)
 }

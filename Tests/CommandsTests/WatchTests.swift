@@ -179,7 +179,9 @@ import Testing
     try "1\n".write(toFile: folder + "/sweep/manifest.json", atomically: true, encoding: .utf8)
     let list = try show(folder + "/sweep")
     #expect(list.output.contains("2 runs, 0 running, 2 finished"), "\(list)")
-    for path in [folder + "/nowhere", folder, program.path] {
+    let empty = folder + "/empty"
+    try FileManager.default.createDirectory(atPath: empty, withIntermediateDirectories: true)
+    for path in [folder + "/nowhere", empty, program.path] {
       let none = try show(path)
       #expect(none.code == 2 && none.output.isEmpty, "\(none)")
       #expect(none.errors.split(separator: "\n").count == 1 && none.errors.contains(path), "\(none)")

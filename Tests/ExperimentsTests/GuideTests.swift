@@ -83,7 +83,7 @@ import Testing
   func commands(page: String) {
     let makefile = Self.text(of: "Makefile")
     let targets = Set(
-      makefile.matches(of: #/(?m)^([\w\-]+):/#).map { String($0.1) }
+      makefile.matches(of: #/(?m)^([\w\- ]+):/#).flatMap { $0.1.split(separator: " ").map(String.init) }
         + Self.names(in: "Experiments").filter { $0.hasSuffix(".yaml") }.map { String($0.dropLast(5)) })
     let sources = Self.names(in: "Sources/Commands").map { Self.text(of: "Sources/Commands/" + $0) }.joined()
     let commands = Set(
@@ -112,7 +112,9 @@ import Testing
   }
 
   @Test("every type that is named is in the sources") func types() {
-    let words = Self.words(in: "Sources").union(Self.words(in: "Experiments/Extending/Sources"))
+    let words = ["Sources", "Tests", "Experiments/Extending/Sources"].reduce(into: Set<Substring>()) {
+      $0.formUnion(Self.words(in: $1))
+    }
     #expect(words.count > 5000)
     for page in Self.pages {
       let text = Self.text(of: page).replacing("\n", with: " ")

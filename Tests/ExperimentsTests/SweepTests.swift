@@ -256,7 +256,10 @@ import Testing
 
   @Test("repeats, intervals and figures of the model are rows and columns of the table") func repeats() throws {
     try withFolder { folder in
-      let text = exact.replacing("{metrics: [sliced-wasserstein]}", with: "{metrics: [mmd, nll], repeats: 2}")
+      let text = exact.replacing(
+        "{metrics: [sliced-wasserstein]}", with: "{metrics: [sliced-wasserstein, nll], repeats: 2}"
+      )
+      .replacing("count: 20,", with: "count: 60,")
       let summary = try sweep(text + "sweep: {seed: [1, 2]}\n", folder).run()
       let rows = rows(folder)
       let place = Dictionary(uniqueKeysWithValues: rows[0].enumerated().map { ($1, $0) })
@@ -264,7 +267,9 @@ import Testing
       #expect(try column("run") == ["001", "001", "001", "001", "002", "002", "002", "002"])
       #expect(try column("solver") == ["em", "em", "em", "", "em", "em", "em", ""])
       #expect(try column("repeat") == ["all", "1", "2", "all", "all", "1", "2", "all"])
-      let (value, low, high) = (try column("mmd"), try column("mmd_low"), try column("mmd_high"))
+      let (value, low, high) = (
+        try column("sliced_wasserstein"), try column("sliced_wasserstein_low"), try column("sliced_wasserstein_high")
+      )
       for index in [0, 4] {
         let all = try #require(Double(value[index]))
         let parts = try (1...2).map { try #require(Double(value[index + $0])) }

@@ -29,7 +29,8 @@ public struct SweepTask: Sendable {
 
   /// Does a run by the texts of a task that another process has.
   /// - Parameters:
-  ///   - resolved, overrides: the texts.
+  ///   - resolved: the config of the run, with every default.
+  ///   - overrides: what the command line and the sweep changed.
   ///   - catalogue: the kinds that the config may name.
   ///   - folder: where results go.
   ///   - store: where trained networks are kept; nil: the usual place.
