@@ -16,11 +16,12 @@ public enum IntervalScale: Sendable, Equatable {
   /// For the square θ of a distance between laws, whose variance grows with θ as that of ‖δ + noise‖² does: with J the
   /// variance of the influences and w their excess it is α θ − w, and α = J/θ̂. An interval with the variance at θ̂ would
   /// be too short wherever θ̂ is too small. All θ with (θ̂ − θ)² ≤ t² (α θ − w), as in Wilson's interval, lie too high where
-  /// they err, and the interval that is symmetric about √θ̂ too low: their bounds' means are taken.
+  /// they err, and the interval that is symmetric about √θ̂ too low: the bounds are ¾ of the first and ¼ of the second.
   case square
   /// The same for a square without bias, which would be larger by `bias` with it: all θ with (θ̂ − θ)² ≤ t² (α θ + w), as θ
   /// begins at 0 where the plain square begins at the bias. α is the largest of J/(θ̂ + bias), of what it is on average
-  /// where both laws are equal, 2 w/bias, and of what the variance at θ̂ says, (J − 2 w)/θ̂, where θ̂ is above its noise √w.
+  /// where both laws are equal, 2 w/bias, and of what the variance at θ̂ says, (J − 2 w)/θ̂, where θ̂ is above its noise √w
+  /// (with 1.75 in place of 2, as w is noisy: `CrossFit.caution`).
   case unbiasedSquare(bias: Double)
   /// For the root of a plain square.
   case root
@@ -52,7 +53,7 @@ public enum IntervalScale: Sendable, Equatable {
     case .unbiasedSquare(let bias):
       let slope = max(
         spread.total / (value + bias), 2 * spread.excess / bias,
-        (spread.total - 2 * spread.excess) / max(value, spread.excess.squareRoot()))
+        (spread.total - (1 + CrossFit.caution) * spread.excess) / max(value, spread.excess.squareRoot()))
       return wilson(value, spread.quantile, slope: slope, constant: spread.excess)
         ?? (value - half, value + half)
     case .root:
@@ -86,7 +87,7 @@ public enum IntervalScale: Sendable, Equatable {
     }
     let (root, half) = (value.squareRoot(), spread.quantile * ((variance - excess) / (4 * value)).squareRoot())
     let (low, high) = (max(0, root - half), root + half)
-    return ((max(0, wilson.low) + low * low) / 2, (wilson.high + high * high) / 2)
+    return (0.75 * max(0, wilson.low) + 0.25 * low * low, 0.75 * wilson.high + 0.25 * high * high)
   }
 
   /// The numbers θ with (value − θ)² ≤ t² (slope θ + constant); nil where that is no interval about the value.

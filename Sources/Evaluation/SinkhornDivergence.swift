@@ -52,8 +52,10 @@ public struct SinkhornDivergence: Metric {
           zip(try minimum(y, halfX, f), try minimum(y, halfY, aloneY)).map { solved.scale * ($0 - $1) }
         )
       }
-      excess.samples = CrossFit.excess(solved.samples, (halves[0].0, halves[1].0))
-      excess.heldOut = CrossFit.excess(solved.heldOut, (halves[0].1, halves[1].1))
+      // In many dimensions a row's plan with its own kind stays with the row itself, which halves that do not hold it
+      // cannot say: only what goes elsewhere counts.
+      excess.samples = away(solved.alone) * CrossFit.excess(solved.samples, (halves[0].0, halves[1].0))
+      excess.heldOut = away(own) * CrossFit.excess(solved.heldOut, (halves[0].1, halves[1].1))
     }
     // The median distance sets ε: d S/d ln median = 2 d S/d ln ε.
     let median = comparison.reference.once("median distance and influences") { MedianDistance(comparison.heldOut) }
@@ -61,6 +63,12 @@ public struct SinkhornDivergence: Metric {
     return Estimate(
       solved.value, sampleInfluences: solved.samples,
       heldOutInfluences: zip(solved.heldOut, median.influences).map { $0 + slope * $1 }, scale: .square, excess: excess)
+  }
+
+  /// The share of the mass of a plan of rows with themselves that does not stay where it is.
+  private func away(_ potential: [Double]) -> Double {
+    let count = Double(potential.count)
+    return 1 - min(1, potential.reduce(0) { $0 + exp(2 * $1 / epsilon) } / (count * count))
   }
 
   /// The derivative by ln ε, in units of the squared median distance. Potentials are optimal, so that it is that of the

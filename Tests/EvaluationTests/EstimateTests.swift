@@ -95,10 +95,14 @@ import Testing
     let plain = try bounds(2, .square, 0.02)
     let (score, half) = (wilson(2, 0.05, -0.02), t * (0.08 / 8).squareRoot())
     let root = 2.0.squareRoot()
-    #expect(abs(plain.0 - (score.0 + (root - half) * (root - half)) / 2) < 1e-12)
-    #expect(abs(plain.1 - (score.1 + (root + half) * (root + half)) / 2) < 1e-12)
-    // The slope is the largest of 0.1/(0.3 + bias), 2 excess/bias and (0.1 − 2 excess)/0.3.
-    for (bias, excess, slope) in [(0.5, 0.005, 0.3), (0.5, 0.04, 0.16), (0.05, 0.005, 0.3), (0.1, 0.049, 0.98)] {
+    let (low, high) = ((root - half) * (root - half), (root + half) * (root + half))
+    #expect(abs(plain.0 - (0.75 * score.0 + 0.25 * low)) < 1e-12)
+    #expect(abs(plain.1 - (0.75 * score.1 + 0.25 * high)) < 1e-12)
+    // The slope is the largest of 0.1/(0.3 + bias), 2 excess/bias and (0.1 − 1.75 excess)/max(0.3, √excess).
+    let cases = [
+      (0.5, 0.005, (0.1 - 0.00875) / 0.3), (0.5, 0.049, 0.196), (0.1, 0.049, 0.98), (0.01, 1e-4, (0.1 - 1.75e-4) / 0.3),
+    ]
+    for (bias, excess, slope) in cases {
       let unbiased = try bounds(0.3, .unbiasedSquare(bias: bias), excess)
       let expected = wilson(0.3, slope, excess)
       #expect(abs(unbiased.0 - expected.0) < 1e-12 && abs(unbiased.1 - expected.1) < 1e-12)

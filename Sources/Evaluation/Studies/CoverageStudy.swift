@@ -61,7 +61,7 @@ public struct CoverageStudy: Sendable {
   ///   - count: how many samples and held-out rows.
   ///   - seed: keys all random numbers.
   ///   - threads: how many repeats are computed at a time.
-  public init(repeats: Int = 500, count: Int = 500, seed: UInt64 = 1, threads: Int = Shards.processors) {
+  public init(repeats: Int = 500, count: Int = 500, seed: UInt64 = 7, threads: Int = Shards.processors) {
     precondition(repeats > 1 && count > 1)
     (self.repeats, self.count, self.seed, self.threads) = (repeats, count, seed, threads)
   }
