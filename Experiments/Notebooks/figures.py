@@ -6,19 +6,16 @@ import pandas as pd
 from matplotlib import pyplot as plt
 
 import judging
+from galleries import IMAGES, MOST_COLUMNS, MOST_POINTS, gallery, limits
 from plots import (
     DATA,
-    IMAGES,
     LINES,
     MAPS,
-    MOST_POINTS,
     PALETTE,
     bars,
     error_axis,
-    gallery,
     handle,
     legend,
-    limits,
     logarithmic,
     styles,
     title,
@@ -118,13 +115,18 @@ def samples(run, most=11):
     measured = judging.metrics(order)
     if measured:
         order = order.sort_values(measured[0], ascending=measured[0] not in judging.HIGHER)
+    data, heading = run.data, run.name
+    if run.image is None and data is not None and data.shape[1] > 2:
+        # A picture of each pair: as many that a page bears them.
+        most = min(most, max(2, 200 // min(data.shape[1], MOST_COLUMNS) ** 2))
     rows = {name: run.samples(name, MOST_POINTS if run.image is None else IMAGES) for name in order["solver"][:most]}
     if not any(r is not None for r in rows.values()):
         return None
-    data = run.data
+    if len(rows) < len(order):
+        heading += f": the best {len(rows)} of {len(order)} solvers" if measured else f": {len(rows)} of {len(order)} solvers"
     named = {} if data is None else {"data": data}
     few = len(rows) + len(named) <= 6
-    return gallery({**named, **rows}, run.image, 3 if few else 4, 3.2 if few else 2.4, run.name, data)
+    return gallery({**named, **rows}, run.image, 3 if few else 4, 3.2 if few else 2.4, heading, data, run.names)
 
 
 # Training
@@ -197,9 +199,9 @@ def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
         axes.set(title=f"t = {time:.3g}", xlim=frame[:, 0], ylim=frame[:, 1])
         axes.grid(False)
     for axes in grid[1]:
-        axes.set_xlabel("x0")
+        axes.set_xlabel(run.names[0])
     for axes in grid[:, 0]:
-        axes.set_ylabel("x1")
+        axes.set_ylabel(run.names[1])
     if known:
         figure.colorbar(drawn, ax=grid, label="relative error of the score (1 and above: bright)", shrink=0.6)
     figure.suptitle(f"{run.name}: the score as a field, over the data in grey")
@@ -245,7 +247,7 @@ def densities(run):
     panels[0, 0].legend()
     if plane:
         drawn = panels[0, 1].scatter(*points.T, c=np.clip(values, low, None), s=8, cmap=MAPS["field"], linewidths=0)
-        panels[0, 1].set(xlabel="x0", ylabel="x1", aspect="equal")
+        panels[0, 1].set(xlabel=run.names[0], ylabel=run.names[1], aspect="equal")
         figure.colorbar(drawn, label="log density, nats")
     figure.suptitle(f"{run.name}: process {run.process}")
     return figure

@@ -10,6 +10,7 @@ A run is a folder with `solvers.csv` or `training.csv`, however deep; a sweep is
 programs are read too: what they lack is empty. What cannot be read is left out, and named in `problems`.
 """
 
+import csv
 import functools
 import json
 import os
@@ -172,6 +173,26 @@ class Run:
     def data(self):
         """Held-out rows of the data; None in folders of older programs, which have none."""
         return self._rows(self.folder / "held_out")
+
+    @functools.cached_property
+    def names(self):
+        """Names of the data's columns: those of its CSV file, as far as that is still there, else x0, x1, …"""
+        rows, data = self.data, self.config.get("data")
+        plain = [f"x{i}" for i in range(0 if rows is None else rows.shape[1])]
+        if not isinstance(data, dict) or data.get("kind") != "csv" or data.get("header") not in (None, "auto", True):
+            return plain
+        try:
+            header = list(pd.read_csv(data["path"], sep=None, engine="python", nrows=0))
+        except (KeyError, OSError, ValueError, csv.Error):
+            return plain
+        if data.get("header") is not True and pd.to_numeric(pd.Series(header), errors="coerce").notna().any():
+            return plain  # a first line with numbers is a row
+        # What is named by its place, or not at all, cannot be told here: then the numbers of columns differ.
+        listed = {key: data.get(key) or [] for key in ("columns", "drop", "label", "condition", "text")}
+        listed = {key: [c] if isinstance(c, (str, int)) else list(c) for key, c in listed.items()}
+        left = {c for key, names in listed.items() if key != "columns" for c in names}
+        found = listed["columns"] or [c for c in header if c not in left]
+        return list(map(str, found)) if len(found) == len(plain) and set(found) <= set(header) else plain
 
     @functools.cached_property
     def image(self):

@@ -97,6 +97,31 @@ class Folder(unittest.TestCase):
         self.assertTrue(np.isnan(run.training["loss"].iloc[1]))
         self.assertEqual(len(self.found.training), 2)
 
+    def test_columns_have_the_names_of_the_datas_file(self):
+        rows = np.zeros((2, 3))
+        table = pathlib.Path(self.root) / "flowers.csv"
+
+        def names(text, **data):
+            table.write_text(text)
+            data = {"kind": "csv", "path": str(table), "header": "auto", **data}
+            fill(self.root, {"c/held_out.npy": rows, "c/config.yaml": yaml.safe_dump({"data": data})})
+            return results.Run(f"{self.root}/c", "c", []).names
+
+        self.assertEqual(names("a;b;c\n1;2;3\n"), ["a", "b", "c"])
+        self.assertEqual(names("a,b,c,d,e\n1,2,3,4,5\n", drop=["b"], label="e"), ["a", "c", "d"])
+        self.assertEqual(names("a,b,c,d\n1,2,3,4\n", columns=["d", "a", "b"]), ["d", "a", "b"])
+        # What does not fit is not guessed.
+        for text, more in (
+            ("a,b\n1,2\n", {}),
+            ("a,b,c,d\n1,2,3,4\n", {"drop": [3]}),
+            ("1,2,3\n4,5,6\n", {}),
+            ("a,b,c\n4,5,6\n", {"header": False}),
+            ("a,b,c\n1,2,3\n", {"path": "/none"}),
+            ("a,b,c\n1,2,3\n", {"columns": [0, 1, 2]}),
+            ("", {}),
+        ):
+            self.assertEqual(names(text, **more), ["x0", "x1", "x2"], text)
+
     def test_level_of_real_data(self):
         self.assertEqual(self.found.run("b").floor("sliced_wasserstein"), (0.05, 0.04, 0.06))
         self.assertTrue(np.isnan(self.found.run("a").floor("sliced_wasserstein")).all())
@@ -179,6 +204,24 @@ class Judging(unittest.TestCase):
         self.assertEqual(judging.verdict(pair, "recall", "first", "second"), "second")
         self.assertEqual(judging.verdict(self.table.iloc[[1, 2]], "recall", "first", "second"), "cannot be told apart")
 
+    def test_standing_among_several(self):
+        swapped = self.table.iloc[[3, 1, 2]]  # 0.3, 0.12, 0.11; only the first is told from the others
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 0), "worse than all others")
+        self.assertEqual(judging.standing(swapped, "recall", 0), "worse than all others")
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 1), "not told from all others")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 3, 1]], "sliced_wasserstein", 1), "between the others")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 1]], "sliced_wasserstein", 1), "better than all others")
+        bare = swapped.drop(columns=["sliced_wasserstein_low", "sliced_wasserstein_high"])
+        self.assertEqual(
+            judging.standing(bare, "sliced_wasserstein", 0), "worse than all others (no intervals)"
+        )
+        self.assertEqual(judging.standing(self.table.assign(recall=np.nan), "recall", 0), "")
+
+    def test_measured_orders(self):
+        nfe = np.array([10.0, 20, 40])
+        self.assertAlmostEqual(judging.orders(pd.DataFrame({"nfe": nfe, "e": 7 * nfe**-2}), "nfe", "e"), 2)
+        self.assertTrue(np.isnan(judging.orders(pd.DataFrame({"nfe": [10.0], "e": [1.0]}), "nfe", "e")))
+
     def test_shares_cover_the_truth(self):
         # At p = 0.2 and n = 500 the exact coverage, a sum over binomial weights, is 0.950. 4,000 draws, three errors.
         counts = np.random.default_rng(1).binomial(500, 0.2, 4000)
@@ -221,6 +264,68 @@ class Shipped(unittest.TestCase):
 
         looks = plots.styles(range(77)).values()
         self.assertEqual(len({(s["color"], s["marker"]) for s in looks}), 77)
+
+
+class Galleries(unittest.TestCase):
+    """Which axes figures have, and what lies in them."""
+
+    def setUp(self):
+        from matplotlib import pyplot as plt
+
+        self.addCleanup(plt.close, "all")
+        self.rows = np.random.default_rng(1).standard_normal((50, 10))
+
+    def drawn(self, columns, names=None, **more):
+        import galleries
+
+        rows = self.rows[:, :columns]
+        return galleries.gallery({"data": rows, "em": rows + 1}, data=rows, names=names, heading="run", **more)
+
+    @staticmethod
+    def points(axes):
+        return axes.collections[-1].get_offsets()
+
+    def test_every_pair_of_three_to_eight_columns_is_shown(self):
+        for columns in (3, 8):
+            names = [f"name {i}" for i in range(columns)]
+            for place, shift in zip(self.drawn(columns, names).subfigs, (0, 1)):
+                grid = np.array(place.axes).reshape(columns, columns)
+                for (i, j), axes in np.ndenumerate(grid):
+                    self.assertEqual(axes.axison, j <= i)
+                    if j < i:
+                        np.testing.assert_array_equal(self.points(axes), self.rows[:, [j, i]] + shift)
+                        self.assertEqual(len(axes.collections), 1 + shift, "samples lie over the data")
+                    elif i == j:
+                        self.assertGreater(len(axes.patches), 0)
+                self.assertEqual([axes.get_xlabel() for axes in grid[-1]], names)
+                self.assertEqual([axes.get_ylabel() for axes in grid[:, 0]], names)
+
+    def test_of_more_columns_eight_are_shown_and_the_heading_says_so(self):
+        figure = self.drawn(10)
+        self.assertEqual(len(figure.subfigs[0].axes), 64)
+        self.assertEqual(figure.get_suptitle(), "run; columns x0 to x7 of 10")
+
+    def test_one_and_two_columns(self):
+        figure = self.drawn(2, ["length", "width"])
+        self.assertEqual((figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()), ("length", "width"))
+        np.testing.assert_array_equal(self.points(figure.axes[1]), self.rows[:, :2] + 1)
+        self.assertEqual(self.drawn(1, ["length"]).axes[1].get_xlabel(), "length")
+
+    def test_axes_reach_to_a_prior_elsewhere(self):
+        near = self.drawn(2, prior=self.rows).axes[0].get_xlim()
+        self.assertEqual(near, self.drawn(2).axes[0].get_xlim())
+        low, high = self.drawn(2, prior=self.rows - 6).axes[0].get_xlim()
+        self.assertEqual(high, near[1])
+        self.assertLess(low, -6)
+        self.assertGreater(self.drawn(2, prior=self.rows - 600).axes[0].get_xlim()[0], -20)
+
+    def test_a_histogram_has_the_density_of_all_values(self):
+        import galleries
+        from matplotlib import pyplot as plt
+
+        axes = plt.subplots()[1]
+        galleries.histogram(axes, np.array([0.1, 0.2, 0.6, 9]), np.array([0, 0.5, 1]), "b")
+        self.assertEqual(list(axes.patches[-1].get_xy()[1:5:2, 1]), [1.0, 0.5])
 
 
 if __name__ == "__main__":
