@@ -4,6 +4,7 @@
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 import judging
 from galleries import IMAGES, MOST_COLUMNS, MOST_POINTS, gallery, limits
@@ -178,9 +179,10 @@ def _bins(axes, bins):
 def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
     """The score over the plane at four times; where the exact score is known, in colour how far it is from that."""
     frame, data = limits(run.data), run.data[:MOST_POINTS]
-    points = np.stack(np.meshgrid(*(np.linspace(*frame[:, i], steps) for i in (0, 1))), axis=-1).reshape(-1, 2)
-    known = run.data_kind == "gaussian-mixture" and run.config["score"]["kind"] != "exact"
     shape = float(np.clip(np.ptp(frame[:, 1]) / np.ptp(frame[:, 0]), 0.5, 1.5))
+    lines = [np.linspace(*frame[:, i], n) for i, n in enumerate((steps, round(steps * shape)))]
+    points = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, 2)
+    known = run.data_kind == "gaussian-mixture" and run.config["score"]["kind"] != "exact"
     figure, grid = plt.subplots(2, 2, figsize=(9, 9 * shape + 0.6), sharex=True, sharey=True)
     for axes, share in zip(grid.flat, shares):
         time = share * run.duration
@@ -192,7 +194,7 @@ def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
         if known:
             right = run.score(points, time, exactly=True)
             error = np.linalg.norm(found - right, axis=1) / np.linalg.norm(right, axis=1)
-            look = {"cmap": MAPS["field"], "clim": (0, 1), "scale": steps * 1.15, "width": 0.004}
+            look = {"cmap": MAPS["points"], "clim": (0, 1), "scale": steps * 1.15, "width": 0.004}
             drawn = axes.quiver(*points.T, *arrows.T, np.clip(error, 0, 1), **look)
         else:
             axes.quiver(*points.T, *arrows.T, color=PALETTE[0], scale=steps * 1.15, width=0.004)
@@ -244,9 +246,10 @@ def densities(run):
     panels[0, 0].hist(np.clip(values, low, None), 50, color=PALETTE[0])
     panels[0, 0].axvline(np.nanmean(values), color="black", linestyle="--", label="mean")
     panels[0, 0].set(xlabel=f"log density, nats (below {low:.3g} in the first bar)", ylabel="points")
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].legend()
     if plane:
-        drawn = panels[0, 1].scatter(*points.T, c=np.clip(values, low, None), s=8, cmap=MAPS["field"], linewidths=0)
+        drawn = panels[0, 1].scatter(*points.T, c=np.clip(values, low, None), s=8, cmap=MAPS["points"], linewidths=0)
         panels[0, 1].set(xlabel=run.names[0], ylabel=run.names[1], aspect="equal")
         figure.colorbar(drawn, label="log density, nats")
     figure.suptitle(f"{run.name}: process {run.process}")

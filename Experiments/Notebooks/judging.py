@@ -114,14 +114,19 @@ def standing(table, metric, place):
     words = [verdict(table.iloc[[place, i]], metric, "better", "worse") for i in others]
     kinds = {w.removesuffix(NO_INTERVALS) for w in words}
     if kinds in ({"better"}, {"worse"}):
-        return f"{kinds.pop()} than all others" + (NO_INTERVALS if words[0].endswith(NO_INTERVALS) else "")
-    return "between the others" if kinds == {"better", "worse"} else "not told from all others"
+        return f"{kinds.pop()} than all" + (NO_INTERVALS if words[0].endswith(NO_INTERVALS) else "")
+    return "between" if kinds == {"better", "worse"} else "not told from all"
 
 
 def orders(table, cost, metric):
-    """By how much a metric falls as cost grows: minus the slope of the line through both logarithms; NaN below two."""
+    """By how much a metric falls as cost grows, a row a method: minus the slope of the line through both logarithms."""
     rows = table[(table[cost] > 0) & (table[metric] > 0)]
-    return -np.polyfit(np.log(rows[cost]), np.log(rows[metric]), 1)[0] if rows[cost].nunique() > 1 else np.nan
+    found = {
+        method: -np.polyfit(np.log(t[cost]), np.log(t[metric]), 1)[0]
+        for method, t in rows.groupby("method", sort=False)
+        if t[cost].nunique() > 1
+    }
+    return pd.DataFrame({"solver": found.keys(), "measured order": [f"{v:.2f}" for v in found.values()]})
 
 
 def share(count, of):

@@ -25,11 +25,14 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 DATA = "#444444"  # what is real
-MAPS = {"field": "cividis", "images": "gray"}
+# For points and arrows on white: inferno without its bright end.
+DARK = matplotlib.colors.ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.05, 0.78, 256)), "dark")
+MAPS = {"field": "cividis", "points": DARK, "images": "gray"}
 TITLES = {
     "sliced_wasserstein": "sliced Wasserstein distance",
     "mmd": "squared MMD",
     "nll": "negative log-likelihood",
+    "kl": "KL divergence",
     "nfe": "score evaluations per sample (NFE)",
     "seconds": "seconds",
 }
@@ -114,7 +117,7 @@ def logarithmic(axis):
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low) if low > 0 else 9
     # Which multiples of the powers of ten are labelled, up to how many decades.
-    marks = [(0.5, (1, 1.5, *range(2, 10))), (1, (1, 2, 3, 5, 7)), (2.5, (1, 2, 5))]
+    marks = [(0.5, (1, 1.5, *range(2, 10))), (1, (1, 1.5, 2, 3, 5, 7)), (2.5, (1, 2, 5))]
     labelled = next((subs for most, subs in marks if decades < most), None)
     if labelled:
         axis.set_major_locator(LogLocator(subs=labelled))

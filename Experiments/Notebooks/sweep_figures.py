@@ -16,7 +16,7 @@ def sweep(found, metric, name, most=7):
         return None
     order = found.table.groupby("solver")[metric].mean().sort_values(ascending=metric not in judging.HIGHER)
     solvers = list(order.index[:most])
-    look = styles(solvers)
+    look = styles(found.table["solver"])  # the same in the figures of all metrics
     figure, grid = plt.subplots(1, len(keys), figsize=(max(4, 3.4 * len(keys)), 3.5), sharey=True, squeeze=False)
     values = []
     for axes, key in zip(grid[0], keys):

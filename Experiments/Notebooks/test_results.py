@@ -206,21 +206,22 @@ class Judging(unittest.TestCase):
 
     def test_standing_among_several(self):
         swapped = self.table.iloc[[3, 1, 2]]  # 0.3, 0.12, 0.11; only the first is told from the others
-        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 0), "worse than all others")
-        self.assertEqual(judging.standing(swapped, "recall", 0), "worse than all others")
-        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 1), "not told from all others")
-        self.assertEqual(judging.standing(self.table.iloc[[0, 3, 1]], "sliced_wasserstein", 1), "between the others")
-        self.assertEqual(judging.standing(self.table.iloc[[0, 1]], "sliced_wasserstein", 1), "better than all others")
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 0), "worse than all")
+        self.assertEqual(judging.standing(swapped, "recall", 0), "worse than all")
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 1), "not told from all")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 3, 1]], "sliced_wasserstein", 1), "between")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 1]], "sliced_wasserstein", 1), "better than all")
         bare = swapped.drop(columns=["sliced_wasserstein_low", "sliced_wasserstein_high"])
-        self.assertEqual(
-            judging.standing(bare, "sliced_wasserstein", 0), "worse than all others (no intervals)"
-        )
+        self.assertEqual(judging.standing(bare, "sliced_wasserstein", 0), "worse than all (no intervals)")
         self.assertEqual(judging.standing(self.table.assign(recall=np.nan), "recall", 0), "")
 
     def test_measured_orders(self):
         nfe = np.array([10.0, 20, 40])
-        self.assertAlmostEqual(judging.orders(pd.DataFrame({"nfe": nfe, "e": 7 * nfe**-2}), "nfe", "e"), 2)
-        self.assertTrue(np.isnan(judging.orders(pd.DataFrame({"nfe": [10.0], "e": [1.0]}), "nfe", "e")))
+        two = pd.DataFrame({"method": "b", "nfe": nfe, "e": 7 * nfe**-2})
+        half = pd.DataFrame({"method": "a", "nfe": nfe, "e": 3 * nfe**-0.5})
+        single = pd.DataFrame({"method": ["c"], "nfe": [10.0], "e": [1.0]})
+        found = judging.orders(pd.concat([two, single, half]), "nfe", "e")
+        self.assertEqual(found.to_numpy().tolist(), [["b", "2.00"], ["a", "0.50"]])
 
     def test_shares_cover_the_truth(self):
         # At p = 0.2 and n = 500 the exact coverage, a sum over binomial weights, is 0.950. 4,000 draws, three errors.
