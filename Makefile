@@ -200,7 +200,7 @@ orders: build
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
-checked := vp-digits solvers-separated solvers-overlapping solvers-anisotropic
+checked := vp-digits vp-digits-unet solvers-separated solvers-overlapping solvers-anisotropic
 
 check-results: build
 	@for n in $(checked); do $(program) run Experiments/$$n.yaml --output Results/check/$$n || exit 1; done
