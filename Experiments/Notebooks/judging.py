@@ -20,7 +20,7 @@ COLUMNS = {
 }
 TEXTS = {"run", "sweep", "experiment", "process", "solver", "kind", "overrides", "metric", "class", "repeat", "better"}
 # Metrics of which more is better.
-HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy"}
+HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy", "copy_test", "data_copying"}
 
 
 def metrics(table):
