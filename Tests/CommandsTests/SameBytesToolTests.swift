@@ -8,7 +8,7 @@ import Testing
     FileManager.default.fileExists(atPath: $0 + "python3")
   }
 
-  private static let script = """
+  private static let script = #"""
     import pathlib, sys, tempfile
     sys.dont_write_bytecode = True
     sys.path.insert(0, "Tests")
@@ -36,7 +36,7 @@ import Testing
     assert different(old, folder("kid\n1\n")) == ["solvers.csv"]
     assert different(old, folder("")) == ["solvers.csv"]
     assert different(old, folder("solver,seconds,mmd\nem,1.5,0.25\n", b"v")) == ["samples/em.csv"]
-    """
+    """#
 
   @Test("columns that both programs write are compared, and nothing else differs silently", .enabled(if: hasPython))
   func columns() throws {

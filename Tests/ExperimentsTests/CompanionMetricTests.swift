@@ -32,8 +32,8 @@ import Testing
   @Test("a figure of memorisation stands beside all figures of quality, and alone beside none", arguments: named)
   func beside(metrics names: String, columns: [String]) throws {
     try withFolder { folder in
-      let overrides = ["evaluation.metrics=\(names)", "likelihood={rtol: 1e-2, atol: 1e-2}"]
-      let summary = try makeExperiment(try plan(tiny, overrides: overrides), folder: folder).run()
+      let text = tiny + "\nlikelihood: {rtol: 1.0e-2, atol: 1.0e-2}\nevaluation: {metrics: \(names)}\n"
+      let summary = try makeExperiment(try plan(text), folder: folder).run()
       #expect(metrics(folder) == columns)
       // Solvers, in the order of the table, all rows and the one repeat.
       let figures = rows(folder + "/evaluation.csv").filter { $0["solver"] == "em" && $0["repeat"] == "all" }
@@ -67,9 +67,9 @@ import Testing
 
   @Test("the column of memorisation is kept free for it") func taken() {
     for metric in ["{kind: mmd, name: memorisation}", "{kind: mmd, name: memorisation-low}"] {
-      let error = #expect(throws: InputError.self) { try plan(tiny, overrides: ["evaluation.metrics=[\(metric)]"]) }
+      let error = #expect(throws: InputError.self) { try plan(tiny + "\nevaluation: {metrics: [\(metric)]}\n") }
       let message = error?.description ?? ""
-      #expect(message.contains("second column memorisation") && message.contains("test.yaml"), "\(message)")
+      #expect(message.contains("second column memorisation") && message.hasPrefix("test.yaml:"), "\(message)")
     }
     #expect(throws: Never.self) {
       try plan(tiny, overrides: ["evaluation.metrics=[{kind: mmd, name: memorisation}, copy-test]"])

@@ -88,7 +88,8 @@ func samples(_ path: String) -> Batch {
             figures.first { $0["solver"] == solver && $0["metric"] == metric && $0["repeat"] == "all" })
           #expect([figure["value"], figure["low"], figure["high"]] == own.map(Optional.some))
           let (value, low, high) = (Double(own[0]) ?? .nan, Double(own[1]) ?? .nan, Double(own[2]) ?? .nan)
-          #expect(low < value && value < high, "\(metric) of \(solver)")
+          // Where no sample is near a training row, none varies in that.
+          #expect(low <= value && value <= high && (low < high || metric == "memorisation"), "\(metric) of \(solver)")
           #expect(figure["count"] == "50" && figure["better"] == "lower" && figure["class"] == "")
           #expect(figure["held_out"] == (metric == "path_error" ? "" : "150"))
           #expect((Double(figure["data"] ?? "") != nil) == (metric != "path_error"))
