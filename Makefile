@@ -31,7 +31,7 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  processes extending interruptions check-results kills sweep-kills faults large-data load same-bytes mutants fuzz \
+  coverage-models processes extending interruptions check-results kills sweep-kills faults large-data load same-bytes mutants fuzz \
   fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
@@ -55,7 +55,8 @@ help:
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
 	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
-	@echo 'make coverage        how often the 95 % intervals of metrics cover; a table of Docs/Metrics.md'
+	@echo 'make coverage        how often the 95 % intervals of metrics cover; tables of Docs/Metrics.md'
+	@echo 'make coverage-models that of figures of models alone: a minute'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -187,11 +188,14 @@ bench: setup $(venv)-bench/ready
 # Studies of the metrics: tables of Docs/Metrics.md.
 studies := $(scratch)/release/score-sde-studies
 
-sanity-checks copy-test coverage: setup
+sanity-checks copy-test coverage coverage-models: setup
 	@$(swift) build $(flags) --product score-sde-studies
 	@mkdir -p Results/metrics
-	@$(studies) $@ $(if $(filter coverage,$@),--csv Results/metrics/coverage.csv) $(ARGS) > Results/metrics/$@.md
+	@$(studies) $@ $(if $(filter coverage%,$@),--csv Results/metrics/$@.csv) $(if $(filter $@,$(MAKECMDGOALS)),$(ARGS)) \
+	  > Results/metrics/$@.md
 	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
+
+coverage: coverage-models
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -21,7 +21,7 @@ COLUMNS = {
 TEXTS = {"run", "sweep", "experiment", "process", "solver", "kind", "overrides", "metric", "class", "repeat", "better"}
 NO_INTERVALS = " (no intervals)"
 # Metrics of which more is better.
-HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy"}
+HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy", "copy_test", "data_copying"}
 
 
 def metrics(table):

@@ -19,23 +19,48 @@ let problems: [CoverageStudy.Problem] = {
   ]
 }()
 
-/// The table of coverages, and on request all figures as CSV.
-func coverage(_ words: [String]) throws {
-  var (repeats, rows, names, target) = (500, 500, [String](), "")
-  var words = words[...]
-  while let word = words.popFirst() {
-    guard let value = words.popFirst() else { throw InputError("\(word) has no value") }
-    switch word {
-    case "--repeats": repeats = try positive(word, value)
-    case "--rows": rows = try positive(word, value)
-    case "--metrics": names = value.split(separator: ",").map(String.init)
-    case "--csv": target = value
-    default: throw InputError("'\(word)'; allowed: --repeats, --rows, --metrics, --csv")
+/// The words after `coverage` and `coverage-models`.
+private struct CoverageOptions {
+  var (repeats, rows) = (500, 500)
+  /// Empty: all.
+  var metrics: Set<String> = []
+  /// Where all figures go as CSV; empty: nowhere.
+  var target = ""
+
+  init(_ words: [String]) throws {
+    var words = words[...]
+    while let word = words.popFirst() {
+      guard let value = words.popFirst() else { throw InputError("\(word) has no value") }
+      switch word {
+      case "--repeats": repeats = try number(word, value, atLeast: 4)
+      case "--rows": rows = try number(word, value, atLeast: 2)
+      case "--metrics": metrics = Set(value.split(separator: ",").map(String.init))
+      case "--csv": target = value
+      default: throw InputError("'\(word)'; allowed: --repeats, --rows, --metrics, --csv")
+      }
     }
   }
+
+  private func number(_ key: String, _ text: String, atLeast least: Int) throws -> Int {
+    guard let value = Int(text), value >= least else {
+      throw InputError("\(key) is '\(text)'; allowed: numbers from \(least)")
+    }
+    return value
+  }
+
+  func write(_ csv: String) throws {
+    if !target.isEmpty { try Data(csv.utf8).write(to: URL(fileURLWithPath: target)) }
+  }
+}
+
+/// The table of coverages, and on request all figures as CSV.
+func coverage(_ words: [String]) throws {
+  let options = try CoverageOptions(words)
   // The copy test's value is a probability under equal laws, which has no other interval.
-  let subjects = try subjects().filter { $0.name != "copy-test" && (names.isEmpty || names.contains($0.name)) }
-  let study = CoverageStudy(repeats: repeats, count: rows)
+  let subjects = try subjects().filter {
+    $0.name != "copy-test" && (options.metrics.isEmpty || options.metrics.contains($0.name))
+  }
+  let study = CoverageStudy(repeats: options.repeats, count: options.rows)
   var csv = CoverageStudy.header
   print("| metric | " + problems.map(\.name).joined(separator: " | ") + " |")
   print("|---|" + String(repeating: "--:|", count: problems.count))
@@ -50,12 +75,31 @@ func coverage(_ words: [String]) throws {
     report("\(subject.name): \(cells.joined(separator: ", ")); \(start.duration(to: ContinuousClock().now))")
     print("| `\(subject.name)` | " + cells.joined(separator: " | ") + " |")
   }
-  if !target.isEmpty { try Data(csv.utf8).write(to: URL(fileURLWithPath: target)) }
+  try options.write(csv)
 }
 
-private func positive(_ key: String, _ text: String) throws -> Int {
-  guard let value = Int(text), value > 1 else { throw InputError("\(key) is '\(text)'; allowed: numbers from 2") }
-  return value
+/// The same of figures of models.
+func coverageOfModels(_ words: [String]) throws {
+  let options = try CoverageOptions(words)
+  let study = ModelCoverageStudy(repeats: options.repeats, rows: options.rows)
+  let problems = ModelCoverageStudy.problems
+  var results: [CoverageStudy.Result] = []
+  for problem in problems {
+    let start = ContinuousClock().now
+    let found = try study.run(problem, only: options.metrics)
+    results += found
+    let cells = found.map { "\($0.metric) \($0.cell)" }.joined(separator: ", ")
+    report("\(problem.name): \(cells); \(start.duration(to: ContinuousClock().now))")
+  }
+  print("| metric | " + problems.map(\.name).joined(separator: " | ") + " |")
+  print("|---|" + String(repeating: "--:|", count: problems.count))
+  for metric in problems[0].metrics where results.contains(where: { $0.metric == metric }) {
+    let cells = problems.map { problem in
+      results.first { $0.metric == metric && $0.problem == problem.name }?.cell ?? "–"
+    }
+    print("| `\(metric)` | " + cells.joined(separator: " | ") + " |")
+  }
+  try options.write(CoverageStudy.header + results.map(\.line).joined())
 }
 
 extension CoverageStudy {
