@@ -185,17 +185,16 @@ bench: setup $(venv)-bench/ready
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
 
-# Studies of the metrics: tables of Docs/Metrics.md.
+# Studies of the metrics: tables of Docs/Metrics.md. With ARGS, which may ask for a part, on the terminal alone.
 studies := $(scratch)/release/score-sde-studies
 
 sanity-checks copy-test coverage coverage-models: setup
 	@$(swift) build $(flags) --product score-sde-studies
 	@mkdir -p Results/metrics
-	@$(studies) $@ $(if $(filter coverage%,$@),--csv Results/metrics/$@.csv) $(if $(filter $@,$(MAKECMDGOALS)),$(ARGS)) \
-	  > Results/metrics/$@.md
-	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
+	@$(studies) $@ $(if $(ARGS),$(ARGS),$(if $(filter coverage%,$@),--csv Results/metrics/$@.csv) > Results/metrics/$@.md)
+	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md)
 
-coverage: coverage-models
+$(if $(ARGS),,coverage: coverage-models)
 
 orders: build
 	@mkdir -p Results/solver-orders

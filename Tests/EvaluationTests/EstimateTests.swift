@@ -76,6 +76,19 @@ import Testing
     #expect(abs(try #require(average.low) - (5 - four / one)) < 1e-12)
   }
 
+  @Test("the mean of shares stays within 0 and 1, and that of shares of 1 has an interval") func shares() throws {
+    let flat = [Double](repeating: 0, count: 64)
+    let ones = Estimate.average(
+      [1, 2, 3].map { _ in Estimate(1, low: 0.98, high: 1, heldOutInfluences: flat, scale: .share) })
+    #expect(ones.value == 1 && abs(try #require(ones.low) - 0.98) < 1e-12 && ones.high == 1)
+    // Intervals much wider than those of the influences.
+    let wide = Estimate(0.9, low: 0.2, high: 1, heldOutInfluences: few.map { 0.01 * $0 }, scale: .share)
+    let mean = Estimate.average([
+      wide, Estimate(0.9, low: 0, high: 1, heldOutInfluences: few.map { 0.01 * $0 }, scale: .share),
+    ])
+    #expect(try #require(mean.low) >= 0 && mean.high == 1)
+  }
+
   @Test("squares hold what their own variance allows") func squares() throws {
     // Σ ψ²/(n (n − 1)) = 0.1 exactly.
     let influences = [1, -1, 1, -1, 1, -1].map { $0 * (0.1 * 30 / 6).squareRoot() }
@@ -98,9 +111,10 @@ import Testing
     let (low, high) = ((root - half) * (root - half), (root + half) * (root + half))
     #expect(abs(plain.0 - (0.75 * score.0 + 0.25 * low)) < 1e-12)
     #expect(abs(plain.1 - (0.75 * score.1 + 0.25 * high)) < 1e-12)
-    // The slope is the largest of 0.1/(0.3 + bias), 2 excess/bias and (0.1 − 1.75 excess)/max(0.3, √excess).
+    // The slope is the larger of √(2 excess/bias · 2 √(2 excess)) and (0.1 − 1.75 excess)/max(0.3, √excess).
     let cases = [
-      (0.5, 0.005, (0.1 - 0.00875) / 0.3), (0.5, 0.049, 0.196), (0.1, 0.049, 0.98), (0.01, 1e-4, (0.1 - 1.75e-4) / 0.3),
+      (0.5, 0.005, (0.1 - 0.00875) / 0.3), (0.5, 0.045, (0.18 * 0.6).squareRoot()),
+      (0.1, 0.045, (0.9 * 0.6).squareRoot()), (0.01, 1e-4, (0.1 - 1.75e-4) / 0.3),
     ]
     for (bias, excess, slope) in cases {
       let unbiased = try bounds(0.3, .unbiasedSquare(bias: bias), excess)
