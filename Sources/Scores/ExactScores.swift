@@ -20,6 +20,24 @@ extension PreparedProcess {
   }
 }
 
+extension PreparedProcess {
+  /// The exact score of rows of which this is known: of each row that of its class, and of the whole law where nothing
+  /// is known of it. nil where it is not known.
+  /// - Parameters:
+  ///   - law: the law of the data.
+  ///   - conditions: what is known of each row. Where the law has no classes, they are looked at only to be refused.
+  public func exactScore(of law: DataLaw, given conditions: Conditions) -> (any Score)? {
+    guard let whole = exactScore(of: law) else { return nil }
+    if conditions == .nothing { return whole }
+    var scores: [Int: any Score] = [:]
+    for label in Set(law.classes ?? []).sorted() {
+      guard let score = law.given(.label(label)).flatMap({ exactScore(of: $0) }) else { return nil }
+      scores[label] = score
+    }
+    return ScoreOfClasses(scores, whole: whole, given: conditions)
+  }
+}
+
 extension SDE {
   /// The exact score of data of a known law, for a process that nobody has prepared; nil where it is not known.
   public func score(of law: DataLaw) -> (any Score)? { PreparedProcess(self).exactScore(of: law) }

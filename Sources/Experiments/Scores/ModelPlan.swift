@@ -173,13 +173,14 @@ public struct ModelPlan: Sendable {
   /// What the score can be told of each row; nil where that is known only after it has been read.
   var conditionShape: ConditionShape? {
     if let network { return network.conditionShape }
-    return score.conditionShape
+    return score.conditionShape(for: seen)
   }
 
   /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
   ///
   /// A network that comes with weights of its own knows classes that this data may not have.
   var occurringClasses: [Int]? {
+    if score.isExact { return seen.law?.occurringClasses }
     guard let known = network?.conditionShape.classCount, known > 0, training != nil,
       score.network?.recipe.pretrained == nil
     else { return nil }
