@@ -109,7 +109,7 @@ import Testing
   }
 
   /// Kolmogorov's distance to p p(c | x)^w; mean and deviation of samples, and of that law.
-  private static let figures = (distance: 0.0, moments: [0.0, 0, 0, 0])
+  private static let figures = (distance: 0.258, moments: [-1.214, 0.627, -1.012, 0.577])
 
   /// dx/dt = −β/2 (x + s) from T to ε, by the classical Runge–Kutta method in 400 steps of √t.
   private func carry(_ z: Double, _ mixture: ClassMixture, weight w: Double, to epsilon: Double) -> Double {

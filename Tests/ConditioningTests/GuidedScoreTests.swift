@@ -83,7 +83,7 @@ import Testing
     let (x, v) = (somePoints(6, dimension: 2), somePoints(7, dimension: 2).only([1, 2, 3, 4, 5, 6]))
     let conditions = Conditions.inTurn(classes: 2)
     let kernel = try #require(mixture.process.scalarKernel)
-    let interval = GuidanceInterval(0.1, 1, kernel: kernel)
+    let interval = GuidanceInterval(0.1, 2, kernel: kernel)
     let guided: [any Score] = [
       ExtrapolatedScore(try mixture.pair(given: conditions), weight: 3),
       ExtrapolatedScore(try mixture.pair(given: conditions, isTogether: false), weight: 3),
@@ -114,9 +114,9 @@ import Testing
     let mixture = ClassMixture.plane()
     let x = somePoints(5, dimension: 2)
     let kernel = try #require(mixture.process.scalarKernel)
-    let interval = GuidanceInterval(0.1, 1, kernel: kernel)
+    let interval = GuidanceInterval(0.1, 2, kernel: kernel)
     let levels = times.map { kernel.moments(at: $0).noiseToSignal }
-    #expect(levels[0] < 0.1 && levels[1] > 0.1 && levels[1] < 1 && levels[2] > 1)
+    #expect(levels[0] < 0.1 && levels[1] > 0.1 && levels[1] < 2 && levels[2] > 2)
     let conditions = Conditions.inTurn(classes: 2)
     let with = try mixture.score(given: conditions)
     let everywhere = ExtrapolatedScore(try mixture.pair(given: conditions), weight: 4)
@@ -179,7 +179,7 @@ import Testing
     let gradient = ExtrapolatedDifference(
       with: try mixture.score(given: conditions), without: try mixture.score(given: .nothing))
     let kernel = try #require(mixture.process.scalarKernel)
-    let interval = GuidanceInterval(0.1, 1, kernel: kernel)
+    let interval = GuidanceInterval(0.1, 2, kernel: kernel)
     for t in times {
       for own in [nil, interval] {
         let tilted = TiltedScore(try mixture.score(given: .nothing), gradient: gradient, weight: 2.5, interval: own)

@@ -110,7 +110,7 @@ extension ExtrapolatedScore.Rescaling {
   fileprivate func guide(_ s: Rows, _ without: Rows, _ x: Rows, weight w: Double, at t: Double) {
     let moments = kernel.moments(at: t)
     // Up to factors that std(y_c)/std(y) does not see, and shifts: ε is s, x̂₀ is x + σ² s.
-    let (a, b) = quantity == .noise ? (0, 1) : (1, moments.variance)
+    let (a, b) = quantity == .noise ? (0.0, 1.0) : (1.0, moments.variance)
     var (own, guided) = (Spread(), Spread())
     for j in 0..<s.dimension {
       own.add(a * x[0, j] + b * s[0, j])

@@ -78,17 +78,17 @@ final class PairEvaluator {
       try run(without, x, times, other, linearising)
       return last
     }
-    let (states, results) = (doubled(states, x), doubled(results, x))
+    let (twiceX, twiceS) = (doubled(states, x), doubled(results, x))
     for i in 0..<x.count {
-      states.row(2 * i).copy(x.row(i))
-      states.row(2 * i + 1).copy(x.row(i))
+      twiceX.row(2 * i).copy(x.row(i))
+      twiceX.row(2 * i + 1).copy(x.row(i))
       if case .each(let values) = times { (self.times[2 * i], self.times[2 * i + 1]) = (values[i], values[i]) }
     }
     let twice: Times = if case .all = times { times } else { .each(UnsafePointer(self.times)) }
-    try run(together, states, twice, results, linearising)
+    try run(together, twiceX, twice, twiceS, linearising)
     for i in 0..<x.count {
-      s.row(i).copy(results.row(2 * i))
-      other.row(i).copy(results.row(2 * i + 1))
+      s.row(i).copy(twiceS.row(2 * i))
+      other.row(i).copy(twiceS.row(2 * i + 1))
     }
     return last
   }
@@ -113,17 +113,17 @@ final class PairEvaluator {
       }
       return
     }
-    let (directions, results) = (doubled(directions, v), doubled(results, v))
+    let (twiceV, twiceOut) = (doubled(directions, v), doubled(results, v))
     for i in 0..<v.count {
       let (c, d) = factors(i)
       for j in 0..<v.dimension {
-        directions[2 * i, j] = c * v[i, j]
-        directions[2 * i + 1, j] = d * v[i, j]
+        twiceV[2 * i, j] = c * v[i, j]
+        twiceV[2 * i + 1, j] = d * v[i, j]
       }
     }
-    try together.pullback(directions, into: results)
+    try together.pullback(twiceV, into: twiceOut)
     for i in 0..<v.count {
-      for j in 0..<v.dimension { out[i, j] = results[2 * i, j] + results[2 * i + 1, j] }
+      for j in 0..<v.dimension { out[i, j] = twiceOut[2 * i, j] + twiceOut[2 * i + 1, j] }
     }
   }
 
