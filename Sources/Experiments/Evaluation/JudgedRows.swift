@@ -31,6 +31,8 @@ struct JudgedRows {
   let notes: [String]
   /// What each sample was drawn for.
   private let conditions: Conditions
+  /// What is behind the observations of the samples, in turn.
+  private let truth: Batch?
   private let setting: (seed: UInt64, bootstrap: Int, threads: Int)
 
   /// Keys the choice of rows.
@@ -40,15 +42,17 @@ struct JudgedRows {
   ///   - source: where the data comes from.
   ///   - dataset: its rows.
   ///   - conditions: what each sample was drawn for.
+  ///   - truth: what is behind the observations of the samples, in turn; nil where that is not known.
   ///   - count: how many samples there are.
   ///   - usesTraining: whether a metric looks at the rows that were learned from.
   ///   - seed: keys the choice of real rows, and the metrics' random numbers.
   ///   - bootstrap: how many resamples metrics take.
   ///   - threads: results do not depend on it.
   init(
-    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, count: Int, usesTraining: Bool, seed: UInt64,
-    bootstrap: Int, threads: Int
+    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, truth: Batch? = nil, count: Int,
+    usesTraining: Bool, seed: UInt64, bootstrap: Int, threads: Int
   ) {
+    self.truth = truth
     self.conditions = conditions
     setting = (seed, bootstrap, threads)
     let known = KnownRows(dataset, seed: seed)
@@ -120,7 +124,7 @@ struct JudgedRows {
       throw InputError("\(samples.count) samples, and conditions of \(listed) by the config; `sample` draws them anew")
     }
     guard let label = group.label else {
-      return comparison(samples, conditions, group.reference)
+      return comparison(samples, conditions, group.reference, truth: truth)
     }
     let rows = (0..<samples.count).filter { conditions[$0] == .label(label) }
     return comparison(samples.only(rows), .all(.label(label)), group.reference)
@@ -132,9 +136,11 @@ struct JudgedRows {
     return comparison(half.samples, half.conditions, half.reference)
   }
 
-  private func comparison(_ samples: Batch, _ conditions: Conditions, _ reference: Reference) -> Comparison {
+  private func comparison(
+    _ samples: Batch, _ conditions: Conditions, _ reference: Reference, truth: Batch? = nil
+  ) -> Comparison {
     Comparison(
-      samples: samples, sampleConditions: conditions, reference: reference, seed: setting.seed,
+      samples: samples, sampleConditions: conditions, reference: reference, truth: truth, seed: setting.seed,
       bootstrap: setting.bootstrap, threads: setting.threads)
   }
 
