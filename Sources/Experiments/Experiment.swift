@@ -67,8 +67,9 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try guidedSolvers(origin.source, data)
-    let conditions = try plan.sampling.condition.conditions(for: origin.source, count: plan.sampling.count)
+    _ = try guidedSolvers(origin.source, data, isRehearsal: true)
+    let conditions = try plan.sampling.condition.conditions(
+      for: plan.sampling.told(origin.source), count: plan.sampling.count)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
@@ -203,7 +204,8 @@ public struct Experiment: Sendable {
   /// The arrows of the score that were asked for; all with the condition of the first sample.
   private func fieldFigure(_ source: ScoreSource, _ data: DataInCoordinates) throws -> FieldFigure? {
     guard !plan.sampling.field.isEmpty else { return nil }
-    let conditions = try plan.sampling.condition.conditions(for: source, count: max(1, plan.sampling.count))
+    let conditions = try plan.sampling.condition.conditions(
+      for: plan.sampling.told(source), count: max(1, plan.sampling.count))
     let names = plan.data.columnNames ?? SampleFile.columns(2)
     return FieldFigure(
       score: try samplingScore(source, data, given: .all(conditions[0])), process: plan.prepared,

@@ -94,6 +94,8 @@ extension Experiment {
     of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource
   ) throws -> Conditions {
     let (condition, shape) = (plan.sampling.condition, source.conditionShape)
+    // What samples are told is a guidance's, and of no use to the score of points.
+    if shape == .nothing, plan.sampling.toldByGuidance != nil { return .nothing }
     if shape == .nothing || condition.isConstant { return try condition.conditions(for: source, count: count) }
     guard own != .nothing else {
       if condition == .auto && shape.classCount == 0 && source.knowsNothing { return .nothing }
