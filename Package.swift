@@ -31,8 +31,8 @@ func tests(_ name: String, on targets: [Target.Dependency], resources: [Resource
 /// What ScoreSDE re-exports. Named beside it where it is imported: SwiftPM rebuilds only what names a module that
 /// changed.
 let floors = [
-  "Experiments", "Plots", "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
-  "Processes", "Core",
+  "Experiments", "Plots", "Training", "Evaluation", "Conditioning", "Models", "Networks", "Tensors", "Solvers",
+  "Datasets", "Scores", "Processes", "Core",
 ]
 
 let package = Package(
@@ -69,12 +69,13 @@ let package = Package(
     floor("Datasets", on: ["Scores", "Processes", "Core", "CPNG", "CZlib"], resources: [.copy("Resources/Digits")]),
     floor(
       "Training", on: ["Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
+    floor("Conditioning", on: ["Solvers", "Scores", "Processes", "Core", "CKernels", "CGSL"]),
     floor("Evaluation", on: ["Networks", "Tensors", "Core", "CKernels", "CGSL"]),
     floor("Plots", on: ["CCairo", "CPNG"]),
     floor(
       "Experiments",
       on: [
-        "Training", "Evaluation", "Plots", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+        "Training", "Evaluation", "Plots", "Conditioning", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
         "Processes",
         "Core", "CKernels", "CPNG", "CZlib", "CGSL", "CSystem", "Yams",
       ]),
@@ -103,6 +104,7 @@ let package = Package(
     // Compares collections of equal counts.
     .target(name: "Pairs", path: "Tests/Pairs"),
     .target(name: "TestSupport", dependencies: ["Networks", "Tensors", "Core"], path: "Tests/Support"),
+    tests("ConditioningTests", on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "Pairs"]),
     tests("CoreTests", on: ["Core", "CKernels", "Pairs"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL", "Pairs"], resources: [.copy("Fixtures")]),
     tests(

@@ -39,7 +39,7 @@ public enum ConditionShape: Sendable, Equatable {
 }
 
 /// A condition for every row, keyed by the row's index as noise is: a row has the same one in whatever shard it is.
-public enum Conditions: Sendable, Equatable {
+public indirect enum Conditions: Sendable, Equatable {
   /// The same for all rows.
   case all(Condition)
   /// Row i has class i mod the number of classes.
@@ -50,6 +50,9 @@ public enum Conditions: Sendable, Equatable {
   case numbers(Batch)
   /// Row i has text i.
   case texts([String])
+  /// Row i has what number i mod n of these n says of row i / n: several branches of a guidance, or particles, that go
+  /// through a network in one batch.
+  case interleaved([Conditions])
 
   /// No row has one.
   public static let nothing = Conditions.all(.nothing)
@@ -63,6 +66,7 @@ public enum Conditions: Sendable, Equatable {
     case .labels(let labels): .label(labels[row])
     case .numbers(let values): .numbers(Array(values.row(row)))
     case .texts(let texts): .text(texts[row])
+    case .interleaved(let parts): parts[row % parts.count][row / parts.count]
     }
   }
 
@@ -73,6 +77,7 @@ public enum Conditions: Sendable, Equatable {
     case .labels(let labels): labels.count
     case .numbers(let values): values.count
     case .texts(let texts): texts.count
+    case .interleaved(let parts): parts.compactMap(\.count).min().map { $0 * parts.count }
     }
   }
 
@@ -88,6 +93,7 @@ public enum Conditions: Sendable, Equatable {
     case .numbers(let values):
       .numbers(Batch(values: rows.flatMap { values.row($0) }, dimension: values.dimension))
     case .texts(let texts): .texts(rows.map { texts[$0] })
+    case .interleaved: .interleaved(rows.map { .all(self[$0]) })
     }
   }
 }

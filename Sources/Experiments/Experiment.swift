@@ -67,7 +67,7 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try plan.sampling.score(origin.source, repeats: plan.evaluation.repeats)
+    _ = try guidedSolvers(origin.source, data)
     let conditions = try plan.sampling.condition.conditions(for: origin.source, count: plan.sampling.count)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
@@ -122,8 +122,7 @@ public struct Experiment: Sendable {
           }
         }
       }
-      let bound =
-        needsScore ? try source.map { try plan.sampling.score($0, repeats: plan.evaluation.repeats) } : nil
+      let bound = needsScore ? try source.map { try guidedSolvers($0, data) } : nil
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
@@ -189,10 +188,10 @@ public struct Experiment: Sendable {
   }
 
   private func sampling(
-    _ score: any Score, _ data: DataInCoordinates, field: FieldFigure?, isRepeat: Bool, isJudged: Bool
+    _ solvers: [GuidedSolver], _ data: DataInCoordinates, field: FieldFigure?, isRepeat: Bool, isJudged: Bool
   ) -> SamplingStage {
     SamplingStage(
-      name: plan.name, process: plan.prepared, processKind: plan.processKind, score: score, plan: plan.sampling,
+      name: plan.name, process: plan.prepared, processKind: plan.processKind, solvers: solvers, plan: plan.sampling,
       data: data,
       pictures: PictureStage(
         shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
@@ -207,13 +206,13 @@ public struct Experiment: Sendable {
     let conditions = try plan.sampling.condition.conditions(for: source, count: max(1, plan.sampling.count))
     let names = plan.data.columnNames ?? SampleFile.columns(2)
     return FieldFigure(
-      score: try plan.sampling.score(source, given: .all(conditions[0])), process: plan.prepared,
+      score: try samplingScore(source, data, given: .all(conditions[0])), process: plan.prepared,
       data: data.seen.heldOutRows, names: data.coordinates == nil ? names : names.map { "\($0), in coordinates" },
       times: plan.sampling.field, seed: plan.seed)
   }
 
   private func evaluation(
-    _ score: (any Score)?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
+    _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) -> EvaluationStage {
     let leftOut = plan.evaluation.leftOut(
       trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
@@ -225,9 +224,9 @@ public struct Experiment: Sendable {
       bootstrap: plan.evaluation.bootstrap, threads: threads)
     let pathErrors =
       plan.evaluation.pathError
-      ? score.map {
+      ? guided.map {
         PathErrors(
-          process: plan.prepared, score: $0, data: data, sampling: plan.sampling, seed: plan.seed,
+          process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
     let model =

@@ -79,7 +79,7 @@ public struct ExperimentPlan: Sendable {
     let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, dimension: options.isDescribing ? nil : data.dimension, catalogue)
+      traits: score.traits, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     let likelihood = try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(

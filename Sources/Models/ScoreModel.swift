@@ -136,6 +136,7 @@ public struct ScoreModel: Sendable {
       }
     case .texts:
       guard shape == .text else { throw InputError("texts for a network of \(shape)") }
+    case .interleaved(let parts): for part in parts { try check(part) }
     }
   }
 

@@ -92,7 +92,9 @@ import Testing
 
   /// Twice the score.
   private struct Doubled: Guidance {
-    func guide(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
+    func guide(
+      _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
+    ) throws -> any Score {
       guard source.conditionShape != .nothing else { throw InputError("knows no conditions", at: "sampling.guidance") }
       return Twice(base: try source.score(given: conditions), other: try source.score(given: .all(.label(0))))
     }

@@ -167,7 +167,7 @@ struct EvaluationStage {
     guard let pathErrors, let named = solvers.first(where: { $0.name == solver }) else { return }
     defer { progress.advance(by: 1) }
     do {
-      guard let error = try pathErrors.error(of: named.solver) else { return }
+      guard let error = try pathErrors.error(of: named) else { return }
       let name = EvaluationPlan.pathErrorName
       found.table.rows[index].metrics[name] = error
       found.rows.append(

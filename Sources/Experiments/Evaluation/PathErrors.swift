@@ -13,31 +13,38 @@ import Solvers
 /// The exact solutions are `ReferenceSolver`'s, the reverse SDE's with 4,096 steps, 1,024 where the score is learned.
 final class PathErrors {
   private static let largestCount = 1024
-  private let sampler: Sampler
+  private let samplers: [Int: (sampler: Sampler, steps: Int)]
+  private let solvers: [String: GuidedSolver]
   private let data: DataInCoordinates
   private let grid: any TimeGrid
   private let reference: ReferenceSolver
-  private let steps: Int
-  private var references: [Limit: Batch] = [:]
+  private var references: [Int: [Limit: Batch]] = [:]
   private let rows: Int
 
   /// - Parameters:
-  ///   - process, score: the problem that the solvers solve.
+  ///   - process: whose reverse SDE or flow the solvers solve.
+  ///   - solvers: with their scores. Those of one guidance share a reference.
   ///   - data: the data, in whose units errors are measured.
   ///   - sampling: says how many rows there are, ε and the grid.
   init(
-    process: PreparedProcess, score: any Score, data: DataInCoordinates, sampling: SamplingPlan, seed: UInt64,
+    process: PreparedProcess, solvers: [GuidedSolver], data: DataInCoordinates, sampling: SamplingPlan, seed: UInt64,
     threads: Int
   ) {
-    steps = score.traits.contains(.jacobian) ? 4096 : 1024
     rows = min(Self.largestCount, sampling.count)
     grid = sampling.grid
     self.data = data
-    sampler = Sampler(
-      process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: sampling.epsilon,
-      path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps), grid: grid,
-      threads: threads)
-    reference = ReferenceSolver(sampler.problem.setting)
+    var samplers: [Int: (sampler: Sampler, steps: Int)] = [:]
+    for solver in solvers where samplers[solver.guidance] == nil {
+      let sampler = Sampler(
+        process: process, score: solver.score, dimension: data.source.dimension, seed: seed, epsilon: sampling.epsilon,
+        path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps),
+        grid: sampling.grid, threads: threads)
+      samplers[solver.guidance] = (sampler, solver.score.traits.contains(.jacobian) ? 4096 : 1024)
+    }
+    self.samplers = samplers
+    self.solvers = Dictionary(uniqueKeysWithValues: solvers.map { ($0.named.name, $0) })
+    reference = ReferenceSolver(
+      SamplingSetting(process, epsilon: sampling.epsilon, grid: grid, traits: solvers.first?.score.traits ?? []))
   }
 
   /// Errors up to it are those of the reference: no two of them are told apart.
@@ -50,10 +57,13 @@ final class PathErrors {
   ///
   /// Rows are independent; those of two solvers have the same noise. The influence of row i, by the infinitesimal
   /// jackknife (Jaeckel 1972), is (m_i − m)/(2 √m), m_i its mean square.
-  func error(of solver: any Solver) throws -> Estimate? {
-    guard solver.limit != .law else { return nil }
-    let exact = try references[solver.limit] ?? solution(solver.limit)
-    references[solver.limit] = exact
+  func error(of named: SamplingPlan.NamedSolver) throws -> Estimate? {
+    guard let guided = solvers[named.name], let sampler = samplers[guided.guidance]?.sampler,
+      guided.solver.limit != .law
+    else { return nil }
+    let solver = guided.solver
+    let exact = try references[guided.guidance]?[solver.limit] ?? solution(solver.limit, guided.guidance)
+    references[guided.guidance, default: [:]][solver.limit] = exact
     let ends = data.decoded(try sampler.draw(rows, with: solver, denoise: false).batch)
     let squares = zip(ends.values, exact.values).map { ($0 - $1) * ($0 - $1) }
     let meanSquare = squares.reduce(0, +) / Double(max(1, exact.values.count))
@@ -66,7 +76,8 @@ final class PathErrors {
     return Estimate(error, sampleInfluences: influences, scale: .logarithm)
   }
 
-  private func solution(_ limit: Limit) throws -> Batch {
+  private func solution(_ limit: Limit, _ guidance: Int) throws -> Batch {
+    guard let (sampler, steps) = samplers[guidance] else { preconditionFailure("a guidance of no solver") }
     let solver: any Solver = limit == .flow ? reference.flow() : reference.path(steps: steps, grid: grid)
     return data.decoded(try sampler.draw(rows, with: solver, denoise: false).batch)
   }

@@ -28,6 +28,8 @@ public struct Catalogue: Sendable {
   public var objectives: Kinds<ObjectiveRecipe>
   /// Guidances: `sampling.guidance`.
   public var guidances: Kinds<any Guidance>
+  /// What is seen of a row: `sampling.observation.operator`.
+  public var operators: Kinds<any OperatorRecipe>
   /// Integrators of the probability flow.
   public var integrators: Kinds<IntegratorRecipe>
   /// Solvers: `sampling.solvers`.
@@ -46,7 +48,8 @@ public struct Catalogue: Sendable {
   /// All kinds that come with the toolkit.
   public static let standard = Catalogue(
     data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules,
-    scores: standardScores, networks: standardNetworks, objectives: standardObjectives, guidances: Kinds([]),
+    scores: standardScores, networks: standardNetworks, objectives: standardObjectives, guidances: standardGuidances,
+    operators: standardOperators,
     integrators: standardIntegrators, solvers: standardSolvers, predictors: standardPredictors,
     correctors: standardCorrectors, grids: standardGrids, metrics: standardMetrics,
     modelMetrics: standardModelMetrics)

@@ -1,43 +1,240 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Conditioning
 import Core
+import Datasets
 import Processes
 import Scores
+import Solvers
 
-/// A score for sampling that is made of the experiment's own: what `sampling.guidance` names. A package adds its own as
-/// kinds of `Catalogue.guidances`.
+/// A way of drawing samples under conditions: what `sampling.guidance` names. It makes a score for sampling of the
+/// experiment's own, and may change how solvers go. A package adds its own as kinds of `Catalogue.guidances`.
 public protocol Guidance: Sendable {
   /// What the guided score offers, given what the score offers.
   func traits(of traits: ScoreTraits) -> ScoreTraits
 
+  /// Whether it looks at `sampling.observation`.
+  var usesObservation: Bool { get }
+
+  /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
+  func check(_ setting: GuidanceSetting) throws
+
   /// - Parameters:
   ///   - source: the experiment's score, which may be bound to several conditions: those of the samples, and nothing.
   ///   - conditions: those of the samples.
+  ///   - problem: what else there is to guide by.
   /// - Throws: `InputError` for a score that cannot be guided so.
-  func guide(_ source: ScoreSource, given conditions: Conditions) throws -> any Score
+  func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score
+
+  /// A solver as the guidance wants it: one with particles, say, that takes the steps of the given one. Default: the
+  /// solver itself.
+  /// - Parameters:
+  ///   - solver: as the config has it.
+  ///   - source: the score that `guide` is given.
+  ///   - conditions: those of the samples.
+  ///   - problem: what else there is to guide by.
+  /// - Throws: `InputError` without a location for a solver that the guidance cannot use.
+  func solver(
+    _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
+  ) throws -> any Solver
 }
 
 extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
+  public var usesObservation: Bool { false }
+  public func check(_ setting: GuidanceSetting) throws {}
+  public func solver(
+    _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
+  ) throws -> any Solver { solver }
 }
 
-extension SamplingPlan {
-  /// The score that samples are drawn with.
-  /// - Parameter repeats: how often they are.
-  /// - Throws: `InputError` for conditions or a guidance that the score is not made for.
-  func score(_ source: ScoreSource, repeats: Int = 1) throws -> any Score {
-    let once = try condition.conditions(for: source, count: count)
-    return try score(source, given: repeats == 1 ? once : repeated(once, repeats, by: source))
+/// What a guidance can be checked against before anything is loaded.
+public struct GuidanceSetting: Sendable {
+  /// The process with its kernel and prior.
+  public let process: PreparedProcess
+  /// The data as a model sees them: with the law that they have there, up to numbers that are fitted.
+  public let data: any DataSource
+  /// What the score offers.
+  public let traits: ScoreTraits
+  /// What the score can be told of each row; nil where that is not known yet.
+  public let conditionShape: ConditionShape?
+  /// How rows are seen, in the units of the data; nil where the config has no observation.
+  public let model: (any ObservationModel)?
+
+  /// - Throws: `InputError` where there is no observation, or, for a method that asks for it, none y = A x + noise.
+  public func requireObservation(linear: Bool = false) throws {
+    guard let model else { throw InputError("needs sampling.observation") }
+    guard !linear || model.linear != nil else {
+      throw InputError("needs an observation y = A x + Gaussian noise; allowed for others: dps, smc")
+    }
+  }
+
+  /// - Throws: `InputError` for a process without a kernel m(t) x₀ + σ(t) z.
+  public func requireKernel() throws {
+    guard process.scalarKernel != nil else {
+      throw InputError("needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+    }
+  }
+}
+
+/// What there is to guide by, once data are loaded.
+public struct GuidanceProblem: Sendable {
+  /// The process with its kernel and prior.
+  public let process: PreparedProcess
+  /// The data as a model sees them, with the law that they have there.
+  public let data: any DataSource
+  /// The rows of the data, as a model sees them.
+  public let dataset: Dataset
+  /// What was seen of the samples, in the coordinates of the model; nil where the config has no observation.
+  public let observation: Observation?
+  /// The seed of the experiment.
+  public let seed: UInt64
+  /// How many workers compute; results do not depend on it.
+  public let threads: Int
+  /// Whether nothing is said on the way.
+  public let quiet: Bool
+  /// Where trained networks are kept.
+  public let store: ModelStore
+  /// Every kind that a config may name.
+  public let catalogue: Catalogue
+
+  /// The kernel, for a guidance that has asked for it in `check`.
+  public func requireKernel() throws -> any PerturbationKernel {
+    guard let kernel = process.scalarKernel else {
+      throw InputError("needs a process whose perturbation kernel is m(t) x₀ + σ(t) z", at: "sampling.guidance")
+    }
+    return kernel
+  }
+
+  /// The observation, for a guidance that has asked for it in `check`.
+  public func requireObservation() throws -> Observation {
+    guard let observation else { throw InputError("needs sampling.observation", at: "sampling.guidance") }
+    return observation
+  }
+}
+
+/// Several guidances, each of the score that those before it make.
+struct GuidanceChain: Guidance {
+  let links: [any Guidance]
+
+  func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
+  var usesObservation: Bool { links.contains(where: \.usesObservation) }
+
+  func check(_ setting: GuidanceSetting) throws {
+    var traits = setting.traits
+    for link in links {
+      try link.check(
+        GuidanceSetting(
+          process: setting.process, data: setting.data, traits: traits, conditionShape: setting.conditionShape,
+          model: setting.model))
+      traits = link.traits(of: traits)
+    }
+  }
+
+  func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
+    try sources(source, problem).last.score(given: conditions)
+  }
+
+  func solver(
+    _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
+  ) throws -> any Solver {
+    let sources = sources(source, problem)
+    var solver = solver
+    for (link, source) in zip(links, sources.before) {
+      solver = try link.solver(solver, source, given: conditions, in: problem)
+    }
+    return solver
+  }
+
+  /// The source that each link is given, and what the last one makes.
+  private func sources(
+    _ source: ScoreSource, _ problem: GuidanceProblem
+  ) -> (before: [ScoreSource], last: ScoreSource) {
+    var (before, last) = ([ScoreSource](), source)
+    for link in links {
+      let given = last
+      before.append(given)
+      last = ScoreSource(
+        conditionShape: given.conditionShape, occurringClasses: given.occurringClasses, knowsNothing: given.knowsNothing
+      ) { try link.guide(given, given: $0, in: problem) }
+    }
+    return (before, last)
+  }
+}
+
+/// A solver of a config as it draws: under its guidance, with the score that this makes.
+struct GuidedSolver: Sendable {
+  /// The solver as the config has it.
+  let named: SamplingPlan.NamedSolver
+  /// The score that it is given.
+  let score: any Score
+  /// The solver as its guidance wants it.
+  let solver: any Solver
+  /// Solvers of equal numbers have the same guidance.
+  let guidance: Int
+}
+
+extension Experiment {
+  /// What there is to guide samples by.
+  /// - Throws: `InputError` for an observation that cannot be made.
+  func guidanceProblem(_ data: DataInCoordinates) throws -> GuidanceProblem {
+    GuidanceProblem(
+      process: plan.prepared, data: data.source, dataset: data.seen,
+      observation: try plan.sampling.observation?.observation(of: data, seed: plan.seed), seed: plan.seed,
+      threads: threads, quiet: quiet, store: store, catalogue: catalogue)
+  }
+
+  /// The score that samples are drawn with, unless their solver has a guidance of its own.
+  func samplingScore(_ source: ScoreSource, _ data: DataInCoordinates) throws -> any Score {
+    let sampling = plan.sampling
+    return try samplingScore(
+      source, data, given: sampling.condition.conditions(for: source, count: sampling.count))
   }
 
   /// The same for other conditions than those of the samples.
-  func score(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
-    try guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
+  func samplingScore(
+    _ source: ScoreSource, _ data: DataInCoordinates, given conditions: Conditions
+  ) throws -> any Score {
+    guard let guidance = plan.sampling.guidance else { return try source.score(given: conditions) }
+    return try guidance.guide(source, given: conditions, in: guidanceProblem(data))
   }
 
+  /// Every solver with the score that it draws with.
+  /// - Throws: `InputError` for conditions or a guidance that the score is not made for.
+  func guidedSolvers(_ source: ScoreSource, _ data: DataInCoordinates) throws -> [GuidedSolver] {
+    let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
+    let once = try sampling.condition.conditions(for: source, count: sampling.count)
+    let problem = try guidanceProblem(data)
+    let plain = try source.score(given: once)
+    let guidances = sampling.guidances
+    let scores = try guidances.map { guidance -> any Score in
+      guard let guidance else { return plain }
+      return try guidance.guide(source, given: once, in: problem)
+    }
+    return try sampling.solvers.map { named in
+      let (guidance, score) = (guidances[named.guidance], scores[named.guidance])
+      let conditions = sampling.repeated(once, repeats, by: score)
+      guard let guidance else {
+        return GuidedSolver(
+          named: named, score: repeats == 1 ? plain : try source.score(given: conditions), solver: named.solver,
+          guidance: named.guidance)
+      }
+      do {
+        return GuidedSolver(
+          named: named, score: repeats == 1 ? score : try guidance.guide(source, given: conditions, in: problem),
+          solver: try guidance.solver(named.solver, source, given: conditions, in: problem), guidance: named.guidance)
+      } catch let error as InputError where error.location.isEmpty {
+        throw InputError("\(named.name): \(error.message)", at: "sampling.solvers")
+      }
+    }
+  }
+}
+
+extension SamplingPlan {
   /// The conditions of the rows of all repeats: sample i of each is drawn for the same.
-  private func repeated(_ conditions: Conditions, _ repeats: Int, by source: ScoreSource) throws -> Conditions {
+  func repeated(_ conditions: Conditions, _ repeats: Int, by score: any Score) -> Conditions {
     if case .all = conditions { return conditions }
-    let stride = Self.stride(of: count, try source.score(given: conditions))
+    if repeats == 1 { return conditions }
+    let stride = Self.stride(of: count, score)
     let last = (conditions.count ?? stride) - 1
     return conditions.only((0..<repeats * stride).map { min($0 % stride, last) })
   }

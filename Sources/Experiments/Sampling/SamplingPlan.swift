@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Plots
 import Processes
 import Scores
@@ -11,8 +12,13 @@ public struct SamplingPlan: Sendable {
   public let count: Int
   /// What a score is told of each sample.
   public let condition: ConditionPlan
+  /// What was seen of the samples; nil: nothing.
+  public let observation: ObservationPlan?
+  /// The guidance of solvers without one of their own, and then each that a solver has of its own; nil: the score as it
+  /// is.
+  public let guidances: [(any Guidance)?]
   /// nil: the score as it is.
-  public let guidance: (any Guidance)?
+  public var guidance: (any Guidance)? { guidances[0] }
   /// ε: where solvers stop.
   public let epsilon: Double
   /// Which noise solvers see.
@@ -56,21 +62,37 @@ public struct SamplingPlan: Sendable {
     public let solver: any Solver
     /// Whether it ends with Tweedie's mean at ε.
     public let denoise: Bool
+    /// Which of `guidances` it draws under; 0: that of all solvers.
+    public let guidance: Int
   }
 
   /// - Parameters:
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
-  ///   - dimension: how many values a row has that the process moves; nil where that is not known.
+  ///   - data: the data, and as a model sees them; nil while options are only described.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, dimension: Int? = nil, _ catalogue: Catalogue
+    traits: ScoreTraits, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
   ) throws {
     count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
-    guidance = try options.kind(
-      "guidance", of: catalogue.guidances, or: "none", in: catalogue, "how the score is guided by its conditions")
+    let observed = try options.optionalSection("observation", "what was seen of the samples: posteriors are drawn")
+    let observation = try observed.map { try ObservationPlan($0, data: data?.own, catalogue) }
+    try observed?.finish()
+    self.observation = observation
+    func isFine(_ guidance: (any Guidance)?, _ options: Options) throws {
+      guard let guidance, let data else { return }
+      try options.located("guidance") {
+        try guidance.check(
+          GuidanceSetting(
+            process: process, data: data.seen, traits: traits, conditionShape: conditionShape,
+            model: observation?.model))
+      }
+    }
+    let shared = try options.guidance(in: catalogue, "how the score is guided by conditions or an observation")
+    try isFine(shared, options)
+    var guidances = [shared]
     epsilon = try options.number(
       "epsilon", default: process.sde.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
@@ -86,9 +108,7 @@ public struct SamplingPlan: Sendable {
       "figures", default: ["png"], among: Figure.Format.allCases.map(\.rawValue),
       "the kinds of files of figures; [] for none"
     ).compactMap(Figure.Format.init)
-    field = try Self.field(options, process, dimension)
-    let setting = SamplingSetting(
-      process, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
+    field = try Self.field(options, process, data?.seen.dimension)
     let followed = try options.optionalSection(
       "trajectories", "rows to follow: trajectories.csv, film strips, animations")
     let rows = max(1, count)
@@ -100,15 +120,28 @@ public struct SamplingPlan: Sendable {
       try Self.requireFree(name, solvers.map(\.name), section)
       let solver = try section.kind(of: catalogue.allSolvers, in: catalogue)
       let denoise = try Self.denoise(section)
+      var own = 0
+      if section.has("guidance") || section.isDescribing {
+        let guidance = try section.guidance(in: catalogue, "of this solver alone; default: that of all")
+        try isFine(guidance, section)
+        own = guidances.count
+        guidances.append(guidance)
+      }
+      let setting = SamplingSetting(
+        process, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") { try solver.check(setting) }
       if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
-      solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise))
+      solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise, guidance: own))
     }
     if count == 0 && !solvers.isEmpty {
       throw options.wrong("count", "is 0, and there are solvers; allowed: 1 or more")
     }
     self.solvers = solvers
+    self.guidances = guidances
+    if observation != nil, !guidances.contains(where: { $0?.usesObservation ?? false }) {
+      try options.refuse("observation", needs: "a guidance that looks at it, as dps")
+    }
     if !solvers.isEmpty && !solvers.contains(where: { $0.solver.usesSharedGrid }) {
       try options.refuse("grid", needs: "a solver of fixed steps without a grid of its own")
     }

@@ -11,7 +11,8 @@ struct SamplingStage {
   let name: String
   let process: PreparedProcess
   let processKind: String
-  let score: any Score
+  /// The solvers of the plan, each with the score that it draws with.
+  let solvers: [GuidedSolver]
   let plan: SamplingPlan
   /// The data, in whose units samples come out.
   let data: DataInCoordinates
@@ -46,9 +47,7 @@ struct SamplingStage {
   func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
     var table = SolverTable(experiment: name, process: processKind, metrics: [])
     var failures: [String] = []
-    let sampler = Sampler(
-      process: process, score: score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon, path: path(),
-      grid: plan.grid, threads: threads)
+    let path = path()
     let known = Set(plan.solvers.flatMap { files(of: $0.name) })
     folder.removeFiles(in: "samples") { known.contains($0) }
     // Its figures are of the samples that go now.
@@ -66,9 +65,10 @@ struct SamplingStage {
     } catch let error as PlotError {
       failures.append("field: \(error)")
     }
-    for (index, named) in plan.solvers.enumerated() {
+    for (index, guided) in solvers.enumerated() {
+      let named = guided.named
       do {
-        table.rows.append(try draw(named, by: sampler, into: folder, &trajectories))
+        table.rows.append(try draw(guided, path, into: folder, &trajectories))
       } catch let error as ComputationError where error.isStop {
         throw error
       } catch let error as ComputationError {
@@ -89,11 +89,15 @@ struct SamplingStage {
 
   /// Draws and writes the samples of one solver, as often as is asked for.
   private func draw(
-    _ named: SamplingPlan.NamedSolver, by sampler: Sampler, into folder: ResultsFolder, _ trajectories: inout CSVText
+    _ guided: GuidedSolver, _ path: (any BrownianPath)?, into folder: ResultsFolder, _ trajectories: inout CSVText
   ) throws -> SolverTable.Row {
+    let named = guided.named
+    let sampler = Sampler(
+      process: process, score: guided.score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon,
+      path: path, grid: plan.grid, threads: threads)
     var all: [Statistics] = []
     for repetition in 1...repeats {
-      all.append(try draw(named, repetition, by: sampler, into: folder, &trajectories))
+      all.append(try draw(guided, repetition, by: sampler, into: folder, &trajectories))
     }
     func mean(_ value: (Statistics) -> Double) -> Double { all.reduce(0) { $0 + value($1) } / Double(repeats) }
     let steps = named.solver.steps ?? 0
@@ -105,9 +109,10 @@ struct SamplingStage {
 
   /// Draws and writes one repeat. The first has pictures and trajectories.
   private func draw(
-    _ named: SamplingPlan.NamedSolver, _ repetition: Int, by sampler: Sampler, into folder: ResultsFolder,
+    _ guided: GuidedSolver, _ repetition: Int, by sampler: Sampler, into folder: ResultsFolder,
     _ trajectories: inout CSVText
   ) throws -> Statistics {
+    let (named, score) = (guided.named, guided.score)
     let name = SampleFile.name(named.name, repetition: repetition)
     let shards = Shards(rows: plan.count, size: score.shardRows).count
     let bar = ProgressBar("sample \(name)", total: named.solver.steps, parts: shards, quiet: quiet)
@@ -116,7 +121,7 @@ struct SamplingStage {
     let recorder = isFirst ? plan.trajectories.map { Trajectories.Recorder($0) } : nil
     let first = (repetition - 1) * SamplingPlan.stride(of: plan.count, score)
     let samples = try sampler.draw(
-      plan.count, from: first, with: named.solver, denoise: named.denoise, progress: bar, observer: recorder)
+      plan.count, from: first, with: guided.solver, denoise: named.denoise, progress: bar, observer: recorder)
     let batch = data.decoded(samples.batch)
     try SampleFile.write(batch, solver: name, format: plan.format, to: folder)
     guard isFirst else { return samples.statistics }

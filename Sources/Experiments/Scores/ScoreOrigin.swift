@@ -74,7 +74,7 @@ extension Experiment {
   /// - Throws: `InputError` where the score has a network that nobody has trained yet.
   public func open() throws -> (dataset: Dataset, score: any Score) {
     let data = try loadData()
-    return (data.seen, try plan.sampling.score(score(ScoreOrigin(self, data), data)))
+    return (data.seen, try samplingScore(score(ScoreOrigin(self, data), data), data))
   }
 
   /// The weights of the experiment's network.

@@ -51,7 +51,7 @@ extension Experiment {
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
     let study = ConvergenceStudy(
-      process: plan.prepared, score: try plan.sampling.score(source),
+      process: plan.prepared, score: try samplingScore(source, data),
       dimension: data.source.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
       threads: threads)
     var references: [String: Batch] = [:]

@@ -36,7 +36,7 @@ struct PreviewStage {
     let source = try experiment.score(data, learned: network.source(weights))
     let sampling = experiment.plan.sampling
     let conditions = try sampling.condition.conditions(for: source, count: preview.count)
-    return try sampling.guidance?.guide(source, given: conditions) ?? source.score(given: conditions)
+    return try experiment.samplingScore(source, data, given: conditions)
   }
 
   /// The picture, as PNG.

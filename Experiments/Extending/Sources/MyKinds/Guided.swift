@@ -61,7 +61,7 @@ struct Beyond: Guidance {
 
   func traits(of traits: ScoreTraits) -> ScoreTraits { traits.intersection(.jacobian) }
 
-  func guide(_ source: ScoreSource, given conditions: Conditions) throws -> any Score {
+  func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
     guard source.knowsNothing else { throw InputError("beyond needs a score that is known without a condition") }
     return GuidedScore(
       without: try source.score(given: .nothing), with: try source.score(given: conditions), weight: weight)

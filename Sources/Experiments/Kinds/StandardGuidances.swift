@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Scores
+
+extension Catalogue {
+  static let standardGuidances = Kinds<any Guidance>([])
+}
