@@ -44,7 +44,7 @@ public struct PosteriorLaw: Sendable {
   public func mixtures(given observations: Batch) -> [GaussianMixture] {
     let eigen = updates.map { $0.root?.covarianceEigen }
     return (0..<observations.count).map { row in
-      let parts = parts(given: Array(observations.row(row)))
+      let parts = self.parts(given: Array(observations.row(row)))
       if updates.allSatisfy({ $0.variances != nil }) {
         return GaussianMixture(
           weights: parts.weights, means: parts.means, variances: updateOf.flatMap { updates[$0].variances! })
@@ -65,12 +65,12 @@ public struct PosteriorLaw: Sendable {
   ///   - observations: K × observed dimension.
   ///   - stream: where the numbers come from.
   public func draw(_ count: Int, given observations: Batch, from stream: NoiseStream) -> Batch {
-    let parts = (0..<observations.count).map { parts(given: Array(observations.row($0))) }
+    let given = (0..<observations.count).map { parts(given: Array(observations.row($0))) }
     let choices = stream.uniforms(count: count, dimension: 1, step: 0)
     let normals = stream.normals(count: count, dimension: prior.dimension, step: 1)
     var draws = Batch(count: count, dimension: prior.dimension)
     for i in 0..<count {
-      let own = parts[i % parts.count]
+      let own = given[i % given.count]
       var (sum, k) = (0.0, own.weights.count - 1)
       for (c, weight) in own.weights.enumerated() {
         sum += weight
