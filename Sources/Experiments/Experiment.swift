@@ -215,13 +215,27 @@ public struct Experiment: Sendable {
 
   private func evaluation(
     _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
-  ) -> EvaluationStage {
-    let evaluation = plan.evaluation.completed(for: data.dataset, conditions, count: plan.sampling.count)
+  ) throws -> EvaluationStage {
+    let observation = try guidanceProblem(data).observation
+    let posterior =
+      conditions == .nothing
+      ? observation.flatMap { PosteriorRows($0, data, count: plan.sampling.count, seed: plan.seed) } : nil
+    var evaluation = plan.evaluation.completed(for: data.dataset, conditions, count: plan.sampling.count)
+    var notes: [String] = []
+    if observation != nil {
+      notes.append(
+        posterior == nil
+          ? "samples are given an observation, and compared with held-out rows that are not"
+          : "samples are compared with draws of the exact posterior")
+    }
+    // Draws of a posterior are no rows that anybody learned from.
+    if posterior != nil { evaluation = evaluation.without { $0.usesTraining } }
     let leftOut = evaluation.leftOut(
       trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
       samples: plan.sampling.count, heldOutRows: data.dataset.heldOutRows.count)
     let rows = JudgedRows(
-      plan.data, data.dataset, conditions: conditions, count: plan.sampling.count,
+      plan.data, posterior?.dataset ?? data.dataset, conditions: posterior?.conditions ?? conditions,
+      drawsFurther: posterior == nil, truth: nil, count: plan.sampling.count,
       usesTraining: evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
       seed: plan.seed, bootstrap: evaluation.bootstrap, threads: threads)
     let pathErrors =
@@ -241,7 +255,7 @@ public struct Experiment: Sendable {
     return EvaluationStage(
       plan: evaluation, solvers: plan.sampling.solvers, rows: rows,
       dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
-      leftOut: leftOut,
+      leftOut: leftOut, notes: notes,
       progress: ProgressBar("judge \(plan.name)", total: figures, unit: "figure", quiet: quiet))
   }
 

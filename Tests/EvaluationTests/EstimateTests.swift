@@ -80,7 +80,8 @@ import Testing
     let flat = [Double](repeating: 0, count: 64)
     let ones = Estimate.average(
       [1, 2, 3].map { _ in Estimate(1, low: 0.98, high: 1, heldOutInfluences: flat, scale: .share) })
-    #expect(ones.value == 1 && abs(try #require(ones.low) - 0.98) < 1e-12 && ones.high == 1)
+    let low = try #require(ones.low)
+    #expect(ones.value == 1 && abs(low - 0.98) < 1e-12 && ones.high == 1)
     // Intervals much wider than those of the influences.
     let wide = Estimate(0.9, low: 0.2, high: 1, heldOutInfluences: few.map { 0.01 * $0 }, scale: .share)
     let mean = Estimate.average([

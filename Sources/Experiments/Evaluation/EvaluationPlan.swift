@@ -122,6 +122,14 @@ public struct EvaluationPlan: Sendable {
   private static let quickValues = 2e10
   private static let fewValues = 1 << 27
 
+  /// The same without metrics that nobody named and that are of a kind; those that were named stay, and say what they
+  /// cannot judge.
+  func without(_ isLeftOut: (any Metric) -> Bool) -> EvaluationPlan {
+    var plan = self
+    plan.metrics.removeAll { isLeftOut($0.metric) && unnamed.contains($0.name) }
+    return plan
+  }
+
   /// Which metrics are left out: those that look at the training rows and were not named, where that takes long, or
   /// much memory.
   func leftOut(trainingRows: Int, dimension: Int, samples: Int, heldOutRows: Int) -> [String] {
