@@ -53,13 +53,15 @@ import Testing
       let (b, a) = (r * vs / v, ms * q / v)
       guard let (y, d) = seen else { return b * x + a * mean + added * z }
       let w = added >= a * d ? 1 : added / (a * d)
-      return b * x + a * (mean + w * (y - mean)) + max(0, added * added - pow(a * d * w, 2)).squareRoot() * z
+      let left = max(0, added * added - pow(a * d * w, 2)).squareRoot()
+      return b * x + a * (mean + w * (y - mean)) + left * z
     }
     let ddrm: Rule = { x, mean, z, seen in
       let kept = (1 - eta * eta).squareRoot()
       guard let (y, d) = seen else { return ms * (mean + kept * low * (x / m - mean) / high + eta * low * z) }
       if low < d { return ms * (mean + kept * low * (y - mean) / d + eta * low * z) }
-      return ms * ((1 - etaB) * mean + etaB * y + (low * low - d * d * etaB * etaB).squareRoot() * z)
+      let left = (low * low - d * d * etaB * etaB).squareRoot()
+      return ms * ((1 - etaB) * mean + etaB * y + left * z)
     }
     let diffpir: Rule = { x, mean, z, seen in
       var mean = mean
@@ -68,7 +70,8 @@ import Testing
         mean = (y / (d * d) + rho * mean) / (1 / (d * d) + rho)
       }
       let e = (x - m * mean) / v.squareRoot()
-      return ms * mean + vs.squareRoot() * ((1 - zeta).squareRoot() * e + zeta.squareRoot() * z)
+      let noise = (1 - zeta).squareRoot() * e + zeta.squareRoot() * z
+      return ms * mean + vs.squareRoot() * noise
     }
     let methods: [(String, any PosteriorStep, Rule)] = [
       ("ddnm", try DDNM(observation), ddnm),
@@ -81,7 +84,7 @@ import Testing
     for (name, method, rule) in methods {
       let found = try step(method, problem, to: times.1, noise: noise)
       for row in 0..<4 {
-        func along(_ e: Int, _ x: [Double]) -> Double { (0..<3).reduce(0) { $0 + vectors[$1, e] * x[$1] } }
+        func along(_ e: Int, _ x: [Double]) -> Double { (0..<3).reduce(0.0) { $0 + vectors[$1, e] * x[$1] } }
         let back = (problem.a.transpose * problem.c.inverse * problem.y(row)).values
         var expected = [0.0, 0, 0]
         for e in 0..<3 {
@@ -106,8 +109,8 @@ import Testing
     let found = try step(DPSStep(scale: 0.7), problem, to: 0.3, noise: noise)
     for (row, own) in try problem.means().enumerated() {
       let residual = problem.y(row) - problem.a * own.mean
-      let norm = residual.values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-      let gradient = -1 / norm * (own.slope.transpose * problem.a.transpose * residual)
+      let norm = residual.values.reduce(0.0) { $0 + $1 * $1 }.squareRoot()
+      let gradient: Matrix = (-1 / norm) * (own.slope.transpose * problem.a.transpose * residual)
       let s = try problem.scores()[row].s
       let deviation = (earlier.variance * q / later.variance).squareRoot()
       for j in 0..<3 {
@@ -176,7 +179,8 @@ import Testing
       found = try draw(FixedSteps(PosteriorSteps(try DiffPIR(observation), observation), steps: steps))
       expected = law(levels) { high, low in
         let rho = 7 / pow(high.noiseToSignal, 2)
-        let (gain, own) = (1 / (d * d) / (1 / (d * d) + rho), rho / (1 / (d * d) + rho) * high.scale)
+        let precision = 1 / (d * d)
+        let (gain, own) = (precision / (precision + rho), rho / (precision + rho) * high.scale)
         let e = 0.7.squareRoot() * low.deviation / high.deviation
         return (
           low.scale * own + e * (1 - high.scale * own), (low.scale - e * high.scale) * gain * y,
