@@ -53,7 +53,7 @@ import Testing
 
   private func logDensity(_ law: GaussianMixture, _ points: Batch) throws -> [Double] {
     var (points, out) = (points, [Double](repeating: 0, count: points.count))
-    let evaluator = try law.score(under: VESDE()).makeEvaluator(
+    let evaluator = try law.score(under: VPSDE()).makeEvaluator(
       for: RowSpan(first: 0, count: points.count, dimension: law.dimension))
     try points.withRows { try evaluator.logDensity($0, at: .all(0), into: &out) }
     return out
