@@ -16,9 +16,10 @@ import Testing
       prior: try DenseProblem.mixture(), observation: try DenseProblem.observations()[index], t: t)
     let (a, c) = (problem.a, problem.c)
     let (m, v) = (problem.moments.scale, problem.moments.variance)
+    let spread = v * 1.3 / (v + m * m * 1.3)
     let methods: [(String, any LikelihoodScore, (Matrix) -> Matrix)] = [
       ("dps", DPS(scale: 0.7), { _ in 0.7 * c.inverse }),
-      ("pigdm", PiGDM(dataVariance: 1.3), { _ in (v * 1.3 / (v + m * m * 1.3) * (a * a.transpose) + c).inverse }),
+      ("pigdm", PiGDM(dataVariance: 1.3), { _ in (spread * (a * a.transpose) + c).inverse }),
       ("mmps", MMPS(iterations: 40, tolerance: 0), { slope in (v / m * (a * slope * a.transpose) + c).inverse }),
       (
         "tmpd", TMPD(),
@@ -26,15 +27,18 @@ import Testing
           // Sums are those of L⁻¹ A.
           let inverse = c.lowerCholesky!.lowerInverse
           let white = inverse * a
-          let sums = v / m * (white * slope * white.transpose) * Matrix(rows: a.rows, columns: 1, values: [1, 1, 1, 1].prefix(a.rows))
-          return inverse.transpose * Matrix.diagonal(sums.values.map { 1 / (1 + max(0, $0)) }) * inverse
+          let ones = Matrix(rows: a.rows, columns: 1, values: [Double](repeating: 1, count: a.rows))
+          let sums: Matrix = (v / m) * (white * slope * white.transpose * ones)
+          let weights: [Double] = sums.values.map { 1 / (1 + max(0, $0)) }
+          return inverse.transpose * Matrix.diagonal(weights) * inverse
         }
       ),
     ]
     for (name, method, inverse) in methods {
       let field = try problem.field(method)
       for (row, own) in try problem.means().enumerated() {
-        let expected = own.slope.transpose * a.transpose * inverse(own.slope) * (problem.y(row) - a * own.mean)
+        let residual: Matrix = problem.y(row) - a * own.mean
+        let expected: Matrix = own.slope.transpose * a.transpose * inverse(own.slope) * residual
         for j in 0..<3 {
           #expect(
             abs(field[row, j] - expected.values[j]) < 1e-10 * max(1, abs(expected.values[j])), "\(name) row \(row)")
@@ -59,8 +63,8 @@ import Testing
         let h = Matrix([[x[1], x[0], 0], [0, 0, cos(x[2])]])
         let y = values.row(row % 2)
         let residual = Matrix([[y[y.startIndex] - x[0] * x[1]], [y[y.startIndex + 1] - sin(x[2])]])
-        let middle = name == "mmps" ? v / m * (h * own.slope * h.transpose) : spread * (h * h.transpose)
-        let expected = own.slope.transpose * h.transpose * (middle + covariance).inverse * residual
+        let middle: Matrix = name == "mmps" ? (v / m) * (h * own.slope * h.transpose) : spread * (h * h.transpose)
+        let expected: Matrix = own.slope.transpose * h.transpose * (middle + covariance).inverse * residual
         for j in 0..<3 {
           #expect(abs(field[row, j] - expected.values[j]) < 1e-10 * max(1, abs(expected.values[j])), "\(name) \(row)")
         }
@@ -101,7 +105,9 @@ import Testing
     let n = 420
     let blur = SparseMatrix(
       columns: n,
-      entries: (0..<n).map { i in [(i, 0.5), ((i + 1) % n, 0.3), ((i + n - 1) % n, 0.2)].map { (column: $0.0, value: $0.1) } })
+      entries: (0..<n).map { i in
+        [(column: i, value: 0.5), (column: (i + 1) % n, value: 0.3), (column: (i + n - 1) % n, value: 0.2)]
+      })
     let prior = try GaussianMixture(weights: [1], means: [[Double](repeating: 0, count: n)], deviations: [1])
     let process = VPSDE()
     let y = NoiseStream(seed: 2, purpose: .data).normals(count: 1, dimension: n)
@@ -187,5 +193,6 @@ import Testing
 /// The mean and deviation of numbers.
 func moments(_ values: [Double]) -> (mean: Double, deviation: Double) {
   let mean = values.reduce(0, +) / Double(values.count)
-  return (mean, (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count)).squareRoot())
+  let sum = values.reduce(0.0) { $0 + ($1 - mean) * ($1 - mean) }
+  return (mean, (sum / Double(values.count)).squareRoot())
 }

@@ -38,10 +38,10 @@ import Testing
     let evidence = weights.reduce(0, +)
     #expect(abs(law.logEvidence(of: y) - log(evidence)) < 1e-9)
     for j in 0..<2 {
-      let mean = (0..<n * n).reduce(0) { $0 + weights[$1] * points[$1, j] } / evidence
+      let mean = (0..<n * n).reduce(0.0) { $0 + weights[$1] * points[$1, j] } / evidence
       #expect(abs(posterior.mean[j] - mean) < 1e-9)
       for k in 0..<2 {
-        let product = (0..<n * n).reduce(0) { $0 + weights[$1] * points[$1, j] * points[$1, k] } / evidence
+        let product = (0..<n * n).reduce(0.0) { $0 + weights[$1] * points[$1, j] * points[$1, k] } / evidence
         #expect(abs(posterior.covariance[j][k] + posterior.mean[j] * posterior.mean[k] - product) < 1e-9)
       }
     }
@@ -53,7 +53,7 @@ import Testing
 
   private func logDensity(_ law: GaussianMixture, _ points: Batch) throws -> [Double] {
     var (points, out) = (points, [Double](repeating: 0, count: points.count))
-    let evaluator = try law.score(under: VESDE()).makeEvaluator(
+    let evaluator = try law.score(under: VPSDE()).makeEvaluator(
       for: RowSpan(first: 0, count: points.count, dimension: law.dimension))
     try points.withRows { try evaluator.logDensity($0, at: .all(0), into: &out) }
     return out
@@ -66,24 +66,15 @@ import Testing
     let a = NoiseStream(seed: 4, purpose: .data).normals(count: 3, dimension: d)
     let roots = NoiseStream(seed: 5, purpose: .data).normals(count: 2 * d, dimension: d)
     let means = [[Double](repeating: -0.5, count: d), [Double](repeating: 0.5, count: d)]
-    let prior: GaussianMixture =
-      switch form {
-      case 0: try GaussianMixture(weights: [1, 2], means: means, deviations: [0.8, 0.5])
-      case 1:
-        try GaussianMixture(
-          weights: [1, 2], means: means,
-          covariances: (0..<2).map { k in
-            (0..<d).map { i in (0..<d).map { $0 == i ? 0.2 + 0.1 * Double(i + k) : 0 } }
-          })
-      default:
-        try GaussianMixture(
-          weights: [1, 2], means: means,
-          covariances: (0..<2).map { k in
-            let root = Matrix((0..<d).map { Array(roots.row(k * d + $0)) })
-            let covariance = 0.1 * (root * root.transpose) + 0.1 * Matrix.identity(d)
-            return (0..<d).map { i in (0..<d).map { covariance[i, $0] } }
-          })
-      }
+    func covariance(_ k: Int) -> [[Double]] {
+      if form == 1 { return Matrix.diagonal((0..<d).map { 0.2 + 0.1 * Double($0 + k) }).nested }
+      let root = Matrix((0..<d).map { Array(roots.row(k * d + $0)) })
+      return (0.1 * (root * root.transpose) + 0.1 * Matrix.identity(d)).nested
+    }
+    let prior =
+      form == 0
+      ? try GaussianMixture(weights: [1, 2], means: means, deviations: [0.8, 0.5])
+      : try GaussianMixture(weights: [1, 2], means: means, covariances: [covariance(0), covariance(1)])
     // Masks go another way than dense operators.
     let matrix =
       form == 1
@@ -103,9 +94,10 @@ import Testing
     let sum = weights.reduce(0, +)
     for j in 0..<d {
       for power in 1...2 {
-        let values = (0..<count).map { pow(draws[$0, j], Double(power)) }
-        let mean = pairs(weights, values).reduce(0) { $0 + $1.0 * $1.1 } / sum
-        let error = pairs(weights, values).reduce(0) { $0 + pow($1.0 * ($1.1 - mean), 2) }.squareRoot() / sum
+        let values: [Double] = (0..<count).map { pow(draws[$0, j], Double(power)) }
+        let mean = (0..<count).reduce(0.0) { $0 + weights[$1] * values[$1] } / sum
+        let spread = (0..<count).reduce(0.0) { $0 + pow(weights[$1] * (values[$1] - mean), 2) }
+        let error = spread.squareRoot() / sum
         let exact = power == 1 ? posterior.mean[j] : posterior.covariance[j][j] + pow(posterior.mean[j], 2)
         #expect(abs(mean - exact) < 5 * error, "value \(j), power \(power), form \(form)")
       }
@@ -122,7 +114,7 @@ import Testing
       for j in 0..<2 {
         let values = (0..<count).map { draws[2 * $0 + k, j] }
         let mean = values.reduce(0, +) / Double(count)
-        let variance = values.reduce(0) { $0 + pow($1 - mean, 2) } / Double(count)
+        let variance = values.reduce(0.0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
         let exact = mixture.covariance[j][j]
         // 5 standard errors; of a variance √(2/n) relative for normal values, and these have lighter tails than twice.
         #expect(abs(mean - mixture.mean[j]) < 5 * (exact / Double(count)).squareRoot())
@@ -142,11 +134,16 @@ import Testing
     #expect(abs(posterior.mean[0] + posterior.mean[1] - 0.4) < 1e-9)
     #expect(abs(posterior.mean[1] - posterior.mean[2] + 0.2) < 1e-9)
     // One direction is left; the others have the noise's variance, 1e-14, and rounding of 1.
-    #expect((0..<2).allSatisfy { posterior.covarianceMatrix($0).symmetricEigen.values.filter { $0 > 1e-12 }.count == 1 })
+    for k in 0..<2 {
+      let values = posterior.covarianceMatrix(k).symmetricEigen.values
+      #expect(values.filter { $0 > 1e-12 }.count == 1)
+    }
     let points = GaussianMixture(points: Batch(rows: [[0, 0, 0], [1, 0, 0], [0, 2, 0]]))
     let weighed = PosteriorLaw(points, try LinearObservation(sharp.matrix, noise: .deviation(1))).mixture(given: [1, 1])
-    let logs = [(1.0, 1.0), (0, 1), (-1, -1)].map { -0.5 * ($0.0 * $0.0 + $0.1 * $0.1) }.map { exp($0) }
-    for (weight, expected) in pairs(weighed.weights, logs) { #expect(abs(weight - expected / logs.reduce(0, +)) < 1e-12) }
+    // The residuals are (1, 1), (0, 1) and (−1, −1).
+    let masses = [exp(-1.0), exp(-0.5), exp(-1.0)]
+    let sum = masses.reduce(0, +)
+    for (weight, mass) in pairs(weighed.weights, masses) { #expect(abs(weight - mass / sum) < 1e-12) }
     #expect(weighed.means == points.means)
   }
 
@@ -171,8 +168,9 @@ import Testing
         let evaluator = observation.makeEvaluator(for: RowSpan(first: 0, count: n * n, dimension: 2))
         points.withRows { p in ys.withRows { y in evaluator.logLikelihood(p, of: y, into: &logs) } }
         return log(
-          (0..<n * n).reduce(0) { sum, i in
-            let (a, b) = (x[0] - moments.scale * points[i, 0], x[1] - moments.scale * points[i, 1])
+          (0..<n * n).reduce(0.0) { (sum: Double, i: Int) -> Double in
+            let a = x[0] - moments.scale * points[i, 0]
+            let b = x[1] - moments.scale * points[i, 1]
             return sum + exp(densities[i] + logs[i] - 0.5 * (a * a + b * b) / moments.variance)
           })
       }
@@ -182,7 +180,9 @@ import Testing
       try x.withRows { x in try s.withRows { try evaluator.evaluate(x, at: .all(t), into: $0) } }
       for j in 0..<2 {
         let h = 1e-4
-        let (above, below) = (point.enumerated().map { $0 == j ? $1 + h : $1 }, point.enumerated().map { $0 == j ? $1 - h : $1 })
+        var (above, below) = (point, point)
+        above[j] += h
+        below[j] -= h
         let slope = (logJoint(above) - logJoint(below)) / (2 * h)
         // h² of the third derivative, and at t = 0.05 kernels of deviation 0.16 on a grid of 0.075.
         #expect(abs(s[0, j] - slope) < 2e-5, "t \(t)")
@@ -230,4 +230,9 @@ import Testing
     }
     withExtendedLifetime(storages) {}
   }
+}
+
+extension Matrix {
+  /// Row by row.
+  var nested: [[Double]] { (0..<rows).map { i in (0..<columns).map { self[i, $0] } } }
 }

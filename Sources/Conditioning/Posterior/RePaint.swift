@@ -75,7 +75,7 @@ public struct RePaint: Solver {
     )
     let observed = observation.makeRows(for: context.span)
     defer { withExtendedLifetime(observed) {} }
-    let (y, noise, score) = (observed.rows, context.makeRows(), context.makeRows())
+    let (y, noise, seenNoise, score) = (observed.rows, context.makeRows(), context.makeRows(), context.makeRows())
     context.started(at: times[0], x)
     var done = 0
     for (index, move) in Self.schedule(count, jump, resamplings).enumerated() {
@@ -87,23 +87,38 @@ public struct RePaint: Solver {
         continue
       }
       try context.score.evaluate(x, at: .all(times[move.from]), into: score)
-      let step = StepLevels(from: here, to: there)
-      let added = step.addedDeviation(eta: 1)
-      let (b, a) = step.coefficients(added: added)
-      for i in 0..<x.size {
-        let mean = (x.values[i] + here.variance * score.values[i]) / here.scale
-        x.values[i] = b * x.values[i] + a * mean + added * noise.values[i]
-      }
-      streams.seen.normals(into: noise, step: index)
-      for row in 0..<x.count {
-        for (i, seen) in columns.enumerated() {
-          x[row, seen.column] = there.scale * y[row, i] / seen.factor + there.deviation * noise[row, seen.column]
-        }
-      }
+      streams.seen.normals(into: seenNoise, step: index)
+      step(x, score: score, y: y, noise: noise, seenNoise: seenNoise, from: here, to: there)
       done += 1
       try context.finished(step: done, at: times[move.to], x)
     }
     return StepCount(accepted: Double(done))
+  }
+
+  /// One step down: ancestral sampling, and the values that were seen anew.
+  /// - Parameters:
+  ///   - x: the states, which are replaced.
+  ///   - score: their scores.
+  ///   - y: what was seen of them.
+  ///   - noise: normals of the step.
+  ///   - seenNoise: normals of the values that were seen, rows × dimension.
+  ///   - here: the moments where x stands.
+  ///   - there: those where it goes.
+  public func step(
+    _ x: Rows, score: Rows, y: Rows, noise: Rows, seenNoise: Rows, from here: Moments, to there: Moments
+  ) {
+    let step = StepLevels(from: here, to: there)
+    let added = step.addedDeviation(eta: 1)
+    let (b, a) = step.coefficients(added: added)
+    for i in 0..<x.size {
+      let mean = (x.values[i] + here.variance * score.values[i]) / here.scale
+      x.values[i] = b * x.values[i] + a * mean + added * noise.values[i]
+    }
+    for row in 0..<x.count {
+      for (i, seen) in columns.enumerated() {
+        x[row, seen.column] = there.scale * y[row, i] / seen.factor + there.deviation * seenNoise[row, seen.column]
+      }
+    }
   }
 }
 

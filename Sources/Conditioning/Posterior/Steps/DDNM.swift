@@ -50,8 +50,10 @@ public struct DDNM: PosteriorStep {
       for row in 0..<x.count {
         for i in 0..<seen.dimension {
           let deviation = model.deviations[i]
-          let weight = a * deviation <= added ? 1 : added / (a * deviation)
-          let left = max(0, added * added - a * a * weight * weight * deviation * deviation).squareRoot()
+          let seenDeviation = a * deviation
+          let isSharp = seenDeviation <= added
+          let weight = isSharp ? 1 : added / seenDeviation
+          let left = isSharp ? (added * added - seenDeviation * seenDeviation).squareRoot() : 0
           seen[row, i] = a * weight * (seen[row, i] - means[row, i]) + (left - added) * noises[row, i]
         }
       }
