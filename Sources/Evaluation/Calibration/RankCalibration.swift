@@ -34,7 +34,7 @@ public struct RankCalibration: Metric {
   public func evaluate(_ comparison: Comparison) throws -> Double {
     let places = try bins(of: comparison)
     let expected = Double(places.count) / Double(bins)
-    func statistic(_ choice: (_ observation: Int, _ rows: Int) -> Int) -> Double {
+    @Sendable func statistic(_ choice: (_ observation: Int, _ rows: Int) -> Int) -> Double {
       var counts = [Double](repeating: 0, count: directions * bins)
       for (k, rows) in places.enumerated() {
         let row = choice(k, rows.count / directions)
