@@ -31,8 +31,8 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models processes extending interruptions check-results kills sweep-kills faults large-data load same-bytes mutants fuzz \
-  fuzz-build sanitize tensorboard-check clean
+  coverage-models processes extending interruptions check-results digits-classes-judge kills sweep-kills faults \
+  large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
 
@@ -49,6 +49,7 @@ help:
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
+	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -169,6 +170,13 @@ pages-check: build
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends \
 	    chromium >/dev/null; }
 	@python3 Tests/pages.py --program $(program) $(ARGS)
+
+# scikit-learn is for this judge alone.
+$(venv)-judge/ready:
+	@python3 -m venv $(venv)-judge && $(venv)-judge/bin/pip install -q scikit-learn==1.9.1 && touch $@
+
+digits-classes-judge: digits-classes $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_digits.py Results/digits-classes
 
 photos: Experiments/Data/photos/rocket.png
 

@@ -44,6 +44,11 @@ extension Catalogue {
         law, classes: classes.map { zip($0, weights).filter { $1 > 0 }.map(\.0) }, exponential: exponential,
         count: count, heldOut: heldOut)
     },
+    Kind("tree", "two trees of narrow branches, a class each, whose score is known exactly (Karras et al. 2024)") {
+      options, _ in
+      let (count, heldOut) = try counts(options)
+      return try MixtureData.tree(count: count, heldOut: heldOut)
+    },
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
