@@ -5,12 +5,15 @@ import Evaluation
 import Experiments
 import Foundation
 
-// Studies of the metrics themselves; `make sanity-checks`, `make copy-test` and `make coverage` call this.
+// Studies of the metrics themselves, and of posterior methods; `make sanity-checks`, `make copy-test`, `make coverage`
+// and `make trap-study` call this.
 //
 //     score-sde-studies sanity-checks    Markdown tables: which metric passes which check
 //     score-sde-studies copy-test        a Markdown table: size and power of the test for copies
 //     score-sde-studies coverage [--repeats 500] [--rows 500] [--metrics A,B] [--csv FILE]
 //                                        a Markdown table: how often intervals cover the expected value
+//     score-sde-studies trap-study [--seeds 20] [--rows 1000] [--steps 500]
+//                                        Markdown tables: posterior methods beside exact posteriors
 
 /// What is printed beside the results, on the terminal.
 func report(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
@@ -47,8 +50,9 @@ do {
       print("| \(law.name) | \(law.dimension) | \(law.rows) | \(result.size) | \(result.power) |")
     }
   case "coverage": try coverage(Array(CommandLine.arguments.dropFirst(2)))
+  case "trap-study": try accuracyTrap(Array(CommandLine.arguments.dropFirst(2)))
   default:
-    report("usage: score-sde-studies sanity-checks|copy-test|coverage")
+    report("usage: score-sde-studies sanity-checks|copy-test|coverage|trap-study")
     exit(2)
   }
 } catch {
