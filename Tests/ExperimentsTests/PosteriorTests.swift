@@ -50,6 +50,15 @@ import Testing
     #expect(abs(found.variance - 0.488) < 0.1, "\(name)")
   }
 
+  /// Under matrices as kernels, where states have velocities, the exact posterior is a mixture all the same.
+  @Test("the exact posterior is known under processes with velocities") func velocities() throws {
+    let found = try second([
+      "sampling.guidance=exact", "process={kind: cld}", "sampling.grid=uniform",
+      "sampling.solvers=[{name: s, kind: sscs, steps: 200}]",
+    ])
+    #expect(abs(found.mean - 0.64) < 0.1 && abs(found.variance - 0.488) < 0.1, "\(found)")
+  }
+
   /// The others are biased, each in its own way, and yet see the observation: without it the mean is 0.
   @Test(
     "every method looks at the observation",

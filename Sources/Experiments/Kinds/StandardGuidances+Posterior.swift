@@ -160,22 +160,32 @@ struct ExactPosterior: Guidance {
       throw InputError("exact knows no law of single conditions; allowed: no condition", at: "sampling.guidance")
     }
     let observation = try problem.requireObservation()
-    guard let linear = observation.model.linear, let law = problem.data.law, !law.isExponential else {
+    guard let law = problem.posteriorLaw else {
       throw InputError("exact needs data that is a Gaussian mixture, and y = A x + noise", at: "sampling.guidance")
     }
-    let (d, k) = (law.mixture.dimension, law.mixture.componentCount)
+    let (d, k) = (law.prior.dimension, law.prior.componentCount)
     guard Double(d) * Double(d) * Double(k) * Double(observation.values.count) < Double(Self.largestLaw) else {
       throw InputError(
         "exact: \(observation.values.count) posteriors of \(k) components of dimension \(d) are more than 8 GiB",
         at: "sampling.guidance")
     }
     return ScoreByObservation(
-      try PosteriorLaw(law.mixture, linear).mixtures(given: observation.values).map { mixture in
+      try law.mixtures(given: observation.values).map { mixture in
         guard let score = problem.process.exactScore(of: DataLaw(mixture)) else {
           throw InputError("exact: the process knows no exact score of a Gaussian mixture", at: "sampling.guidance")
         }
         return score
       })
+  }
+}
+
+extension GuidanceProblem {
+  /// The exact posterior in the coordinates of the model, whatever is observed; nil where it is not known.
+  public var posteriorLaw: PosteriorLaw? {
+    guard let linear = observation?.model.linear, let law = data.law, !law.isExponential,
+      law.mixture.dimension == linear.dimension
+    else { return nil }
+    return PosteriorLaw(law.mixture, linear)
   }
 }
 
