@@ -108,7 +108,7 @@ import Testing
   @Test("in the accuracy trap MMPS is at the floor, and DPS is not") func trap() throws {
     let study = AccuracyTrap(seeds: 2, count: 500, referenceCount: 1000, steps: 150)
     let methods = AccuracyTrap.methods.filter { ["exact", "mmps", "dps"].contains($0.name) }
-    let setting = try AccuracyTrap.settings()[1]
+    let setting = try AccuracyTrap.settings()[0]
     let outcomes = try study.run(setting, methods: methods)
     let floor = try #require(outcomes.last)
     let ratios = Dictionary(uniqueKeysWithValues: outcomes.map { ($0.method, $0.ratio(to: floor).value) })
