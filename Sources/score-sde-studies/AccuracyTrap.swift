@@ -26,7 +26,8 @@ func accuracyTrap(_ words: [String]) throws {
     report("\(setting.name): \(start.duration(to: ContinuousClock().now))")
     guard let floor = outcomes.last else { continue }
     print("\n**\(setting.name)**\n")
-    print("| method | sliced W, times the floor | weight of the second mode, less its own | its error, rms | error at x |")
+    print(
+      "| method | sliced W, times the floor | weight of the second mode, less its own | its error, rms | error at x |")
     print("|---|--:|--:|--:|--:|")
     for outcome in outcomes {
       let (ratio, bias) = (outcome.ratio(to: floor), outcome.weightBias)

@@ -62,7 +62,9 @@ import Testing
   /// The others are biased, each in its own way, and yet see the observation: without it the mean is 0.
   @Test(
     "every method looks at the observation",
-    arguments: ["pigdm", "dps", "ddnm", "ddrm", "diffpir", "repaint", "daps", "{kind: dps, weighting: residual, scale: 0.1}"])
+    arguments: [
+      "pigdm", "dps", "ddnm", "ddrm", "diffpir", "repaint", "daps", "{kind: dps, weighting: residual, scale: 0.1}",
+    ])
   func looks(guidance: String) throws {
     let found = try second(["sampling.guidance=\(guidance)"])
     #expect(found.mean > 0.25 && found.mean < 1.2, "\(guidance): \(found)")
@@ -98,7 +100,8 @@ import Testing
       (["sampling.guidance={kind: mmps, iterations: 0}"], "iterations"),
       (["sampling.guidance={kind: daps, step_size: 0.1}"], "langevin_steps"),
       (["sampling.guidance={kind: ddrm, eta: 1.5}"], "eta"),
-    ]) func refusals(overrides: [String], word: String) throws {
+    ]) func refusals(overrides: [String], word: String) throws
+  {
     let error = try #require(throws: InputError.self) { try samples(overrides) }
     #expect(error.description.contains(word), "\(error)")
     #expect(!error.description.contains("\n"))

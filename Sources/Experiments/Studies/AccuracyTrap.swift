@@ -74,9 +74,10 @@ public struct AccuracyTrap: Sendable {
   public struct Method: Sendable {
     /// As guidances are named.
     public let name: String
-    let make: @Sendable (_ base: MixtureScore, _ observation: Observation, _ steps: Int) throws -> (
-      score: any Score, solver: any Solver
-    )
+    let make:
+      @Sendable (_ base: MixtureScore, _ observation: Observation, _ steps: Int) throws -> (
+        score: any Score, solver: any Solver
+      )
   }
 
   /// All methods that there are for linear observations, the exact score among them.
@@ -177,7 +178,8 @@ public struct AccuracyTrap: Sendable {
       square += (mean - Self.truth[j]) * (mean - Self.truth[j]) / 16
     }
     outcome.add(
-      distance: distance, weightError: posterior.weightOfSecond(samples) - posterior.weightOfSecond, error: square.squareRoot())
+      distance: distance, weightError: posterior.weightOfSecond(samples) - posterior.weightOfSecond,
+      error: square.squareRoot())
   }
 }
 
