@@ -34,15 +34,17 @@ extension Kind<any Guidance> {
     LikelihoodGuidance(
       PiGDM(
         dataVariance: try options.number(
-          "data_variance", default: 1, in: .positive, "ς² of r² = v ς²/(v + m² ς²); the paper has 1")), needs: .gaussian)
+          "data_variance", default: 1, in: .positive, "ς² of r² = v ς²/(v + m² ς²); the paper has 1")), needs: .gaussian
+    )
   }
 
   static let tmpd = Kind(
     "tmpd", "TMPD (Boys et al. 2023): the covariance of what is seen is diagonal, its row sums by the score's Jacobian"
   ) { _, _ in LikelihoodGuidance(TMPD(), needs: .gaussian) }
 
-  static let mmps = Kind("mmps", "MMPS (Rozet et al. 2024): x₀ given x_t has its own covariance, by the score's Jacobian")
-  { options, _ in
+  static let mmps = Kind(
+    "mmps", "MMPS (Rozet et al. 2024): x₀ given x_t has its own covariance, by the score's Jacobian"
+  ) { options, _ in
     LikelihoodGuidance(
       MMPS(
         iterations: try options.integer(
@@ -127,7 +129,8 @@ enum ObservationNeed {
     case .any, .spectrum: break
     case .gaussian:
       guard model.linear != nil || model is any GaussianObservation else {
-        throw InputError("needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
+        throw InputError(
+          "needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
       }
     case .mask: _ = try RePaint.columns(model)
     }
@@ -160,22 +163,32 @@ struct ExactPosterior: Guidance {
       throw InputError("exact knows no law of single conditions; allowed: no condition", at: "sampling.guidance")
     }
     let observation = try problem.requireObservation()
-    guard let linear = observation.model.linear, let law = problem.data.law, !law.isExponential else {
+    guard let law = problem.posteriorLaw else {
       throw InputError("exact needs data that is a Gaussian mixture, and y = A x + noise", at: "sampling.guidance")
     }
-    let (d, k) = (law.mixture.dimension, law.mixture.componentCount)
+    let (d, k) = (law.prior.dimension, law.prior.componentCount)
     guard Double(d) * Double(d) * Double(k) * Double(observation.values.count) < Double(Self.largestLaw) else {
       throw InputError(
         "exact: \(observation.values.count) posteriors of \(k) components of dimension \(d) are more than 8 GiB",
         at: "sampling.guidance")
     }
     return ScoreByObservation(
-      try PosteriorLaw(law.mixture, linear).mixtures(given: observation.values).map { mixture in
+      try law.mixtures(given: observation.values).map { mixture in
         guard let score = problem.process.exactScore(of: DataLaw(mixture)) else {
           throw InputError("exact: the process knows no exact score of a Gaussian mixture", at: "sampling.guidance")
         }
         return score
       })
+  }
+}
+
+extension GuidanceProblem {
+  /// The exact posterior in the coordinates of the model, whatever is observed; nil where it is not known.
+  public var posteriorLaw: PosteriorLaw? {
+    guard let linear = observation?.model.linear, let law = data.law, !law.isExponential,
+      law.mixture.dimension == linear.dimension
+    else { return nil }
+    return PosteriorLaw(law.mixture, linear)
   }
 }
 
@@ -201,7 +214,8 @@ struct LikelihoodGuidance: Guidance {
 
 /// A method with steps of its own, on the grid of the config's solver.
 struct StepGuidance: Guidance {
-  typealias Make = @Sendable (_ observation: Observation, _ steps: (count: Int, grid: (any TimeGrid)?), _ eta: Double)
+  typealias Make =
+    @Sendable (_ observation: Observation, _ steps: (count: Int, grid: (any TimeGrid)?), _ eta: Double)
     throws -> any Solver
 
   let need: ObservationNeed

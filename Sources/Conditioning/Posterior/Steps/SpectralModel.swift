@@ -4,7 +4,7 @@ import Core
 /// A linear observation in its singular directions: B = U S Vᵀ with noise of unit variance, so that direction i is seen
 /// as ȳ_i = (Vᵀ x)_i + z/s_i. For one worker.
 final class SpectralModel {
-  /// How many rows of an operator may hang together: eigenvectors of so many take some ten seconds.
+  /// How many rows of an operator may hang together: eigenvectors of so many take some seconds.
   static let largestBlock = 1024
 
   /// 1/s_i, 0 where there is no such direction.
@@ -26,7 +26,7 @@ final class SpectralModel {
 
   /// The singular values, which all workers share.
   static func spectrum(of linear: LinearObservation) throws -> BlockSpectrum {
-    guard let spectrum = BlockSpectrum(linear.white, largestBlock: largestBlock) else {
+    guard let spectrum = linear.spectrum(largestBlock: largestBlock) else {
       throw InputError(
         "needs singular values, and more than \(largestBlock) rows of the operator hang together; allowed for it: "
           + "mmps, pigdm, tmpd, dps")
