@@ -10,7 +10,7 @@ import Testing
 @Suite("A class and numbers") struct BothConditionsTests {
   private static let config = """
     name: both
-    data: {kind: csv, path: PATH, label: c, condition: [u, v], held_out: 0.2}
+    data: {kind: csv, path: PATH, label: c, condition: [u, v], held_out: {share: 0.2}}
     process: {kind: vp}
     score: {kind: network, network: {kind: mlp, hidden: [16], features: 8, conditional: true}}
     training: {steps: 30, batch: 32, condition_dropout: 0.2}
@@ -23,10 +23,12 @@ import Testing
 
   /// 60 rows x, y of classes 0, 1, 2 with numbers u, v.
   private func text(_ folder: String) throws -> String {
-    let rows = (0..<60).map { "\(Double($0 % 7) / 7),\($0 % 3),\(Double($0) / 60),\(Double($0 % 5)),\(Double($0 % 4) - 1)" }
+    let rows = (0..<60).map { i in
+      "\(Double(i % 7) / 7),\(i % 3),\(Double(i) / 60),\(Double(i % 5)),\(Double(i % 4) - 1)"
+    }
     try (["x,c,u,y,v"] + rows).joined(separator: "\n").write(
       toFile: folder + "/d.csv", atomically: true, encoding: .utf8)
-    return Self.config.replacing("PATH", with: folder + "/d.csv").replacing("held_out: 0.2", with: "held_out: {share: 0.2}")
+    return Self.config.replacing("PATH", with: folder + "/d.csv")
   }
 
   private func samples(_ overrides: [String], _ folder: String) throws -> [Substring] {
@@ -44,7 +46,10 @@ import Testing
       #expect((0..<3).contains(label) && numbers.count == 2)
       let own = try samples([], folder)
       #expect(own.count == 12)
-      for other in ["{class: 2, numbers: [0.5, -1]}", "{class: 1, numbers: [0.6, -1]}", "{class: 1, numbers: [0.5, 1]}"] {
+      let others = [
+        "{class: 2, numbers: [0.5, -1]}", "{class: 1, numbers: [0.6, -1]}", "{class: 1, numbers: [0.5, 1]}",
+      ]
+      for other in others {
         #expect(pairs(try samples(["sampling.condition=\(other)"], folder), own).allSatisfy { $0 != $1 }, "\(other)")
       }
       // Rows of their own: a class and numbers in each line.
@@ -64,10 +69,9 @@ import Testing
   @Test("a checkpoint of such a network is taken over by another experiment") func checkpoint() throws {
     try withFolder { folder in
       let own = try samples([], folder)
-      let other = [
-        "score={kind: checkpoint, path: '\(folder)/r/checkpoint.safetensors'}", "training=null",
-      ]
-      let plan = try plan(try text(folder), overrides: other)
+      let borrowing = try text(folder).replacing("training: {steps: 30, batch: 32, condition_dropout: 0.2}\n", with: "")
+      let plan = try plan(
+        borrowing, overrides: ["score={kind: checkpoint, path: '\(folder)/r/checkpoint.safetensors'}"])
       _ = try makeExperiment(plan, folder: folder + "/other", store: folder + "/models").run()
       #expect(contents(folder + "/other/samples/s.csv").split(separator: "\n").dropFirst().map { $0 } == own)
     }
@@ -76,8 +80,9 @@ import Testing
   @Test(
     "conditions of another shape are refused in one line",
     arguments: [
-      ("{class: 1}", "a class alone"), ("{class: 3, numbers: [0, 0]}", "below 3"), ("{numbers: [1, 2]}", "a class of 3"),
-      ("{class: 1, numbers: [1]}", "2 numbers"), ("{class: in-turn}", "beside a class"),
+      ("{class: 1}", "a class alone"), ("{class: 3, numbers: [0, 0]}", "below 3"),
+      ("{numbers: [1, 2]}", "a class of 3"), ("{class: 1, numbers: [1]}", "2 numbers"),
+      ("{class: in-turn}", "beside a class"),
       ("{class: in-turn, numbers: [1, 2]}", "in-turn beside numbers"),
     ])
   func refused(condition: String, says: String) throws {

@@ -96,8 +96,9 @@ extension Catalogue {
     let text = try options.optionalText("text", allowed: "a column, as for label", "a text for each row")
     if text != nil, label != nil || numbers != nil {
       throw options.wrong(
-        "text", "stands beside \(label == nil ? "condition" : "label"); allowed: one of label, condition, text, or label "
-          + "and condition")
+        "text",
+        "stands beside \(label == nil ? "condition" : "label"); allowed: one of label, condition, text, or label and "
+          + "condition")
     }
     let conditions: ConditionColumns =
       switch (label, numbers) {

@@ -84,7 +84,9 @@ public enum ConditionPlan: Sendable, Equatable {
     switch self {
     case .auto: return nil
     case .inTurn:
-      if case .both(_, let numbers) = shape { return "is in-turn; the network wants \(numbers) numbers beside a class" }
+      if case .both(_, let numbers) = shape {
+        return "is in-turn; the network wants \(numbers) numbers beside a class"
+      }
       return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
     case .constant(let condition):
@@ -93,7 +95,8 @@ public enum ConditionPlan: Sendable, Equatable {
       }
       if shape.contains(condition) { return nil }
       switch (condition, shape) {
-      case (.label(let label), .classes(let count)), (.both(let label, _), .both(let count, _)) where label >= count:
+      case (.label(let label), .classes(let count)),
+        (.both(let label, _), .both(let count, _)) where label >= count:
         return "is class \(label); allowed: whole numbers below \(count), or in-turn"
       case (.label, .both(let count, let numbers)):
         return "is a class alone; the network wants a class of \(count) and \(numbers) numbers"

@@ -67,7 +67,10 @@ struct ConditionEmbedding: Sendable {
       let indices = tape.constant(rows: condition.rows, columns: 1)
       for row in 0..<condition.rows { indices.values[row] = condition[row, 0] }
       // The class of an absent condition is the index that gives zeros.
-      precondition((0..<condition.rows).allSatisfy { (indices.values[$0] == Float(classes)) == (condition[$0, count + 1] == 0) })
+      precondition(
+        (0..<condition.rows).allSatisfy {
+          (indices.values[$0] == Float(classes)) == (condition[$0, count + 1] == 0)
+        })
       return numbers(layer, count, condition, from: 1, beside: tape.gatherRows(tape.parameter(table), indices), tape)
     }
   }
