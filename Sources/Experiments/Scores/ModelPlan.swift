@@ -117,7 +117,8 @@ public struct ModelPlan: Sendable {
     }
     coordinatesText = text("coordinates")
     dataText = text("seed", "data")
-    let given = text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
+    let given =
+      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
       + text("process")
     givenText = given + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
     identity = TrainingIdentity(
@@ -137,7 +138,7 @@ public struct ModelPlan: Sendable {
     let fits =
       switch (wanted, known) {
       case (.nothing, _): true
-      case (.classes(let wanted), .classes(let known)): known <= wanted
+      case (.classes(let wanted), .classes(let known)), (.classes(let wanted), .both(let known, _)): known <= wanted
       default: wanted == known
       }
     guard fits else {
