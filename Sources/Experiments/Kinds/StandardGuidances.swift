@@ -3,5 +3,7 @@ import Core
 import Scores
 
 extension Catalogue {
-  static let standardGuidances = Kinds<any Guidance>([])
+  static let standardGuidances = Kinds<any Guidance>([
+    particleGuidance, monteCarloGuidance,
+  ])
 }

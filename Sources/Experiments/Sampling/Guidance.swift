@@ -18,6 +18,10 @@ public protocol Guidance: Sendable {
   /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
   func check(_ setting: GuidanceSetting) throws
 
+  /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use. Nothing
+  ///   is loaded yet.
+  func check(_ solver: any Solver) throws
+
   /// - Parameters:
   ///   - source: the experiment's score, which may be bound to several conditions: those of the samples, and nothing.
   ///   - conditions: those of the samples.
@@ -42,6 +46,7 @@ extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
   public func check(_ setting: GuidanceSetting) throws {}
+  public func check(_ solver: any Solver) throws {}
   public func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
   ) throws -> any Solver { solver }
@@ -129,6 +134,8 @@ struct GuidanceChain: Guidance {
       traits = link.traits(of: traits)
     }
   }
+
+  func check(_ solver: any Solver) throws { for link in links { try link.check(solver) } }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
     try sources(source, problem).last.score(given: conditions)
