@@ -173,7 +173,48 @@ import Testing
     #expect(try draw(1) == samples)
   }
 
-  /// Without the candidate that is kept the error of a single candidate would stay: its weight never counts.
+  /// The rows of two observations as two populations: the posterior of each, and its evidence, in few steps, the same
+  /// for any number of threads.
+  @Test func population() throws {
+    let problem = ParticleTests.problem
+    let other = SeenMixture(
+      weights: problem.weights, means: problem.means, deviations: problem.deviations, a: problem.a,
+      noise: problem.noise, y: -0.5)
+    let law = try problem.mixture
+    let observation = Observation(try problem.observation.model, values: Batch(rows: [[1.2], [-0.5]]))
+    let n = 8192
+    func draw(_ threads: Int) throws -> (samples: Batch, record: ParticleRecord) {
+      let solver = try PosteriorPopulation(
+        FixedSteps(Ancestral(), steps: 12, grid: LogSignalToNoiseGrid()), law: law, observation: observation,
+        candidates: 16, threads: threads)
+      let sampler = Sampler(
+        process: Self.process, score: MixtureScore(law, kernel: Self.process.kernel!), dimension: 2, seed: 2,
+        threads: threads)
+      return (try sampler.draw(n, with: solver, denoise: false).batch, solver.record)
+    }
+    let (samples, record) = try draw(2)
+    for (k, problem) in [problem, other].enumerated() {
+      let posterior = try problem.posterior
+      let (mean, covariance) = (posterior.mean, posterior.covariance)
+      for j in 0..<2 {
+        let values = stride(from: k, to: n, by: 2).map { samples[$0, j] }
+        let count = Double(values.count)
+        let found = values.reduce(0, +) / count
+        let variance = values.reduce(0) { $0 + ($1 - found) * ($1 - found) } / count
+        // Six standard errors of independent draws, as resampling leaves them dependent.
+        #expect(abs(found - mean[j]) < 6 * (covariance[j][j] / count).squareRoot(), "\(found), \(mean[j])")
+        #expect(abs(variance / covariance[j][j] - 1) < 6 * (3 / count).squareRoot())
+      }
+      let last = try #require(record.summaries(of: 0..<2, observations: 2).last { $0.observation == k })
+      // 4,096 rows, whose mean weights vary by a few at all steps together: 3 % of p(y) and less.
+      #expect(abs(last.logEvidence - log(problem.evidence)) < 0.06, "\(last), \(log(problem.evidence))")
+    }
+    let alone = try draw(1)
+    #expect(alone.samples == samples)
+    #expect(alone.record.summaries(of: 0..<2, observations: 2) == record.summaries(of: 0..<2, observations: 2))
+  }
+
+  /// Where no candidate can have made the observation, the score is that without one.
   @Test func observationThatNothingExplains() throws {
     let law = try UniformBox(low: [-1], high: [1])
     let model = try FormulaLikelihood("uniform(y1 - x1, 5, 6)", dimension: 1, observed: 1)

@@ -47,10 +47,12 @@ final class Candidates {
   ///   - moments: m and v at its time.
   ///   - step: which draw of the row it is.
   ///   - kept: a point that takes the place of the first candidate.
-  /// - Returns: ln of the mean likelihood; −∞, and equal weights, where no candidate can have made the observation.
+  ///   - power: β, weights being p(y | x₀)^β.
+  /// - Returns: ln of the mean weight; −∞, and equal weights, where no candidate can have made the observation.
   @discardableResult
   func draw(
-    _ x: UnsafePointer<Double>, row: Int, _ moments: Moments, step: Int, kept: UnsafePointer<Double>? = nil
+    _ x: UnsafePointer<Double>, row: Int, _ moments: Moments, step: Int, kept: UnsafePointer<Double>? = nil,
+    power: Double = 1
   ) -> Double {
     law.look(at: x, moments)
     law.draw(into: points, row: row, seed: seed, step: step)
@@ -59,19 +61,28 @@ final class Candidates {
     model.logLikelihood(points, ofOne: y.rows, into: logLikelihoods)
     var top = -Double.infinity
     for i in 0..<count where logLikelihoods[i] > top { top = logLikelihoods[i] }
-    guard top > -.infinity, top < .infinity else {
+    guard top > -.infinity, top < .infinity, power > 0 else {
       for i in 0..<count { weights[i] = 1 / Double(count) }
-      return -.infinity
+      return power > 0 ? -.infinity : 0
     }
     var sum = 0.0
     for i in 0..<count {
       // What is no number is no likelihood.
-      let weight = logLikelihoods[i].isNaN ? 0 : exp(logLikelihoods[i] - top)
+      let weight = logLikelihoods[i].isNaN ? 0 : exp(power * (logLikelihoods[i] - top))
       weights[i] = weight
       sum += weight
     }
     for i in 0..<count { weights[i] /= sum }
-    return top + log(sum / Double(count))
+    return power * top + log(sum / Double(count))
+  }
+
+  /// A draw of the law of data itself.
+  func drawPrior(row: Int, into point: UnsafeMutablePointer<Double>) {
+    // A state that is all noise tells nothing of x₀.
+    for j in 0..<points.dimension { point[j] = 0 }
+    law.look(at: point, Moments(scale: 1e-150, variance: 1))
+    law.draw(into: points, row: row, seed: seed, step: 1 << 40)
+    point.update(from: points.values, count: points.dimension)
   }
 
   /// The first candidate up to which the weights sum to more than u.

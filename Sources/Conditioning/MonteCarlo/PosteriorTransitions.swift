@@ -36,7 +36,7 @@ public struct PosteriorTransitions: Solver {
     guard let loop = solver.fixedSteps, loop.corrector == nil, let ancestral = loop.predictor as? Ancestral,
       ancestral.variance == .posterior
     else {
-      throw InputError("moves: draws takes ancestral steps of its own; allowed: kind ancestral, variance posterior")
+      throw InputError("moves by draws are ancestral steps of their own; allowed: kind ancestral, variance posterior")
     }
   }
 

@@ -76,20 +76,26 @@ public final class ParticleRecord: Sendable {
   public func forget() { rows.withLock { $0 = [:] } }
 }
 
-extension ParticleSolver: ReportingSolver {
+extension ParticleRecord {
   /// `particles.csv`: a row for every observation and step.
-  public func report(of rows: Range<Int>) -> SolveReport {
+  func report(of rows: Range<Int>, observations: Int) -> SolveReport {
     SolveReport(
       file: "particles.csv",
       columns: [
         "observation", "step", "ess", "ess_min", "log_evidence", "log_evidence_low", "log_evidence_high",
       ],
-      rows: record.summaries(of: rows, observations: observation.values.count).map { summary in
+      rows: summaries(of: rows, observations: observations).map { summary in
         [
           String(summary.observation + 1), String(summary.step), summary.effective.description,
           summary.leastEffective.description, summary.logEvidence.description,
           summary.interval?.lowerBound.description ?? "", summary.interval?.upperBound.description ?? "",
         ]
       })
+  }
+}
+
+extension ParticleSolver: ReportingSolver {
+  public func report(of rows: Range<Int>) -> SolveReport {
+    record.report(of: rows, observations: observation.values.count)
   }
 }

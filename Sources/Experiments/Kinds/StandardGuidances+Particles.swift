@@ -40,7 +40,8 @@ extension Catalogue {
       "candidates", default: 256, atLeast: 2, atMost: 1_000_000, "how many x₀ are drawn for a row at every step")
     let moves = try options.choice(
       "moves", default: MonteCarloGuidance.Moves.score,
-      "along the score of the candidates' mean, or by drawing one of them: exact steps of kind ancestral")
+      "along the score of the candidates' mean, or exact steps of kind ancestral by drawing one: each row, or all as one"
+    )
     let jackknife = try options.only(if: moves == .score, needs: "moves: score") {
       try options.flag("jackknife", default: true, "takes the bias of order 1/candidates off the mean")
     }

@@ -19,6 +19,8 @@ struct MonteCarloGuidance: Guidance {
     case score
     /// One of them, drawn by its weight, makes an exact step of ancestral sampling.
     case draws
+    /// The same, for the rows that share an observation as one population that is resampled.
+    case population
   }
 
   var usesObservation: Bool { true }
@@ -32,7 +34,7 @@ struct MonteCarloGuidance: Guidance {
     }
   }
 
-  func check(_ solver: any Solver) throws { if moves == .draws { try PosteriorTransitions.check(solver) } }
+  func check(_ solver: any Solver) throws { if moves != .score { try PosteriorTransitions.check(solver) } }
 
   private func law(_ problem: GuidanceProblem) throws -> any ConditionalLaw {
     guard let law = problem.data.conditionalLaw else {
@@ -50,8 +52,13 @@ struct MonteCarloGuidance: Guidance {
   func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
   ) throws -> any Solver {
-    guard moves == .draws else { return solver }
-    return try PosteriorTransitions(
-      solver, law: try law(problem), observation: try problem.requireObservation(), candidates: candidates)
+    let (law, observation) = (try law(problem), try problem.requireObservation())
+    return switch moves {
+    case .score: solver
+    case .draws: try PosteriorTransitions(solver, law: law, observation: observation, candidates: candidates)
+    case .population:
+      try PosteriorPopulation(
+        solver, law: law, observation: observation, candidates: candidates, threads: problem.threads)
+    }
   }
 }
