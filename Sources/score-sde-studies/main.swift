@@ -5,12 +5,15 @@ import Evaluation
 import Experiments
 import Foundation
 
-// Studies of the metrics themselves; `make sanity-checks`, `make copy-test` and `make coverage` call this.
+// Studies of metrics and of particles; `make sanity-checks`, `make copy-test`, `make coverage` and `make particles` call
+// this.
 //
 //     score-sde-studies sanity-checks    Markdown tables: which metric passes which check
 //     score-sde-studies copy-test        a Markdown table: size and power of the test for copies
 //     score-sde-studies coverage [--repeats 500] [--rows 500] [--metrics A,B] [--csv FILE]
 //                                        a Markdown table: how often intervals cover the expected value
+//     score-sde-studies particles [--seeds 20] [--dimension D] [--threads N] [--csv FILE]
+//                                        a Markdown table: particles on MCG-Diff's mixture
 
 /// What is printed beside the results, on the terminal.
 func report(_ text: String) { FileHandle.standardError.write(Data((text + "\n").utf8)) }
@@ -46,9 +49,10 @@ do {
       let result = try CopyStudy.run(law, repeats: 500)
       print("| \(law.name) | \(law.dimension) | \(law.rows) | \(result.size) | \(result.power) |")
     }
+  case "particles": try ParticleStudy.run(Array(CommandLine.arguments.dropFirst(2)))
   case "coverage": try coverage(Array(CommandLine.arguments.dropFirst(2)))
   default:
-    report("usage: score-sde-studies sanity-checks|copy-test|coverage")
+    report("usage: score-sde-studies sanity-checks|copy-test|coverage|particles")
     exit(2)
   }
 } catch {
