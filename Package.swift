@@ -84,8 +84,12 @@ let package = Package(
       "Commands",
       on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
-    // Studies of the metrics themselves, for Docs/Metrics.md.
-    .executableTarget(name: "score-sde-studies", dependencies: ["Experiments", "Evaluation", "Datasets", "Core"]),
+    // Studies of the metrics themselves, for Docs/Metrics.md, and of particles, for Docs/Conditional.md.
+    .executableTarget(
+      name: "score-sde-studies",
+      dependencies: [
+        "Experiments", "Evaluation", "Conditioning", "Solvers", "Datasets", "Scores", "Processes", "Core",
+      ]),
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [

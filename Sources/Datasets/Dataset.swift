@@ -71,6 +71,8 @@ public protocol DataSource: Sendable {
   var imageShape: ImageShape? { get }
   /// The law of the data, where it is known exactly.
   var law: DataLaw? { get }
+  /// The box that rows are uniform on, where their law is such. Default: nil.
+  var uniformBox: UniformBox? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
   /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
@@ -111,6 +113,7 @@ public protocol DataSource: Sendable {
 extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
+  public var uniformBox: UniformBox? { nil }
   public var conditionShape: ConditionShape { .nothing }
   public var occurringClasses: [Int]? { nil }
   public var columnNames: [String]? { nil }
@@ -120,6 +123,14 @@ extension DataSource {
   public func fewer(rows: Int) -> any DataSource { self }
   public func furtherRows(_ count: Int, seed: UInt64) -> Batch? { nil }
   public var hasRows: Bool { true }
+}
+
+extension DataSource {
+  /// The law of the data as one that knows p(x₀ | x_t); nil where it is not known.
+  public var conditionalLaw: (any ConditionalLaw)? {
+    if let uniformBox { return uniformBox }
+    return law.flatMap { $0.isExponential ? nil : $0.mixture }
+  }
 }
 
 extension Purpose {

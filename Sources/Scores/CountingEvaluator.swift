@@ -31,6 +31,9 @@ public final class CountingEvaluator: ScoreEvaluator {
 
   private func places(of x: Rows) -> Range<Int> { x.first - first..<x.first - first + x.count }
 
+  /// Counts evaluations of a row, by its place, that were made by other evaluators for it: those of its particles.
+  public func add(_ evaluations: Int, to place: Int) { ofSome[place] += evaluations }
+
   private func count(_ places: Range<Int>, _ times: Times) {
     if case .all(let t) = times, places.count == ofSome.count {
       ofAll += base.cost(at: t)

@@ -84,7 +84,7 @@ public struct Sampler: Sendable {
     try solver.check(problem.setting)
     let clock = ContinuousClock()
     let start = clock.now
-    let size = shardRows(of: solver)
+    let size = solver.carriesAllRows ? max(1, count) : shardRows(of: solver)
     let padded = Shards(rows: count, size: size).count * size
     var batch = try prior(padded, from: first)
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path

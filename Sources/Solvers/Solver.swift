@@ -24,6 +24,9 @@ public protocol Solver: Sendable {
   /// them.
   var needsBrownianPath: Bool { get }
 
+  /// Whether all rows must be solved together, as where they are one population: the solver divides the work itself.
+  var carriesAllRows: Bool { get }
+
   /// Solves in place. Throws with row and time where the state stops being finite.
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount
 }
@@ -34,6 +37,7 @@ extension Solver {
   public var requires: Requirements { [] }
   public var limit: Limit { .law }
   public var needsBrownianPath: Bool { false }
+  public var carriesAllRows: Bool { false }
 
   /// - Throws: `InputError` where the solver is not defined for the setting.
   public func check(_ setting: SamplingSetting) throws {

@@ -6,13 +6,14 @@ import Experiments
 import Foundation
 
 // Studies of the metrics themselves, and of posterior methods; `make sanity-checks`, `make copy-test`, `make coverage`,
-// `make coverage-models` and `make trap-study` call this.
+// `make coverage-models`, `make trap-study` and `make particles` call this.
 
 /// What `--help` prints.
 let help = """
   usage: score-sde-studies STUDY [OPTIONS]
 
-  Studies of the metrics themselves, and of posterior methods. Each prints a Markdown table, and on standard error how far it is.
+  Studies of the metrics themselves, and of posterior methods. Each prints a Markdown table, and on standard
+  error how far it is.
 
   studies:
     sanity-checks       which metric passes which check, and every figure; 8 draws of each level
@@ -23,6 +24,7 @@ let help = """
                         --rows and --csv
     trap-study          posterior methods beside exact posteriors; takes --seeds, --rows and --steps
                         (default: 20, 1000, 500)
+    particles           particles on MCG-Diff's mixture; takes --seeds, --dimension, --threads and --csv
 
   options of coverage:
     --metrics A,B       these metrics only, by their names in `score-sde list metrics` (default: all of the table)
@@ -60,7 +62,7 @@ func digits() throws -> Batch {
 /// - Throws: `InputError` for words that mean nothing.
 func run(_ words: [String]) throws {
   if words.contains(where: { ["-h", "--help"].contains($0) }) { return print(help) }
-  let names = ["sanity-checks", "copy-test", "coverage", "coverage-models", "trap-study"]
+  let names = ["sanity-checks", "copy-test", "coverage", "coverage-models", "trap-study", "particles"]
   guard let name = words.first, names.contains(name) else {
     let found = words.first.map { "the study is '\($0)'" } ?? "no study is named"
     throw InputError("\(found); allowed: \(names.joined(separator: ", ")); --help says more")
@@ -69,6 +71,7 @@ func run(_ words: [String]) throws {
   if name == "coverage" { return try coverage(options) }
   if name == "coverage-models" { return try coverageOfModels(options) }
   if name == "trap-study" { return try accuracyTrap(options) }
+  if name == "particles" { return try ParticleStudy.run(options) }
   guard options.isEmpty else { throw InputError("\(name) has no options; found: '\(options[0])'") }
   name == "copy-test" ? try copyTest() : print(SanityStudy.markdown(try SanityStudy(try subjects()).run { report($0) }))
 }

@@ -30,6 +30,7 @@ import Testing
     #expect(try values("(x <= 2) + 2*(x > 2)", ["x": [1, 2, 3]]) == [1, 1, 2])
     #expect(try values("2e1 + .5 + 1e-1", ["x": [1]]) == [20.6])
     #expect(try values("x1 + x[1] + x10", ["x": [1, 0, 0, 0, 0, 0, 0, 0, 0, 5]]) == [7])
+    #expect(try values("r = x1 + 1; s = r*2;\n s + r", ["x": [2]]) == [9])
     let named = try Formula("speed*2", of: [.init("x", count: 2, columns: ["speed": 1])])
     let rows = RowStorage(RowSpan(first: 0, count: 1, dimension: 2))
     rows.rows[0, 1] = 4
@@ -161,7 +162,13 @@ import Testing
     ("normal(x1, 2)", "character 13: ')'; expected ',' as in normal(y, mean, deviation), a log density"),
     ("exp(x1, 2)", "character 8: one argument too many; allowed: exp(a)"),
     ("expp(x1)", "character 1: 'expp' is no function; did you mean 'exp'? allowed: "),
-    ("x1 = 2", "character 4: '='; expected <, <=, > or >=, or the end"),
+    ("x1 == 2", "character 5: '='; expected a number, a name, '(' or '['"),
+    ("x1*2 = 2", "character 6: '='; expected <, <=, > or >=, or the end"),
+    ("r = 2", "character 6: the end; expected ';' after what 'r' is"),
+    ("x1 = 2; x1", "character 1: 'x1' has a meaning already"),
+    ("r = 2; r = 3; r", "character 8: 'r' has a meaning already"),
+    ("r = s; s = 1; r", "character 5: 's' is not known; allowed: "),
+    ("r = 1;", "character 7: the end; expected a number"),
     ("exp", "character 1: 'exp' is a function; expected '(' after it"),
     ("1e999", "character 1: '1e999' is not a finite number"),
     ("x1 $", "character 4: '$'; expected an operator or the end"),

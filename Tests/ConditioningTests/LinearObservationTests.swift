@@ -26,7 +26,9 @@ import Testing
       let inverse = covariance.inverse
       let determinant = covariance[0, 0] * covariance[1, 1] - covariance[0, 1] * covariance[1, 0]
       for row in 0..<2 {
-        let r = (0..<2).map { i in y.row(row)[y.row(row).startIndex + i] - (0..<3).reduce(0) { $0 + a[i, $1] * Array(x.row(row))[$1] } }
+        let r = (0..<2).map { i in
+          y.row(row)[y.row(row).startIndex + i] - (0..<3).reduce(0) { $0 + a[i, $1] * Array(x.row(row))[$1] }
+        }
         var quadratic = 0.0
         for i in 0..<2 { for j in 0..<2 { quadratic += r[i] * inverse[i, j] * r[j] } }
         #expect(abs(logLikelihood()[row] + 0.5 * quadratic + log(2 * .pi) + 0.5 * log(determinant)) < 1e-12)

@@ -15,3 +15,4 @@
 #include "ck_image.h"
 #include "ck_volume.h"
 #include "ck_formula.h"
+#include "ck_truncated.h"

@@ -3,7 +3,7 @@ import CKernels
 import Core
 import Glibc
 
-/// Recursive descent: comparison → sum → product → sign → power → atom with places in brackets.
+/// Recursive descent: definitions, then comparison → sum → product → sign → power → atom with places in brackets.
 struct FormulaParser {
   /// What a part of a formula is: one node, or a list of them.
   struct Value {
@@ -19,6 +19,8 @@ struct FormulaParser {
   private let parameters: [String: Double]
   var graph: FormulaGraph
   private(set) var used: Set<Int> = []
+  /// What `name = …;` has given names to.
+  private var defined: [String: Value] = [:]
   private var place = 0
   private var nesting = 0
 
@@ -36,9 +38,39 @@ struct FormulaParser {
     guard characters.count <= Self.longest else {
       throw InputError("a formula of \(characters.count) characters; allowed: up to \(Self.longest)")
     }
+    while let (name, start) = definition() {
+      let value = try comparison()
+      guard take(";") else {
+        throw wrong("\(next.map { "'\($0)'" } ?? "the end"); expected ';' after what '\(name)' is")
+      }
+      guard !isKnown(name) else { throw wrong("'\(name)' has a meaning already", at: start) }
+      defined[name] = value
+    }
     let value = try comparison()
     if let found = next { throw wrong("'\(found)'; expected an operator or the end") }
     return value
+  }
+
+  /// Whether a name means something already.
+  private func isKnown(_ name: String) -> Bool {
+    if defined[name] != nil || parameters[name] != nil || Formula.reserved.contains(name) { return true }
+    return variables.contains { variable in
+      let digits = name.dropFirst(variable.name.count)
+      return name.hasPrefix(variable.name) && digits.allSatisfy(isDigit) || variable.columns[name] != nil
+    }
+  }
+
+  /// The name of a definition `name = …`, which is taken with its sign; nil where none begins here.
+  private mutating func definition() -> (name: String, start: Int)? {
+    guard let first = next, isLetter(first) else { return nil }
+    let start = place
+    var end = place
+    while end < characters.count, isLetter(characters[end]) || isDigit(characters[end]) { end += 1 }
+    let name = String(characters[start..<end])
+    while end < characters.count, characters[end].isWhitespace { end += 1 }
+    guard end < characters.count, characters[end] == "=" else { return nil }
+    place = end + 1
+    return (name, start)
   }
 
   func wrong(_ message: String, at place: Int? = nil) -> InputError {
@@ -236,6 +268,7 @@ struct FormulaParser {
     case "inf": return Value(graph.constant(.infinity))
     default: break
     }
+    if let value = defined[text] { return value }
     if let value = parameters[text] { return Value(graph.constant(value)) }
     if let value = variable(text) { return value }
     if Formula.functions.contains(text) { throw wrong("'\(text)' is a function; expected '(' after it", at: start) }
@@ -247,8 +280,8 @@ struct FormulaParser {
     }
     let names =
       variables.flatMap { [$0.name, "\($0.name)1 to \($0.name)\($0.count)"] } + ["pi", "inf"]
-      + parameters.keys.sorted() + variables.flatMap { $0.columns.keys.sorted() }
-    let candidates = variables.flatMap { v in [v.name] + v.columns.keys } + parameters.keys
+      + parameters.keys.sorted() + defined.keys.sorted() + variables.flatMap { $0.columns.keys.sorted() }
+    let candidates = variables.flatMap { v in [v.name] + v.columns.keys } + parameters.keys + defined.keys
     let hint = nearest(to: text, among: candidates.sorted()).map { "did you mean '\($0)'? " } ?? ""
     throw wrong("'\(text)' is not known; \(hint)allowed: \(names.prefix(40).joined(separator: ", "))", at: start)
   }

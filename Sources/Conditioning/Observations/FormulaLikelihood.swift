@@ -46,7 +46,12 @@ public struct FormulaLikelihood: ObservationModel {
       for i in 0..<x.count where out[i].isNaN { out[i] = -.infinity }
     }
 
+    func logLikelihood(_ x: Rows, ofOne y: Rows, into out: UnsafeMutablePointer<Double>) {
+      logLikelihood(x, of: y, into: out)
+    }
+
     func gradient(_ x: Rows, of y: Rows, into out: Rows) { evaluator.pullback([x, y], of: 0, into: out) }
+
     func expect(_ x: Rows, into y: Rows) -> Bool { false }
     func pullback(_ v: Rows, into out: Rows) { preconditionFailure("a formula of a likelihood expects nothing") }
   }

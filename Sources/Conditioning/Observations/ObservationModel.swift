@@ -33,6 +33,9 @@ public protocol ObservationEvaluator: AnyObject {
   ///   - out: `x.count` values; −∞ where y cannot come of x.
   func logLikelihood(_ x: Rows, of y: Rows, into out: UnsafeMutablePointer<Double>)
 
+  /// The same for one observation that all rows have. Default: by copies of it.
+  func logLikelihood(_ x: Rows, ofOne y: Rows, into out: UnsafeMutablePointer<Double>)
+
   /// Writes ∇ₓ log p(y | x) of every row.
   /// - Parameters:
   ///   - x: data, rows × dimension.
@@ -46,6 +49,15 @@ public protocol ObservationEvaluator: AnyObject {
 
   /// Writes (∂h/∂x)ᵀ v of every row, at the x of the last `expect`.
   func pullback(_ v: Rows, into out: Rows)
+}
+
+extension ObservationEvaluator {
+  public func logLikelihood(_ x: Rows, ofOne y: Rows, into out: UnsafeMutablePointer<Double>) {
+    RowStorage.with(x.span.with(dimension: y.dimension), count: 1) { copies in
+      for i in 0..<x.count { copies[0].row(i).copy(y) }
+      logLikelihood(x, of: copies[0], into: out)
+    }
+  }
 }
 
 /// What was seen: a model and one or several observations. Row i has observation i mod their number.

@@ -25,6 +25,7 @@ public struct SeenData: DataSource {
     law = recipes.reduce(base.law) { law, recipe in law.flatMap { recipe.law(of: $0) } }
   }
 
+  public var uniformBox: UniformBox? { recipes.isEmpty ? base.uniformBox : nil }
   public var imageShape: ImageShape? { dimension == base.dimension ? base.imageShape : nil }
   public var conditionShape: ConditionShape { base.conditionShape }
   public var occurringClasses: [Int]? { base.occurringClasses }

@@ -49,6 +49,15 @@ extension Catalogue {
       let (count, heldOut) = try counts(options)
       return try MixtureData.tree(count: count, heldOut: heldOut)
     },
+    Kind("uniform-box", "draws from the uniform law on a box, whose score is known exactly") { options, _ in
+      let low = try options.numbers("low", "where each column begins")
+      let high = try options.numbers("high", "where each column ends")
+      let box = try options.located("kind", prefix: "uniform-box: ") {
+        options.isDescribing ? try UniformBox(low: [0], high: [1]) : try UniformBox(low: low, high: high)
+      }
+      let (count, heldOut) = try counts(options)
+      return BoxData(box, count: count, heldOut: heldOut)
+    },
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),

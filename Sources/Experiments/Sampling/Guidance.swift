@@ -28,6 +28,10 @@ public protocol Guidance: Sendable {
   /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
   func check(_ setting: GuidanceSetting) throws
 
+  /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use. Nothing
+  ///   is loaded yet.
+  func check(_ solver: any Solver) throws
+
   /// - Parameters:
   ///   - source: the experiment's score, which may be bound to several conditions: those of the samples, and nothing.
   ///   - conditions: those of the samples.
@@ -54,6 +58,7 @@ extension Guidance {
   public var usesCondition: Bool { false }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
+  public func check(_ solver: any Solver) throws {}
   public func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
   ) throws -> any Solver { solver }
@@ -160,6 +165,8 @@ struct GuidanceChain: Guidance {
       shape = link.conditionShape(of: shape, for: setting.data)
     }
   }
+
+  func check(_ solver: any Solver) throws { for link in links { try link.check(solver) } }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
     try sources(source, problem).last.score(given: conditions)

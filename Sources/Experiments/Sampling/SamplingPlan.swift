@@ -132,7 +132,10 @@ public struct SamplingPlan: Sendable {
       let setting = SamplingSetting(
         process, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
-      try section.located("kind", prefix: "\(section.kindName): ") { try solver.check(setting) }
+      try section.located("kind", prefix: "\(section.kindName): ") {
+        try solver.check(setting)
+        if data != nil { try guidances[own]?.check(solver) }
+      }
       if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
       solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise, guidance: own))
     }

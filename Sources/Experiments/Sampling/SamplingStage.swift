@@ -47,6 +47,7 @@ struct SamplingStage {
   func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
     var table = SolverTable(experiment: name, process: processKind, metrics: [])
     var failures: [String] = []
+    var reports = SolveReports()
     let path = path()
     let known = Set(plan.solvers.flatMap { files(of: $0.name) })
     folder.removeFiles(in: "samples") { known.contains($0) }
@@ -68,7 +69,7 @@ struct SamplingStage {
     for (index, guided) in solvers.enumerated() {
       let named = guided.named
       do {
-        table.rows.append(try draw(guided, path, into: folder, &trajectories))
+        table.rows.append(try draw(guided, path, into: folder, &trajectories, &reports))
       } catch let error as ComputationError where error.isStop {
         throw error
       } catch let error as ComputationError {
@@ -80,6 +81,7 @@ struct SamplingStage {
       }
       let isLast = index == plan.solvers.count - 1
       if !isRepeat || isLast && !isJudged { try folder.write(table.csv(), to: "solvers.csv") }
+      if !isRepeat || isLast { try reports.write(to: folder) }
       if plan.trajectories != nil, !isRepeat || isLast {
         try folder.write(trajectories.text, to: "trajectories.csv")
       }
@@ -89,7 +91,8 @@ struct SamplingStage {
 
   /// Draws and writes the samples of one solver, as often as is asked for.
   private func draw(
-    _ guided: GuidedSolver, _ path: (any BrownianPath)?, into folder: ResultsFolder, _ trajectories: inout CSVText
+    _ guided: GuidedSolver, _ path: (any BrownianPath)?, into folder: ResultsFolder, _ trajectories: inout CSVText,
+    _ reports: inout SolveReports
   ) throws -> SolverTable.Row {
     let named = guided.named
     let sampler = Sampler(
@@ -98,6 +101,8 @@ struct SamplingStage {
     var all: [Statistics] = []
     for repetition in 1...repeats {
       all.append(try draw(guided, repetition, by: sampler, into: folder, &trajectories))
+      let first = (repetition - 1) * SamplingPlan.stride(of: plan.count, guided.score)
+      reports.add(guided.solver, named.name, repetition, rows: first..<first + plan.count)
     }
     func mean(_ value: (Statistics) -> Double) -> Double { all.reduce(0) { $0 + value($1) } / Double(repeats) }
     let steps = named.solver.steps ?? 0

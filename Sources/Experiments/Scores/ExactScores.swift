@@ -4,7 +4,7 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a mixture. Where its components have classes, it is also known given
+/// The score of the data's own law, which must be a mixture, or uniform on a box. Where its components have classes, it is also known given
 /// a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
@@ -16,6 +16,12 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public func conditionShape(for data: any DataSource) -> ConditionShape? { data.law?.conditionShape ?? .nothing }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
+    if let box = data.uniformBox {
+      guard process.exactScore(of: box) != nil else {
+        throw InputError("kind exact: of a uniform box needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+      }
+      return
+    }
     guard let law = data.law else {
       throw InputError("kind exact needs data that is a Gaussian mixture; use empirical or network")
     }
@@ -28,6 +34,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   }
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
+    if let box = setting.data.uniformBox, let score = setting.process.exactScore(of: box) { return ScoreSource(score) }
     guard let law = setting.data.law, let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of the data", at: "score")
     }

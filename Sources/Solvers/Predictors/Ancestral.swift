@@ -24,10 +24,12 @@ public struct Ancestral: Predictor {
   public init(variance: Variance = .posterior) { self.variance = variance }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
-    let variance = variance
-    return try GaussianStep("ancestral", in: context) { r, q, later, earlier in
-      let noise = variance == .posterior ? q * earlier.variance / later.variance : q
-      return (1 / r, q / r, noise.squareRoot())
-    }
+    try GaussianStep("ancestral", in: context, coefficients: coefficients)
+  }
+
+  func coefficients(later: Moments, earlier: Moments) -> GaussianTransition {
+    let (r, q) = earlier.transition(to: later)
+    let noise = variance == .posterior ? q * earlier.variance / later.variance : q
+    return GaussianTransition(state: 1 / r, score: q / r, deviation: noise.squareRoot())
   }
 }

@@ -7,17 +7,15 @@ import Scores
 /// A step x_s = a x + b score + c z with scalars from the kernel's transition x_t = r x_s + √q z': the shape that
 /// reverse diffusion and ancestral sampling share.
 final class GaussianStep: PredictorStepper {
-  typealias Coefficients = (x: Double, score: Double, noise: Double)
-
   private let kernel: any PerturbationKernel
-  private let coefficients: (_ r: Double, _ q: Double, _ later: Moments, _ earlier: Moments) -> Coefficients
+  private let coefficients: (_ later: Moments, _ earlier: Moments) -> GaussianTransition
   private let evaluator: CountingEvaluator
   private let walker: any BrownianWalker
   private let score, noise: Rows
 
   init(
     _ name: String, in context: SolveContext,
-    coefficients: @escaping (_ r: Double, _ q: Double, _ later: Moments, _ earlier: Moments) -> Coefficients
+    coefficients: @escaping (_ later: Moments, _ earlier: Moments) -> GaussianTransition
   ) throws {
     kernel = try context.problem.requireKernel(for: name)
     self.coefficients = coefficients
@@ -29,11 +27,9 @@ final class GaussianStep: PredictorStepper {
 
   func step(_ x: Rows, _ step: Step) throws {
     let (t, s) = (step.from, step.to)
-    let (later, earlier) = (kernel.moments(at: t), kernel.moments(at: s))
-    let (r, q) = earlier.transition(to: later)
-    let c = coefficients(r, q, later, earlier)
+    let c = coefficients(kernel.moments(at: t), kernel.moments(at: s))
     try evaluator.evaluate(x, at: .all(t), into: score)
     walker.increment(from: t, to: s, step: step.index, into: noise)
-    ck_combine3(x.values, c.x, x.values, c.score, score.values, c.noise, noise.values, x.size)
+    ck_combine3(x.values, c.state, x.values, c.score, score.values, c.deviation, noise.values, x.size)
   }
 }

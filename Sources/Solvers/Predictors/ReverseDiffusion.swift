@@ -13,6 +13,11 @@ public struct ReverseDiffusion: Predictor {
   public var limit: Limit { .path }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper {
-    try GaussianStep("reverse-diffusion", in: context) { r, q, _, _ in (2 - r, q, q.squareRoot()) }
+    try GaussianStep("reverse-diffusion", in: context, coefficients: coefficients)
+  }
+
+  func coefficients(later: Moments, earlier: Moments) -> GaussianTransition {
+    let (r, q) = earlier.transition(to: later)
+    return GaussianTransition(state: 2 - r, score: q, deviation: q.squareRoot())
   }
 }
