@@ -209,8 +209,8 @@ $(if $(ARGS),,coverage: coverage-models)
 trap-study: setup
 	@$(swift) build $(flags) --product score-sde-studies
 	@mkdir -p Results/conditional
-	@$(studies) $@ $(ARGS) > Results/conditional/$@.md
-	@python3 Experiments/insert_table.py $@ Docs/Conditional.md < Results/conditional/$@.md
+	@$(studies) $@ $(if $(ARGS),$(ARGS),> Results/conditional/$@.md)
+	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Conditional.md < Results/conditional/$@.md)
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -36,6 +36,11 @@ let help = """
     --seed N            keys all random numbers; from 0 (default: 7, the table's; constants were chosen with 1)
     --csv FILE          writes all figures, with lengths of intervals and misses on either side
 
+  options of trap-study:
+    --seeds N           how many observations; from 2 (default: 20)
+    --rows N            how many samples of each method; from 2 (default: 1000)
+    --steps N           how many steps; from 2 (default: 500)
+
     -h, --help          prints this
   """
 

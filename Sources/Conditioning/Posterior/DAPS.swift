@@ -51,7 +51,7 @@ public struct DAPS: Solver {
     self.observation = observation
     (count, self.flowSteps, self.langevinSteps, self.stepSize) = (steps, flowSteps, langevinSteps, stepSize)
     self.grid = grid
-    spectrum = langevinSteps == 0 ? try SpectralModel.spectrum(of: observation.requireLinear()) : nil
+    spectrum = langevinSteps == 0 ? try SpectralModel.spectrum(of: observation.requireLinear(withNoise: true)) : nil
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
