@@ -42,6 +42,7 @@ struct JudgedRows {
   ///   - source: where the data comes from.
   ///   - dataset: its rows.
   ///   - conditions: what each sample was drawn for.
+  ///   - drawsFurther: whether real rows to stand in the samples' place may be drawn anew from the source.
   ///   - truth: what is behind the observations of the samples, in turn; nil where that is not known.
   ///   - count: how many samples there are.
   ///   - usesTraining: whether a metric looks at the rows that were learned from.
@@ -49,15 +50,15 @@ struct JudgedRows {
   ///   - bootstrap: how many resamples metrics take.
   ///   - threads: results do not depend on it.
   init(
-    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, truth: Batch? = nil, count: Int,
-    usesTraining: Bool, seed: UInt64, bootstrap: Int, threads: Int
+    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, drawsFurther: Bool = true,
+    truth: Batch? = nil, count: Int, usesTraining: Bool, seed: UInt64, bootstrap: Int, threads: Int
   ) {
     self.truth = truth
     self.conditions = conditions
     setting = (seed, bootstrap, threads)
     let known = KnownRows(dataset, seed: seed)
     let image = source.imageShape.map { Comparison.Image(height: $0.height, width: $0.width, channels: $0.channels) }
-    let drawn = source.furtherRows(count, seed: seed)
+    let drawn = drawsFurther ? source.furtherRows(count, seed: seed) : nil
     let wanted = Self.wanted(conditions, count)
     var notes: [String] = []
     // What learns classes learns all of them, once, whichever rows are judged.

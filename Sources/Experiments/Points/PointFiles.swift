@@ -27,7 +27,7 @@ public struct PointFiles: Sendable {
 
   /// - Throws: `InputError` where the output could not be written, before anything is computed for it.
   func requireWritable() throws {
-    let folder = (output as NSString).deletingLastPathComponent
+    let folder = parentFolder(of: output)
     var isFolder: ObjCBool = false
     let manager = FileManager.default
     guard manager.isWritableFile(atPath: folder.isEmpty ? "." : folder) else {

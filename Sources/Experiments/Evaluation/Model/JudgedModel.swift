@@ -47,12 +47,17 @@ public final class JudgedModel: Sendable {
   ///   - data: the data, and its coordinates.
   ///   - reference: the held-out rows, with what is known of them.
   ///   - source: the score.
-  init(_ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource) {
+  ///   - seed: another one than the experiment's.
+  ///   - threads: another number than the experiment's.
+  init(
+    _ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource,
+    seed: UInt64? = nil, threads: Int? = nil
+  ) {
     let plan = experiment.plan
     process = plan.prepared
     self.data = data
     law = plan.data.law
-    (seed, threads) = (plan.seed, experiment.threads)
+    (self.seed, self.threads) = (seed ?? plan.seed, threads ?? experiment.threads)
     epsilon = plan.training?.epsilon ?? plan.sampling.epsilon
     heldOut = reference.heldOut
     conditions = source.conditionShape == .nothing ? .nothing : reference.heldOutConditions
