@@ -108,7 +108,9 @@ let package = Package(
     // Compares collections of equal counts.
     .target(name: "Pairs", path: "Tests/Pairs"),
     .target(name: "TestSupport", dependencies: ["Networks", "Tensors", "Core"], path: "Tests/Support"),
-    tests("ConditioningTests", on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "Pairs"]),
+    tests(
+      "ConditioningTests", on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "AllocationCounter", "Pairs"],
+      resources: [.copy("Fixtures")]),
     tests("CoreTests", on: ["Core", "CKernels", "Pairs"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL", "Pairs"], resources: [.copy("Fixtures")]),
     tests(

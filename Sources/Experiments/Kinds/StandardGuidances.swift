@@ -4,6 +4,8 @@ import Scores
 
 extension Catalogue {
   static let standardGuidances = Kinds<any Guidance>([
+    .classifierFree, .adaptiveProjected, .autoguidance, .classifier,
+    .exact, .dps, .pigdm, .tmpd, .mmps, .ddnm, .ddrm, .diffpir, .repaint, .daps,
     particleGuidance, monteCarloGuidance,
   ])
 }

@@ -25,10 +25,16 @@ public struct ObservationPlan: Sendable {
     let dimension = data?.dimension ?? 2
     let recipe = try options.kind("operator", of: catalogue.operators, default: "matrix", in: catalogue, "y = A x + noise")
     let noise = try options.number("noise", in: .positive, "the deviation of Gaussian noise")
+    let values = try options.numbers("value", "what was seen")
+    guard !options.isDescribing, data != nil else {
+      // Any model stands for what is not there yet.
+      model = try LinearObservation(SparseMatrix(picking: [0], of: dimension), noise: .deviation(1))
+      value = .given(Batch(values: [0], dimension: 1))
+      return
+    }
     let matrix = try options.located("operator") { try recipe.matrix(dimension: dimension, image: data?.imageShape) }
     model = try options.located("noise") { try LinearObservation(matrix, noise: .deviation(noise)) }
-    let values = try options.numbers("value", "what was seen")
-    if data != nil, values.count != model.observedDimension {
+    guard values.count == model.observedDimension else {
       throw options.wrong(
         "value", "has \(values.count) values; allowed: \(model.observedDimension), as the operator gives")
     }

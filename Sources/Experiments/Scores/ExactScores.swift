@@ -4,7 +4,8 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a mixture, or uniform on a box.
+/// The score of the data's own law, which must be a mixture, or uniform on a box. Where a mixture's components have
+/// classes, it is also known given a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
   public init() {}
@@ -12,6 +13,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
   public var isExact: Bool { true }
   public var isDefinedWithoutNoise: Bool { true }
+  public func conditionShape(for data: any DataSource) -> ConditionShape? { data.law?.conditionShape ?? .nothing }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
     if let box = data.uniformBox {
@@ -33,10 +35,19 @@ public struct ExactScoreRecipe: ScoreRecipe {
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
     if let box = setting.data.uniformBox, let score = setting.process.exactScore(of: box) { return ScoreSource(score) }
-    guard let score = setting.data.law.flatMap({ setting.process.exactScore(of: $0) }) else {
+    guard let law = setting.data.law, let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of the data", at: "score")
     }
-    return ScoreSource(score)
+    let process = setting.process
+    return ScoreSource(
+      conditionShape: law.conditionShape, occurringClasses: law.occurringClasses, knowsNothing: true
+    ) { conditions in
+      if conditions == .nothing || law.classes == nil { return score }
+      guard let bound = process.exactScore(of: law, given: conditions) else {
+        throw InputError("the process knows no exact score of the data's classes", at: "score")
+      }
+      return bound
+    }
   }
 }
 
