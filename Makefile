@@ -31,7 +31,7 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models trap-study processes extending interruptions check-results digits-classes-judge kills sweep-kills \
+  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge kills sweep-kills \
   faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
@@ -59,6 +59,8 @@ help:
 	@echo 'make coverage        how often the 95 % intervals of metrics cover; tables of Docs/Metrics.md'
 	@echo 'make coverage-models that of figures of models alone: a minute'
 	@echo 'make trap-study      posterior methods beside exact posteriors; the tables of Docs/Conditional.md'
+	@echo 'make particles       posterior samples of a mixture beside exact ones; a table of Docs/Conditional.md'
+	@echo 'make sbi             five tasks of simulation-based inference, judged; a table of Docs/Conditional.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -211,6 +213,27 @@ trap-study: setup
 	@mkdir -p Results/conditional
 	@$(studies) $@ $(if $(ARGS),$(ARGS),> Results/conditional/$@.md)
 	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Conditional.md < Results/conditional/$@.md)
+
+# Posterior samples of MCG-Diff's mixture: the table of Docs/Conditional.md.
+particles: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/particles
+	@$(studies) particles $(if $(ARGS),$(ARGS),--csv Results/particles/particles.csv > Results/particles/particles.md)
+	@$(if $(ARGS),,python3 Experiments/insert_table.py particles Docs/Conditional.md < Results/particles/particles.md)
+
+# Simulation-based inference: five tasks with reference posteriors, judged by scikit-learn.
+sbi := $(filter sbi-%,$(experiments))
+
+sbi-data: Experiments/Data/sbi/sbi-slcp-observations.csv
+
+Experiments/Data/sbi/sbi-slcp-observations.csv: | $(venv)/ready
+	@$(venv)/bin/python Experiments/Data/fetch_sbi.py
+
+$(foreach name,$(sbi),Results/$(name)/manifest.json): | sbi-data
+
+sbi: $(sbi)
+	@$(venv)/bin/python Experiments/judge_sbi.py Results $(ARGS) > Results/sbi.md
+	@python3 Experiments/insert_table.py sbi Docs/Conditional.md < Results/sbi.md
 
 orders: build
 	@mkdir -p Results/solver-orders

@@ -41,6 +41,12 @@ let help = """
     --rows N            how many samples of each method; from 2 (default: 1000)
     --steps N           how many steps; from 2 (default: 500)
 
+  options of particles:
+    --seeds N           how many problems of each size (default: 20)
+    --dimension D       problems with so many columns only (default: 8, 80 and 800)
+    --threads N         how many workers draw (default: one for each processor)
+    --csv FILE          writes a row for each problem and method
+
     -h, --help          prints this
   """
 

@@ -44,7 +44,12 @@ struct MonteCarloGuidance: Guidance {
   }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
-    MonteCarloScore(
+    guard conditions == .nothing else {
+      throw InputError(
+        "monte-carlo draws candidates from the law of all rows; allowed: no sampling.condition, or smc",
+        at: "sampling.guidance")
+    }
+    return MonteCarloScore(
       try law(problem), kernel: try problem.requireKernel(), observation: try problem.requireObservation(),
       candidates: candidates, jackknife: jackknife, seed: problem.seed)
   }

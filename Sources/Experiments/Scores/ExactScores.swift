@@ -4,8 +4,8 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a mixture, or uniform on a box. Where its components have classes, it is also known given
-/// a class: that of the class's own components.
+/// The score of the data's own law, which must be a mixture, or uniform on a box. Where a mixture's components have
+/// classes, it is also known given a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
   public init() {}
