@@ -213,7 +213,7 @@ public struct Experiment: Sendable {
 
   private func evaluation(
     _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
-  ) -> EvaluationStage {
+  ) throws -> EvaluationStage {
     let leftOut = plan.evaluation.leftOut(
       trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
       samples: plan.sampling.count)
@@ -224,8 +224,8 @@ public struct Experiment: Sendable {
       bootstrap: plan.evaluation.bootstrap, threads: threads)
     let pathErrors =
       plan.evaluation.pathError
-      ? guided.map {
-        PathErrors(
+      ? try guided.map {
+        try PathErrors(
           process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
