@@ -31,8 +31,8 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  processes extending interruptions check-results kills sweep-kills faults large-data load same-bytes mutants fuzz \
-  fuzz-build sanitize tensorboard-check clean
+  coverage-models processes extending interruptions check-results digits-classes-judge kills sweep-kills faults \
+  large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
 
@@ -49,13 +49,15 @@ help:
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
+	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
 	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
-	@echo 'make coverage        how often the 95 % intervals of metrics cover; a table of Docs/Metrics.md'
+	@echo 'make coverage        how often the 95 % intervals of metrics cover; tables of Docs/Metrics.md'
+	@echo 'make coverage-models that of figures of models alone: a minute'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -169,6 +171,13 @@ pages-check: build
 	    chromium >/dev/null; }
 	@python3 Tests/pages.py --program $(program) $(ARGS)
 
+# scikit-learn is for this judge alone.
+$(venv)-judge/ready:
+	@python3 -m venv $(venv)-judge && $(venv)-judge/bin/pip install -q scikit-learn==1.9.1 && touch $@
+
+digits-classes-judge: digits-classes $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_digits.py Results/digits-classes
+
 photos: Experiments/Data/photos/rocket.png
 
 Experiments/Data/photos/rocket.png: | $(venv)/ready
@@ -184,14 +193,16 @@ bench: setup $(venv)-bench/ready
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
 
-# Studies of the metrics: tables of Docs/Metrics.md.
+# Studies of the metrics: tables of Docs/Metrics.md. With ARGS, which may ask for a part, on the terminal alone.
 studies := $(scratch)/release/score-sde-studies
 
-sanity-checks copy-test coverage: setup
+sanity-checks copy-test coverage coverage-models: setup
 	@$(swift) build $(flags) --product score-sde-studies
 	@mkdir -p Results/metrics
-	@$(studies) $@ $(if $(filter coverage,$@),--csv Results/metrics/coverage.csv) $(ARGS) > Results/metrics/$@.md
-	@python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md
+	@$(studies) $@ $(if $(ARGS),$(ARGS),$(if $(filter coverage%,$@),--csv Results/metrics/$@.csv) > Results/metrics/$@.md)
+	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md)
+
+$(if $(ARGS),,coverage: coverage-models)
 
 orders: build
 	@mkdir -p Results/solver-orders
@@ -200,7 +211,7 @@ orders: build
 	@echo 'variance exploding'; $(program) converge Experiments/solver-orders.yaml --set process.kind=ve \
 	  --set process.sigma_max=10 --set sampling.epsilon=0.3 --to Results/solver-orders/orders-ve.csv --rows 4096 $(ARGS)
 
-checked := vp-digits solvers-separated solvers-overlapping solvers-anisotropic
+checked := vp-digits vp-digits-unet solvers-separated solvers-overlapping solvers-anisotropic
 
 check-results: build
 	@for n in $(checked); do $(program) run Experiments/$$n.yaml --output Results/check/$$n || exit 1; done

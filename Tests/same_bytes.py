@@ -5,7 +5,8 @@
     Tests/same_bytes.py --old OLD/score-sde --new .build/release/score-sde [--configs vp-moons edm-digits]
 
 Compared are the samples, the training's losses, the losses by time, the solvers' costs and metrics, the trajectories,
-and the weights of the checkpoint; times in seconds are left out. Prints a table, and exits 1 where anything differs.
+and the weights of the checkpoint; times in seconds are left out. Of tables the columns are compared that both programs
+write; the others are named. Prints a table, and exits 1 where anything differs.
 """
 import argparse
 import csv
@@ -45,11 +46,31 @@ def overrides(text):
     return result
 
 
-def without_seconds(path):
-    with open(path, newline="") as file:
-        rows = list(csv.reader(file))
-    kept = [i for i, name in enumerate(rows[0]) if name != "seconds"] if rows else []
-    return [[row[i] for i in kept if i < len(row)] for row in rows]
+class Table(dict):
+    """The columns of a CSV file by their names, without times. An older program has fewer."""
+
+    def __init__(self, path):
+        with open(path, newline="") as file:
+            rows = list(csv.reader(file))
+        super().__init__((name, []) for name in (rows[0] if rows else []) if name != "seconds")
+        for row in rows[1:]:
+            for i, name in enumerate(rows[0]):
+                if name != "seconds":
+                    self[name].append(row[i] if i < len(row) else None)
+
+
+def differs(a, b):
+    """Whether two files differ; of tables, in the columns that both have, of which there must be some."""
+    if isinstance(a, Table) and isinstance(b, Table):
+        both = a.keys() & b.keys()
+        return not both or any(a[name] != b[name] for name in both)
+    return a != b
+
+
+def alone(a, b):
+    """The columns that only one program writes, as a text."""
+    names = {name for key in a.keys() & b.keys() if isinstance(a[key], Table) for name in a[key].keys() ^ b[key].keys()}
+    return f"; columns of one program: {', '.join(sorted(names))}" if names else ""
 
 
 def weights(path):
@@ -68,7 +89,7 @@ def contents(folder):
         if name.startswith("samples/") and path.suffix in (".csv", ".npy"):
             found[name] = path.read_bytes()
         elif name in ("training.csv", "solvers.csv", "loss_by_time.csv", "trajectories.csv"):
-            found[name] = without_seconds(path)
+            found[name] = Table(path)
         elif name == "checkpoint.safetensors":
             found[name] = weights(path)
     return found
@@ -95,12 +116,12 @@ def compare(config, old, new):
             return "FAILS", f"exit {runs['old'].returncode} and {runs['new'].returncode}: {last['old']} | {last['new']}"
         if runs["old"].returncode == 2:
             return "skipped", (runs["old"].stderr.strip().splitlines() or [""])[-1][:90]
-        different = sorted(name for name in a.keys() | b.keys() if a.get(name) != b.get(name))
+        different = sorted(name for name in a.keys() | b.keys() if differs(a.get(name), b.get(name)))
         if not a:
             return "FAILS", "nothing was written"
         if different:
             return "FAILS", f"{len(different)} of {len(a)}: {', '.join(different[:4])}"
-        return "same", f"{len(a)} files"
+        return "same", f"{len(a)} files{alone(a, b)}"
 
 
 def main():

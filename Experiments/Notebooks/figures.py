@@ -1,24 +1,22 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whole figures of runs and sweeps, in the style of plots.py. None stands for a figure with nothing in it."""
+"""Whole figures of runs, in the style of plots.py. None stands for a figure with nothing in it."""
 
 import numpy as np
 import pandas as pd
 from matplotlib import pyplot as plt
+from matplotlib.ticker import MaxNLocator
 
 import judging
+from galleries import IMAGES, MOST_COLUMNS, MOST_POINTS, gallery, limits
 from plots import (
     DATA,
-    IMAGES,
     LINES,
     MAPS,
-    MOST_POINTS,
     PALETTE,
     bars,
     error_axis,
-    gallery,
     handle,
     legend,
-    limits,
     logarithmic,
     styles,
     title,
@@ -118,13 +116,18 @@ def samples(run, most=11):
     measured = judging.metrics(order)
     if measured:
         order = order.sort_values(measured[0], ascending=measured[0] not in judging.HIGHER)
+    data, heading = run.data, run.name
+    if run.image is None and data is not None and data.shape[1] > 2:
+        # A picture of each pair: as many that a page bears them.
+        most = min(most, max(2, 200 // min(data.shape[1], MOST_COLUMNS) ** 2))
     rows = {name: run.samples(name, MOST_POINTS if run.image is None else IMAGES) for name in order["solver"][:most]}
     if not any(r is not None for r in rows.values()):
         return None
-    data = run.data
+    if len(rows) < len(order):
+        heading += f": {'the best ' if measured else ''}{len(rows)} of {len(order)} solvers"
     named = {} if data is None else {"data": data}
     few = len(rows) + len(named) <= 6
-    return gallery({**named, **rows}, run.image, 3 if few else 4, 3.2 if few else 2.4, run.name, data)
+    return gallery({**named, **rows}, run.image, 3 if few else 4, 3.2 if few else 2.4, heading, data, run.names)
 
 
 # Training
@@ -176,9 +179,10 @@ def _bins(axes, bins):
 def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
     """The score over the plane at four times; where the exact score is known, in colour how far it is from that."""
     frame, data = limits(run.data), run.data[:MOST_POINTS]
-    points = np.stack(np.meshgrid(*(np.linspace(*frame[:, i], steps) for i in (0, 1))), axis=-1).reshape(-1, 2)
-    known = run.data_kind == "gaussian-mixture" and run.config["score"]["kind"] != "exact"
     shape = float(np.clip(np.ptp(frame[:, 1]) / np.ptp(frame[:, 0]), 0.5, 1.5))
+    lines = [np.linspace(*frame[:, i], n) for i, n in enumerate((steps, round(steps * shape)))]
+    points = np.stack(np.meshgrid(*lines), axis=-1).reshape(-1, 2)
+    known = run.data_kind == "gaussian-mixture" and run.config["score"]["kind"] != "exact"
     figure, grid = plt.subplots(2, 2, figsize=(9, 9 * shape + 0.6), sharex=True, sharey=True)
     for axes, share in zip(grid.flat, shares):
         time = share * run.duration
@@ -190,16 +194,16 @@ def fields(run, shares=(0.02, 0.1, 0.3, 0.7), steps=16):
         if known:
             right = run.score(points, time, exactly=True)
             error = np.linalg.norm(found - right, axis=1) / np.linalg.norm(right, axis=1)
-            look = {"cmap": MAPS["field"], "clim": (0, 1), "scale": steps * 1.15, "width": 0.004}
+            look = {"cmap": MAPS["points"], "clim": (0, 1), "scale": steps * 1.15, "width": 0.004}
             drawn = axes.quiver(*points.T, *arrows.T, np.clip(error, 0, 1), **look)
         else:
             axes.quiver(*points.T, *arrows.T, color=PALETTE[0], scale=steps * 1.15, width=0.004)
         axes.set(title=f"t = {time:.3g}", xlim=frame[:, 0], ylim=frame[:, 1])
         axes.grid(False)
     for axes in grid[1]:
-        axes.set_xlabel("x0")
+        axes.set_xlabel(run.names[0])
     for axes in grid[:, 0]:
-        axes.set_ylabel("x1")
+        axes.set_ylabel(run.names[1])
     if known:
         figure.colorbar(drawn, ax=grid, label="relative error of the score (1 and above: bright)", shrink=0.6)
     figure.suptitle(f"{run.name}: the score as a field, over the data in grey")
@@ -242,10 +246,11 @@ def densities(run):
     panels[0, 0].hist(np.clip(values, low, None), 50, color=PALETTE[0])
     panels[0, 0].axvline(np.nanmean(values), color="black", linestyle="--", label="mean")
     panels[0, 0].set(xlabel=f"log density, nats (below {low:.3g} in the first bar)", ylabel="points")
+    panels[0, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
     panels[0, 0].legend()
     if plane:
-        drawn = panels[0, 1].scatter(*points.T, c=np.clip(values, low, None), s=8, cmap=MAPS["field"], linewidths=0)
-        panels[0, 1].set(xlabel="x0", ylabel="x1", aspect="equal")
+        drawn = panels[0, 1].scatter(*points.T, c=np.clip(values, low, None), s=8, cmap=MAPS["points"], linewidths=0)
+        panels[0, 1].set(xlabel=run.names[0], ylabel=run.names[1], aspect="equal")
         figure.colorbar(drawn, label="log density, nats")
     figure.suptitle(f"{run.name}: process {run.process}")
     return figure
@@ -265,9 +270,6 @@ def shares(measured, truth, word, across):
     return figure
 
 
-# Sweeps
-
-
 def score_errors(tables):
     """The score's own error in bins of t, of named tables loss_by_time.csv, with intervals where they have them."""
     look = styles(tables)
@@ -278,55 +280,4 @@ def score_errors(tables):
     if all((t["excess"].dropna() > 0).all() for t in tables.values()):
         logarithmic(axes.yaxis)
     legend(figure, axes.get_legend_handles_labels()[0], 3)
-    return figure
-
-
-def sweep(found, metric, name, most=7):
-    """What each swept key does: a panel a key, a line a solver, bars over seeds."""
-    keys = [k for k in found.keys if found.table[k].nunique() > 1]
-    if not keys:
-        return None
-    order = found.table.groupby("solver")[metric].mean().sort_values(ascending=metric not in judging.HIGHER)
-    solvers = list(order.index[:most])
-    look = styles(solvers)
-    figure, grid = plt.subplots(1, len(keys), figsize=(max(4, 3.4 * len(keys)), 3.5), sharey=True, squeeze=False)
-    values = []
-    for axes, key in zip(grid[0], keys):
-        table = found.means(metric, [key, "solver"])
-        numbers = pd.api.types.is_numeric_dtype(table[key])
-        levels = sorted(table[key].unique()) if numbers else list(dict.fromkeys(table[key]))
-        places = levels if numbers else range(len(levels))
-        for solver in solvers:
-            rows = table[table["solver"] == solver].set_index(key).reindex(levels).reset_index()
-            values.append(bars(axes, np.array(places, float), rows, metric, look[solver]))
-        if numbers and min(levels) > 0 and max(levels) > 5 * min(levels):
-            axes.set_xscale("log")
-        axes.set_xticks(places, [f"{v:g}" if numbers else str(v) for v in levels])
-        axes.minorticks_off()
-        axes.set(xlabel=key)
-        axes.margins(x=0.12)
-    grid[0][0].set_ylabel(title(metric))
-    error_axis(grid[0][0].yaxis, np.concatenate(values))
-    legend(figure, [handle(s, look[s]) for s in solvers], 4)
-    figure.suptitle(name)
-    return figure
-
-
-def two_keys(found, metric, one, other, name):
-    """The metric over two swept keys, for the solver that is best on the whole; darker is better."""
-    higher = metric in judging.HIGHER
-    order = found.table.groupby("solver")[metric].mean().sort_values(ascending=not higher)
-    table = found.means(metric, [one, other, "solver"])
-    grid = table[table["solver"] == order.index[0]].pivot(index=one, columns=other, values=metric)
-    figure, axes = plt.subplots(figsize=(max(4.8, 1.6 + 1.1 * grid.shape[1]), 1.3 + 0.5 * grid.shape[0]))
-    shown = axes.imshow(grid, cmap=MAPS["field"] + ("_r" if higher else ""), aspect="auto")
-    for (i, j), value in np.ndenumerate(grid.to_numpy(float)):
-        if np.isfinite(value):
-            shade = shown.cmap(shown.norm(value))
-            light = np.dot(shade[:3], (0.299, 0.587, 0.114)) > 0.5
-            axes.text(j, i, f"{value:.3g}", ha="center", va="center", color="black" if light else "white")
-    axes.set_xticks(range(grid.shape[1]), [f"{v:g}" if not isinstance(v, str) else v for v in grid.columns])
-    axes.set_yticks(range(grid.shape[0]), [f"{v:g}" if not isinstance(v, str) else v for v in grid.index])
-    axes.set(xlabel=other, ylabel=one, title=f"{name}: {order.index[0]}, {title(metric)}")
-    axes.grid(False)
     return figure

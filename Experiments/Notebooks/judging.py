@@ -19,8 +19,9 @@ COLUMNS = {
     "overrides",
 }
 TEXTS = {"run", "sweep", "experiment", "process", "solver", "kind", "overrides", "metric", "class", "repeat", "better"}
+NO_INTERVALS = " (no intervals)"
 # Metrics of which more is better.
-HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy"}
+HIGHER = {"precision", "recall", "density", "coverage", "vendi", "class_accuracy", "copy_test", "data_copying"}
 
 
 def metrics(table):
@@ -101,8 +102,31 @@ def verdict(pair, metric, first, second):
         return ""
     better = (first, second)[int((values[1] > values[0]) if metric in HIGHER else (values[1] < values[0]))]
     if bounds(pair, metric)[0].isna().any():
-        return f"{better} (no intervals)"
+        return better + NO_INTERVALS
     return "cannot be told apart" if tied(pair, metric).all() else better
+
+
+def standing(table, metric, place):
+    """How the row at a place does beside all others, in words, as `verdict` tells them apart."""
+    if not np.isfinite(table[metric].to_numpy(float)).all():
+        return ""
+    others = [i for i in range(len(table)) if i != place]
+    words = [verdict(table.iloc[[place, i]], metric, "better", "worse") for i in others]
+    kinds = {w.removesuffix(NO_INTERVALS) for w in words}
+    if kinds in ({"better"}, {"worse"}):
+        return f"{kinds.pop()} than all" + (NO_INTERVALS if words[0].endswith(NO_INTERVALS) else "")
+    return "between" if kinds == {"better", "worse"} else "not told from all"
+
+
+def orders(table, cost, metric):
+    """By how much a metric falls as cost grows, a row a method: minus the slope of the line through both logarithms."""
+    rows = table[(table[cost] > 0) & (table[metric] > 0)]
+    found = {
+        method: -np.polyfit(np.log(t[cost]), np.log(t[metric]), 1)[0]
+        for method, t in rows.groupby("method", sort=False)
+        if t[cost].nunique() > 1
+    }
+    return pd.DataFrame({"solver": found.keys(), "measured order": [f"{v:.2f}" for v in found.values()]})
 
 
 def share(count, of):

@@ -25,12 +25,14 @@ PALETTE = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "*"]
 LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 DATA = "#444444"  # what is real
-MAPS = {"field": "cividis", "images": "gray"}
-MOST_POINTS, IMAGES = 3_000, 25
+# For points and arrows on white: inferno without its bright end.
+DARK = matplotlib.colors.ListedColormap(matplotlib.colormaps["inferno"](np.linspace(0.05, 0.78, 256)), "dark")
+MAPS = {"field": "cividis", "points": DARK, "images": "gray"}
 TITLES = {
     "sliced_wasserstein": "sliced Wasserstein distance",
     "mmd": "squared MMD",
     "nll": "negative log-likelihood",
+    "kl": "KL divergence",
     "nfe": "score evaluations per sample (NFE)",
     "seconds": "seconds",
 }
@@ -57,7 +59,8 @@ plt.rcParams.update(
 
 
 def title(column):
-    return TITLES.get(column, column.replace("_", " "))
+    words = TITLES.get(column, column.replace("_", " "))
+    return f"{words} (higher is better)" if column in judging.HIGHER else words
 
 
 def say(text):
@@ -114,7 +117,7 @@ def logarithmic(axis):
     low, high = sorted(axis.get_view_interval())
     decades = np.log10(high / low) if low > 0 else 9
     # Which multiples of the powers of ten are labelled, up to how many decades.
-    marks = [(0.5, (1, 1.5, *range(2, 10))), (1, (1, 2, 3, 5, 7)), (2.5, (1, 2, 5))]
+    marks = [(0.5, (1, 1.5, *range(2, 10))), (1, (1, 1.5, 2, 3, 5, 7)), (2.5, (1, 2, 5))]
     labelled = next((subs for most, subs in marks if decades < most), None)
     if labelled:
         axis.set_major_locator(LogLocator(subs=labelled))
@@ -161,91 +164,3 @@ def bars(axes, x, frame, metric, style, line=True, label=None):
     axes.vlines(np.asarray(x)[known], low[known], high[known], color=style["color"], linewidth=1.2)
     # Ends of intervals at or below zero leave a logarithmic axis; there the line reaches its lower edge.
     return np.concatenate([y, high[known], low[known & (low > 0)]])
-
-
-# Rows
-
-
-def limits(*arrays, columns=(0, 1)):
-    """Axes for all points but one in a thousand, of two columns; [[x low, y low], [x high, y high]]."""
-    points = np.concatenate([a[:, columns] for a in arrays if a is not None and len(a)])
-    points = points[np.isfinite(points).all(axis=1)]
-    if not len(points):
-        return np.array([[-1, -1], [1, 1]])
-    low, high = np.quantile(points, [5e-4, 1 - 5e-4], axis=0)
-    pad = 0.06 * np.maximum(high - low, 1e-9)
-    return np.stack([low - pad, high + pad])
-
-
-def mosaic(rows, image, most=IMAGES):
-    """Images in a square, a pixel apart, from −1 (black) to 1 (white); gray ones as (h, w), others as (h, w, 3)."""
-    height, width, channels = image
-    rows = rows[:most].reshape(-1, height, width, channels)
-    side = int(np.ceil(np.sqrt(len(rows))))
-    canvas = np.ones((side * (height + 1) + 1, side * (width + 1) + 1, channels))
-    for i, row in enumerate(rows):
-        top, left = (i // side) * (height + 1) + 1, (i % side) * (width + 1) + 1
-        canvas[top : top + height, left : left + width] = (np.clip(np.nan_to_num(row), -1, 1) + 1) / 2
-    return canvas[..., 0] if channels == 1 else canvas
-
-
-def panel(axes, rows, image=None, frame=None, color=PALETTE[0], background=None):
-    """Rows as what they are: images, points in the plane (of the first two columns), or a histogram of one column.
-
-    `background` are other points, drawn in grey below these, as the data behind samples.
-    """
-    if image is not None:
-        axes.imshow(mosaic(rows, image), cmap=MAPS["images"], vmin=0, vmax=1, interpolation="nearest")
-        axes.set_axis_off()
-        return
-    if rows.shape[1] == 1:
-        bins = np.linspace(*(frame[:, 0] if frame is not None else np.quantile(rows, [0.001, 0.999])), 61)
-        if background is not None:
-            axes.hist(background[:, 0], bins, density=True, color="0.8")
-        axes.hist(rows[:, 0], bins, density=True, histtype="step", color=color)
-        return
-    size = 3 if len(rows) > 500 else 8
-    if background is not None:
-        axes.scatter(*background[:MOST_POINTS, :2].T, s=size, color="0.78", linewidths=0, rasterized=True)
-    axes.scatter(*rows[:MOST_POINTS, :2].T, s=size, color=color, alpha=0.6, linewidths=0, rasterized=True)
-    if frame is not None:
-        axes.set(xlim=frame[:, 0], ylim=frame[:, 1])
-        ratio = np.ptp(frame[:, 1]) / np.ptp(frame[:, 0])
-        if 0.3 < ratio < 3:
-            axes.set_aspect("equal")
-
-
-def gallery(pictures, image=None, columns=4, width=2.5, heading="", data=None):
-    """Named rows side by side on common axes: {"data": rows, "em-100": rows}. `data` gives the axes."""
-    pictures = {n: r for n, r in pictures.items() if r is not None and len(r)}
-    plane = image is None and all(r.shape[1] > 1 for r in pictures.values())
-    given = data if data is not None else next(iter(pictures.values()))
-    frame = limits(given, given) if plane else None
-    if frame is not None:  # samples that lie a little outside are still seen
-        middle, half = frame.mean(0), np.ptp(frame, axis=0) / 2 * 1.15
-        frame = np.stack([middle - half, middle + half])
-    if image is None and not plane:
-        low, high = np.quantile(given[:, 0], [0.001, 0.999])
-        frame = np.array([[low], [high]]) + np.array([[-0.1], [0.1]]) * (high - low)
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    ratio = 1.0 if not plane else float(np.clip(np.ptp(frame[:, 1]) / np.ptp(frame[:, 0]), 0.45, 1.5))
-    above = 0.2 + 0.15 * max(name.count("\n") + 1 for name in pictures)
-    height = (width * ratio + above) * rows + (0.3 if heading else 0) + (0.45 if plane else 0)
-    figure, grid = plt.subplots(
-        rows, columns, figsize=(width * columns, height), squeeze=False, sharex=plane, sharey=plane
-    )
-    for axes in grid.flat[len(pictures) :]:
-        axes.set_axis_off()
-    for axes, (name, values) in zip(grid.flat, pictures.items()):
-        real = name.startswith("data")
-        panel(axes, values, image, frame, DATA if real else PALETTE[0], None if real or not plane else data)
-        axes.set_title(name)
-    if plane:
-        for axes in grid[:, 0]:
-            axes.set_ylabel("x1")
-        for axes in grid[-1]:
-            axes.set_xlabel("x0")
-    if heading:
-        figure.suptitle(heading)
-    return figure

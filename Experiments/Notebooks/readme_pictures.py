@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 from PIL import Image
 
+import galleries
 import judging
 import plots
 import results
@@ -36,7 +37,7 @@ def overview(images, digits, solver, metric):
     grid = figure.add_gridspec(2, len(pictures), height_ratios=(1, 1.6))
     for i, (name, values) in enumerate(pictures.items()):
         axes = figure.add_subplot(grid[0, i])
-        plots.panel(axes, values, images.image)
+        galleries.panel(axes, values, images.image)
         axes.set_title(name)
     axes = figure.add_subplot(grid[1, :])
     table = digits.solvers[digits.solvers[metric].notna()]
@@ -65,7 +66,7 @@ def beside(run, solver):
     """64 real rows beside as many samples."""
     figure, panels = plt.subplots(1, 2, figsize=(8, 4.2))
     for axes, name, rows in zip(panels, ("real", f"samples by {solver}"), (run.data, run.samples(solver)), strict=True):
-        axes.imshow(plots.mosaic(rows, run.image, 64), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.imshow(galleries.mosaic(rows, run.image, 64), cmap="gray", vmin=0, vmax=1, interpolation="nearest")
         axes.set_title(name)
         axes.set_axis_off()
     return figure

@@ -97,6 +97,31 @@ class Folder(unittest.TestCase):
         self.assertTrue(np.isnan(run.training["loss"].iloc[1]))
         self.assertEqual(len(self.found.training), 2)
 
+    def test_columns_have_the_names_of_the_datas_file(self):
+        rows = np.zeros((2, 3))
+        table = pathlib.Path(self.root) / "flowers.csv"
+
+        def names(text, **data):
+            table.write_text(text)
+            data = {"kind": "csv", "path": str(table), "header": "auto", **data}
+            fill(self.root, {"c/held_out.npy": rows, "c/config.yaml": yaml.safe_dump({"data": data})})
+            return results.Run(f"{self.root}/c", "c", []).names
+
+        self.assertEqual(names("a;b;c\n1;2;3\n"), ["a", "b", "c"])
+        self.assertEqual(names("a,b,c,d,e\n1,2,3,4,5\n", drop=["b"], label="e"), ["a", "c", "d"])
+        self.assertEqual(names("a,b,c,d\n1,2,3,4\n", columns=["d", "a", "b"]), ["d", "a", "b"])
+        # What does not fit is not guessed.
+        for text, more in (
+            ("a,b\n1,2\n", {}),
+            ("a,b,c,d\n1,2,3,4\n", {"drop": [3]}),
+            ("1,2,3\n4,5,6\n", {}),
+            ("a,b,c\n4,5,6\n", {"header": False}),
+            ("a,b,c\n1,2,3\n", {"path": "/none"}),
+            ("a,b,c\n1,2,3\n", {"columns": [0, 1, 2]}),
+            ("", {}),
+        ):
+            self.assertEqual(names(text, **more), ["x0", "x1", "x2"], text)
+
     def test_level_of_real_data(self):
         self.assertEqual(self.found.run("b").floor("sliced_wasserstein"), (0.05, 0.04, 0.06))
         self.assertTrue(np.isnan(self.found.run("a").floor("sliced_wasserstein")).all())
@@ -178,6 +203,25 @@ class Judging(unittest.TestCase):
         self.assertEqual(judging.verdict(pair, "sliced_wasserstein", "first", "second"), "second")
         self.assertEqual(judging.verdict(pair, "recall", "first", "second"), "second")
         self.assertEqual(judging.verdict(self.table.iloc[[1, 2]], "recall", "first", "second"), "cannot be told apart")
+
+    def test_standing_among_several(self):
+        swapped = self.table.iloc[[3, 1, 2]]  # 0.3, 0.12, 0.11; only the first is told from the others
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 0), "worse than all")
+        self.assertEqual(judging.standing(swapped, "recall", 0), "worse than all")
+        self.assertEqual(judging.standing(swapped, "sliced_wasserstein", 1), "not told from all")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 3, 1]], "sliced_wasserstein", 1), "between")
+        self.assertEqual(judging.standing(self.table.iloc[[0, 1]], "sliced_wasserstein", 1), "better than all")
+        bare = swapped.drop(columns=["sliced_wasserstein_low", "sliced_wasserstein_high"])
+        self.assertEqual(judging.standing(bare, "sliced_wasserstein", 0), "worse than all (no intervals)")
+        self.assertEqual(judging.standing(self.table.assign(recall=np.nan), "recall", 0), "")
+
+    def test_measured_orders(self):
+        nfe = np.array([10.0, 20, 40])
+        two = pd.DataFrame({"method": "b", "nfe": nfe, "e": 7 * nfe**-2})
+        half = pd.DataFrame({"method": "a", "nfe": nfe, "e": 3 * nfe**-0.5})
+        single = pd.DataFrame({"method": ["c"], "nfe": [10.0], "e": [1.0]})
+        found = judging.orders(pd.concat([two, single, half]), "nfe", "e")
+        self.assertEqual(found.to_numpy().tolist(), [["b", "2.00"], ["a", "0.50"]])
 
     def test_shares_cover_the_truth(self):
         # At p = 0.2 and n = 500 the exact coverage, a sum over binomial weights, is 0.950. 4,000 draws, three errors.

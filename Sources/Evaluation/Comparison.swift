@@ -22,6 +22,8 @@ public struct Comparison: Sendable {
   public let sampleConditions: Conditions
   /// What they are compared with.
   public let reference: Reference
+  /// What is behind the observations that samples were drawn for, where that is known: sample i has row i mod its count.
+  public let truth: Batch?
   /// Keys the random numbers of metrics that draw some.
   public let seed: UInt64
   /// How many resamples a bootstrap takes.
@@ -40,16 +42,18 @@ public struct Comparison: Sendable {
   ///   - samples: rows that were drawn, count × dimension.
   ///   - sampleConditions: what each sample was drawn for.
   ///   - reference: what they are compared with.
+  ///   - truth: what is behind the observations that samples were drawn for; nil where there are none, or nobody knows.
   ///   - seed: keys the random numbers of metrics that draw some.
   ///   - bootstrap: how many resamples a bootstrap takes.
   ///   - threads: how many threads may be used.
   public init(
-    samples: Batch, sampleConditions: Conditions = .nothing, reference: Reference, seed: UInt64, bootstrap: Int = 200,
-    threads: Int = Shards.processors
+    samples: Batch, sampleConditions: Conditions = .nothing, reference: Reference, truth: Batch? = nil, seed: UInt64,
+    bootstrap: Int = 200, threads: Int = Shards.processors
   ) {
     self.samples = samples
     self.sampleConditions = sampleConditions
     self.reference = reference
+    self.truth = truth
     self.seed = seed
     self.bootstrap = bootstrap
     self.threads = threads

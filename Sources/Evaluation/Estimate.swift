@@ -133,12 +133,18 @@ public struct Estimate: Sendable, Equatable {
       own = (own.below + reaches(other).below, own.above + reaches(other).above)
       influences = (influences.below + reaches(plain).below, influences.above + reaches(plain).above)
     }
+    // Both reaches of a share of 1 to the upper side are 0.
+    func stretched(_ reach: Double, _ own: Double, _ influences: Double) -> Double {
+      own == influences ? reach : reach * own / influences
+    }
     let (below, above) = (
-      reaches(self).below * own.below / influences.below, reaches(self).above * own.above / influences.above
+      stretched(reaches(self).below, own.below, influences.below),
+      stretched(reaches(self).above, own.above, influences.above)
     )
     guard below.isFinite, above.isFinite else { return Estimate(value) }
+    let limits = scale == .share ? (0.0, 1.0) : (-Double.infinity, .infinity)
     return Estimate(
-      value, low: value - below, high: value + above, sampleInfluences: sampleInfluences,
+      value, low: max(limits.0, value - below), high: min(limits.1, value + above), sampleInfluences: sampleInfluences,
       heldOutInfluences: heldOutInfluences, scale: scale)
   }
 }

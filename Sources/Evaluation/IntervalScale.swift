@@ -19,9 +19,13 @@ public enum IntervalScale: Sendable, Equatable {
   /// they err, and the interval that is symmetric about √θ̂ too low: the bounds are ¾ of the first and ¼ of the second.
   case square
   /// The same for a square without bias, which would be larger by `bias` with it: all θ with (θ̂ − θ)² ≤ t² (α θ + w), as θ
-  /// begins at 0 where the plain square begins at the bias. α is the largest of J/(θ̂ + bias), of what it is on average
-  /// where both laws are equal, 2 w/bias, and of what the variance at θ̂ says, (J − 2 w)/θ̂, where θ̂ is above its noise √w
-  /// (with 1.75 in place of 2, as w is noisy: `CrossFit.caution`).
+  /// begins at 0 where the plain square begins at the bias.
+  ///
+  /// α is 4 times the mean of the noise's variances L in its directions, weighted by how much the laws differ in each;
+  /// w = 2 Σ L², and bias = Σ L. What the variance at θ̂ says, (J − 2 w)/θ̂ (with 1.75 in place of 2, as w is noisy:
+  /// `CrossFit.caution`), is almost nothing where θ̂ is small by chance, and would then give a short interval. So α is at
+  /// least the geometric mean of two bounds: 2 w/bias, where laws differ as noise does, and 2 √(2 w), which no L
+  /// exceeds a quarter of. θ̂ is at least its noise √w there.
   case unbiasedSquare(bias: Double)
   /// For the root of a plain square.
   case root
@@ -51,9 +55,9 @@ public enum IntervalScale: Sendable, Equatable {
     case .square:
       return plainSquare(value, spread, spread.total, spread.excess) ?? (max(0, value - half), value + half)
     case .unbiasedSquare(let bias):
+      let least = (2 * spread.excess / bias * 2 * (2 * spread.excess).squareRoot()).squareRoot()
       let slope = max(
-        spread.total / (value + bias), 2 * spread.excess / bias,
-        (spread.total - (1 + CrossFit.caution) * spread.excess) / max(value, spread.excess.squareRoot()))
+        least, (spread.total - (1 + CrossFit.caution) * spread.excess) / max(value, spread.excess.squareRoot()))
       return wilson(value, spread.quantile, slope: slope, constant: spread.excess)
         ?? (value - half, value + half)
     case .root:
@@ -64,17 +68,25 @@ public enum IntervalScale: Sendable, Equatable {
       }
       return (bounds.low.squareRoot(), bounds.high.squareRoot())
     case .share:
-      let squared = spread.quantile * spread.quantile
       let share = min(max(value, 0), 1)
       let count = spread.variance > 0 ? share * (1 - share) / spread.variance : Double(rows)
       // A share outside 0 … 1, or one of 0 or 1 with a standard error, comes from no count.
       guard share == value, count > 0 else { return (value - half, value + half) }
-      let middle = (share + squared / (2 * count)) / (1 + squared / count)
-      let reach =
-        spread.quantile / (1 + squared / count)
-        * (share * (1 - share) / count + squared / (4 * count * count)).squareRoot()
-      return (max(0, middle - reach), min(1, middle + reach))
+      return Self.wilson(share, count: count, quantile: spread.quantile)
     }
+  }
+
+  /// Wilson's interval of a share of so many independent rows.
+  /// - Parameters:
+  ///   - share: from 0 to 1.
+  ///   - count: the number of rows, above 0; it need not be whole.
+  ///   - quantile: how many standard errors are to be allowed.
+  static func wilson(_ share: Double, count: Double, quantile: Double) -> (low: Double, high: Double) {
+    let squared = quantile * quantile
+    let middle = (share + squared / (2 * count)) / (1 + squared / count)
+    let reach =
+      quantile / (1 + squared / count) * (share * (1 - share) / count + squared / (4 * count * count)).squareRoot()
+    return (max(0, middle - reach), min(1, middle + reach))
   }
 
   /// The bounds for a square whose influences have this variance, too large by `excess`.

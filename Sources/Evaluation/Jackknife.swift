@@ -4,8 +4,8 @@ import Core
 /// The influences of groups of rows, by leaving out one group at a time (Quenouille 1956; Tukey 1958; for groups, Shao
 /// and Tu 1995, *The jackknife and bootstrap*, section 2.3).
 ///
-/// `Deal` makes the groups, so that each is like the whole. The influence of group g is (n − n_g)/n_g (θ̂ − θ̂₋g), which for a mean is the
-/// group's mean less that of all rows.
+/// `Deal` makes the groups at random, so that each is like the whole, whatever the order of the rows. The influence of
+/// group g is (n − n_g)/n_g (θ̂ − θ̂₋g), which for a mean is the group's mean less that of all rows.
 public enum Jackknife {
   /// How many groups the samples are cut into, and the held-out rows: enough degrees of freedom for Student's t to be
   /// within 3 % of the normal quantile, at the cost of 40 evaluations.
@@ -43,11 +43,8 @@ public enum Jackknife {
     return parts.count < 2 ? 0 : rows - parts.reduce(0) { max($0, $1.count) }
   }
 
-  /// The rows of each group that has some.
-  private static func parts(of rows: Int) -> [[Int]] {
-    let groups = min(groups, rows)
-    return (0..<groups).map { Deal.rows($0, of: groups, count: rows) }.filter { !$0.isEmpty }
-  }
+  /// The rows of each group: one row at least.
+  private static func parts(of rows: Int) -> [[Int]] { Deal.random(min(groups, rows), count: rows) }
 
   private static func influences(_ value: Double, rows: Int, _ evaluate: ([Int]) throws -> Double) throws -> [Double] {
     try parts(of: rows).map { part in

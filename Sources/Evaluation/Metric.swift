@@ -13,6 +13,9 @@ public protocol Metric: Sendable {
   /// Whether it looks at the rows that the model learned from; default: false. Real rows that it judges then are none
   /// of these.
   var usesTraining: Bool { get }
+  /// Whether it says how much of the training rows is among the samples; default: false. One such stands beside all
+  /// others, which copies would pass.
+  var judgesMemorisation: Bool { get }
   /// Whether its interval depends on how many resamples a bootstrap takes; default: false.
   var usesBootstrap: Bool { get }
   /// Which values are better; default: lower ones.
@@ -38,6 +41,7 @@ extension Metric {
   public var fewestRows: Int { 1 }
   public var comparesAllPairs: Bool { false }
   public var usesTraining: Bool { false }
+  public var judgesMemorisation: Bool { false }
   public var usesBootstrap: Bool { false }
   public var better: Direction { .lower }
 

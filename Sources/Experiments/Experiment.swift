@@ -67,8 +67,9 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try guidedSolvers(origin.source, data)
-    let conditions = try plan.sampling.condition.conditions(for: origin.source, count: plan.sampling.count)
+    _ = try guidedSolvers(origin.source, data, isRehearsal: true)
+    let conditions = try plan.sampling.condition.conditions(
+      for: plan.sampling.told(origin.source), count: plan.sampling.count)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
     )
@@ -203,7 +204,8 @@ public struct Experiment: Sendable {
   /// The arrows of the score that were asked for; all with the condition of the first sample.
   private func fieldFigure(_ source: ScoreSource, _ data: DataInCoordinates) throws -> FieldFigure? {
     guard !plan.sampling.field.isEmpty else { return nil }
-    let conditions = try plan.sampling.condition.conditions(for: source, count: max(1, plan.sampling.count))
+    let conditions = try plan.sampling.condition.conditions(
+      for: plan.sampling.told(source), count: max(1, plan.sampling.count))
     let names = plan.data.columnNames ?? SampleFile.columns(2)
     return FieldFigure(
       score: try samplingScore(source, data, given: .all(conditions[0])), process: plan.prepared,
@@ -214,32 +216,47 @@ public struct Experiment: Sendable {
   private func evaluation(
     _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) throws -> EvaluationStage {
-    let leftOut = plan.evaluation.leftOut(
+    let observation = try guidanceProblem(data).observation
+    let observed = try plan.sampling.observation?.observed(in: data.dataset, seed: plan.seed)
+    let posterior =
+      conditions == .nothing
+      ? observation.flatMap { PosteriorRows($0, data, count: plan.sampling.count, seed: plan.seed) } : nil
+    var evaluation = plan.evaluation.completed(for: data.dataset, conditions, count: plan.sampling.count)
+    var notes: [String] = []
+    if observation != nil {
+      notes.append(
+        posterior == nil
+          ? "samples are given an observation, and compared with held-out rows that are not"
+          : "samples are compared with draws of the exact posterior")
+    }
+    // Draws of a posterior are no rows that anybody learned from.
+    if posterior != nil { evaluation = evaluation.without { $0.usesTraining } }
+    let leftOut = evaluation.leftOut(
       trainingRows: data.dataset.trainingRows.count, dimension: data.dataset.trainingRows.dimension,
-      samples: plan.sampling.count)
+      samples: plan.sampling.count, heldOutRows: data.dataset.heldOutRows.count)
     let rows = JudgedRows(
-      plan.data, data.dataset, conditions: conditions, count: plan.sampling.count,
-      usesTraining: plan.evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
-      seed: plan.seed,
-      bootstrap: plan.evaluation.bootstrap, threads: threads)
+      plan.data, posterior?.dataset ?? data.dataset, conditions: posterior?.conditions ?? conditions,
+      drawsFurther: posterior == nil, truth: observed?.truth, count: plan.sampling.count,
+      usesTraining: evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
+      seed: plan.seed, bootstrap: evaluation.bootstrap, threads: threads)
     let pathErrors =
-      plan.evaluation.pathError
+      evaluation.pathError
       ? try guided.map {
         try PathErrors(
           process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil
     let model =
-      plan.evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
-    let judgements = (plan.evaluation.metrics.count - leftOut.count) * rows.groups.count
+      evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
+    let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count
     let solvers = plan.sampling.solvers.count
     let figures =
-      judgements * (1 + solvers * plan.evaluation.repeats) + (pathErrors == nil ? 0 : solvers)
-      + (model == nil ? 0 : plan.evaluation.modelMetrics.count)
+      judgements * (1 + solvers * evaluation.repeats) + (pathErrors == nil ? 0 : solvers)
+      + (model == nil ? 0 : evaluation.modelMetrics.count)
     return EvaluationStage(
-      plan: plan.evaluation, solvers: plan.sampling.solvers, rows: rows,
+      plan: evaluation, solvers: plan.sampling.solvers, rows: rows,
       dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
-      leftOut: leftOut,
+      leftOut: leftOut, notes: notes,
       progress: ProgressBar("judge \(plan.name)", total: figures, unit: "figure", quiet: quiet))
   }
 

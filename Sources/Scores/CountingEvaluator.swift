@@ -3,6 +3,7 @@ import CKernels
 import Core
 
 /// An evaluator around another that counts the evaluations of each row, its NFE, and watches them where it is asked to.
+/// A score that takes more than one evaluation of a network counts as often (`ScoreEvaluator.cost`).
 /// When a signal asks for an end, it evaluates nothing more: `StopSignals.check`.
 public final class CountingEvaluator: ScoreEvaluator {
   private let base: any ScoreEvaluator
@@ -12,7 +13,7 @@ public final class CountingEvaluator: ScoreEvaluator {
   /// Calls with all rows together, and the calls of each row that came with fewer.
   private var ofAll = 0
   private var ofSome: [Int]
-  private var linearised = 0..<0
+  private var linearised: (places: Range<Int>, times: Times) = (0..<0, .all(0))
 
   private let watches: Bool
 
@@ -30,31 +31,31 @@ public final class CountingEvaluator: ScoreEvaluator {
 
   private func places(of x: Rows) -> Range<Int> { x.first - first..<x.first - first + x.count }
 
-  private func count(_ places: Range<Int>) {
-    if places.count == ofSome.count {
-      ofAll += 1
+  private func count(_ places: Range<Int>, _ times: Times) {
+    if case .all(let t) = times, places.count == ofSome.count {
+      ofAll += base.cost(at: t)
     } else {
-      for row in places { ofSome[row] += 1 }
+      for (i, row) in places.enumerated() { ofSome[row] += base.cost(at: times.time(of: i)) }
     }
   }
 
   public func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
     try StopSignals.check()
-    count(places(of: x))
+    count(places(of: x), times)
     try base.evaluate(x, at: times, into: s)
     if watches { try requireFinite(x, times, s) }
   }
 
   public func linearise(_ x: Rows, at times: Times, into s: Rows) throws {
     try StopSignals.check()
-    linearised = places(of: x)
-    count(linearised)
+    linearised = (places(of: x), times)
+    count(linearised.places, times)
     try base.linearise(x, at: times, into: s)
     if watches { try requireFinite(x, times, s) }
   }
 
   public func pullback(_ v: Rows, into out: Rows) throws {
-    count(linearised)
+    count(linearised.places, linearised.times)
     try base.pullback(v, into: out)
   }
 
@@ -63,6 +64,7 @@ public final class CountingEvaluator: ScoreEvaluator {
   }
 
   public func culprit(_ x: Rows, at t: Double) -> String? { base.culprit(x, at: t) }
+  public func cost(at t: Double) -> Int { base.cost(at: t) }
 
   /// A state that has grown to this is what went wrong, and not its score.
   private static let largestState = 1e12

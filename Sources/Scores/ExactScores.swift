@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Core
 import Processes
 
 /// A process that knows exact scores by itself, without a kernel.
@@ -17,6 +18,24 @@ extension PreparedProcess {
       let inner = coordinates.law(of: law)
     else { return nil }
     return transformed.process.exactScore(of: inner).map { TransformedScore($0, transformed.coordinates) }
+  }
+}
+
+extension PreparedProcess {
+  /// The exact score of rows of which this is known: of each row that of its class, and of the whole law where nothing
+  /// is known of it. nil where it is not known.
+  /// - Parameters:
+  ///   - law: the law of the data.
+  ///   - conditions: what is known of each row. Where the law has no classes, they are looked at only to be refused.
+  public func exactScore(of law: DataLaw, given conditions: Conditions) -> (any Score)? {
+    guard let whole = exactScore(of: law) else { return nil }
+    if conditions == .nothing { return whole }
+    var scores: [Int: any Score] = [:]
+    for label in Set(law.classes ?? []).sorted() {
+      guard let score = law.given(.label(label)).flatMap({ exactScore(of: $0) }) else { return nil }
+      scores[label] = score
+    }
+    return ScoreOfClasses(scores, whole: whole, given: conditions)
   }
 }
 

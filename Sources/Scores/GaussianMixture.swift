@@ -136,7 +136,7 @@ public struct GaussianMixture: Sendable {
     return weights.indices.filter { weights[$0] > 0 }
   }
 
-  private static func simplest(diagonal variances: [Double], dimension d: Int) -> Shape {
+  static func simplest(diagonal variances: [Double], dimension d: Int) -> Shape {
     let isotropic = stride(from: 0, to: variances.count, by: d).allSatisfy { k in
       variances[k..<k + d].allSatisfy { $0 == variances[k] }
     }

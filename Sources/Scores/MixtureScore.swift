@@ -247,15 +247,6 @@ extension GaussianMixture {
     guard case .isotropic(let variances) = shape else { return nil }
     return variances.allSatisfy { $0 == variances[0] } ? variances[0] : nil
   }
-
-  /// Σ_k
-  fileprivate func covarianceMatrix(_ k: Int) -> Matrix {
-    var matrix = Matrix(rows: dimension, columns: dimension)
-    for i in 0..<dimension {
-      for j in 0..<dimension { matrix[i, j] = covariance(k, i, j) }
-    }
-    return matrix
-  }
 }
 
 extension GaussianMixture.Shape {

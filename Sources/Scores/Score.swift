@@ -25,4 +25,7 @@ public struct ScoreTraits: OptionSet, Sendable {
   public static let logDensity = ScoreTraits(rawValue: 1)
   /// A `pullback` that is exact to double precision.
   public static let jacobian = ScoreTraits(rawValue: 2)
+  /// Scores that depend on the evaluations before, as guidance with momentum does: no flow has them as its score, and
+  /// solutions have no limit as steps become shorter.
+  public static let memory = ScoreTraits(rawValue: 4)
 }

@@ -35,6 +35,10 @@ public protocol ScoreEvaluator: AnyObject {
   ///   - out: `x.count` values.
   func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws
 
+  /// How many evaluations of a network, or of another score that is given, this one takes for a row at a time: 2 for
+  /// a guided score that looks at a network with a condition and without. The NFE of solvers counts these.
+  func cost(at t: Double) -> Int
+
   /// Where the computation of a score that is not finite goes wrong, in words, as "layer layers.1"; nil where that is
   /// not known. It is asked after a failure alone, and may take its time.
   /// - Parameters:
@@ -45,6 +49,7 @@ public protocol ScoreEvaluator: AnyObject {
 
 extension ScoreEvaluator {
   public func culprit(_ x: Rows, at t: Double) -> String? { nil }
+  public func cost(at t: Double) -> Int { 1 }
 
   public func linearise(_ x: Rows, at times: Times, into s: Rows) throws { try evaluate(x, at: times, into: s) }
 

@@ -77,6 +77,8 @@ public struct TransformedScore: Score {
       }
     }
 
+    func cost(at t: Double) -> Int { base.cost(at: t) }
+
     func logDensity(_ x: Rows, at times: Times, into out: UnsafeMutablePointer<Double>) throws {
       let (y, _, _, _) = transform(x)
       try base.logDensity(y, at: times, into: out)

@@ -19,43 +19,136 @@ let problems: [CoverageStudy.Problem] = {
   ]
 }()
 
-/// The table of coverages, and on request all figures as CSV.
-func coverage(_ words: [String]) throws {
-  var (repeats, rows, names, target) = (500, 500, [String](), "")
-  var words = words[...]
-  while let word = words.popFirst() {
-    guard let value = words.popFirst() else { throw InputError("\(word) has no value") }
-    switch word {
-    case "--repeats": repeats = try positive(word, value)
-    case "--rows": rows = try positive(word, value)
-    case "--metrics": names = value.split(separator: ",").map(String.init)
-    case "--csv": target = value
-    default: throw InputError("'\(word)'; allowed: --repeats, --rows, --metrics, --csv")
+/// What `coverage` is asked for.
+struct CoverageOptions {
+  var (repeats, rows, seed) = (500, 500, UInt64(7))
+  /// The metrics of the table, with commas between them; nil for all.
+  var metrics: String?
+  /// The keys of its laws; empty for all.
+  var laws: [String] = []
+  /// Whether `repeats` is not the default.
+  var namesRepeats = false
+  /// A CSV file for all figures; empty for none.
+  var target = ""
+
+  /// - Throws: `InputError` for words that are no option, and for values that an option cannot have.
+  init(
+    _ words: [String], of study: String = "coverage",
+    known: [String] = ["--metrics", "--laws", "--repeats", "--rows", "--seed", "--csv"]
+  ) throws {
+    var words = words[...]
+    while let word = words.popFirst() {
+      guard known.contains(word) else {
+        throw InputError("\(study): '\(word)' is no option; allowed: \(known.joined(separator: ", "))")
+      }
+      guard let value = words.popFirst(), !value.isEmpty, !value.hasPrefix("--") else {
+        throw InputError("\(word) has no value")
+      }
+      switch word {
+      case "--repeats": (repeats, namesRepeats) = (try Self.number(word, value), true)
+      case "--rows": rows = try Self.number(word, value)
+      case "--seed":
+        guard let number = UInt64(value) else {
+          throw InputError("--seed is '\(value)'; allowed: whole numbers from 0 to 2⁶⁴ − 1")
+        }
+        seed = number
+      case "--metrics": metrics = value
+      case "--laws": laws = try Self.names(word, value, of: problems.map(\.key))
+      default: target = value
+      }
     }
   }
+
+  private static func number(_ key: String, _ text: String) throws -> Int {
+    guard let value = Int(text), (2...1_000_000).contains(value) else {
+      throw InputError("\(key) is '\(text)'; allowed: whole numbers from 2 to 1000000")
+    }
+    return value
+  }
+
+  /// - Throws: `InputError` where the file cannot be written.
+  func write(_ csv: String) throws {
+    if target.isEmpty { return }
+    do { try Data(csv.utf8).write(to: URL(fileURLWithPath: target)) } catch {
+      throw InputError("--csv is '\(target)', which cannot be written")
+    }
+  }
+
+  /// The names that a text lists.
+  static func names(_ key: String, _ text: String, of all: [String]) throws -> [String] {
+    let names = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    for name in names where !all.contains(name) {
+      throw InputError("\(key) has '\(name)'; allowed: \(all.joined(separator: ", "))")
+    }
+    return names
+  }
+}
+
+/// The table of coverages, and on request all figures as CSV.
+func coverage(_ words: [String]) throws {
+  let options = try CoverageOptions(words)
   // The copy test's value is a probability under equal laws, which has no other interval.
-  let subjects = try subjects().filter { $0.name != "copy-test" && (names.isEmpty || names.contains($0.name)) }
-  let study = CoverageStudy(repeats: repeats, count: rows)
+  let all = try subjects().filter { $0.name != "copy-test" }
+  let asked = try options.metrics.map { try CoverageOptions.names("--metrics", $0, of: all.map(\.name)) } ?? []
+  let chosen = problems.filter { options.laws.isEmpty || options.laws.contains($0.key) }
+  let study = CoverageStudy(repeats: options.repeats, count: options.rows, seed: options.seed)
+  // Its value takes five networks.
+  let slow = CoverageStudy(
+    repeats: options.namesRepeats ? options.repeats : options.repeats / 5, count: options.rows, seed: options.seed)
   var csv = CoverageStudy.header
-  print("| metric | " + problems.map(\.name).joined(separator: " | ") + " |")
-  print("|---|" + String(repeating: "--:|", count: problems.count))
-  for subject in subjects {
+  // Before the work, so that a file that cannot be written costs none.
+  try options.write(csv)
+  print("| metric | " + chosen.map(\.name).joined(separator: " | ") + " |")
+  print("|---|" + String(repeating: "--:|", count: chosen.count))
+  for subject in all where asked.isEmpty || asked.contains(subject.name) {
     var cells: [String] = []
     let start = ContinuousClock().now
-    for problem in problems {
-      let result = try study.run(subject.name, subject.metric, on: problem)
+    for problem in chosen {
+      let result = try (subject.name == "c2st" ? slow : study).run(subject.name, subject.metric, on: problem)
       csv += result.line
       cells.append(result.cell)
     }
-    report("\(subject.name): \(cells.joined(separator: ", ")); \(start.duration(to: ContinuousClock().now))")
+    report("\(subject.name): \(cells.joined(separator: ", ")) %; \(seconds(since: start))")
     print("| `\(subject.name)` | " + cells.joined(separator: " | ") + " |")
   }
-  if !target.isEmpty { try Data(csv.utf8).write(to: URL(fileURLWithPath: target)) }
+  try options.write(csv)
 }
 
-private func positive(_ key: String, _ text: String) throws -> Int {
-  guard let value = Int(text), value > 1 else { throw InputError("\(key) is '\(text)'; allowed: numbers from 2") }
-  return value
+/// How long it is ago, for people.
+private func seconds(since start: ContinuousClock.Instant) -> String {
+  String(format: "%.1f s", start.duration(to: ContinuousClock().now).seconds)
+}
+
+/// The same of figures of models.
+func coverageOfModels(_ words: [String]) throws {
+  let options = try CoverageOptions(words, of: "coverage-models", known: ["--metrics", "--repeats", "--rows", "--csv"])
+  let problems = ModelCoverageStudy.problems
+  let asked = try options.metrics.map { try CoverageOptions.names("--metrics", $0, of: problems[0].metrics) } ?? []
+  guard options.repeats >= 4 else { throw InputError("--repeats is \(options.repeats); allowed: 4 or more") }
+  let study = ModelCoverageStudy(repeats: options.repeats, rows: options.rows)
+  try options.write(CoverageStudy.header)
+  var results: [CoverageStudy.Result] = []
+  for problem in problems {
+    let start = ContinuousClock().now
+    let found = try study.run(problem, only: Set(asked))
+    results += found
+    let cells = found.map { "\($0.metric) \($0.cell)" }.joined(separator: ", ")
+    report("\(problem.name): \(cells); \(seconds(since: start))")
+  }
+  print("| metric | " + problems.map(\.name).joined(separator: " | ") + " |")
+  print("|---|" + String(repeating: "--:|", count: problems.count))
+  for metric in problems[0].metrics where results.contains(where: { $0.metric == metric }) {
+    let cells = problems.map { problem in
+      results.first { $0.metric == metric && $0.problem == problem.name }?.cell ?? "–"
+    }
+    print("| `\(metric)` | " + cells.joined(separator: " | ") + " |")
+  }
+  try options.write(CoverageStudy.header + results.map(\.line).joined())
+}
+
+extension CoverageStudy.Problem {
+  /// Its name as a word.
+  var key: String { name.replacingOccurrences(of: ", ", with: "-") }
 }
 
 extension CoverageStudy {

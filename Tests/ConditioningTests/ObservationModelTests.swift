@@ -18,7 +18,7 @@ import Testing
   @Test("Gaussian noise around a curved map: density, gradient, pullback", arguments: 0..<3)
   func gaussian(kind: Int) throws {
     let noise = try Self.noises()[kind]
-    let model = try GaussianObservation(CurvedMap(dimension: 3), noise: noise)
+    let model = try NonlinearObservation(CurvedMap(dimension: 3), noise: noise)
     var evaluated = Evaluated(model, someRows(4, 3), someRows(4, 2, step: 3))
     // Third derivatives of the log likelihood are of order 10, times h²/6.
     evaluated.checkDerivatives(within: 1e-8)
@@ -40,7 +40,7 @@ import Testing
     for noise in try Self.noises() {
       var (plain, curved) = (
         Evaluated(try LinearObservation(a, noise: noise), someRows(3, 3), someRows(3, 2, step: 1)),
-        Evaluated(try GaussianObservation(a, noise: noise), someRows(3, 3), someRows(3, 2, step: 1))
+        Evaluated(try NonlinearObservation(a, noise: noise), someRows(3, 3), someRows(3, 2, step: 1))
       )
       #expect(pairs(plain.logLikelihood(), curved.logLikelihood()).allSatisfy { abs($0 - $1) < 1e-12 })
       #expect(pairs(plain.gradient().values, curved.gradient().values).allSatisfy { abs($0 - $1) < 1e-12 })
@@ -50,7 +50,7 @@ import Testing
 
   @Test("drawn observations have the mean and the covariance of the noise", arguments: 0..<3)
   func draws(kind: Int) throws {
-    let model = try GaussianObservation(CurvedMap(dimension: 3), noise: Self.noises()[kind])
+    let model = try NonlinearObservation(CurvedMap(dimension: 3), noise: Self.noises()[kind])
     let n = 20_000
     var x = Batch(rows: [[Double]](repeating: [0.3, -0.5, 0.8], count: n))
     var y = Batch(count: n, dimension: 2)
@@ -174,9 +174,9 @@ import Testing
       try y.withRows { try model.draw(x, into: $0, from: NoiseStream(seed: 1, purpose: .observation)) }
     }
     #expect(y.values == [5])
-    #expect(throws: InputError.self) { try GaussianObservation(a, noise: .deviation(0)) }
+    #expect(throws: InputError.self) { try NonlinearObservation(a, noise: .deviation(0)) }
     #expect(throws: InputError.self) { try LinearObservation(a, noise: .deviations([0])) }
     #expect(throws: InputError.self) { try LinearObservation(a, noise: .deviation(-1)) }
-    #expect(throws: InputError.self) { try GaussianObservation(a, noise: .deviations([1, 1])) }
+    #expect(throws: InputError.self) { try NonlinearObservation(a, noise: .deviations([1, 1])) }
   }
 }

@@ -147,14 +147,32 @@ import Testing
     #expect(pairs(steps.values, once?.values ?? []).allSatisfy { abs($0 - $1) < 1e-15 })
     let curved = ComposedMap(SparseMatrix(Matrix([[1, 0.5, 0], [0, 1, -1], [2, 0, 0.3]])), CurvedMap(dimension: 3))
     #expect(curved.matrix == nil && curved.dimension == 3 && curved.observedDimension == 2)
-    var evaluated = Evaluated(GaussianObservation.of(curved, 0.6), someRows(3, 3), someRows(3, 2, step: 2))
+    var evaluated = Evaluated(NonlinearObservation.of(curved, 0.6), someRows(3, 3), someRows(3, 2, step: 2))
     evaluated.checkDerivatives(within: 1e-8)
+  }
+
+  @Test("formulas of x: values and exact derivatives, alone and after a matrix") func formulas() throws {
+    let map = try FormulaMap(["x1^2 + a*x2", "sin(x3)*x1", "exp(-norm(x))"], dimension: 3, parameters: ["a": 0.5])
+    var evaluated = Evaluated(NonlinearObservation.of(map, 0.7), someRows(5, 3), someRows(5, 3, step: 3))
+    let expected = evaluated.expected()
+    for row in 0..<5 {
+      let x = Array(evaluated.x.row(row))
+      let norm = (x[0] * x[0] + x[1] * x[1] + x[2] * x[2]).squareRoot()
+      let own = [x[0] * x[0] + 0.5 * x[1], sin(x[2]) * x[0], exp(-norm)]
+      #expect(pairs(expected.row(row), own).allSatisfy { abs($0 - $1) < 1e-15 })
+    }
+    evaluated.checkDerivatives(within: 1e-8)
+    let after = ComposedMap(SparseMatrix(Matrix([[1, 0.5, 0, 1], [0, 1, -1, 0], [2, 0, 0.3, -1]])), map)
+    var composed = Evaluated(NonlinearObservation.of(after, 0.7), someRows(4, 4), someRows(4, 3, step: 3))
+    composed.checkDerivatives(within: 1e-7)
+    #expect(throws: InputError.self) { try FormulaMap(["3"], dimension: 2) }
+    #expect(throws: InputError.self) { try FormulaMap(["x1", "x4"], dimension: 3) }
   }
 }
 
-extension GaussianObservation {
-  static func of(_ map: any ForwardMap, _ deviation: Double) -> GaussianObservation {
-    guard let model = try? GaussianObservation(map, noise: .deviation(deviation)) else {
+extension NonlinearObservation {
+  static func of(_ map: any ForwardMap, _ deviation: Double) -> NonlinearObservation {
+    guard let model = try? NonlinearObservation(map, noise: .deviation(deviation)) else {
       preconditionFailure("noise above 0")
     }
     return model

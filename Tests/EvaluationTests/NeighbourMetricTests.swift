@@ -72,12 +72,15 @@ import Testing
     for metric in [ImprovedPrecision(), ImprovedRecall(), NeighbourCoverage()] as [any Metric] {
       let (top, bottom) = (try metric.estimate(same), try metric.estimate(far))
       #expect(top.value == 1 && bottom.value == 0)
-      // Wilson's interval of 200 of 200, with Student's t of 63 degrees: 1/(1 + t²/200).
-      let low = try #require(top.low)
-      let expected: Double = 1 / (1 + 1.998341 * 1.998341 / 200)
-      #expect(abs(low - expected) < 1e-6)
+      // Wilson's interval of 0 of 200, with Student's t of 63 degrees, as halves are 0, too.
+      let square = 1.998_341 * 1.998_341
+      #expect(abs(try #require(bottom.high) - (1 - 1 / (1 + square / 200))) < 1e-6)
       let (high, least) = (try #require(top.high), try #require(bottom.low))
       #expect(abs(high - 1) < 1e-12 && abs(least) < 1e-12)
+      // Halves hold other rows than those of their balls, and say how many independent rows there are: some, and no
+      // more than a few times all of them.
+      let low = try #require(top.low)
+      #expect(low > 1 / (1 + square / 20) && low < 1 / (1 + square / 1000))
     }
     #expect(try NeighbourDensity().evaluate(far) == 0)
     // Each row is in its own ball and in those of the rows whose 5 nearest it is: 6 on average.

@@ -65,6 +65,11 @@ import Testing
     #expect(shown == code.joined(separator: "\n").trimmingCharacters(in: .newlines))
     let package = text.components(separatedBy: "<!-- package -->\n```swift\n")[1].components(separatedBy: "```")[0]
     #expect(package == contents(repository.appendingPathComponent("Experiments/Extending/Package.swift").path))
+    // A package is found by the name of its own, and not by that of a clone's folder.
+    let own = contents(repository.appendingPathComponent("Package.swift").path)
+    #expect(own.contains("let package = Package(\n  name: \"score-sde\","))
+    #expect(package.contains(".package(name: \"score-sde\", path: \"../..\")"))
+    #expect(package.matches(of: #/package: "([^"]*)"/#).allSatisfy { $0.1 == "score-sde" })
     // "… and the functions sqrt, exp, … and pow."
     let listed = text.replacing("\n", with: " ").components(separatedBy: "the functions ")[1]
       .components(separatedBy: ".")[0]

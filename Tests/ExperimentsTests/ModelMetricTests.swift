@@ -79,4 +79,30 @@ import Testing
       #expect(try number(found[0], "low") < number(found[0], "value"))
     }
   }
+
+  @Test("the study of coverage finds the closed form of a divergence, and intervals that hold it") func study() throws {
+    // As in `divergence`, with its own numbers: the expected value of the study must be the KL divergence of two normal
+    // laws.
+    let problem = ModelCoverageStudy.Problem(
+      "normal",
+      config: "data: {kind: gaussian-mixture, weights: [1], means: [[0.5]], deviations: [0.4]}\n"
+        + "process: {kind: vp, beta_max: 4}\nscore: {kind: exact}\n", metrics: ["kl", "bits-per-dimension"])
+    let study = ModelCoverageStudy(repeats: 200, rows: 100)
+    let results = try study.run(problem)
+    try #require(results.map(\.metric) == ["kl", "bits-per-dimension"])
+    let m = exp(-0.25 * (0.1 + 4))
+    let total = (m * m * 0.16 + 1 - m * m).squareRoot()
+    let (mean, deviation) = (0.5 - 0.4 * m * 0.5 / total, 0.4 / total)
+    let expected = log(deviation / 0.4) + (0.16 + (0.5 - mean) * (0.5 - mean)) / (2 * deviation * deviation) - 0.5
+    // The flow's tolerance of 10⁻³ is worth 10⁻³ here, a twentieth of the divergence.
+    #expect(abs(results[0].expected - expected) < 4 * results[0].standardError + 1e-3, "\(results[0]) \(expected)")
+    for result in results {
+      // A coverage of 95 % has a deviation of 1.5 % over 200 repeats; three of them.
+      #expect(result.coverage > 0.905 && result.coverage < 0.995, "\(result)")
+      #expect(result.repeats == 200 && result.count == 100 && result.relativeLength > 0.85)
+    }
+    #expect(try study.run(problem, only: ["kl"]) == [results[0]])
+    let alone = ModelCoverageStudy(repeats: 200, rows: 100, threads: 1)
+    #expect(try alone.run(problem, only: ["kl"]) == [results[0]], "the same for any number of threads")
+  }
 }

@@ -56,7 +56,9 @@ import Testing
       _ = try makeExperiment(
         try plan(text, overrides: ["evaluation.metrics=[class-accuracy]"]), folder: folder + "/r"
       ).run()
-      let figures = rows(folder + "/r/evaluation.csv").filter { $0["repeat"] == "all" }
+      let figures = rows(folder + "/r/evaluation.csv").filter {
+        $0["repeat"] == "all" && $0["metric"] == "class_accuracy"
+      }
       #expect(figures.map { $0["class"] } == ["", "0", "1", "", "0", "1"])
       for figure in figures {
         let value = try #require(Double(figure["value"] ?? ""))

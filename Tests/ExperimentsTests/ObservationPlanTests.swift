@@ -383,6 +383,39 @@ struct Pull: Guidance {
     #expect(error?.description.contains("sampling.observation: has no effect") == true)
   }
 
+  // MARK: Formulas
+
+  @Test("an operator and a likelihood may be formulas") func formulas() throws {
+    let curved = try Self.observation(
+      Self.points, ["\(Self.key)={kind: formula, values: 'x1^2 + a*x2', parameters: {a: 2}}"])
+    #expect(curved.model.linear == nil && curved.model.observedDimension == 1)
+    let text = Self.points.replacing(
+      "operator: {kind: matrix, values: [[1, 1]]}, noise: 0.5, value: [0.7]",
+      with: "likelihood: 'sum(normal(y, x, s))', parameters: {s: 0.5}, value: [[0.7, 1], [0, 0]]")
+    let formula = try Self.observation(text, [])
+    var (x, y, out) = (Batch(rows: [[0.5, 0.2]]), Batch(rows: [[0.7, 1]]), [0.0])
+    x.withRows { x in
+      y.withRows { formula.model.makeEvaluator(for: x.span).logLikelihood(x, of: $0, into: &out) }
+    }
+    let normal = -0.5 * (0.2 * 0.2 + 0.8 * 0.8) / 0.25 - 2 * (log(0.5) + 0.5 * log(2 * Double.pi))
+    #expect(abs(out[0] - normal) < 1e-12)
+    #expect(try Self.plan(Self.plan(text, []).resolved, []).resolved == Self.plan(text, []).resolved)
+    for (change, says) in [
+      ("likelihood='normal(y, x'", "sampling.observation.likelihood"), ("likelihood='y'", "does not name x"),
+      ("likelihood='normal(y, x, q)'", "q"), ("likelihood='x'", "gives a list of 2"), ("noise=0.1", "needs operator"),
+      ("value={held_out: 1}", "draws no observations"), ("value=[[1, 2], [3]]", "has 1 values in row 2"),
+      ("operator=identity", "stands beside"),
+    ] {
+      let error = #expect(throws: InputError.self) { try Self.plan(text, ["sampling.observation.\(change)"]) }
+      #expect(error?.description.contains(says) == true, "\(change): \(error?.description ?? "")")
+      #expect(error?.description.contains("\n") == false)
+    }
+    let fault = #expect(throws: InputError.self) {
+      try Self.plan(Self.points, ["\(Self.key)={kind: formula, values: ['x1', 'x1 +']}"])
+    }
+    #expect(fault?.description.contains("formula 2") == true, "\(fault?.description ?? "")")
+  }
+
   // MARK: Results
 
   @Test("a picture has what was seen, the truth and samples of it, another their spread") func pictures() throws {

@@ -36,7 +36,7 @@ import Testing
 
   private static func header(_ path: String) -> Set<String> {
     let line = contents(path).prefix { $0 != "\n" }
-    let metrics = ["sliced_wasserstein", "mmd", "path_error"]
+    let metrics = ["sliced_wasserstein", "mmd", "memorisation", "path_error"]
     return Set(
       line.split(separator: ",").map { column -> String in
         let name = String(column)

@@ -14,3 +14,4 @@
 #include "ck_convolution.h"
 #include "ck_image.h"
 #include "ck_volume.h"
+#include "ck_formula.h"

@@ -10,7 +10,8 @@ public struct LinearObservation: ObservationModel {
   public let noise: Noise
   /// L⁻¹ A with C = L Lᵀ: the same observation with noise of unit variance; A where there is no noise.
   public let white: SparseMatrix
-  private let logNormaliser: Double
+  /// log p(y | x) where y is what was expected.
+  let logNormaliser: Double
 
   /// The covariance of an observation's noise.
   public enum Noise: Sendable, Equatable {

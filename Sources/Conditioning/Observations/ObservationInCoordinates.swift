@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// An observation of data x = ψ(u) as one of their coordinates u, for a map ψ that changes each value by itself:
-/// log p(y | ψ(u)), whose slopes by u are those by x times ψ'.
+/// An observation of data x = ψ(u) as one of their coordinates u: log p(y | ψ(u)), whose slopes by u are those by x
+/// times ψ'.
 public struct ObservationInCoordinates: ObservationModel {
-  /// ψ
-  public enum Map: Sendable {
-    /// x = shift + slope u, with numbers for each value.
-    case affine(slopes: [Double], shifts: [Double])
-    /// Any other.
-    case elementwise(any ElementwiseCoordinates)
-  }
-
   /// p(y | x)
   public let base: any ObservationModel
-  /// ψ
-  public let map: Map
+  private let map: CoordinateMap
 
   /// - Parameters:
   ///   - base: p(y | x), in the units of the data.
-  ///   - map: the coordinates of the data.
-  public init(_ base: any ObservationModel, in map: Map) { (self.base, self.map) = (base, map) }
+  ///   - form: ψ
+  public init(_ base: any ObservationModel, in form: CoordinateMap.Form) {
+    self.base = base
+    map = CoordinateMap(form, dimension: base.dimension)
+  }
 
   public var dimension: Int { base.dimension }
   public var observedDimension: Int { base.observedDimension }
@@ -37,65 +31,42 @@ public struct ObservationInCoordinates: ObservationModel {
   }
 
   private final class Evaluator: ObservationEvaluator {
-    private let map: Map
+    private let map: CoordinateMap
+    private let way: any ForwardEvaluator
     private let base: any ObservationEvaluator
-    /// x, ψ', and what else the map's derivatives say.
-    private let data, slopes, logSlopes, curvatures: RowStorage
+    /// x, and slopes by it.
+    private let data, slopes: RowStorage
 
     init(_ model: ObservationInCoordinates, _ rows: RowSpan) {
       map = model.map
+      way = model.map.makeEvaluator(for: rows)
       base = model.base.makeEvaluator(for: rows)
-      (data, slopes, logSlopes, curvatures) = (RowStorage(rows), RowStorage(rows), RowStorage(rows), RowStorage(rows))
-    }
-
-    private func decode(_ u: Rows) -> Rows {
-      let x = data.view(like: u)
-      map.decode(u, into: x)
-      return x
-    }
-
-    /// x and ψ'(u).
-    private func derive(_ u: Rows) -> Rows {
-      let (x, e) = (decode(u), slopes.view(like: u))
-      switch map {
-      case .affine(let factors, _): for i in 0..<e.size { e.values[i] = factors[i % e.dimension] }
-      case .elementwise(let map):
-        map.writeDerivatives(
-          u, of: x, slope: e, logSlope: logSlopes.view(like: u), curvature: curvatures.view(like: u))
-      }
-      return x
-    }
-
-    /// Multiplies slopes by x with ψ'.
-    private func chain(_ out: Rows) {
-      let e = slopes.view(like: out)
-      for i in 0..<out.size { out.values[i] *= e.values[i] }
+      (data, slopes) = (RowStorage(rows), RowStorage(rows))
     }
 
     func logLikelihood(_ u: Rows, of y: Rows, into out: UnsafeMutablePointer<Double>) {
-      base.logLikelihood(decode(u), of: y, into: out)
+      let x = data.view(like: u)
+      map.decode(u, into: x)
+      base.logLikelihood(x, of: y, into: out)
     }
 
     func gradient(_ u: Rows, of y: Rows, into out: Rows) {
-      base.gradient(derive(u), of: y, into: out)
-      chain(out)
+      let (x, g) = (data.view(like: u), slopes.view(like: u))
+      way.evaluate(u, into: x)
+      base.gradient(x, of: y, into: g)
+      way.pullback(g, into: out)
     }
 
-    func expect(_ u: Rows, into y: Rows) -> Bool { base.expect(derive(u), into: y) }
+    func expect(_ u: Rows, into y: Rows) -> Bool {
+      let x = data.view(like: u)
+      way.evaluate(u, into: x)
+      return base.expect(x, into: y)
+    }
 
     func pullback(_ v: Rows, into out: Rows) {
-      base.pullback(v, into: out)
-      chain(out)
-    }
-  }
-}
-
-extension ObservationInCoordinates.Map {
-  fileprivate func decode(_ u: Rows, into x: Rows) {
-    switch self {
-    case .affine(let slopes, let shifts):
-      for row in 0..<u.count { for j in 0..<u.dimension { x[row, j] = shifts[j] + slopes[j] * u[row, j] } }
-    case .elementwise(let map): map.decode(u, into: x)
+      let g = slopes.view(like: out)
+      base.pullback(v, into: g)
+      way.pullback(g, into: out)
     }
   }
 }
@@ -104,12 +75,19 @@ extension Observation {
   /// The observation of data x = ψ(u) as one of u.
   ///
   /// Of a linear observation and x = shift + slope u nothing but numbers change, exactly: y − A shift =
-  /// (A diag(slope)) u + noise. Others keep their y.
-  /// - Parameter map: ψ
-  /// - Throws: nothing that the observation itself did not.
-  public func inCoordinates(_ map: ObservationInCoordinates.Map) throws -> Observation {
-    guard let linear = model.linear, case .affine(let slopes, let shifts) = map else {
-      return Observation(ObservationInCoordinates(model, in: map), values: values)
+  /// (A diag(slope)) u + noise. Others keep their y; Gaussian noise stays what it is, around h(ψ(u)).
+  /// - Parameter form: ψ
+  /// - Throws: `InputError` for an exact observation that is not linear in u.
+  public func inCoordinates(_ form: CoordinateMap.Form) throws -> Observation {
+    let map = CoordinateMap(form, dimension: model.dimension)
+    guard let linear = model.linear else {
+      guard let curved = model as? NonlinearObservation else {
+        return Observation(ObservationInCoordinates(model, in: form), values: values)
+      }
+      return Observation(try NonlinearObservation(ComposedMap(map, curved.map), noise: curved.noise), values: values)
+    }
+    guard case .affine(let slopes, let shifts) = form else {
+      return Observation(try NonlinearObservation(ComposedMap(map, linear.matrix), noise: linear.noise), values: values)
     }
     var (seen, shift) = (values, Batch(values: shifts, dimension: shifts.count))
     var offset = Batch(count: 1, dimension: linear.observedDimension)

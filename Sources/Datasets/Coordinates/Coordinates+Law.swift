@@ -8,7 +8,8 @@ extension Standardise: LawCoordinates {
   public func law(of law: DataLaw) -> DataLaw? {
     guard !law.isExponential, law.mixture.dimension == means.count else { return nil }
     let scales = deviations.map { 1 / $0 }
-    return DataLaw(law.mixture.scaled(by: scales, shiftedBy: zip(means, scales).map { -$0 * $1 }))
+    return DataLaw(
+      law.mixture.scaled(by: scales, shiftedBy: zip(means, scales).map { -$0 * $1 }), classes: law.classes)
   }
 }
 

@@ -27,6 +27,7 @@ public struct DataCopying: Metric {
 
   public var fewestRows: Int { Self.fewest }
   public var usesTraining: Bool { true }
+  public var judgesMemorisation: Bool { true }
   public var better: Direction { .higher }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }

@@ -20,6 +20,7 @@ public struct Memorisation: Metric {
   public init() {}
 
   public var usesTraining: Bool { true }
+  public var judgesMemorisation: Bool { true }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }
 

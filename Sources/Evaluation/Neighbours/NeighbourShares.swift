@@ -43,33 +43,35 @@ struct NeighbourShares {
   /// The share of points that are in a ball.
   var inside: Estimate {
     let share = Double(contents.counts.count { $0 > 0 }) / Double(points)
-    return estimate(share, .share, rows: points, Self.shares(contents.inside, pointHalves))
+    return estimate(share: share, of: points, Self.shares(contents.inside, pointHalves))
   }
 
   /// The share of balls that hold a point.
   var hit: Estimate {
     let share = Double(contents.isHit.count { $0 }) / Double(balls)
-    return estimate(share, .share, rows: balls, Self.shares(contents.hit, ballHalves))
+    return estimate(share: share, of: balls, Self.shares(contents.hit, ballHalves))
   }
 
   /// In how many balls a point is on average, over k.
   var density: Estimate {
     let pairs = contents.counts.reduce(0) { $0 + Int($1) }
-    let halves = (0..<RandomHalves.splits).map { split in
+    let halves = (0..<RandomHalves.splits).map { split -> RandomHalves.Pair in
       let second = pointHalves.count { $0 >> UInt64(split) & 1 == 1 }
-      let counts = (points - second, second)
-      return Double(contents.pairs[2 * split]) / Double(k * counts.0) - Double(contents.pairs[2 * split + 1])
-        / Double(k * counts.1)
+      return (
+        Double(contents.pairs[2 * split]) / Double(k * (points - second)),
+        Double(contents.pairs[2 * split + 1]) / Double(k * second)
+      )
     }
-    return estimate(Double(pairs) / Double(k * points), .logarithm, rows: points, halves)
+    return RandomHalves.estimate(
+      Double(pairs) / Double(k * points), halves: hasHalves ? halves : [], scale: .logarithm)
   }
 
-  private func estimate(_ value: Double, _ scale: IntervalScale, rows: Int, _ differences: [Double]) -> Estimate {
-    RandomHalves.estimate(value, differences: hasHalves ? differences : [], scale: scale, rows: rows)
+  private func estimate(share: Double, of rows: Int, _ halves: [RandomHalves.Pair]) -> Estimate {
+    RandomHalves.estimate(share: share, halves: hasHalves ? halves : [], rows: rows)
   }
 
-  /// The share of set bits in one half less that in the other, for each split.
-  private static func shares(_ bits: [UInt64], _ halves: [UInt64]) -> [Double] {
+  /// The shares of set bits in both halves, for each split.
+  private static func shares(_ bits: [UInt64], _ halves: [UInt64]) -> [RandomHalves.Pair] {
     (0..<RandomHalves.splits).map { split in
       var (set, size) = ([0, 0], [0, 0])
       for (word, half) in zip(bits, halves) {
@@ -77,7 +79,7 @@ struct NeighbourShares {
         size[part] += 1
         set[part] += Int(word >> UInt64(split) & 1)
       }
-      return Double(set[0]) / Double(size[0]) - Double(set[1]) / Double(size[1])
+      return (Double(set[0]) / Double(size[0]), Double(set[1]) / Double(size[1]))
     }
   }
 }

@@ -50,22 +50,44 @@ enum RandomHalves {
     return a == 1
   }
 
+  /// A metric of both halves of a split.
+  typealias Pair = (first: Double, second: Double)
+
   /// An estimate whose interval follows from differences between halves.
   /// - Parameters:
   ///   - value: the metric of all rows.
-  ///   - differences: H₁ − H₂ of each split; empty: there is no interval.
+  ///   - halves: H₁ and H₂ of each split; empty: there is no interval.
   ///   - scale: where the interval is symmetric.
-  ///   - rows: how many rows a share of 0 or 1 is one of.
-  static func estimate(_ value: Double, differences: [Double], scale: IntervalScale, rows: Int) -> Estimate {
-    guard !differences.isEmpty else { return Estimate(value) }
-    // The variance of a mean of such values is the average of (H₁ − H₂)²/4.
-    let influences = differences.map { $0 * (Double(differences.count)).squareRoot() / 2 }
-    // A share of 0 or 1 is that of so many rows, whatever its halves say.
-    let isExtreme = scale == .share && (value == 0 || value == 1)
-    let spread = Spread([.init(mean: isExtreme ? influences.map { _ in 0 } : influences)])
-    let bounds = spread.flatMap { scale.interval(value, $0, rows: rows) }
-    return Estimate(
-      value, low: bounds?.low, high: bounds?.high, sampleInfluences: [], heldOutInfluences: influences, scale: scale)
+  static func estimate(_ value: Double, halves: [Pair], scale: IntervalScale) -> Estimate {
+    let influences = influences(halves)
+    let bounds = Spread([.init(mean: influences)]).flatMap { scale.interval(value, $0, rows: 0) }
+    return Estimate(value, low: bounds?.low, high: bounds?.high, heldOutInfluences: influences, scale: scale)
+  }
+
+  /// An estimate of a share, with Wilson's interval at the number N of independent rows whose shares vary as much.
+  ///
+  /// Points that are in no ball lie together, as gaps hold several of them: N is smaller than the number of rows, by the
+  /// design effect of survey sampling (Kish 1965), which halves of the rows have as the whole has. Both sides of
+  /// s² = h (1 − h)/N come from halves: s² is the average of (H₁ − H₂)²/4, and h that of H₁ and H₂ in all splits. The
+  /// share of all rows in place of h would be wrong near 0 and 1. It is noisy there; s² does not follow it; and twice as
+  /// many rows leave fewer points outside. So N would be too large where the share is far from 1 by chance, and nothing
+  /// would be known of it for a share of 1.
+  /// - Parameters:
+  ///   - value: the share of all rows.
+  ///   - halves: H₁ and H₂ of each split; empty: there is no interval.
+  ///   - rows: how many rows it is a share of: N where halves are all 0 or all 1.
+  static func estimate(share value: Double, halves: [Pair], rows: Int) -> Estimate {
+    let influences = influences(halves)
+    guard let spread = Spread([.init(mean: influences)]) else { return Estimate(value) }
+    let mean = halves.reduce(0) { $0 + ($1.first + $1.second) / 2 } / Double(halves.count)
+    let count = spread.variance > 0 ? mean * (1 - mean) / spread.variance : Double(rows)
+    let (low, high) = IntervalScale.wilson(value, count: count, quantile: spread.quantile)
+    return Estimate(value, low: low, high: high, heldOutInfluences: influences, scale: .share)
+  }
+
+  /// Values of which the variance of the mean is the average of (H₁ − H₂)²/4.
+  private static func influences(_ halves: [Pair]) -> [Double] {
+    halves.map { ($0.first - $0.second) * Double(halves.count).squareRoot() / 2 }
   }
 }
 

@@ -38,6 +38,36 @@ public struct CoverageStudy: Sendable {
     /// nothing, and count as below.
     public let below, covered, above: Int
 
+    /// Counts which intervals cover the mean of other values.
+    /// - Parameters:
+    ///   - problem: its name.
+    ///   - metric: its name.
+    ///   - count: how many rows each interval is of.
+    ///   - intervals: of the repeats; at least two.
+    ///   - others: the metric in other repeats; at least two. Their mean is the expected value.
+    public init(problem: String, metric: String, count: Int, intervals: [Estimate], others: [Double]) {
+      func spread(_ values: [Double]) -> Double {
+        let mean = values.reduce(0, +) / Double(values.count)
+        return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)).squareRoot()
+      }
+      let expected = others.reduce(0, +) / Double(others.count)
+      var (below, covered, above, lengths) = (0, 0, 0, 0.0)
+      for estimate in intervals {
+        guard let low = estimate.low, let high = estimate.high else {
+          below += 1
+          continue
+        }
+        // Above the value, as an interval may be cut below it.
+        lengths += (high - estimate.value) * (high - estimate.value)
+        if high < expected { below += 1 } else if low > expected { above += 1 } else { covered += 1 }
+      }
+      (self.problem, self.metric, self.count, repeats) = (problem, metric, count, intervals.count)
+      (self.below, self.covered, self.above, self.expected) = (below, covered, above, expected)
+      standardError = spread(others) / Double(others.count).squareRoot()
+      deviation = spread(intervals.map(\.value))
+      relativeLength = (lengths / Double(repeats)).squareRoot() / (1.96 * deviation)
+    }
+
     /// The share of intervals that cover.
     public var coverage: Double { Double(covered) / Double(repeats) }
     /// Wilson's 95 % interval of the coverage.
@@ -68,29 +98,9 @@ public struct CoverageStudy: Sendable {
 
   /// - Throws: what the metric throws.
   public func run(_ name: String, _ metric: any Metric, on problem: Problem) throws -> Result {
-    let intervals = try estimates(metric, problem, first: 0)
-    let others = try estimates(metric, problem, first: repeats, valueOnly: true).map(\.value)
-    let expected = others.reduce(0, +) / Double(repeats)
-    func deviation(_ values: [Double]) -> Double {
-      let mean = values.reduce(0, +) / Double(values.count)
-      return (values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(values.count - 1)).squareRoot()
-    }
-    let own = deviation(intervals.map(\.value))
-    var (below, covered, above, lengths) = (0, 0, 0, 0.0)
-    for estimate in intervals {
-      guard let low = estimate.low, let high = estimate.high else {
-        below += 1
-        continue
-      }
-      // Above the value, as an interval may be cut below it.
-      lengths += (high - estimate.value) * (high - estimate.value)
-      if high < expected { below += 1 } else if low > expected { above += 1 } else { covered += 1 }
-    }
-    return Result(
-      problem: problem.name, metric: name, count: count, repeats: repeats, expected: expected,
-      standardError: deviation(others) / Double(repeats).squareRoot(), deviation: own,
-      relativeLength: (lengths / Double(repeats)).squareRoot() / (1.96 * own), below: below, covered: covered,
-      above: above)
+    Result(
+      problem: problem.name, metric: name, count: count, intervals: try estimates(metric, problem, first: 0),
+      others: try estimates(metric, problem, first: repeats, valueOnly: true).map(\.value))
   }
 
   private func estimates(

@@ -209,7 +209,7 @@ public struct ConfigSource {
 
   /// The folder where relative paths begin: the config's, or what its sweep says.
   var folder: String {
-    sweep?.mapping?[Node("paths")]?.scalar?.string ?? (path as NSString).deletingLastPathComponent
+    sweep?.mapping?[Node("paths")]?.scalar?.string ?? parentFolder(of: path)
   }
 
   /// A path in the config, which is relative to the config's folder.

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Evaluation
 
 /// How samples are judged.
 public struct EvaluationPlan: Sendable {
   /// What judges samples, by the name of its column.
-  public let metrics: [(name: String, metric: any Metric)]
+  public private(set) var metrics: [(name: String, metric: any Metric)]
   /// What judges the model, and no solver.
   public let modelMetrics: [(name: String, metric: any ModelMetric)]
   /// Whether the config names metrics, or these are the usual ones.
   public let namesMetrics: Bool
+  /// Those of `metrics` that nobody named.
+  private var unnamed: Set<String>
   /// How often every solver draws its samples.
   public let repeats: Int
   /// How many resamples the bootstrap takes, in metrics that have one.
@@ -50,6 +53,7 @@ public struct EvaluationPlan: Sendable {
     modelMetrics = judges.compactMap { name, judge in
       if case .model(let metric) = judge { (name, metric) } else { nil }
     }
+    unnamed = namesMetrics ? [] : Set(metrics.map(\.name))
     if !hasRows && namesMetrics && !judges.isEmpty {
       throw options.wrong("metrics", "has no effect; it needs data with rows to judge by: allowed: []")
     }
@@ -66,7 +70,10 @@ public struct EvaluationPlan: Sendable {
       "path_error", default: hasExactPaths,
       "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths; by default "
         + "where the score is exact")
-    try Self.checkColumns(judges.map(\.name) + (pathError ? [Self.pathErrorName] : []), options)
+    // A figure of memorisation may join them.
+    let joins = !metrics.isEmpty && !metrics.contains { $0.metric.judgesMemorisation }
+    try Self.checkColumns(
+      (joins ? [Self.memorisationName] : []) + judges.map(\.name) + (pathError ? [Self.pathErrorName] : []), options)
   }
 
   /// The columns of a table must have names of their own.
@@ -81,14 +88,54 @@ public struct EvaluationPlan: Sendable {
     }
   }
 
-  /// How many values may be compared with the training rows, for each solver, by metrics that nobody named: some
-  /// seconds of work.
-  private static let quickValues = 2e10
+  /// The same with the metrics that go with those of the config, as the rows at hand have them.
+  ///
+  /// - Class accuracy, where the config names no metrics, the data has classes, and all samples were drawn for such.
+  /// - The share of copies of training rows beside any figure of quality, whether named or not, where no figure of the
+  ///   config says that: copies are perfect by all others.
+  /// - Parameters:
+  ///   - data: what samples are compared with.
+  ///   - conditions: what each sample was drawn for.
+  ///   - count: how many samples there are.
+  func completed(for data: Dataset, _ conditions: Conditions, count: Int) -> EvaluationPlan {
+    var plan = self
+    func add(_ name: String, _ metric: any Metric) {
+      plan.metrics.append((name, metric))
+      plan.unnamed.insert(name)
+    }
+    if !namesMetrics, !metrics.contains(where: { $0.name == Self.classAccuracyName }),
+      data.isOfClasses(conditions, count: count)
+    {
+      add(Self.classAccuracyName, ClassAccuracy())
+    }
+    if !metrics.isEmpty, !metrics.contains(where: { $0.metric.judgesMemorisation }) {
+      add(Self.memorisationName, Memorisation())
+    }
+    return plan
+  }
 
-  /// Which metrics are left out: those that look at the training rows and were not named, where that takes long.
-  func leftOut(trainingRows: Int, dimension: Int, samples: Int) -> [String] {
-    let work = Double(trainingRows) * Double(dimension) * Double(samples)
-    return namesMetrics || work <= Self.quickValues ? [] : metrics.filter { $0.metric.usesTraining }.map(\.name)
+  private static let classAccuracyName = "class-accuracy"
+  private static let memorisationName = "memorisation"
+
+  /// How many values may be compared with the training rows, for each solver and for the held-out rows, by metrics that
+  /// nobody named: some seconds of work. And how many values training rows may have, which metrics hold twice: 2 GiB.
+  private static let quickValues = 2e10
+  private static let fewValues = 1 << 27
+
+  /// The same without metrics that nobody named and that are of a kind; those that were named stay, and say what they
+  /// cannot judge.
+  func without(_ isLeftOut: (any Metric) -> Bool) -> EvaluationPlan {
+    var plan = self
+    plan.metrics.removeAll { isLeftOut($0.metric) && unnamed.contains($0.name) }
+    return plan
+  }
+
+  /// Which metrics are left out: those that look at the training rows and were not named, where that takes long, or
+  /// much memory.
+  func leftOut(trainingRows: Int, dimension: Int, samples: Int, heldOutRows: Int) -> [String] {
+    let values = Double(trainingRows) * Double(dimension)
+    if values <= Double(Self.fewValues), values * Double(max(samples, heldOutRows)) <= Self.quickValues { return [] }
+    return metrics.filter { $0.metric.usesTraining && unnamed.contains($0.name) }.map(\.name)
   }
 
   /// The columns that evaluation adds to `solvers.csv`, named as metrics are.
@@ -105,5 +152,21 @@ extension Catalogue {
   var usualMetrics: [String] {
     let quick = ["sliced-wasserstein", "mmd", "energy-distance", "memorisation"]
     return metrics.names.filter { quick.contains($0) || Self.standardMetrics[$0] == nil }
+  }
+}
+
+extension Dataset {
+  /// Whether rows have classes, two or more, and every sample was drawn for one of them.
+  fileprivate func isOfClasses(_ conditions: Conditions, count: Int) -> Bool {
+    guard let labels = trainingConditions.listedClasses else { return false }
+    let drawn: Set<Int>
+    switch conditions {
+    case .all(.label(let label)): drawn = [label]
+    case .inTurn(let classes): drawn = Set(0..<min(classes, max(1, count)))
+    case .labels(let labels): drawn = Set(labels.prefix(count))
+    default: return false
+    }
+    let known = Set(labels)
+    return known.count > 1 && drawn.isSubset(of: known)
   }
 }

@@ -16,6 +16,8 @@ struct EvaluationStage {
   let model: JudgedModel?
   /// Metrics that would take too long, and were not asked for by name.
   let leftOut: [String]
+  /// What a reader should know of what samples are compared with.
+  let notes: [String]
   /// Is told of every figure.
   let progress: ProgressBar
 
@@ -46,7 +48,7 @@ struct EvaluationStage {
     found.table.metrics = plan.columns
     let isJudging = !metrics.isEmpty && !sampled.rows.isEmpty
     if isJudging {
-      rows.notes.forEach { found.note($0) }
+      (notes + rows.notes).forEach { found.note($0) }
       for name in leftOut {
         found.note("metric \(name) is empty: it compares with all training rows, which takes long; name it to have it")
       }

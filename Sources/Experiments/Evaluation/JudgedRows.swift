@@ -31,6 +31,8 @@ struct JudgedRows {
   let notes: [String]
   /// What each sample was drawn for.
   private let conditions: Conditions
+  /// What is behind the observations of the samples, in turn.
+  private let truth: Batch?
   private let setting: (seed: UInt64, bootstrap: Int, threads: Int)
 
   /// Keys the choice of rows.
@@ -40,20 +42,23 @@ struct JudgedRows {
   ///   - source: where the data comes from.
   ///   - dataset: its rows.
   ///   - conditions: what each sample was drawn for.
+  ///   - drawsFurther: whether real rows to stand in the samples' place may be drawn anew from the source.
+  ///   - truth: what is behind the observations of the samples, in turn; nil where that is not known.
   ///   - count: how many samples there are.
   ///   - usesTraining: whether a metric looks at the rows that were learned from.
   ///   - seed: keys the choice of real rows, and the metrics' random numbers.
   ///   - bootstrap: how many resamples metrics take.
   ///   - threads: results do not depend on it.
   init(
-    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, count: Int, usesTraining: Bool, seed: UInt64,
-    bootstrap: Int, threads: Int
+    _ source: any DataSource, _ dataset: Dataset, conditions: Conditions, drawsFurther: Bool = true,
+    truth: Batch? = nil, count: Int, usesTraining: Bool, seed: UInt64, bootstrap: Int, threads: Int
   ) {
+    self.truth = truth
     self.conditions = conditions
     setting = (seed, bootstrap, threads)
     let known = KnownRows(dataset, seed: seed)
     let image = source.imageShape.map { Comparison.Image(height: $0.height, width: $0.width, channels: $0.channels) }
-    let drawn = source.furtherRows(count, seed: seed)
+    let drawn = drawsFurther ? source.furtherRows(count, seed: seed) : nil
     let wanted = Self.wanted(conditions, count)
     var notes: [String] = []
     // What learns classes learns all of them, once, whichever rows are judged.
@@ -120,7 +125,7 @@ struct JudgedRows {
       throw InputError("\(samples.count) samples, and conditions of \(listed) by the config; `sample` draws them anew")
     }
     guard let label = group.label else {
-      return comparison(samples, conditions, group.reference)
+      return comparison(samples, conditions, group.reference, truth: truth)
     }
     let rows = (0..<samples.count).filter { conditions[$0] == .label(label) }
     return comparison(samples.only(rows), .all(.label(label)), group.reference)
@@ -132,9 +137,11 @@ struct JudgedRows {
     return comparison(half.samples, half.conditions, half.reference)
   }
 
-  private func comparison(_ samples: Batch, _ conditions: Conditions, _ reference: Reference) -> Comparison {
+  private func comparison(
+    _ samples: Batch, _ conditions: Conditions, _ reference: Reference, truth: Batch? = nil
+  ) -> Comparison {
     Comparison(
-      samples: samples, sampleConditions: conditions, reference: reference, seed: setting.seed,
+      samples: samples, sampleConditions: conditions, reference: reference, truth: truth, seed: setting.seed,
       bootstrap: setting.bootstrap, threads: setting.threads)
   }
 

@@ -62,8 +62,9 @@ final class PathErrors {
   /// Rows are independent; those of two solvers have the same noise. The influence of row i, by the infinitesimal
   /// jackknife (Jaeckel 1972), is (m_i − m)/(2 √m), m_i its mean square.
   func error(of named: SamplingPlan.NamedSolver) throws -> Estimate? {
+    // A score with memory has no solution that steps could come close to.
     guard let guided = solvers[named.name], let sampler = samplers[guided.guidance]?.sampler,
-      guided.solver.limit != .law
+      guided.solver.limit != .law, !guided.score.traits.contains(.memory)
     else { return nil }
     let solver = guided.solver
     let exact = try references[guided.guidance]?[solver.limit] ?? solution(solver.limit, guided.guidance)

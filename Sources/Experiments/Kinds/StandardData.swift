@@ -28,10 +28,26 @@ extension Catalogue {
           ),
         ])
       }
+      let classes = try options.optionalIntegers(
+        "classes", atLeast: 0, "a class per component, from 0: rows have them, and the exact score knows them")
+      if let classes, classes.count != weights.count {
+        throw options.wrong(
+          "classes", "has \(classes.count) classes; allowed: \(weights.count), one for each component")
+      }
+      if let largest = classes?.max(), largest >= 100_000 {
+        throw options.wrong("classes", "has class \(largest); allowed: below 100000")
+      }
       let exponential = try options.flag(
         "exponential", default: false, "rows are the exponentials of the draws: positive data")
       let (count, heldOut) = try counts(options)
-      return MixtureData(law, exponential: exponential, count: count, heldOut: heldOut)
+      return MixtureData(
+        law, classes: classes.map { zip($0, weights).filter { $1 > 0 }.map(\.0) }, exponential: exponential,
+        count: count, heldOut: heldOut)
+    },
+    Kind("tree", "two trees of narrow branches, a class each, whose score is known exactly (Karras et al. 2024)") {
+      options, _ in
+      let (count, heldOut) = try counts(options)
+      return try MixtureData.tree(count: count, heldOut: heldOut)
     },
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),

@@ -3,5 +3,8 @@ import Core
 import Scores
 
 extension Catalogue {
-  static let standardGuidances = Kinds<any Guidance>([])
+  static let standardGuidances = Kinds<any Guidance>([
+    .classifierFree, .adaptiveProjected, .autoguidance, .classifier,
+    .exact, .dps, .pigdm, .tmpd, .mmps, .ddnm, .ddrm, .diffpir, .repaint, .daps,
+  ])
 }

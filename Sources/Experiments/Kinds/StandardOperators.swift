@@ -5,7 +5,7 @@ import Datasets
 
 extension Catalogue {
   static let standardOperators = Kinds<any OperatorRecipe>([
-    matrix, identity, mask, crop, downsample, blur, gray,
+    matrix, identity, mask, crop, downsample, blur, gray, formulaOperator,
   ])
 
   private static let matrix = Kind<any OperatorRecipe>("matrix", "y = A x for a matrix A") { options, _ in

@@ -23,7 +23,7 @@ struct GaussianNoise: NoiseRecipe {
 
   func model(of map: any ForwardMap) throws -> any ObservationModel {
     if let matrix = map.matrix { return try LinearObservation(matrix, noise: noise) }
-    return try GaussianObservation(map, noise: noise)
+    return try NonlinearObservation(map, noise: noise)
   }
 }
 

@@ -24,23 +24,57 @@ public struct ObservationPlan: Sendable {
   ///   - catalogue: the kinds of operators and of noise.
   /// - Throws: `InputError` with the place of what does not fit together.
   init(_ options: Options, data: (any DataSource)?, count: Int, _ catalogue: Catalogue) throws {
-    let recipe = try options.seenOperator(in: catalogue)
-    let noise = try options.observationNoise(in: catalogue)
-    let seen = try options.located("operator") {
-      try recipe.seen(of: RowShape(dimension: data?.dimension ?? 2, image: data?.imageShape))
+    let setup: Setup = try options.oneOf([
+      ("operator", { .seen(try $0.seenOperator(in: catalogue)) }),
+      ("likelihood", { .likelihood(try Self.likelihood($0)) }),
+    ])
+    var isSeen = true
+    if case .likelihood = setup { isSeen = false }
+    let noise = try options.part(if: isSeen, needs: "operator") { try $0.observationNoise(in: catalogue) }
+    let parameters = try options.part(if: !isSeen, needs: "likelihood") {
+      try $0.namedNumbers(
+        "parameters", reserved: Formula.reserved + ["x", "y"], "numbers that the likelihood may name")
     }
-    model = try options.located("noise") { try noise.model(of: seen.map) }
-    (shape, range) = (seen.shape, noise.range)
     let key = options.has("held_out") ? "held_out" : "value"
     let source = try options.observedSource()
-    value = try options.located(key) { [model, shape, range] in
-      guard data != nil else { return .heldOut([0]) }
-      return try source.value(of: model, shape, range, isImage: data?.imageShape != nil)
+    let dimension = data?.dimension ?? 2
+    switch setup {
+    case .seen(let recipe):
+      guard let noise else { preconditionFailure("an operator has noise") }
+      let seen = try options.located("operator") {
+        try recipe.seen(of: RowShape(dimension: dimension, image: data?.imageShape))
+      }
+      model = try options.located("noise") { try noise.model(of: seen.map) }
+      (shape, range) = (seen.shape, noise.range)
+      value = try options.located(key) { [model, shape, range] in
+        try source.value(of: model, shape, range, isImage: data?.imageShape != nil)
+      }
+    case .likelihood(let text):
+      let given = try options.located(key) { try source.table() }
+      let names = data?.columnNames ?? []
+      let columns = Dictionary(names.enumerated().map { ($1, $0) }) { first, _ in first }
+      model = try options.located("likelihood") {
+        try FormulaLikelihood(
+          text, dimension: dimension, observed: given.dimension, columns: columns, parameters: parameters ?? [:])
+      }
+      (shape, range, value) = (RowShape(dimension: given.dimension), -1...1, .given(given))
     }
     if let known = value.count, count > 0, known > count, data != nil {
       throw options.wrong(
         key, "gives \(known) observations for \(count) samples; allowed: at most as many as sampling.count")
     }
+  }
+
+  /// How a config says p(y | x).
+  private enum Setup {
+    case seen(any OperatorRecipe)
+    case likelihood(String)
+  }
+
+  private static func likelihood(_ options: Options) throws -> String {
+    try options.text(
+      "likelihood", example: "normal(y, x1, 1)", allowed: "a formula of x and y",
+      "log p(y | x), in place of operator and noise")
   }
 
   /// The observations, and the rows that they are of where these are known, in the units of the data.
@@ -116,7 +150,7 @@ public enum ObservedValue: Sendable {
 extension DataInCoordinates {
   /// The way from the coordinates back to the data, as observations need it; nil where there are no coordinates.
   /// - Throws: `InputError` for coordinates that mix the values of a row.
-  func observationMap() throws -> ObservationInCoordinates.Map? {
+  func observationMap() throws -> CoordinateMap.Form? {
     guard let coordinates, !coordinates.maps.isEmpty else { return nil }
     let dimension = dataset.trainingRows.dimension
     if let affine = coordinates.affine(dimension: dimension) {

@@ -54,6 +54,22 @@ enum ObservedSource {
     }
   }
 
+  /// The values of a config or a file, for a likelihood that says nothing of their number.
+  /// - Throws: `InputError` for held-out rows, of which it draws none, and for rows that differ in length.
+  func table() throws -> Batch {
+    switch self {
+    case .heldOut, .firstHeldOut:
+      throw InputError(
+        "is of held-out rows; a likelihood that is a formula draws no observations; allowed: numbers, a file")
+    case .file(let path): return try NumericTable(reading: path).values
+    case .rows(let rows):
+      if let index = rows.firstIndex(where: { $0.count != rows[0].count }) {
+        throw InputError("has \(rows[index].count) values in row \(index + 1); allowed: \(rows[0].count), as in row 1")
+      }
+      return Batch(rows: rows)
+    }
+  }
+
   /// The numbers of held-out rows; nil where values are given.
   /// - Parameters:
   ///   - count: how many held-out rows there are.

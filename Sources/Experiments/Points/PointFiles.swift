@@ -27,7 +27,7 @@ public struct PointFiles: Sendable {
 
   /// - Throws: `InputError` where the output could not be written, before anything is computed for it.
   func requireWritable() throws {
-    let folder = (output as NSString).deletingLastPathComponent
+    let folder = parentFolder(of: output)
     var isFolder: ObjCBool = false
     let manager = FileManager.default
     guard manager.isWritableFile(atPath: folder.isEmpty ? "." : folder) else {
@@ -94,6 +94,8 @@ extension Experiment {
     of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource
   ) throws -> Conditions {
     let (condition, shape) = (plan.sampling.condition, source.conditionShape)
+    // What samples are told is a guidance's, and of no use to the score of points.
+    if shape == .nothing, plan.sampling.toldByGuidance != nil { return .nothing }
     if shape == .nothing || condition.isConstant { return try condition.conditions(for: source, count: count) }
     guard own != .nothing else {
       if condition == .auto && shape.classCount == 0 && source.knowsNothing { return .nothing }

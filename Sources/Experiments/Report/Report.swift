@@ -60,7 +60,7 @@ public struct Report: Sendable {
   // MARK: The page
 
   private func page(_ runs: [ReportRun], runsLeftOut: Int) -> (html: String, leftOut: String) {
-    let folder = (target as NSString).deletingLastPathComponent
+    let folder = parentFolder(of: target)
     let share = (
       pictures: max(1, min(24, Self.most.pictures / runs.count)), plots: max(1, min(12, Self.most.plots / runs.count))
     )

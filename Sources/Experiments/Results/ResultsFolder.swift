@@ -89,7 +89,7 @@ public struct ResultsFolder: Sendable {
       guard status.st_mode & S_IFMT == S_IFDIR else { throw InputError("is not a folder\(words)", at: path) }
       return
     }
-    let parent = (path as NSString).deletingLastPathComponent
+    let parent = parentFolder(of: path)
     if !parent.isEmpty, parent != path, mkdir(path, 0o777) != 0, errno == ENOENT {
       try make(parent, words: words)
     }

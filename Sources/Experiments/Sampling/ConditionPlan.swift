@@ -17,10 +17,7 @@ public enum ConditionPlan: Sendable, Equatable {
     "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {text: …}, {csv: FILE} with a line for each row, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
-  /// - Parameters:
-  ///   - shape: what the score can be told; nil where that is not known yet.
-  ///   - classes: those that it learns; nil: all.
-  init(_ options: Options, shape: ConditionShape?, occurring classes: [Int]? = nil) throws {
+  init(_ options: Options) throws {
     let isOld = try options.isRenamed("class", to: "condition", write: "condition: {class: …}")
     if isOld {
       self = try Self.classes(options)
@@ -36,9 +33,16 @@ public enum ConditionPlan: Sendable, Equatable {
         self = word == "nothing" ? .constant(.nothing) : .auto
       }
     }
-    if let shape, !options.isDescribing, let complaint = complaint(shape, classes) {
-      throw options.wrong(isOld ? "class" : "condition", complaint)
-    }
+  }
+
+  /// Refuses what a score cannot be told.
+  /// - Parameters:
+  ///   - options: those that were read.
+  ///   - shape: what the score can be told; nil where that is not known yet.
+  ///   - classes: those that it learns; nil: all.
+  func check(_ options: Options, shape: ConditionShape?, occurring classes: [Int]? = nil) throws {
+    guard let shape, !options.isDescribing, let complaint = complaint(shape, classes) else { return }
+    throw options.wrong(options.has("class") ? "class" : "condition", complaint)
   }
 
   private static func read(_ section: Options) throws -> ConditionPlan {

@@ -15,6 +15,13 @@ public protocol Guidance: Sendable {
   /// Whether it looks at `sampling.observation`.
   var usesObservation: Bool { get }
 
+  /// What samples can be told under the guidance, where the score can be told this: a classifier knows classes of which
+  /// the score may know nothing. Default: the same.
+  /// - Parameters:
+  ///   - shape: what the score can be told; nil where that is not known yet.
+  ///   - data: the data as a model sees them.
+  func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape?
+
   /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
   func check(_ setting: GuidanceSetting) throws
 
@@ -41,6 +48,7 @@ public protocol Guidance: Sendable {
 extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
+  public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
@@ -100,8 +108,22 @@ public struct GuidanceProblem: Sendable {
   public let quiet: Bool
   /// Where trained networks are kept.
   public let store: ModelStore
+  /// The key `coordinates` of the config, with every default written out; empty where there are none.
+  public let coordinates: String
+  /// What a network depends on that is trained on these data under this process: seed, data, coordinates and process
+  /// with every default written out, and a checksum of the data's files.
+  public let identity: String
+  /// Whether the guidance is only tried out before anything is computed: networks have initial weights.
+  public let isRehearsal: Bool
   /// Every kind that a config may name.
   public let catalogue: Catalogue
+
+  /// What a score of another network is made from.
+  var scoreSetting: ScoreSetting {
+    ScoreSetting(
+      process: process, data: data, dataset: dataset, coordinates: coordinates, seed: seed, catalogue: catalogue,
+      learned: nil)
+  }
 
   /// The kernel, for a guidance that has asked for it in `check`.
   public func requireKernel() throws -> any PerturbationKernel {
@@ -131,15 +153,19 @@ struct GuidanceChain: Guidance {
 
   func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
   var usesObservation: Bool { links.contains(where: \.usesObservation) }
+  func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
+    links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
+  }
 
   func check(_ setting: GuidanceSetting) throws {
-    var traits = setting.traits
+    var (traits, shape) = (setting.traits, setting.conditionShape)
     for link in links {
       try link.check(
         GuidanceSetting(
-          process: setting.process, data: setting.data, traits: traits, conditionShape: setting.conditionShape,
+          process: setting.process, data: setting.data, traits: traits, conditionShape: shape,
           model: setting.model))
       traits = link.traits(of: traits)
+      shape = link.conditionShape(of: shape, for: setting.data)
     }
   }
 
@@ -167,7 +193,8 @@ struct GuidanceChain: Guidance {
       let given = last
       before.append(given)
       last = ScoreSource(
-        conditionShape: given.conditionShape, occurringClasses: given.occurringClasses, knowsNothing: given.knowsNothing
+        conditionShape: link.conditionShape(of: given.conditionShape, for: problem.data) ?? given.conditionShape,
+        occurringClasses: given.occurringClasses, knowsNothing: given.knowsNothing
       ) { try link.guide(given, given: $0, in: problem) }
     }
     return (before, last)
@@ -189,57 +216,69 @@ struct GuidedSolver: Sendable {
 extension Experiment {
   /// What there is to guide samples by.
   /// - Throws: `InputError` for an observation that cannot be made.
-  func guidanceProblem(_ data: DataInCoordinates) throws -> GuidanceProblem {
+  /// - Parameter isRehearsal: whether nothing is computed with it.
+  func guidanceProblem(_ data: DataInCoordinates, isRehearsal: Bool = false) throws -> GuidanceProblem {
     GuidanceProblem(
       process: plan.prepared, data: data.source, dataset: data.seen,
       observation: try plan.sampling.observation?.observation(of: data, seed: plan.seed), seed: plan.seed,
-      threads: threads, quiet: quiet, store: store, catalogue: catalogue)
+      threads: threads, quiet: quiet, store: store, coordinates: plan.model.coordinatesText,
+      identity: plan.model.givenText, isRehearsal: isRehearsal, catalogue: catalogue)
   }
 
   /// The score that samples are drawn with, unless their solver has a guidance of its own.
   func samplingScore(_ source: ScoreSource, _ data: DataInCoordinates) throws -> any Score {
     let sampling = plan.sampling
     return try samplingScore(
-      source, data, given: sampling.condition.conditions(for: source, count: sampling.count))
+      source, data, given: sampling.condition.conditions(for: sampling.told(source), count: sampling.count))
   }
 
   /// The same for other conditions than those of the samples.
   func samplingScore(
-    _ source: ScoreSource, _ data: DataInCoordinates, given conditions: Conditions
+    _ source: ScoreSource, _ data: DataInCoordinates, given conditions: Conditions, isRehearsal: Bool = false
   ) throws -> any Score {
     guard let guidance = plan.sampling.guidance else { return try source.score(given: conditions) }
-    return try guidance.guide(source, given: conditions, in: guidanceProblem(data))
+    return try guidance.guide(source, given: conditions, in: guidanceProblem(data, isRehearsal: isRehearsal))
   }
 
   /// Every solver with the score that it draws with.
+  /// - Parameter isRehearsal: whether nothing is drawn with them.
   /// - Throws: `InputError` for conditions or a guidance that the score is not made for, and for rows that samples are
   ///   to begin with and that there are not.
-  func guidedSolvers(_ source: ScoreSource, _ data: DataInCoordinates) throws -> [GuidedSolver] {
+  func guidedSolvers(
+    _ source: ScoreSource, _ data: DataInCoordinates, isRehearsal: Bool = false
+  ) throws -> [GuidedSolver] {
     let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
     // Rows that there are not are told here, before anything is computed.
     _ = try sampling.start?.rows(of: data)
-    let once = try sampling.condition.conditions(for: source, count: sampling.count)
-    let problem = try guidanceProblem(data)
-    let plain = try source.score(given: once)
+    let once = try sampling.condition.conditions(for: sampling.told(source), count: sampling.count)
+    let problem = try guidanceProblem(data, isRehearsal: isRehearsal)
     let guidances = sampling.guidances
-    let scores = try guidances.map { guidance -> any Score in
-      guard let guidance else { return plain }
-      return try guidance.guide(source, given: once, in: problem)
+    func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
+      guard let guidance = guidances[index] else { return try source.score(given: conditions) }
+      return try guidance.guide(source, given: conditions, in: problem)
     }
+    var scores: [Int: any Score] = [:]
+    if guidances[0] != nil || sampling.solvers.isEmpty { scores[0] = try score(0, given: once, in: problem) }
     return try sampling.solvers.map { named in
-      let (guidance, score) = (guidances[named.guidance], scores[named.guidance])
-      let conditions = sampling.repeated(once, repeats, by: score)
+      let index = named.guidance
+      if guidances[index] == nil, source.conditionShape == .nothing, once != .nothing {
+        throw InputError(
+          "\(named.name): the score alone knows no classes, and no guidance tells it the samples'; allowed: guidance "
+            + "{kind: classifier, weight: 0} for it", at: "sampling.solvers")
+      }
+      let first = try scores[index] ?? score(index, given: once, in: problem)
+      scores[index] = first
+      let conditions = sampling.repeated(once, repeats, by: first)
       var problem = problem
-      if repeats > 1 { problem.observation?.period = SamplingPlan.stride(of: sampling.count, score) }
-      guard let guidance else {
-        return GuidedSolver(
-          named: named, score: repeats == 1 ? plain : try source.score(given: conditions), solver: named.solver,
-          guidance: named.guidance)
+      if repeats > 1 { problem.observation?.period = SamplingPlan.stride(of: sampling.count, first) }
+      let whole = repeats == 1 ? first : try score(index, given: conditions, in: problem)
+      guard let guidance = guidances[index] else {
+        return GuidedSolver(named: named, score: whole, solver: named.solver, guidance: index)
       }
       do {
         return GuidedSolver(
-          named: named, score: repeats == 1 ? score : try guidance.guide(source, given: conditions, in: problem),
-          solver: try guidance.solver(named.solver, source, given: conditions, in: problem), guidance: named.guidance)
+          named: named, score: whole,
+          solver: try guidance.solver(named.solver, source, given: conditions, in: problem), guidance: index)
       } catch let error as InputError where error.location.isEmpty {
         throw InputError("\(named.name): \(error.message)", at: "sampling.solvers")
       }
@@ -248,6 +287,15 @@ extension Experiment {
 }
 
 extension SamplingPlan {
+  /// A score as conditions of samples are made for it: one that knows no classes is told them where a guidance of the
+  /// config knows them, and takes no notice.
+  func told(_ source: ScoreSource) -> ScoreSource {
+    guard let told = toldByGuidance, source.conditionShape == .nothing else { return source }
+    return ScoreSource(conditionShape: told.shape, occurringClasses: told.occurring, knowsNothing: true) { _ in
+      try source.score(given: .nothing)
+    }
+  }
+
   /// The conditions of the rows of all repeats: sample i of each is drawn for the same.
   func repeated(_ conditions: Conditions, _ repeats: Int, by score: any Score) -> Conditions {
     if case .all = conditions { return conditions }

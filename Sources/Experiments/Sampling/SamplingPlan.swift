@@ -17,6 +17,8 @@ public struct SamplingPlan: Sendable {
   /// The guidance of solvers without one of their own, and then each that a solver has of its own; nil: the score as it
   /// is.
   public let guidances: [(any Guidance)?]
+  /// The classes that samples can be told though the score knows none, as a guidance knows them; nil: there are none.
+  let toldByGuidance: (shape: ConditionShape, occurring: [Int]?)?
   /// nil: the score as it is.
   public var guidance: (any Guidance)? { guidances[0] }
   /// Where samples begin; nil: at T, with draws of the prior.
@@ -79,7 +81,7 @@ public struct SamplingPlan: Sendable {
   ) throws {
     let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     self.count = count
-    condition = try ConditionPlan(options, shape: conditionShape, occurring: occurringClasses)
+    condition = try ConditionPlan(options)
     let observed = try options.optionalSection("observation", "what was seen of the samples: posteriors are drawn")
     let observation = try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
     try observed?.finish()
@@ -154,6 +156,10 @@ public struct SamplingPlan: Sendable {
     }
     self.solvers = solvers
     self.guidances = guidances
+    let told = data.flatMap { Self.classes(of: guidances, by: conditionShape, data: $0.seen) }
+    toldByGuidance = told
+    try condition.check(
+      options, shape: told?.shape ?? conditionShape, occurring: told.map { $0.occurring } ?? occurringClasses)
     if observation != nil, !guidances.contains(where: { $0?.usesObservation ?? false }) {
       try options.refuse("observation", needs: "a guidance that looks at it, as dps")
     }
@@ -163,6 +169,15 @@ public struct SamplingPlan: Sendable {
     if !solvers.isEmpty && !solvers.contains(where: { $0.solver.usesSharedPath }) {
       try options.refuse("path", needs: "a solver of fixed steps that adds noise")
     }
+  }
+
+  /// The classes that a guidance knows, where the score knows none.
+  private static func classes(
+    of guidances: [(any Guidance)?], by shape: ConditionShape?, data: any DataSource
+  ) -> (shape: ConditionShape, occurring: [Int]?)? {
+    guard shape == .nothing else { return nil }
+    let known = guidances.compactMap { $0?.conditionShape(of: shape, for: data) }.first { $0 != .nothing }
+    return known.map { ($0, data.occurringClasses) }
   }
 
   /// How far apart the first rows of two repeats are in the streams of noise: whole blocks of rows, as a block's spare

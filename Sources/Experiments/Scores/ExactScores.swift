@@ -4,7 +4,8 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a mixture.
+/// The score of the data's own law, which must be a mixture. Where its components have classes, it is also known given
+/// a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
   public init() {}
@@ -12,6 +13,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public var traits: ScoreTraits { [.logDensity, .jacobian] }
   public var isExact: Bool { true }
   public var isDefinedWithoutNoise: Bool { true }
+  public func conditionShape(for data: any DataSource) -> ConditionShape? { data.law?.conditionShape ?? .nothing }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
     guard let law = data.law else {
@@ -26,10 +28,19 @@ public struct ExactScoreRecipe: ScoreRecipe {
   }
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
-    guard let score = setting.data.law.flatMap({ setting.process.exactScore(of: $0) }) else {
+    guard let law = setting.data.law, let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of the data", at: "score")
     }
-    return ScoreSource(score)
+    let process = setting.process
+    return ScoreSource(
+      conditionShape: law.conditionShape, occurringClasses: law.occurringClasses, knowsNothing: true
+    ) { conditions in
+      if conditions == .nothing || law.classes == nil { return score }
+      guard let bound = process.exactScore(of: law, given: conditions) else {
+        throw InputError("the process knows no exact score of the data's classes", at: "score")
+      }
+      return bound
+    }
   }
 }
 

@@ -184,11 +184,13 @@ struct LearningProblem {
     coordinates == nil ? dataset.source : RowSource(try encoded(dataset.trainingRows))
   }
 
-  /// The exact score of the problem's process.
-  func exactScore(of law: DataLaw?) -> (any Score)? {
+  /// The exact score of the problem's process, of rows of which this is known. Where the law has no classes, that of
+  /// all rows.
+  func exactScore(of law: DataLaw?, given conditions: Conditions) -> (any Score)? {
     guard let law else { return nil }
-    guard let coordinates else { return process.exactScore(of: law) }
-    return (coordinates as? any LawCoordinates)?.law(of: law).flatMap { process.exactScore(of: $0) }
+    let known: Conditions = law.classes == nil ? .nothing : conditions
+    guard let coordinates else { return process.exactScore(of: law, given: known) }
+    return (coordinates as? any LawCoordinates)?.law(of: law).flatMap { process.exactScore(of: $0, given: known) }
   }
 
   /// The training of a model.

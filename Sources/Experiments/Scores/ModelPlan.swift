@@ -39,6 +39,8 @@ public struct ModelPlan: Sendable {
   public let coordinatesText: String
   /// The seed and the key `data` as a text: what drawn data depends on.
   let dataText: String
+  /// What a network depends on that is trained on these data under this process: seed, data, coordinates and process.
+  let givenText: String
   /// This part of the config as a text.
   public let identity: TrainingIdentity
   /// The identity that the text of a checkpoint stands for, if the present program wrote it: an older one wrote fewer
@@ -115,9 +117,12 @@ public struct ModelPlan: Sendable {
     }
     coordinatesText = text("coordinates")
     dataText = text("seed", "data")
+    let given =
+      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
+      + text("process")
+    givenText = given + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
     identity = TrainingIdentity(
-      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText + text("process")
-        + text("score", omittingFiles: pretrained != nil) + text("training")
+      given + text("score", omittingFiles: pretrained != nil) + text("training")
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
@@ -173,13 +178,14 @@ public struct ModelPlan: Sendable {
   /// What the score can be told of each row; nil where that is known only after it has been read.
   var conditionShape: ConditionShape? {
     if let network { return network.conditionShape }
-    return score.conditionShape
+    return score.conditionShape(for: seen)
   }
 
   /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
   ///
   /// A network that comes with weights of its own knows classes that this data may not have.
   var occurringClasses: [Int]? {
+    if score.isExact { return seen.law?.occurringClasses }
     guard let known = network?.conditionShape.classCount, known > 0, training != nil,
       score.network?.recipe.pretrained == nil
     else { return nil }

@@ -19,6 +19,9 @@ public protocol ScoreRecipe: Sendable {
   /// `network` says it.
   var conditionShape: ConditionShape? { get }
 
+  /// The same for given data: exact scores know the classes that the law of these has. Default: `conditionShape`.
+  func conditionShape(for data: any DataSource) -> ConditionShape?
+
   /// Whether it is the exact score of the data's law: what solvers make of it is then told from how good it is.
   var isExact: Bool { get }
 
@@ -41,6 +44,7 @@ extension ScoreRecipe {
   public var traits: ScoreTraits { [] }
   public var network: NetworkScoreRecipe? { nil }
   public var conditionShape: ConditionShape? { .nothing }
+  public func conditionShape(for data: any DataSource) -> ConditionShape? { conditionShape }
   public var isExact: Bool { false }
   public var isDefinedWithoutNoise: Bool { false }
   public func fittedCoordinates() throws -> [[Double]]? { nil }

@@ -22,13 +22,13 @@ struct LossTable {
   /// nil for a process without a kernel, whose scores have no such loss.
   func csv(of weights: [Float]) throws -> String? {
     guard let kernel = network.problem.process.kernel else { return nil }
-    let exact = network.problem.exactScore(of: law)
+    let isExact = network.problem.exactScore(of: law, given: .nothing) != nil
     let (seen, unseen) = try (
-      losses(of: weights, kernel, exact, dataset.trainingRows, dataset.trainingConditions),
-      losses(of: weights, kernel, exact, dataset.heldOutRows, dataset.heldOutConditions)
+      losses(of: weights, kernel, dataset.trainingRows, dataset.trainingConditions),
+      losses(of: weights, kernel, dataset.heldOutRows, dataset.heldOutConditions)
     )
     let columns = ["time_low", "time_high", "training", "held_out"]
-    var table = CSVText(columns: columns + (exact == nil ? [] : ["excess", "excess_low", "excess_high"]))
+    var table = CSVText(columns: columns + (isExact ? ["excess", "excess_low", "excess_high"] : []))
     precondition(seen.bins.count == unseen.bins.count, "the same bins")
     for (seen, unseen) in zip(seen.bins, unseen.bins) {
       var numbers = [seen.low, seen.high, seen.loss, unseen.loss]
@@ -41,8 +41,7 @@ struct LossTable {
   }
 
   private func losses(
-    of weights: [Float], _ kernel: any PerturbationKernel, _ exact: (any Score)?, _ data: any DataRows,
-    _ known: Conditions
+    of weights: [Float], _ kernel: any PerturbationKernel, _ data: any DataRows, _ known: Conditions
   ) throws -> LossByTime {
     let model = network.model(weights)
     // Fewer where a row is dear: image networks take few rows at a time.
@@ -53,7 +52,7 @@ struct LossTable {
       ? .nothing : known.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: data.count) })
     return try LossByTime(
       of: model.score(given: conditions), kernel: kernel,
-      duration: model.duration, exact: exact,
+      duration: model.duration, exact: network.problem.exactScore(of: law, given: conditions),
       data: network.problem.encoded(data), from: epsilon, seed: seed, bins: 20, draws: draws, threads: threads)
   }
 }

@@ -27,7 +27,7 @@ struct DiffusersPlaces {
   /// The folder that a folder lies in.
   private static func parent(of folder: String) -> String {
     if [".", ".."].contains((folder as NSString).lastPathComponent) { return "\(folder)/.." }
-    let parent = (folder as NSString).deletingLastPathComponent
+    let parent = parentFolder(of: folder)
     return parent.isEmpty ? "." : parent
   }
 

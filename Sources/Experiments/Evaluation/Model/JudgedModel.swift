@@ -34,6 +34,8 @@ public final class JudgedModel: Sendable {
   /// Log densities of rows, of the model and of the data's law.
   struct RowDensities: Sendable {
     let rows: Batch
+    /// What the model was told of each row.
+    let conditions: Conditions
     /// In the units of the data.
     let model: [Double]
     /// nil where levels are not known.
@@ -45,12 +47,17 @@ public final class JudgedModel: Sendable {
   ///   - data: the data, and its coordinates.
   ///   - reference: the held-out rows, with what is known of them.
   ///   - source: the score.
-  init(_ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource) {
+  ///   - seed: another one than the experiment's.
+  ///   - threads: another number than the experiment's.
+  init(
+    _ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource,
+    seed: UInt64? = nil, threads: Int? = nil
+  ) {
     let plan = experiment.plan
     process = plan.prepared
     self.data = data
     law = plan.data.law
-    (seed, threads) = (plan.seed, experiment.threads)
+    (self.seed, self.threads) = (seed ?? plan.seed, threads ?? experiment.threads)
     epsilon = plan.training?.epsilon ?? plan.sampling.epsilon
     heldOut = reference.heldOut
     conditions = source.conditionShape == .nothing ? .nothing : reference.heldOutConditions
@@ -79,15 +86,19 @@ public final class JudgedModel: Sendable {
       process: process, score: try score(given: conditions.only(chosen)), dimension: data.source.dimension, seed: seed,
       threads: threads)
     let found = try likelihood.logDensities(of: try data.encoded(rows), in: data, by: sampler, seed: seed)
-    let densities = RowDensities(rows: rows, model: found.values, bits: found.bits)
+    let densities = RowDensities(
+      rows: rows, conditions: conditions.only(chosen), model: found.values, bits: found.bits)
     known.withLock { $0[count] = densities }
     return densities
   }
 
   /// The score at `draws` noised rows at each of 20 times, in coordinates.
-  func score(draws: Int) throws -> any Score {
-    guard conditions != .nothing else { return try score(given: .nothing) }
-    return try score(given: conditions.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: heldOut.count) }))
+  func score(draws: Int) throws -> any Score { try score(given: conditions(draws: draws)) }
+
+  /// What the model is told of these noised rows.
+  func conditions(draws: Int) -> Conditions {
+    guard conditions != .nothing else { return .nothing }
+    return conditions.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: heldOut.count) })
   }
 
   private func score(given conditions: Conditions) throws -> any Score {
@@ -99,6 +110,22 @@ public final class JudgedModel: Sendable {
 }
 
 extension DataLaw {
+  /// ln p(x | c) of rows of data of which this is known: ln p(x) where nothing is, or where the law has no classes.
+  func logDensities(of rows: Batch, given conditions: Conditions) throws -> [Double] {
+    guard classes != nil, conditions != .nothing else { return try logDensities(of: rows) }
+    var values = [Double](repeating: 0, count: rows.count)
+    let groups = Dictionary(grouping: 0..<rows.count) { row in
+      if case .label(let label) = conditions[row] { label } else { -1 }
+    }
+    for label in groups.keys.sorted() {
+      guard let own = groups[label], let law = given(label < 0 ? .nothing : .label(label)) else {
+        throw InputError("class \(label), which the law of the data does not have")
+      }
+      for (row, value) in zip(own, try law.logDensities(of: rows.only(own))) { values[row] = value }
+    }
+    return values
+  }
+
   /// ln p of rows of data.
   func logDensities(of rows: Batch) throws -> [Double] {
     var points = rows

@@ -22,7 +22,7 @@ struct LawDivergence: ModelMetric {
   func judge(_ model: JudgedModel) throws -> ModelJudgement {
     guard let law = model.law else { throw InputError("the law of the data is not known") }
     let densities = try model.logDensities(rows)
-    let exact = try law.logDensities(of: densities.rows)
+    let exact = try law.logDensities(of: densities.rows, given: densities.conditions)
     return ModelJudgement(.mean(zip(exact, densities.model).map { $0 - $1 }), count: exact.count)
   }
 }

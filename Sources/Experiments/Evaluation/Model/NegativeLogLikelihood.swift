@@ -30,7 +30,8 @@ struct NegativeLogLikelihood: ModelMetric {
     // The law's own is the least that a model can have, where rows are as they were drawn.
     let law = densities.bits == nil ? model.law : nil
     return ModelJudgement(
-      .mean(densities.model.map(-)), data: try law.map { .mean(try $0.logDensities(of: densities.rows).map(-)) },
+      .mean(densities.model.map(-)),
+      data: try law.map { .mean(try $0.logDensities(of: densities.rows, given: densities.conditions).map(-)) },
       count: densities.rows.count)
   }
 }

@@ -22,7 +22,11 @@ struct ScoreError: ModelMetric {
   }
 
   func judge(_ model: JudgedModel) throws -> ModelJudgement {
-    guard let kernel = model.process.kernel, let exact = model.data.law.flatMap({ model.process.exactScore(of: $0) })
+    let conditions = model.conditions(draws: draws)
+    guard let kernel = model.process.kernel,
+      let exact = model.data.law.flatMap({ law in
+        model.process.exactScore(of: law, given: law.classes == nil ? .nothing : conditions)
+      })
     else { throw InputError("the exact score is not known in these coordinates") }
     guard model.heldOut.count > 1 else { throw InputError("\(model.heldOut.count) held-out rows; allowed: 2 or more") }
     let count = model.heldOut.count

@@ -3,7 +3,7 @@ import Core
 import Glibc
 
 /// y = h(x) + e with e ~ N(0, C), for a map h that need not be linear. `LinearObservation` is the one for matrices.
-public struct GaussianObservation: ObservationModel {
+public struct NonlinearObservation: GaussianObservation {
   /// h
   public let map: any ForwardMap
   /// C
@@ -49,11 +49,11 @@ public struct GaussianObservation: ObservationModel {
   }
 
   private final class Evaluator: ObservationEvaluator {
-    private let model: GaussianObservation
+    private let model: NonlinearObservation
     private let map: any ForwardEvaluator
     private let residuals: RowStorage
 
-    init(_ model: GaussianObservation, _ rows: RowSpan) {
+    init(_ model: NonlinearObservation, _ rows: RowSpan) {
       self.model = model
       map = model.map.makeEvaluator(for: rows)
       residuals = RowStorage(rows.with(dimension: model.observedDimension))

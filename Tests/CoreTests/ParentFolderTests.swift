@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Testing
+
+@Suite("Folders of paths") struct ParentFolderTests {
+  @Test(
+    "the folder that a path lies in",
+    arguments: [
+      ("a/b/c", "a/b"), ("a/b", "a"), ("a", ""), ("é", ""), ("R", ""), (".", ""), ("/", "/"), ("/a", "/"), ("", ""),
+      ("R/x", "R"), ("./c", "."), ("ab", ""),
+    ])
+  func parents(_ path: String, _ parent: String) { #expect(parentFolder(of: path) == parent) }
+}
