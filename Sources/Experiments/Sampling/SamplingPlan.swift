@@ -83,7 +83,11 @@ public struct SamplingPlan: Sendable {
     self.count = count
     condition = try ConditionPlan(options)
     let observed = try options.optionalSection("observation", "what was seen of the samples: posteriors are drawn")
-    let observation = try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
+    // Options that are only described stand for no observation.
+    let observation =
+      options.isDescribing
+      ? observed.flatMap { try? ObservationPlan($0, data: nil, count: count, catalogue) }
+      : try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
     try observed?.finish()
     self.observation = observation
     func isFine(_ guidance: (any Guidance)?, _ options: Options) throws {
