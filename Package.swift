@@ -75,7 +75,8 @@ let package = Package(
     floor(
       "Experiments",
       on: [
-        "Training", "Evaluation", "Plots", "Conditioning", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+        "Training", "Evaluation", "Plots", "Conditioning", "Models", "Networks", "Tensors", "Solvers", "Datasets",
+        "Scores",
         "Processes",
         "Core", "CKernels", "CPNG", "CZlib", "CGSL", "CSystem", "Yams",
       ]),
@@ -109,7 +110,8 @@ let package = Package(
     .target(name: "Pairs", path: "Tests/Pairs"),
     .target(name: "TestSupport", dependencies: ["Networks", "Tensors", "Core"], path: "Tests/Support"),
     tests(
-      "ConditioningTests", on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "AllocationCounter", "Pairs"],
+      "ConditioningTests",
+      on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "AllocationCounter", "Pairs"],
       resources: [.copy("Fixtures")]),
     tests("CoreTests", on: ["Core", "CKernels", "Pairs"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL", "Pairs"], resources: [.copy("Fixtures")]),

@@ -217,6 +217,7 @@ public struct Experiment: Sendable {
     _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
   ) throws -> EvaluationStage {
     let observation = try guidanceProblem(data).observation
+    let observed = try plan.sampling.observation?.observed(in: data.dataset, seed: plan.seed)
     let posterior =
       conditions == .nothing
       ? observation.flatMap { PosteriorRows($0, data, count: plan.sampling.count, seed: plan.seed) } : nil
@@ -235,13 +236,13 @@ public struct Experiment: Sendable {
       samples: plan.sampling.count, heldOutRows: data.dataset.heldOutRows.count)
     let rows = JudgedRows(
       plan.data, posterior?.dataset ?? data.dataset, conditions: posterior?.conditions ?? conditions,
-      drawsFurther: posterior == nil, truth: nil, count: plan.sampling.count,
+      drawsFurther: posterior == nil, truth: observed?.truth, count: plan.sampling.count,
       usesTraining: evaluation.metrics.contains { $0.metric.usesTraining && !leftOut.contains($0.name) },
       seed: plan.seed, bootstrap: evaluation.bootstrap, threads: threads)
     let pathErrors =
       evaluation.pathError
-      ? guided.map {
-        PathErrors(
+      ? try guided.map {
+        try PathErrors(
           process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling, seed: plan.seed,
           threads: threads)
       } : nil

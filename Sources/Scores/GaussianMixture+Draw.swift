@@ -38,7 +38,8 @@ extension GaussianMixture {
           values: components.flatMap { values[$0 * d..<($0 + 1) * d] },
           vectors: components.flatMap { vectors[$0 * d * d..<($0 + 1) * d * d] })
       }
-    return GaussianMixture(weights: components.map { weights[$0] / sum }, means: Batch(rows: components.map { Array(means.row($0)) }),
+    return GaussianMixture(
+      weights: components.map { weights[$0] / sum }, means: Batch(rows: components.map { Array(means.row($0)) }),
       shape: part)
   }
 

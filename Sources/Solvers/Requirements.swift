@@ -32,6 +32,8 @@ public struct Requirements: OptionSet, Sendable {
 public struct SamplingSetting: Sendable {
   /// The process with its kernel and prior.
   public let prepared: PreparedProcess
+  /// Where solvers begin; T, unless they are given other states than draws of the prior.
+  public let start: Double
   /// ε
   public let epsilon: Double
   /// The grid of solvers with fixed steps that have none of their own.
@@ -48,11 +50,15 @@ public struct SamplingSetting: Sendable {
 
   /// - Parameters:
   ///   - prepared: the process, with its kernel and prior.
+  ///   - start: where solvers begin; nil: at T.
   ///   - epsilon: where solvers stop.
   ///   - grid: of solvers with fixed steps that have none of their own.
   ///   - traits: what the score offers.
-  public init(_ prepared: PreparedProcess, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits) {
+  public init(
+    _ prepared: PreparedProcess, start: Double? = nil, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits
+  ) {
     self.prepared = prepared
+    self.start = start ?? prepared.duration
     self.epsilon = epsilon
     self.grid = grid
     self.traits = traits
@@ -68,13 +74,13 @@ public struct SamplingSetting: Sendable {
     return offers
   }
 
-  /// The times of N steps, T first and ε last.
+  /// The times of N steps, the start first and ε last.
   /// - Parameters:
   ///   - steps: N
   ///   - own: the solver's grid, where it has one.
   /// - Throws: `InputError` where the grid is not defined for the process, or its times do not fall.
   public func times(steps: Int, grid own: (any TimeGrid)?) throws -> [Double] {
-    let times = try (own ?? grid).times(from: process.duration, to: epsilon, steps: steps, kernel: noise)
+    let times = try (own ?? grid).times(from: start, to: epsilon, steps: steps, kernel: noise)
     for i in 1..<times.count where !(times[i] < times[i - 1]) {
       throw InputError(
         "the grid's times do not fall: step \(i) of \(steps) goes from t = \(times[i - 1]) to \(times[i]); allowed: "

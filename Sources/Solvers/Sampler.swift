@@ -27,14 +27,17 @@ public struct Sampler: Sendable {
   ///   - epsilon: ε, where solvers stop; nil for the process's own.
   ///   - path: where the noise of steps comes from; nil for independent noise at every step.
   ///   - grid: the grid of fixed steps, for solvers that have none of their own; nil for the process's.
+  ///   - beginning: where solvers begin; nil: at T, with draws of the prior.
   ///   - threads: how many shards are solved at once.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, threads: Int = Shards.processors
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, beginning: Beginning? = nil,
+    threads: Int = Shards.processors
   ) {
     self.init(
       SamplingProblem(
-        process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path, grid: grid),
+        process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path, grid: grid,
+        beginning: beginning),
       threads: threads)
   }
 
@@ -86,11 +89,12 @@ public struct Sampler: Sendable {
     let start = clock.now
     let size = solver.carriesAllRows ? max(1, count) : shardRows(of: solver)
     let padded = Shards(rows: count, size: size).count * size
-    var batch = try prior(padded, from: first)
+    var batch = Batch(count: padded, dimension: problem.stateDimension)
+    try batch.forEachShard(threads: threads) { problem.begin($0.numbered(from: first)) }
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
     let results = try run(
       &batch, from: first, of: size, path, progress, observer,
-      restart: { problem.prior.draw(into: $0, from: NoiseStream(seed: problem.seed, purpose: .prior)) }
+      restart: { problem.begin($0) }
     ) { x, context in
       let steps = try solver.solve(x, in: context)
       if denoise { try context.denoise(x, at: problem.epsilon, step: Int(steps.accepted) + 1) }

@@ -16,6 +16,8 @@ public struct SamplingProblem: Sendable {
   public let seed: UInt64
   /// Where the noise of predictors comes from.
   public let path: any BrownianPath
+  /// Where solvers begin; nil: at T, with draws of the prior.
+  public let beginning: Beginning?
 
   /// The process with its kernel and prior.
   public var prepared: PreparedProcess { setting.prepared }
@@ -40,18 +42,21 @@ public struct SamplingProblem: Sendable {
   ///   - epsilon: ε, the time at which solvers stop, 0 ≤ ε < T; nil for the process's own.
   ///   - path: where the noise of steps comes from; nil for independent noise at every step.
   ///   - grid: the grid of fixed steps, for solvers that have none of their own; nil for the process's.
+  ///   - beginning: where solvers begin; nil: at T, with draws of the prior.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil,
-    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil
+    path: (any BrownianPath)? = nil, grid: (any TimeGrid)? = nil, beginning: Beginning? = nil
   ) {
     setting = SamplingSetting(
-      process, epsilon: epsilon ?? process.sde.samplingEpsilon, grid: grid ?? process.sde.samplingSpacing.grid,
-      traits: score.traits)
+      process, start: beginning?.time, epsilon: epsilon ?? process.sde.samplingEpsilon,
+      grid: grid ?? process.sde.samplingSpacing.grid, traits: score.traits)
+    self.beginning = beginning
     self.score = score
     self.dimension = dimension
     self.seed = seed
     self.path = path ?? IndependentPath(seed: seed)
-    precondition(self.epsilon >= 0 && self.epsilon < process.duration, "0 ≤ ε < T")
+    precondition(
+      self.epsilon >= 0 && self.epsilon < setting.start && setting.start <= process.duration, "0 ≤ ε < start ≤ T")
   }
 
   /// The same for a process that nobody has prepared.
@@ -76,6 +81,12 @@ public struct SamplingProblem: Sendable {
   /// 2⁻²⁰ T asks for. The problem's own, if it is such a one.
   var brownianPath: any BrownianPath {
     path.allowsAnySteps ? path : CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps)
+  }
+
+  /// Writes the states in which rows begin.
+  public func begin(_ x: Rows) {
+    guard let beginning else { return prior.draw(into: x, from: NoiseStream(seed: seed, purpose: .prior)) }
+    beginning.write(x)
   }
 
   /// The kernel, for a solver that cannot do without.

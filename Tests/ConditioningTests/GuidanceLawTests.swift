@@ -39,11 +39,12 @@ import Testing
     func growth(_ tau: Double) -> Double { pow(2 + tau, 2 - 2 * w) * pow(1 + tau, 2 * w) }
     let (n, low, high) = (4000, log1p(bottom), log1p(top))
     let h = (high - low) / Double(n)
-    let integral = (0...n).reduce(0.0) { sum, k in
-      let u = low + Double(k) * h
-      let factor = k == 0 || k == n ? 1.0 : k % 2 == 1 ? 4 : 2
-      return sum + factor * exp(u) / growth(expm1(u))
-    } * h / 3
+    let integral =
+      (0...n).reduce(0.0) { sum, k in
+        let u = low + Double(k) * h
+        let factor = k == 0 || k == n ? 1.0 : k % 2 == 1 ? 4 : 2
+        return sum + factor * exp(u) / growth(expm1(u))
+      } * h / 3
     let pathVariance = growth(bottom) * (top / growth(top) + integral)
     #expect(abs(pathVariance - (2 - pow(2, 2 - 2 * w)) / (2 * w - 1)) < 0.001)
     let path = try sampler.draw(

@@ -135,7 +135,8 @@ import Testing
     try! LinearObservation(SparseMatrix(Matrix([[1]])), noise: .deviation(0.5)), values: Batch(rows: [[1.5]]))
 
   static func samples(
-    _ method: any LikelihoodScore, process: any KernelSDE, _ solver: any Solver, count: Int = 20_000, epsilon: Double? = nil
+    _ method: any LikelihoodScore, process: any KernelSDE, _ solver: any Solver, count: Int = 20_000,
+    epsilon: Double? = nil
   ) throws -> (mean: Double, deviation: Double) {
     let prior = try GaussianMixture(weights: [1], means: [[0]], deviations: [1])
     let score = PosteriorScore(

@@ -69,7 +69,8 @@ import Testing
       try GaussianMixture(weights: [0.4, 0.6], means: means, deviations: [0.4, 0.4]), kernel: TwoLevels())
   }
 
-  @Test("one step is that of azula and deepinv", arguments: ["mask", "average", "blur"]) func steps(name: String) throws {
+  @Test("one step is that of azula and deepinv", arguments: ["mask", "average", "blur"]) func steps(name: String) throws
+  {
     let fixtures = try #require(try Self.fixtures()[name])
     let (d, kernel) = (Self.size, TwoLevels())
     let matrix = Self.matrix(name)
@@ -100,7 +101,9 @@ import Testing
       try mean(
         start, at: 1, PosteriorScore(score, kernel: kernel, observation: observation, likelihood: method))
     }
-    func step(_ method: any PosteriorStep, _ noise: [Double], from start: [Double], begins: Bool = false) throws -> [Double] {
+    func step(_ method: any PosteriorStep, _ noise: [Double], from start: [Double], begins: Bool = false) throws
+      -> [Double]
+    {
       let state = DenoisedState(try score.makeEvaluator(for: span), kernel, noisy, span)
       let term = try method.makeTerm(for: noisy, rows: span)
       var (x, kept, noise) = (Batch(rows: [start]), Batch(rows: [start]), Batch(rows: [noise]))

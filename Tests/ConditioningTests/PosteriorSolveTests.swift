@@ -28,7 +28,8 @@ private final class HeapWatch: StepObserver, @unchecked Sendable {
     let base = prior.score(under: process)
     let dense = try DenseProblem.observations()[0]
     let mask = try DenseProblem.observations()[1]
-    let curved = Observation(CurvedObservation(noise: .deviation(0.4)), values: Batch(rows: [[0.4, 0.1], [-0.3, 0.5]]))
+    let curved = Observation(
+      CurvedObservation(noise: .deviation(0.4)), values: Batch(rows: [[0.4, 0.1], [-0.3, 0.5]]))
     func guided(_ method: any LikelihoodScore, _ observation: Observation) -> any Score {
       PosteriorScore(base, kernel: process.makeKernel(), observation: observation, likelihood: method)
     }
@@ -69,8 +70,10 @@ private final class HeapWatch: StepObserver, @unchecked Sendable {
   @Test("rows are the same whatever the threads and the number of rows") func bytes() throws {
     for (name, score, solver) in try Self.methods() {
       func draw(_ count: Int, threads: Int) throws -> [Double] {
-        try Sampler(process: VPSDE(), score: score, dimension: 3, seed: 1, grid: LogSignalToNoiseGrid(), threads: threads)
-          .draw(count, with: solver).batch.values
+        try Sampler(
+          process: VPSDE(), score: score, dimension: 3, seed: 1, grid: LogSignalToNoiseGrid(), threads: threads
+        )
+        .draw(count, with: solver).batch.values
       }
       let all = try draw(600, threads: 1)
       #expect(try draw(600, threads: 3) == all, "\(name)")

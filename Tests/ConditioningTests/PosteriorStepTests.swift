@@ -90,10 +90,13 @@ import Testing
         for e in 0..<3 {
           let seen = values[e] > 1e-9 ? (y: along(e, back) / values[e], d: 1 / values[e].squareRoot()) : nil
           let value = rule(
-            along(e, Array(problem.x.row(row))), along(e, means[row].mean.values), along(e, Array(noise.row(row))), seen)
+            along(e, Array(problem.x.row(row))), along(e, means[row].mean.values), along(e, Array(noise.row(row))), seen
+          )
           for j in 0..<3 { expected[j] += value * vectors[j, e] }
         }
-        for j in 0..<3 { #expect(abs(found[row, j] - expected[j]) < 1e-10 * max(1, abs(expected[j])), "\(name) \(row)") }
+        for j in 0..<3 {
+          #expect(abs(found[row, j] - expected[j]) < 1e-10 * max(1, abs(expected[j])), "\(name) \(row)")
+        }
       }
     }
   }
@@ -220,7 +223,8 @@ import Testing
       ).batch.values)
     // 5 standard errors of the difference, and 2 % for the chain's step.
     #expect(abs(exact.mean - chain.mean) < 5 * exact.deviation * (2 / 4000).squareRoot() + 0.02 * exact.deviation)
-    #expect(abs(exact.deviation - chain.deviation) < 5 * exact.deviation * (1 / 4000).squareRoot() + 0.02 * exact.deviation)
+    #expect(
+      abs(exact.deviation - chain.deviation) < 5 * exact.deviation * (1 / 4000).squareRoot() + 0.02 * exact.deviation)
   }
 
   // MARK: RePaint

@@ -84,7 +84,8 @@ import Testing
 
   @Test("figures of models compare with the law of each row's class") func judged() throws {
     try withFolder { folder in
-      let text = Self.mixture.replacing("evaluation: {metrics: []}", with: "evaluation: {metrics: [nll, kl, score-error]}")
+      let text = Self.mixture.replacing(
+        "evaluation: {metrics: []}", with: "evaluation: {metrics: [nll, kl, score-error]}")
       _ = try makeExperiment(try plan(text), folder: folder + "/r").run()
       let rows = contents(folder + "/r/evaluation.csv").split(separator: "\n").map {
         $0.split(separator: ",", omittingEmptySubsequences: false)
@@ -155,7 +156,8 @@ import Testing
 
   // MARK: Autoguidance
 
-  @Test("autoguidance leads away from another network, which weight 0 gives and weight 1 forgets") func weaker() throws {
+  @Test("autoguidance leads away from another network, which weight 0 gives and weight 1 forgets") func weaker() throws
+  {
     try withFolder { folder in
       let weak = ["training.steps=5"]
       let weakSamples = try samples(Self.network, weak, in: folder, named: "weak")
@@ -245,7 +247,11 @@ import Testing
       (["data.classes=[1, 1, 1, 1]", "sampling.guidance={kind: classifier}"], "tell apart"),
       (["sampling.guidance={kind: autoguidance, checkpoint: nowhere}"], "nowhere/checkpoint.safetensors"),
       (["sampling.guidance={kind: autoguidance}"], "checkpoint"),
-      (["sampling.solvers.0={name: s, kind: probability-flow, integrator: msbdf, guidance: {kind: classifier-free, rescale: 0.5}}"], "Jacobian"),
+      (
+        [
+          "sampling.solvers.0={name: s, kind: probability-flow, integrator: msbdf, guidance: {kind: classifier-free, rescale: 0.5}}"
+        ], "Jacobian"
+      ),
     ])
   func refused(overrides: [String], says: String) throws {
     try withFolder { folder in

@@ -43,6 +43,7 @@ import Testing
         for metric in metrics where name == metric || name == metric + "_low" || name == metric + "_high" {
           return "METRIC" + name.dropFirst(metric.count)
         }
+        if name.firstMatch(of: /^y\d+$/) != nil { return "yJ" }
         return name.firstMatch(of: /^x\d+$/) != nil ? "xJ" : name
       })
   }
@@ -54,9 +55,12 @@ import Testing
     var columns: [String: Set<String>] = [:]
     var keys: Set<String> = []
     try withFolder { folder in
+      var catalogue = Catalogue.standard
+      catalogue.guidances.add(Kind("pull", "towards the observation") { _, _ in Pull() })
       func run(_ text: String, _ overrides: [String], _ name: String) throws -> Experiment {
         let experiment = makeExperiment(
-          try plan(text, overrides: overrides), folder: "\(folder)/\(name)", store: folder + "/models")
+          try ExperimentPlan(ConfigSource(text: text, path: "t.yaml", overrides: overrides), catalogue: catalogue),
+          catalogue: catalogue, folder: "\(folder)/\(name)", store: folder + "/models")
         _ = try experiment.run()
         for file in try FileManager.default.subpathsOfDirectory(atPath: experiment.folder) {
           var isFolder: ObjCBool = false
@@ -97,6 +101,18 @@ import Testing
         exact, few + [wide, "sampling.trajectories={first: 1}", "evaluation.path_error=false", "sampling.count=4"],
         "wide")
 
+      // Images that were seen in part: as text and as NumPy's arrays.
+      let seen = "sampling.observation={operator: identity, noise: 1, held_out: [0, 1]}"
+      let images = exact.replacing("{kind: exact}", with: "{kind: empirical}")
+      for format in ["csv", "npy"] {
+        _ = try run(
+          images,
+          few + [
+            "data={kind: digits}", seen, "sampling.guidance=pull", "sampling.format=\(format)", "evaluation.metrics=[]",
+            "sampling.figures=[png, svg, pdf]", "evaluation.path_error=false",
+          ], "seen-\(format)")
+      }
+
       func command(_ titles: String, _ write: (String) throws -> Void) throws {
         let file = folder + "/\(titles).csv"
         try write(file)
@@ -123,7 +139,7 @@ import Testing
     let documented = Set(sections.keys.filter { $0.contains(".") }).union(sections["samples"] ?? [])
     #expect(files == documented, "\(files.symmetricDifference(documented).sorted())")
     #expect(keys == sections["manifest.json"], "\(keys.symmetricDifference(sections["manifest.json"] ?? []).sorted())")
-    #expect(columns.count == 11, "\(columns.keys.sorted())")
+    #expect(columns.count == 13, "\(columns.keys.sorted())")
     for (title, names) in columns {
       let known = sections[title] ?? []
       #expect(names == known, "\(title): \(names.symmetricDifference(known).sorted())")

@@ -23,7 +23,8 @@ import Testing
     return s
   }
 
-  @Test("rows with and without their conditions in one batch have the scores of two batches") func interleaved() throws {
+  @Test("rows with and without their conditions in one batch have the scores of two batches") func interleaved() throws
+  {
     let network = MLP(
       dimension: 3, hidden: [16, 16], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1),
       condition: .classes(4))

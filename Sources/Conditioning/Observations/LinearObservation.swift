@@ -8,19 +8,28 @@ public struct LinearObservation: ObservationModel {
   public let matrix: SparseMatrix
   /// C
   public let noise: Noise
-  /// L⁻¹ A with C = L Lᵀ: the same observation with noise of unit variance.
+  /// L⁻¹ A with C = L Lᵀ: the same observation with noise of unit variance; A where there is no noise.
   public let white: SparseMatrix
   /// log p(y | x) where y is what was expected.
   let logNormaliser: Double
 
   /// The covariance of an observation's noise.
   public enum Noise: Sendable, Equatable {
-    /// σ: the same deviation of all values.
+    /// σ: the same deviation of all values; 0: no noise.
     case deviation(Double)
     /// A deviation for each value.
     case deviations([Double])
     /// Any covariance C, and the lower triangular L with C = L Lᵀ.
     case covariance(Matrix, root: Matrix)
+
+    /// The deviation of one value.
+    public func deviation(of value: Int) -> Double {
+      switch self {
+      case .deviation(let s): s
+      case .deviations(let s): s[value]
+      case .covariance(let c, _): c[value, value].squareRoot()
+      }
+    }
 
     /// L⁻¹ y in place.
     func whiten(_ y: Rows) {
@@ -49,9 +58,9 @@ public struct LinearObservation: ObservationModel {
     let logRoot: Double
     switch noise {
     case .deviation(let s):
-      guard s > 0, s.isFinite else { throw InputError("noise of deviation \(s); allowed: above 0") }
-      white = matrix.scaled(rows: [Double](repeating: 1 / s, count: m))
-      logRoot = Double(m) * log(s)
+      guard s >= 0, s.isFinite else { throw InputError("noise of deviation \(s); allowed: 0 or more") }
+      white = s == 0 ? matrix : matrix.scaled(rows: [Double](repeating: 1 / s, count: m))
+      logRoot = s == 0 ? 0 : Double(m) * log(s)
     case .deviations(let s):
       guard s.count == m else { throw InputError("noise of \(s.count) values for observations of \(m)") }
       if let bad = s.first(where: { !($0 > 0 && $0.isFinite) }) {
@@ -71,6 +80,7 @@ public struct LinearObservation: ObservationModel {
   public var dimension: Int { matrix.columns }
   public var observedDimension: Int { matrix.rows }
   public var linear: LinearObservation? { self }
+  public var isExact: Bool { noise == .deviation(0) }
 
   public func makeEvaluator(for rows: RowSpan) -> any ObservationEvaluator { Evaluator(self, rows) }
 
@@ -78,13 +88,8 @@ public struct LinearObservation: ObservationModel {
     let normals = RowStorage(y.span)
     stream.normals(into: normals.rows, step: 0)
     matrix.multiply(x, into: y)
-    let z = normals.rows
-    defer { withExtendedLifetime(normals) {} }
-    switch noise {
-    case .deviation(let s): for i in 0..<y.size { y.values[i] += s * z.values[i] }
-    case .deviations(let s): for i in 0..<y.size { y.values[i] += s[i % y.dimension] * z.values[i] }
-    case .covariance(_, let root): y.add(root, z, times: 1)
-    }
+    noise.add(normals.rows, to: y)
+    withExtendedLifetime(normals) {}
   }
 
   final class Evaluator: ObservationEvaluator {

@@ -9,6 +9,10 @@ public protocol ObservationModel: Sendable {
   var observedDimension: Int { get }
   /// The model as y = A x + Gaussian noise; nil where it is not of this form.
   var linear: LinearObservation? { get }
+  /// Whether there is no noise at all: nothing may be divided by it. Default: false.
+  var isExact: Bool { get }
+  /// - Throws: `InputError` without a location for values that cannot have been seen. Default: all can.
+  func check(_ y: Batch) throws
   /// An evaluator with its own memory for the given rows (of `dimension` values), owned by one worker.
   func makeEvaluator(for rows: RowSpan) -> any ObservationEvaluator
   /// Draws an observation of every row.
@@ -22,6 +26,8 @@ public protocol ObservationModel: Sendable {
 
 extension ObservationModel {
   public var linear: LinearObservation? { nil }
+  public var isExact: Bool { false }
+  public func check(_ y: Batch) throws {}
 }
 
 /// The likelihood of observations with the memory that it works in, owned by one worker.
@@ -66,6 +72,8 @@ public struct Observation: Sendable {
   public let model: any ObservationModel
   /// The observations, K × `observedDimension`.
   public let values: Batch
+  /// After how many rows the observations begin anew, where repeats are drawn of rows far apart; nil: never.
+  public var period: Int?
 
   /// - Precondition: the observations have as many values as the model says, and there is one at least.
   public init(_ model: any ObservationModel, values: Batch) {
@@ -73,11 +81,14 @@ public struct Observation: Sendable {
     (self.model, self.values) = (model, values)
   }
 
+  /// Which observation a row has.
+  public func index(ofRow row: Int) -> Int { (period.map { row % $0 } ?? row) % values.count }
+
   /// Writes the observation of every row.
   /// - Parameter y: rows × `observedDimension`, whose indices say which observation each has.
   public func write(into y: Rows) {
     for row in 0..<y.count {
-      let source = values.row((y.first + row) % values.count)
+      let source = values.row(index(ofRow: y.first + row))
       for (j, value) in source.enumerated() { y[row, j] = value }
     }
   }

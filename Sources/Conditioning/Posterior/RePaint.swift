@@ -29,7 +29,9 @@ public struct RePaint: Solver {
   ///   - resamplings: r, at least 1; the paper has 10. 1: no jumps.
   ///   - grid: where the steps begin and end; nil for the problem's.
   /// - Throws: `InputError` for an operator that is not a mask.
-  public init(_ observation: Observation, steps: Int, jump: Int = 10, resamplings: Int = 10, grid: (any TimeGrid)? = nil)
+  public init(
+    _ observation: Observation, steps: Int, jump: Int = 10, resamplings: Int = 10, grid: (any TimeGrid)? = nil
+  )
     throws
   {
     precondition(steps > 0 && jump > 0 && resamplings > 0)

@@ -80,6 +80,21 @@ extension Options {
     return values
   }
 
+  /// A list of texts; a single one may stand alone.
+  public func texts(_ key: String, example: [String], _ about: String) throws -> [String] {
+    let allowed = "a text, or a list of texts"
+    declare(key, "list of texts", nil, allowed, about)
+    guard let found = try child(key, required: true) else { return example }
+    let elements = found.sequence.map { Array($0) } ?? [found]
+    let values = try elements.map { element in
+      guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not \(allowed)") }
+      return text
+    }
+    guard !values.isEmpty else { throw wrong(key, "is an empty list; allowed: \(allowed)") }
+    resolved.append((key, .scalar("[\(values.map(Self.quoted).joined(separator: ", "))]")))
+    return values
+  }
+
   /// Nested lists of numbers of depth 1, 2 or 3, flattened to the caller's shape by `numbers`, `matrix` and `matrices`.
   public func numbers(_ key: String, example: [Double] = [1], _ about: String) throws -> [Double] {
     try nested(key, "list of numbers", example: .list(example.map(Numbers.value)), about, depth: 1).values

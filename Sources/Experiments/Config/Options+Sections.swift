@@ -177,7 +177,7 @@ extension Options {
     return try kind(key, found, of: kinds, word, in: catalogue)
   }
 
-  private func kind<Value>(
+  func kind<Value>(
     _ key: String, _ found: Node?, of kinds: Kinds<Value>, _ defaultValue: String, in catalogue: Catalogue
   ) throws -> Value {
     let found = found ?? Node(defaultValue)

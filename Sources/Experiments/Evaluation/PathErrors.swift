@@ -29,7 +29,11 @@ final class PathErrors {
   init(
     process: PreparedProcess, solvers: [GuidedSolver], data: DataInCoordinates, sampling: SamplingPlan, seed: UInt64,
     threads: Int
-  ) {
+  ) throws {
+    // The first repeat alone is solved.
+    let beginning = try sampling.start.map {
+      try $0.beginning(data.encodedStates($0.rows(of: data)), process, seed: seed, period: nil)
+    }
     rows = min(Self.largestCount, sampling.count)
     grid = sampling.grid
     self.data = data
@@ -38,7 +42,7 @@ final class PathErrors {
       let sampler = Sampler(
         process: process, score: solver.score, dimension: data.source.dimension, seed: seed, epsilon: sampling.epsilon,
         path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps),
-        grid: sampling.grid, threads: threads)
+        grid: sampling.grid, beginning: beginning, threads: threads)
       samplers[solver.guidance] = (sampler, solver.score.traits.contains(.jacobian) ? 4096 : 1024)
     }
     self.samplers = samplers

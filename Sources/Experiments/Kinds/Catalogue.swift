@@ -30,6 +30,10 @@ public struct Catalogue: Sendable {
   public var guidances: Kinds<any Guidance>
   /// What is seen of a row: `sampling.observation.operator`.
   public var operators: Kinds<any OperatorRecipe>
+  /// Noise of what is seen: `sampling.observation.noise`.
+  public var noises: Kinds<any NoiseRecipe>
+  /// Where samples begin: `sampling.start`.
+  public var starts: Kinds<any StartRecipe>
   /// Integrators of the probability flow.
   public var integrators: Kinds<IntegratorRecipe>
   /// Solvers: `sampling.solvers`.
@@ -49,7 +53,7 @@ public struct Catalogue: Sendable {
   public static let standard = Catalogue(
     data: standardData, coordinates: standardCoordinates, processes: standardProcesses, schedules: standardSchedules,
     scores: standardScores, networks: standardNetworks, objectives: standardObjectives, guidances: standardGuidances,
-    operators: standardOperators,
+    operators: standardOperators, noises: standardNoises, starts: standardStarts,
     integrators: standardIntegrators, solvers: standardSolvers, predictors: standardPredictors,
     correctors: standardCorrectors, grids: standardGrids, metrics: standardMetrics,
     modelMetrics: standardModelMetrics)

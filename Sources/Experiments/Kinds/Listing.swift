@@ -65,6 +65,7 @@ public struct Listing {
       group("score.network", catalogue.networks), group("training.objective", catalogue.objectives),
       group("sampling.guidance", catalogue.guidances),
       group("sampling.observation.operator", catalogue.operators),
+      group("sampling.observation.noise", catalogue.noises), group("sampling.start", catalogue.starts),
       group("integrator", catalogue.integrators), group("sampling.solvers", catalogue.allSolvers) { $0.requires },
       group("corrector", catalogue.correctors) { $0.requires },
       group("sampling.grid", catalogue.grids), group("evaluation.metrics", catalogue.metrics),

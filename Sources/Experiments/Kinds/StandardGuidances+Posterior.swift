@@ -34,15 +34,17 @@ extension Kind<any Guidance> {
     LikelihoodGuidance(
       PiGDM(
         dataVariance: try options.number(
-          "data_variance", default: 1, in: .positive, "ς² of r² = v ς²/(v + m² ς²); the paper has 1")), needs: .gaussian)
+          "data_variance", default: 1, in: .positive, "ς² of r² = v ς²/(v + m² ς²); the paper has 1")), needs: .gaussian
+    )
   }
 
   static let tmpd = Kind(
     "tmpd", "TMPD (Boys et al. 2023): the covariance of what is seen is diagonal, its row sums by the score's Jacobian"
   ) { _, _ in LikelihoodGuidance(TMPD(), needs: .gaussian) }
 
-  static let mmps = Kind("mmps", "MMPS (Rozet et al. 2024): x₀ given x_t has its own covariance, by the score's Jacobian")
-  { options, _ in
+  static let mmps = Kind(
+    "mmps", "MMPS (Rozet et al. 2024): x₀ given x_t has its own covariance, by the score's Jacobian"
+  ) { options, _ in
     LikelihoodGuidance(
       MMPS(
         iterations: try options.integer(
@@ -127,7 +129,8 @@ enum ObservationNeed {
     case .any, .spectrum: break
     case .gaussian:
       guard model.linear != nil || model is any GaussianObservation else {
-        throw InputError("needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
+        throw InputError(
+          "needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
       }
     case .mask: _ = try RePaint.columns(model)
     }
@@ -201,7 +204,8 @@ struct LikelihoodGuidance: Guidance {
 
 /// A method with steps of its own, on the grid of the config's solver.
 struct StepGuidance: Guidance {
-  typealias Make = @Sendable (_ observation: Observation, _ steps: (count: Int, grid: (any TimeGrid)?), _ eta: Double)
+  typealias Make =
+    @Sendable (_ observation: Observation, _ steps: (count: Int, grid: (any TimeGrid)?), _ eta: Double)
     throws -> any Solver
 
   let need: ObservationNeed

@@ -34,7 +34,8 @@ extension Catalogue {
     Kind("class-accuracy", "share of samples that a classifier of the data assigns to their class") { _, _ in
       ClassAccuracy()
     },
-    Kind("rank-calibration", "p-value of a test whether the truth could be one of its posterior samples") { options, _ in
+    Kind("rank-calibration", "p-value of a test whether the truth could be one of its posterior samples") {
+      options, _ in
       RankCalibration(
         directions: try options.integer("directions", default: 16, atLeast: 1, atMost: 1000, "random ones, of ranks"),
         bins: try options.integer("bins", default: 10, atLeast: 2, atMost: 1000, "of the histograms of ranks"))

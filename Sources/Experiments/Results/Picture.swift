@@ -10,19 +10,19 @@ package struct Picture {
   package let width, height: Int
   package private(set) var pixels: [UInt8]
 
-  init(width: Int, height: Int, background: (UInt8, UInt8, UInt8) = (255, 255, 255)) {
+  package init(width: Int, height: Int, background: (UInt8, UInt8, UInt8) = (255, 255, 255)) {
     self.width = width
     self.height = height
     pixels = (0..<width * height).flatMap { _ in [background.0, background.1, background.2] }
   }
 
-  mutating func set(_ x: Int, _ y: Int, _ color: (UInt8, UInt8, UInt8)) {
+  package mutating func set(_ x: Int, _ y: Int, _ color: (UInt8, UInt8, UInt8)) {
     let i = 3 * (y * width + x)
     (pixels[i], pixels[i + 1], pixels[i + 2]) = color
   }
 
   /// As PNG, by libpng.
-  func png() throws -> Data {
+  package func png() throws -> Data {
     var image = png_image()
     image.version = UInt32(PNG_IMAGE_VERSION)
     image.width = UInt32(width)
@@ -54,13 +54,14 @@ extension Picture {
   ///   - batch: rows that are images.
   ///   - shape: theirs.
   ///   - columns: default: as many as rows, up to 10.
+  ///   - zoom: how many pixels each of an image becomes along a side; nil: by the size of the whole.
   ///   - isCompact: of about 400 pixels on a light ground, for figures, which are enlarged when they are drawn.
   package static func grid(
-    _ batch: Batch, shape: ImageShape, columns given: Int? = nil, isCompact: Bool = false
+    _ batch: Batch, shape: ImageShape, columns given: Int? = nil, isCompact: Bool = false, zoom givenZoom: Int? = nil
   ) -> Picture {
     let columns = given ?? min(10, max(1, Int(Double(batch.count).squareRoot().rounded(.up))))
     let rows = max(1, min(given == nil ? columns : .max, (batch.count + columns - 1) / columns))
-    let zoom = max(1, (isCompact ? 400 : 600) / (columns * (max(shape.width, shape.height) + 1)))
+    let zoom = givenZoom ?? max(1, (isCompact ? 400 : 600) / (columns * (max(shape.width, shape.height) + 1)))
     let (cellWidth, cellHeight) = (shape.width * zoom + 2, shape.height * zoom + 2)
     var picture = Picture(
       width: columns * cellWidth + 2, height: rows * cellHeight + 2,

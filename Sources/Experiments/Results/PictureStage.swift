@@ -18,8 +18,12 @@ struct PictureStage {
   var formats: [Figure.Format] = [.png]
 
   /// The endings of the files that figures of a solver have.
-  static func endings(_ formats: [Figure.Format], isFollowed: Bool) -> [String] {
+  static func endings(
+    _ formats: [Figure.Format], isFollowed: Bool, isObserved: Bool, isEdited: Bool
+  ) -> [String] {
     formats.map { ".\($0.rawValue)" }
+      + (isObserved ? formats.flatMap { ["-posterior.\($0.rawValue)", "-spread.\($0.rawValue)"] } : [])
+      + (isEdited ? formats.map { "-edit.\($0.rawValue)" } : [])
       + (isFollowed ? formats.map { "-trajectories.\($0.rawValue)" } + ["-strip.png", "-animation.png"] : [])
   }
 
@@ -49,7 +53,8 @@ struct PictureStage {
   /// The figure of samples, as PNG.
   func png(of samples: Batch, title: String) throws -> Data { try figure(samples, solver: title).png() }
 
-  private func write(_ figure: Figure, as name: String, to folder: ResultsFolder) throws {
+  /// Writes a figure in all formats.
+  func write(_ figure: Figure, as name: String, to folder: ResultsFolder) throws {
     for format in formats { try folder.write(try figure.data(format), to: "\(name).\(format.rawValue)") }
   }
 

@@ -25,6 +25,9 @@ public protocol Guidance: Sendable {
   /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
   func check(_ setting: GuidanceSetting) throws
 
+  /// Whether its solvers begin with draws of their own, and so at no `sampling.start`. Default: false.
+  var beginsByItself: Bool { get }
+
   /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use. Nothing
   ///   is loaded yet.
   func check(_ solver: any Solver) throws
@@ -55,6 +58,7 @@ extension Guidance {
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func check(_ solver: any Solver) throws {}
+  public var beginsByItself: Bool { false }
   public func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
   ) throws -> any Solver { solver }
@@ -73,9 +77,15 @@ public struct GuidanceSetting: Sendable {
   /// How rows are seen, in the units of the data; nil where the config has no observation.
   public let model: (any ObservationModel)?
 
-  /// - Throws: `InputError` where there is no observation, or, for a method that asks for it, none y = A x + noise.
-  public func requireObservation(linear: Bool = false) throws {
+  /// - Parameters:
+  ///   - linear: whether the method is for y = A x + Gaussian noise alone.
+  ///   - allowsExact: whether it never divides by the noise, which may be 0 then.
+  /// - Throws: `InputError` where there is no such observation.
+  public func requireObservation(linear: Bool = false, allowsExact: Bool = false) throws {
     guard let model else { throw InputError("needs sampling.observation") }
+    guard allowsExact || !model.isExact else {
+      throw InputError("divides by the noise of the observation, which is 0; allowed: above 0")
+    }
     guard !linear || model.linear != nil else {
       throw InputError("needs an observation y = A x + Gaussian noise; allowed for others: dps, smc")
     }
@@ -98,7 +108,7 @@ public struct GuidanceProblem: Sendable {
   /// The rows of the data, as a model sees them.
   public let dataset: Dataset
   /// What was seen of the samples, in the coordinates of the model; nil where the config has no observation.
-  public let observation: Observation?
+  public internal(set) var observation: Observation?
   /// The seed of the experiment.
   public let seed: UInt64
   /// How many workers compute; results do not depend on it.
@@ -133,8 +143,15 @@ public struct GuidanceProblem: Sendable {
   }
 
   /// The observation, for a guidance that has asked for it in `check`.
-  public func requireObservation() throws -> Observation {
+  /// - Parameter linear: whether the method is for y = A x + Gaussian noise alone, in the coordinates of the model.
+  /// - Throws: `InputError` where there is none.
+  public func requireObservation(linear: Bool = false) throws -> Observation {
     guard let observation else { throw InputError("needs sampling.observation", at: "sampling.guidance") }
+    guard !linear || observation.model.linear != nil else {
+      throw InputError(
+        "needs an observation y = A x + Gaussian noise in the coordinates that the model sees, which these are not; "
+          + "allowed for others: dps, smc", at: "sampling.guidance")
+    }
     return observation
   }
 }
@@ -160,6 +177,8 @@ struct GuidanceChain: Guidance {
       shape = link.conditionShape(of: shape, for: setting.data)
     }
   }
+
+  var beginsByItself: Bool { links.contains(where: \.beginsByItself) }
 
   func check(_ solver: any Solver) throws { for link in links { try link.check(solver) } }
 
@@ -235,21 +254,24 @@ extension Experiment {
   }
 
   /// Every solver with the score that it draws with.
-  /// - Throws: `InputError` for conditions or a guidance that the score is not made for.
   /// - Parameter isRehearsal: whether nothing is drawn with them.
+  /// - Throws: `InputError` for conditions or a guidance that the score is not made for, and for rows that samples are
+  ///   to begin with and that there are not.
   func guidedSolvers(
     _ source: ScoreSource, _ data: DataInCoordinates, isRehearsal: Bool = false
   ) throws -> [GuidedSolver] {
     let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
+    // Rows that there are not are told here, before anything is computed.
+    _ = try sampling.start?.rows(of: data)
     let once = try sampling.condition.conditions(for: sampling.told(source), count: sampling.count)
     let problem = try guidanceProblem(data, isRehearsal: isRehearsal)
     let guidances = sampling.guidances
-    func score(_ index: Int, given conditions: Conditions) throws -> any Score {
+    func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
       guard let guidance = guidances[index] else { return try source.score(given: conditions) }
       return try guidance.guide(source, given: conditions, in: problem)
     }
     var scores: [Int: any Score] = [:]
-    if guidances[0] != nil || sampling.solvers.isEmpty { scores[0] = try score(0, given: once) }
+    if guidances[0] != nil || sampling.solvers.isEmpty { scores[0] = try score(0, given: once, in: problem) }
     return try sampling.solvers.map { named in
       let index = named.guidance
       if guidances[index] == nil, source.conditionShape == .nothing, once != .nothing {
@@ -257,10 +279,12 @@ extension Experiment {
           "\(named.name): the score alone knows no classes, and no guidance tells it the samples'; allowed: guidance "
             + "{kind: classifier, weight: 0} for it", at: "sampling.solvers")
       }
-      let first = try scores[index] ?? score(index, given: once)
+      let first = try scores[index] ?? score(index, given: once, in: problem)
       scores[index] = first
       let conditions = sampling.repeated(once, repeats, by: first)
-      let whole = repeats == 1 ? first : try score(index, given: conditions)
+      var problem = problem
+      if repeats > 1 { problem.observation?.period = SamplingPlan.stride(of: sampling.count, first) }
+      let whole = repeats == 1 ? first : try score(index, given: conditions, in: problem)
       guard let guidance = guidances[index] else {
         return GuidedSolver(named: named, score: whole, solver: named.solver, guidance: index)
       }

@@ -21,6 +21,8 @@ public struct SamplingPlan: Sendable {
   let toldByGuidance: (shape: ConditionShape, occurring: [Int]?)?
   /// nil: the score as it is.
   public var guidance: (any Guidance)? { guidances[0] }
+  /// Where samples begin; nil: at T, with draws of the prior.
+  public let start: (any StartRecipe)?
   /// ε: where solvers stop.
   public let epsilon: Double
   /// Which noise solvers see.
@@ -77,10 +79,11 @@ public struct SamplingPlan: Sendable {
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
     traits: ScoreTraits, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
   ) throws {
-    count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
+    let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
+    self.count = count
     condition = try ConditionPlan(options)
     let observed = try options.optionalSection("observation", "what was seen of the samples: posteriors are drawn")
-    let observation = try observed.map { try ObservationPlan($0, data: data?.own, catalogue) }
+    let observation = try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
     try observed?.finish()
     self.observation = observation
     func isFine(_ guidance: (any Guidance)?, _ options: Options) throws {
@@ -98,6 +101,18 @@ public struct SamplingPlan: Sendable {
     epsilon = try options.number(
       "epsilon", default: process.sde.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
+    start = try options.kind(
+      "start", of: catalogue.starts, or: "prior", in: catalogue,
+      "where samples begin: with draws of the prior at T, or later, with rows of data")
+    if let start, let data {
+      try options.located("start") { try start.check(process, data.own) }
+      guard start.time > epsilon, start.time <= process.duration else {
+        throw options.wrong(
+          "start",
+          "is at the time \(written(start.time)); allowed: above epsilon, \(written(epsilon)), at most "
+            + written(process.duration))
+      }
+    }
     grid = try options.kind(
       "grid", of: catalogue.grids, default: process.sde.samplingSpacing.rawValue, in: catalogue,
       "the spacing of fixed steps; default by process")
@@ -130,11 +145,14 @@ public struct SamplingPlan: Sendable {
         guidances.append(guidance)
       }
       let setting = SamplingSetting(
-        process, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
+        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)
         if data != nil { try guidances[own]?.check(solver) }
+        if start != nil, guidances[own]?.beginsByItself ?? false {
+          throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
+        }
       }
       if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
       solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise, guidance: own))
@@ -215,7 +233,9 @@ public struct SamplingPlan: Sendable {
       for (a, b) in [(lower, other.lowercased()), (other.lowercased(), lower)] {
         let ending = a.hasPrefix(b) ? a.dropFirst(b.count) : ""
         let isRepeat = ending.hasPrefix("-repeat-") && ending.dropFirst(8).allSatisfy(\.isNumber)
-        if isRepeat || ["-strip", "-animation", "-trajectories"].contains(String(ending)) {
+        if isRepeat
+          || ["-strip", "-animation", "-trajectories", "-posterior", "-spread", "-edit"].contains(String(ending))
+        {
           throw section.wrong("name", "'\(name)' beside '\(other)' names a file of its; allowed: another name")
         }
       }

@@ -36,7 +36,9 @@ struct SamplingStage {
 
   /// All files that a solver of this name can have.
   private func files(of solver: String) -> [String] {
-    let figures = PictureStage.endings(plan.figures, isFollowed: plan.trajectories != nil)
+    let figures = PictureStage.endings(
+      plan.figures, isFollowed: plan.trajectories != nil, isObserved: plan.observation != nil,
+      isEdited: plan.start != nil)
     let endings = [".csv", ".npy", "-trajectories.npy"] + figures
     let others = (1...repeats).dropFirst().map { SampleFile.name(solver, repetition: $0) }
     return (endings.map { solver + $0 } + others.flatMap { [$0 + ".csv", $0 + ".npy"] }).map { "samples/\($0)" }
@@ -56,6 +58,11 @@ struct SamplingStage {
     folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
     try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
+    let observed = try plan.observation?.observed(in: data.dataset, seed: seed)
+    try ObservationFiles.write(observed, format: plan.format, to: folder)
+    let posterior = observed.flatMap { observed in
+      plan.observation.map { PosteriorPictures(observed, $0, pictures) }
+    }
     var trajectories = Trajectories.table(dimension: dimension)
     do {
       if let field { try pictures.write(field, to: folder) }
@@ -69,7 +76,7 @@ struct SamplingStage {
     for (index, guided) in solvers.enumerated() {
       let named = guided.named
       do {
-        table.rows.append(try draw(guided, path, into: folder, &trajectories, &reports))
+        table.rows.append(try draw(guided, path, posterior, into: folder, &trajectories, &reports))
       } catch let error as ComputationError where error.isStop {
         throw error
       } catch let error as ComputationError {
@@ -91,16 +98,17 @@ struct SamplingStage {
 
   /// Draws and writes the samples of one solver, as often as is asked for.
   private func draw(
-    _ guided: GuidedSolver, _ path: (any BrownianPath)?, into folder: ResultsFolder, _ trajectories: inout CSVText,
-    _ reports: inout SolveReports
+    _ guided: GuidedSolver, _ path: (any BrownianPath)?, _ posterior: PosteriorPictures?, into folder: ResultsFolder,
+    _ trajectories: inout CSVText, _ reports: inout SolveReports
   ) throws -> SolverTable.Row {
     let named = guided.named
     let sampler = Sampler(
       process: process, score: guided.score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon,
-      path: path, grid: plan.grid, threads: threads)
+      path: path, grid: plan.grid,
+      beginning: try plan.beginning(data, process, seed: seed, repeats: repeats, by: guided.score), threads: threads)
     var all: [Statistics] = []
     for repetition in 1...repeats {
-      all.append(try draw(guided, repetition, by: sampler, into: folder, &trajectories))
+      all.append(try draw(guided, repetition, by: sampler, posterior, into: folder, &trajectories))
       let first = (repetition - 1) * SamplingPlan.stride(of: plan.count, guided.score)
       reports.add(guided.solver, named.name, repetition, rows: first..<first + plan.count)
     }
@@ -114,8 +122,8 @@ struct SamplingStage {
 
   /// Draws and writes one repeat. The first has pictures and trajectories.
   private func draw(
-    _ guided: GuidedSolver, _ repetition: Int, by sampler: Sampler, into folder: ResultsFolder,
-    _ trajectories: inout CSVText
+    _ guided: GuidedSolver, _ repetition: Int, by sampler: Sampler, _ posterior: PosteriorPictures?,
+    into folder: ResultsFolder, _ trajectories: inout CSVText
   ) throws -> Statistics {
     let (named, score) = (guided.named, guided.score)
     let name = SampleFile.name(named.name, repetition: repetition)
@@ -131,6 +139,11 @@ struct SamplingStage {
     try SampleFile.write(batch, solver: name, format: plan.format, to: folder)
     guard isFirst else { return samples.statistics }
     try pictures.write(batch, solver: named.name, to: folder)
+    try posterior?.write(batch, solver: named.name, to: folder)
+    if let start = plan.start, let shape = pictures.shape {
+      let images = PosteriorImages(edited: try start.rows(of: data), shape: shape)
+      try pictures.write(images.figure(batch, solver: named.name), as: "samples/\(named.name)-edit", to: folder)
+    }
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {
       try pictures.write(followed, solver: named.name, to: folder)
       if dimension > SampleFile.widestCSV {
@@ -148,10 +161,11 @@ struct SamplingStage {
   private func path() -> (any BrownianPath)? {
     guard plan.path == .coupled else { return nil }
     let (kernel, duration) = (process.noise, process.duration)
+    let start = plan.start?.time ?? duration
     let depths = plan.solvers.compactMap { named -> Int? in
       if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
       let times = named.solver.steps.flatMap { steps in
-        try? (named.solver.grid ?? plan.grid).times(from: duration, to: plan.epsilon, steps: steps, kernel: kernel)
+        try? (named.solver.grid ?? plan.grid).times(from: start, to: plan.epsilon, steps: steps, kernel: kernel)
       }
       return times.map { CoupledPath.depth(for: $0, duration: duration) }
     }

@@ -37,7 +37,8 @@ struct ClassifierRecipe: Sendable {
     let rows = problem.dataset.trainingRows
     let deviation = rows.deviation
     guard deviation > 0, deviation.isFinite else {
-      throw InputError("the classifier needs rows that differ; their deviation is \(deviation)", at: "sampling.guidance")
+      throw InputError(
+        "the classifier needs rows that differ; their deviation is \(deviation)", at: "sampling.guidance")
     }
     let kernel = try problem.requireKernel()
     func classifier(_ parameters: [Float]?) -> NoisyClassifier {

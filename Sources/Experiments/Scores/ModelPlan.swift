@@ -117,7 +117,8 @@ public struct ModelPlan: Sendable {
     }
     coordinatesText = text("coordinates")
     dataText = text("seed", "data")
-    let given = text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
+    let given =
+      text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
       + text("process")
     givenText = given + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
     identity = TrainingIdentity(

@@ -109,7 +109,7 @@ public struct Adaptive: Solver {
     let problem = context.problem
     let stepper = try method.makeEmbeddedStepper(in: context)
     let (next, lower, lowerBefore) = (context.makeRows(), context.makeRows(), context.makeRows())
-    let (start, end) = (problem.process.duration, problem.epsilon)
+    let (start, end) = (problem.setting.start, problem.epsilon)
     let ruler = try Ruler(method.clock, problem, start: start, end: end)
     lowerBefore.copy(x)
     context.started(at: start, x)

@@ -28,7 +28,7 @@ public struct ProbabilityFlow: Solver {
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
-    try transport(x, from: context.problem.process.duration, to: context.problem.epsilon, in: context)
+    try transport(x, from: context.problem.setting.start, to: context.problem.epsilon, in: context)
   }
 
   /// Carries rows along the flow between any two times, in place: ε to T encodes, T to ε decodes.
