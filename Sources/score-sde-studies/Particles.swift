@@ -57,7 +57,9 @@ struct ParticleStudy {
     var (seeds, path, sizes, threads) = (20, "", [8, 80, 800], Shards.processors)
     var rest = arguments[...]
     while let option = rest.popFirst() {
-      guard let value = rest.popFirst() else { throw InputError("\(option) is the last word; expected a value after it") }
+      guard let value = rest.popFirst() else {
+        throw InputError("\(option) is the last word; expected a value after it")
+      }
       switch option {
       case "--seeds": seeds = try number(option, value)
       case "--dimension": sizes = [try number(option, value)]
