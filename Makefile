@@ -224,15 +224,16 @@ particles: setup
 # Simulation-based inference: five tasks with reference posteriors, judged by scikit-learn.
 sbi := $(filter sbi-%,$(experiments))
 
+$(venv)-sbi/ready: Experiments/sbi-requirements.txt
+	@python3 -m venv $(venv)-sbi && $(venv)-sbi/bin/pip install -q -r $< && touch $@
+
 sbi-data: Experiments/Data/sbi/sbi-slcp-observations.csv
 
-Experiments/Data/sbi/sbi-slcp-observations.csv: | $(venv)/ready
-	@$(venv)/bin/python Experiments/Data/fetch_sbi.py
+Experiments/Data/sbi/sbi-slcp-observations.csv: | $(venv)-sbi/ready
+	@$(venv)-sbi/bin/python Experiments/Data/fetch_sbi.py
 
-$(foreach name,$(sbi),Results/$(name)/manifest.json): | sbi-data
-
-sbi: $(sbi)
-	@$(venv)/bin/python Experiments/judge_sbi.py Results $(ARGS) > Results/sbi.md
+sbi: $(sbi) sbi-data
+	@$(venv)-sbi/bin/python Experiments/judge_sbi.py Results $(ARGS) > Results/sbi.md
 	@python3 Experiments/insert_table.py sbi Docs/Conditional.md < Results/sbi.md
 
 orders: build

@@ -57,7 +57,7 @@ final class Candidates {
     law.look(at: x, moments)
     law.draw(into: points, row: row, seed: seed, step: step)
     if let kept { points.values.update(from: kept, count: points.dimension) }
-    for (j, value) in observation.values.row(row % observation.values.count).enumerated() { y.rows[0, j] = value }
+    for (j, value) in observation.values.row(observation.index(ofRow: row)).enumerated() { y.rows[0, j] = value }
     model.logLikelihood(points, ofOne: y.rows, into: logLikelihoods)
     var top = -Double.infinity
     for i in 0..<count where logLikelihoods[i] > top { top = logLikelihoods[i] }

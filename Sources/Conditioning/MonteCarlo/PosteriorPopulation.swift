@@ -25,7 +25,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
   public let candidates: Int
   /// How many workers compute; results do not depend on it.
   public let threads: Int
-  /// Where effective numbers and evidence are kept: for row k those of observation k.
+  /// Where effective numbers and evidence are kept: those of an observation under the first of its rows.
   public let record: ParticleRecord
 
   /// - Throws: `InputError` for a solver that is not ancestral sampling.
@@ -58,8 +58,9 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
     context.started(at: times[0], x)
     // One observation after the other, each with its rows side by side.
     let count = observation.values.count
-    for k in 0..<min(count, x.count) {
-      let rows = stride(from: k, to: x.count, by: count).map { $0 }
+    for k in 0..<count {
+      let rows = (0..<x.count).filter { observation.index(ofRow: x.first + $0) == k }
+      if rows.isEmpty { continue }
       try solve(x, rows, k, moments, times, context)
     }
     try context.finished(step: times.count - 1, at: times[times.count - 1], x)
@@ -82,7 +83,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
     for (i, row) in rows.enumerated() {
       workers[0].begin(i, row: first + row, moments[0], numbers)
     }
-    var population = Population(rows: 1, each: n, seed: seed, first: x.first + k)
+    var population = Population(rows: 1, each: n, seed: seed, first: first + rows[0])
     var (power, next) = (0.0, 0.0)
     var history = ParticleRecord.Row()
     for step in 0..<times.count - 1 {
@@ -127,7 +128,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
       }
     }
     for (i, row) in rows.enumerated() { x.row(row).copy(states.rows.row(i)) }
-    record.keep([history], first: x.first + k)
+    record.keep([history], first: first + rows[0])
   }
 
   /// The largest value of an interval for which something holds that ends to hold somewhere; `low` where it never does.
@@ -209,9 +210,5 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
     }
   }
 
-  public func report(of rows: Range<Int>) -> SolveReport {
-    let count = observation.values.count
-    return record.report(
-      of: rows.lowerBound..<min(rows.upperBound, rows.lowerBound + count), observations: count)
-  }
+  public func report(of rows: Range<Int>) -> SolveReport { record.report(of: rows, observation) }
 }

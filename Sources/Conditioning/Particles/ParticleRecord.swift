@@ -36,13 +36,15 @@ public final class ParticleRecord: Sendable {
   /// A summary of every observation and step.
   /// - Parameters:
   ///   - range: the rows that count.
-  ///   - observations: how many there are: row i has observation i mod their number.
-  public func summaries(of range: Range<Int>, observations: Int) -> [Summary] {
+  ///   - observations: how many there are.
+  ///   - index: which observation a row has; nil: row i has observation i mod their number.
+  public func summaries(of range: Range<Int>, observations: Int, index: ((Int) -> Int)? = nil) -> [Summary] {
+    let index = index ?? { $0 % observations }
     let rows = rows.withLock { $0 }
     let steps = range.lazy.compactMap { rows[$0]?.effective.count }.first ?? 0
     var summaries: [Summary] = []
     for k in 0..<min(observations, range.count) {
-      let own = range.filter { $0 % observations == k }.compactMap { rows[$0] }
+      let own = range.filter { index($0) == k }.compactMap { rows[$0] }
       guard !own.isEmpty else { continue }
       for step in 0..<steps { summaries.append(Self.summary(own, k, step)) }
     }
@@ -78,13 +80,13 @@ public final class ParticleRecord: Sendable {
 
 extension ParticleRecord {
   /// `particles.csv`: a row for every observation and step.
-  func report(of rows: Range<Int>, observations: Int) -> SolveReport {
+  func report(of rows: Range<Int>, _ observation: Observation) -> SolveReport {
     SolveReport(
       file: "particles.csv",
       columns: [
         "observation", "step", "ess", "ess_min", "log_evidence", "log_evidence_low", "log_evidence_high",
       ],
-      rows: summaries(of: rows, observations: observations).map { summary in
+      rows: summaries(of: rows, observations: observation.values.count, index: observation.index).map { summary in
         [
           String(summary.observation + 1), String(summary.step), summary.effective.description,
           summary.leastEffective.description, summary.logEvidence.description,
@@ -96,6 +98,6 @@ extension ParticleRecord {
 
 extension ParticleSolver: ReportingSolver {
   public func report(of rows: Range<Int>) -> SolveReport {
-    record.report(of: rows, observations: observation.values.count)
+    record.report(of: rows, observation)
   }
 }

@@ -69,7 +69,7 @@ public struct ParticleSolver: Solver {
     let span = RowSpan(first: x.first * n, count: x.count * n, dimension: x.dimension)
     let y = RowStorage(span.with(dimension: observation.model.observedDimension))
     for i in 0..<y.rows.count {
-      let values = observation.values.row((x.first + i / n) % observation.values.count)
+      let values = observation.values.row(observation.index(ofRow: x.first + i / n))
       for (j, value) in values.enumerated() { y.rows[i, j] = value }
     }
     let stepper = try method.makeStepper(

@@ -28,6 +28,9 @@ public protocol Guidance: Sendable {
   /// - Throws: `InputError` without a location for what the guidance is not made for. Nothing is loaded yet.
   func check(_ setting: GuidanceSetting) throws
 
+  /// Whether its solvers begin with draws of their own, and so at no `sampling.start`. Default: false.
+  var beginsByItself: Bool { get }
+
   /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use. Nothing
   ///   is loaded yet.
   func check(_ solver: any Solver) throws
@@ -59,6 +62,7 @@ extension Guidance {
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func check(_ solver: any Solver) throws {}
+  public var beginsByItself: Bool { false }
   public func solver(
     _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
   ) throws -> any Solver { solver }
@@ -178,6 +182,8 @@ struct GuidanceChain: Guidance {
       shape = link.conditionShape(of: shape, for: setting.data)
     }
   }
+
+  var beginsByItself: Bool { links.contains(where: \.beginsByItself) }
 
   func check(_ solver: any Solver) throws { for link in links { try link.check(solver) } }
 

@@ -24,6 +24,7 @@ struct MonteCarloGuidance: Guidance {
   }
 
   var usesObservation: Bool { true }
+  var beginsByItself: Bool { moves == .population }
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireObservation()

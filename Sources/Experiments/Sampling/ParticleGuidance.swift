@@ -19,6 +19,7 @@ struct ParticleGuidance: Guidance {
   }
 
   var usesObservation: Bool { true }
+  var beginsByItself: Bool { true }
 
   /// Solvers are handed the score as it is: particles do the rest.
   func traits(of traits: ScoreTraits) -> ScoreTraits { traits }

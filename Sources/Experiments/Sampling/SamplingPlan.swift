@@ -154,6 +154,9 @@ public struct SamplingPlan: Sendable {
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)
         if data != nil { try guidances[own]?.check(solver) }
+        if start != nil, guidances[own]?.beginsByItself ?? false {
+          throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
+        }
       }
       if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
       solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise, guidance: own))
