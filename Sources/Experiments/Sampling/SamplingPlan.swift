@@ -143,18 +143,19 @@ public struct SamplingPlan: Sendable {
       let denoise = try Self.denoise(section)
       var own = 0
       if section.has("guidance") || section.isDescribing {
-        let guidance = try section.guidance(in: catalogue, "of this solver alone; default: that of all")
-        try isFine(guidance, section)
+        let ownGuidance = try section.guidance(in: catalogue, "of this solver alone; default: that of all")
+        try isFine(ownGuidance, section)
         own = guidances.count
-        guidances.append(guidance)
+        guidances.append(ownGuidance)
       }
+      let (guidance, start) = (guidances[own], self.start)
       let setting = SamplingSetting(
-        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
+        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)
-        if data != nil { try guidances[own]?.check(solver) }
-        if start != nil, guidances[own]?.beginsByItself ?? false {
+        if data != nil { try guidance?.check(solver) }
+        if start != nil, guidance?.beginsByItself ?? false {
           throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
         }
       }
