@@ -22,7 +22,12 @@ public struct ExtrapolatedScore: Score {
   /// (Lin et al. 2024, equations 15 and 16): y ← (φ std(y_c)/std(y) + 1 − φ) y.
   public struct Rescaling: Sendable {
     /// Which values: the noise ε = −σ s, or the data x̂₀ = (x + σ² s)/m.
-    public enum Quantity: String, Sendable, CaseIterable { case noise, data }
+    public enum Quantity: String, Sendable, CaseIterable {
+      /// ε = −σ s
+      case noise
+      /// x̂₀ = (x + σ² s)/m
+      case data
+    }
 
     /// φ, above 0 and at most 1.
     public let share: Double

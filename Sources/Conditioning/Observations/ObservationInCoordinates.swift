@@ -27,6 +27,12 @@ public struct ObservationInCoordinates: MaybeGaussian {
 
   public func makeEvaluator(for rows: RowSpan) -> any ObservationEvaluator { Evaluator(self, rows) }
 
+  /// Draws an observation of every row.
+  /// - Parameters:
+  ///   - u: coordinates of data, rows × `dimension`.
+  ///   - y: rows × `observedDimension`.
+  ///   - stream: keyed by the rows' indices.
+  /// - Throws: `InputError` where the base draws no observations.
   public func draw(_ u: Rows, into y: Rows, from stream: NoiseStream) throws {
     try RowStorage.with(u.span, count: 1) { x in
       map.decode(u, into: x[0])

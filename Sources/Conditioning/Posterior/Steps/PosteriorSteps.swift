@@ -17,7 +17,9 @@ public protocol PosteriorStepTerm: AnyObject {
   var usesProducts: Bool { get }
 
   /// Called once, before the first step, with the prior's draws. Default: nothing.
-  /// - Parameter prior: the moments of their time.
+  /// - Parameters:
+  ///   - x: the draws, rows × dimension.
+  ///   - prior: the moments of their time.
   func begin(_ x: Rows, prior: Moments)
 
   /// Moves x, where the state was evaluated, to the earlier time.
