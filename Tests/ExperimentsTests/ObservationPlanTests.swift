@@ -432,8 +432,8 @@ struct Pull: Guidance {
     let panel = try #require(images.figure(samples, solver: "em").panels[0][0])
     #expect(panel.title == "observed | truth | 3 samples")
     let spread = try #require(images.spread(samples, solver: "em"))
-    #expect(spread.panels[0][0]?.title == "observed | truth | their mean | standard deviation")
-    #expect(spread.title == "em: 2 observations, the spread of 3 samples; white: 0.2")
+    #expect(spread.panels[0][0]?.title == "observed | truth | mean | deviation, white: 0.2")
+    #expect(spread.title == "em: spread of 3 samples")
     #expect(images.spread(samples.prefix(3), solver: "em") == nil)
     // Given values have no truth; other shapes are enlarged to the data's, and what is not seen is gray.
     let given = PosteriorImages(observed: Observed(values: observed.values, truth: nil), plan: plan, shape: shape)

@@ -74,8 +74,9 @@ package struct PosteriorImages {
     for i in deviations.values.indices {
       deviations.values[i] = largest > 0 ? 2 * deviations.values[i] / largest - 1 : -1
     }
-    let title = "\(solver): \(rowsText), the spread of \(fewest) samples; white: \(ConciseNumber.text(largest))"
-    return figure(start + [("their mean", means, 1), ("standard deviation", deviations, 1)], title: title)
+    let name = "deviation, white: \(ConciseNumber.text(largest))"
+    return figure(
+      start + [("mean", means, 1), (name, deviations, 1)], title: "\(solver): spread of \(fewest) samples")
   }
 
   private var rowsText: String {
