@@ -147,10 +147,11 @@ public struct SamplingPlan: Sendable {
       let setting = SamplingSetting(
         process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
+      let (guidance, startsElsewhere) = (guidances[own], start != nil)
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)
-        if data != nil { try guidances[own]?.check(solver) }
-        if start != nil, guidances[own]?.beginsByItself ?? false {
+        if data != nil { try guidance?.check(solver) }
+        if startsElsewhere, guidance?.beginsByItself ?? false {
           throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
         }
       }
