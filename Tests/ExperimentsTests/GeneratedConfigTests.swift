@@ -21,6 +21,7 @@ import Testing
   private static func required(_ family: String, _ kind: String, _ folder: String) -> String {
     switch (family, kind) {
     case ("data", "gaussian-mixture"): "weights: [1, 1], means: [[-0.8], [0.8]], deviations: [0.5, 0.5], count: 100"
+    case ("data", "uniform-box"): "low: [-1], high: [1], count: 100"
     case ("data", "csv"): "path: \(folder)/d.csv"
     case ("process", "ornstein-uhlenbeck"): "noise: [[1]]"
     case ("process", "schedule"): "alpha: [1, 0.5, 0.01], sigma: [0, 0.8, 1]"

@@ -111,6 +111,15 @@ import Testing
           ], "seen-\(format)")
       }
 
+      // Particles.
+      _ = try run(
+        exact,
+        few + [
+          mixture, "sampling.observation={operator: {kind: matrix, values: [[1, 0]]}, noise: 0.5, value: [0.3]}",
+          "sampling.guidance={kind: smc, particles: 4}", "evaluation.metrics=[]", "evaluation.path_error=false",
+          "sampling.solvers=[{name: em, kind: euler-maruyama, steps: 4}]",
+        ], "particles")
+
       func command(_ titles: String, _ write: (String) throws -> Void) throws {
         let file = folder + "/\(titles).csv"
         try write(file)
