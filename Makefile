@@ -31,8 +31,8 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models processes extending interruptions check-results digits-classes-judge kills sweep-kills faults \
-  large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
+  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge kills sweep-kills \
+  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
 
 default: vp-digits
 
@@ -58,6 +58,7 @@ help:
 	@echo 'make copy-test       how often the test for copies finds them; a table of Docs/Metrics.md'
 	@echo 'make coverage        how often the 95 % intervals of metrics cover; tables of Docs/Metrics.md'
 	@echo 'make coverage-models that of figures of models alone: a minute'
+	@echo 'make trap-study      posterior methods beside exact posteriors; the tables of Docs/Conditional.md'
 	@echo 'make particles       posterior samples of a mixture beside exact ones; a table of Docs/Conditional.md'
 	@echo 'make sbi             five tasks of simulation-based inference, judged; a table of Docs/Conditional.md'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
@@ -205,6 +206,13 @@ sanity-checks copy-test coverage coverage-models: setup
 	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Metrics.md < Results/metrics/$@.md)
 
 $(if $(ARGS),,coverage: coverage-models)
+
+# Posterior methods beside exact posteriors: tables of Docs/Conditional.md.
+trap-study: setup
+	@$(swift) build $(flags) --product score-sde-studies
+	@mkdir -p Results/conditional
+	@$(studies) $@ $(if $(ARGS),$(ARGS),> Results/conditional/$@.md)
+	@$(if $(ARGS),,python3 Experiments/insert_table.py $@ Docs/Conditional.md < Results/conditional/$@.md)
 
 # Posterior samples of MCG-Diff's mixture: the table of Docs/Conditional.md.
 particles: setup

@@ -9,8 +9,20 @@ public enum Condition: Sendable, Equatable {
   case label(Int)
   /// Several numbers.
   case numbers([Double])
+  /// A class, from 0, and several numbers beside it.
+  case both(label: Int, numbers: [Double])
   /// A text.
   case text(String)
+}
+
+extension Condition {
+  /// The class, where there is one.
+  public var label: Int? {
+    switch self {
+    case .label(let label), .both(let label, _): label
+    case .nothing, .numbers, .text: nil
+    }
+  }
 }
 
 /// Which conditions the rows of some data have, or a network is told.
@@ -21,11 +33,18 @@ public enum ConditionShape: Sendable, Equatable {
   case classes(Int)
   /// So many numbers.
   case numbers(Int)
+  /// A class of so many, and so many numbers.
+  case both(classes: Int, numbers: Int)
   /// A text of any length.
   case text
 
   /// How many classes there are; 0 for other shapes.
-  public var classCount: Int { if case .classes(let count) = self { count } else { 0 } }
+  public var classCount: Int {
+    switch self {
+    case .classes(let count), .both(let count, _): count
+    case .nothing, .numbers, .text: 0
+    }
+  }
 
   /// Whether a condition has this shape. Nothing has every shape.
   public func contains(_ condition: Condition) -> Bool {
@@ -33,6 +52,8 @@ public enum ConditionShape: Sendable, Equatable {
     case (_, .nothing), (.text, .text): true
     case (.classes(let count), .label(let label)): label >= 0 && label < count
     case (.numbers(let count), .numbers(let values)): values.count == count
+    case (.both(let classes, let count), .both(let label, let values)):
+      label >= 0 && label < classes && values.count == count
     default: false
     }
   }
@@ -48,6 +69,8 @@ public indirect enum Conditions: Sendable, Equatable {
   case labels([Int])
   /// Row i has the numbers of row i.
   case numbers(Batch)
+  /// Row i has class `labels[i]`, and the numbers of row i.
+  case both(labels: [Int], numbers: Batch)
   /// Row i has text i.
   case texts([String])
   /// Row i has what number i mod n of these n says of row i / n: several branches of a guidance, or particles, that go
@@ -65,6 +88,7 @@ public indirect enum Conditions: Sendable, Equatable {
     case .inTurn(let classes): .label(row % classes)
     case .labels(let labels): .label(labels[row])
     case .numbers(let values): .numbers(Array(values.row(row)))
+    case .both(let labels, let values): .both(label: labels[row], numbers: Array(values.row(row)))
     case .texts(let texts): .text(texts[row])
     case .interleaved(let parts): parts[row % parts.count][row / parts.count]
     }
@@ -76,13 +100,19 @@ public indirect enum Conditions: Sendable, Equatable {
     case .all, .inTurn: nil
     case .labels(let labels): labels.count
     case .numbers(let values): values.count
+    case .both(let labels, let values): min(labels.count, values.count)
     case .texts(let texts): texts.count
     case .interleaved(let parts): parts.compactMap(\.count).min().map { $0 * parts.count }
     }
   }
 
   /// The class of every row, where each has one of its own; nil for other conditions.
-  public var listedClasses: [Int]? { if case .labels(let labels) = self { labels } else { nil } }
+  public var listedClasses: [Int]? {
+    switch self {
+    case .labels(let labels), .both(let labels, _): labels
+    default: nil
+    }
+  }
 
   /// The conditions of some rows, in the order given.
   public func only(_ rows: [Int]) -> Conditions {
@@ -92,6 +122,10 @@ public indirect enum Conditions: Sendable, Equatable {
     case .labels(let labels): .labels(rows.map { labels[$0] })
     case .numbers(let values):
       .numbers(Batch(values: rows.flatMap { values.row($0) }, dimension: values.dimension))
+    case .both(let labels, let values):
+      .both(
+        labels: rows.map { labels[$0] },
+        numbers: Batch(values: rows.flatMap { values.row($0) }, dimension: values.dimension))
     case .texts(let texts): .texts(rows.map { texts[$0] })
     case .interleaved: .interleaved(rows.map { .all(self[$0]) })
     }

@@ -134,6 +134,17 @@ public struct ScoreModel: Sendable {
       guard shape == .numbers(values.dimension) else {
         throw InputError("\(values.dimension) numbers a row for a network of \(shape)")
       }
+    case .both(let labels, let values):
+      // A network that is told classes alone takes no notice of numbers.
+      let isKnown =
+        switch shape {
+        case .both(_, let count): count == values.dimension
+        case .classes: true
+        case .nothing, .numbers, .text: false
+        }
+      guard isKnown, labels.allSatisfy({ $0 >= 0 && $0 < shape.classCount }) else {
+        throw InputError("classes and \(values.dimension) numbers a row for a network of \(shape)")
+      }
     case .texts:
       guard shape == .text else { throw InputError("texts for a network of \(shape)") }
     case .interleaved(let parts): for part in parts { try check(part) }
@@ -142,18 +153,25 @@ public struct ScoreModel: Sendable {
 
   /// Fills the tensor that tells a network its condition.
   /// - Parameters:
-  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers.
+  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers, rows × (k + 2) for both.
   ///   - row: the row of the tensor.
   ///   - condition: nothing is index n, or zeros.
   ///   - shape: what the network is told.
   public static func write(_ condition: Condition, into tensor: Tensor, row: Int, shape: ConditionShape) {
     switch (shape, condition) {
     case (.classes(let count), .nothing): tensor[row, 0] = Float(count)
-    case (.classes, .label(let label)): tensor[row, 0] = Float(label)
+    case (.classes, .label(let label)), (.classes, .both(let label, _)): tensor[row, 0] = Float(label)
     case (.numbers(let count), .nothing): for j in 0...count { tensor[row, j] = 0 }
     case (.numbers(let count), .numbers(let values)):
       for j in 0..<count { tensor[row, j] = Float(values[j]) }
       tensor[row, count] = 1
+    case (.both(let classes, let count), .nothing):
+      tensor[row, 0] = Float(classes)
+      for j in 1...count + 1 { tensor[row, j] = 0 }
+    case (.both(_, let count), .both(let label, let values)):
+      tensor[row, 0] = Float(label)
+      for j in 0..<count { tensor[row, j + 1] = Float(values[j]) }
+      tensor[row, count + 1] = 1
     default: preconditionFailure("a condition of another shape")
     }
   }
@@ -164,6 +182,7 @@ public struct ScoreModel: Sendable {
     case .nothing, .text: nil
     case .classes: tape.constant(rows: rows, columns: 1)
     case .numbers(let count): tape.constant(rows: rows, columns: count + 1)
+    case .both(_, let count): tape.constant(rows: rows, columns: count + 2)
     }
   }
 }

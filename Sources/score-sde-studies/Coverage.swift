@@ -116,7 +116,7 @@ func coverage(_ words: [String]) throws {
 
 /// How long it is ago, for people.
 private func seconds(since start: ContinuousClock.Instant) -> String {
-  String(format: "%.1f s", start.duration(to: ContinuousClock().now).seconds)
+  String(format: "%.2f s", start.duration(to: ContinuousClock().now).seconds)
 }
 
 /// The same of figures of models.

@@ -5,14 +5,15 @@ import Evaluation
 import Experiments
 import Foundation
 
-// Studies of metrics and of particles; `make sanity-checks`, `make copy-test`, `make coverage` and `make particles` call
-// this.
+// Studies of the metrics themselves, and of posterior methods; `make sanity-checks`, `make copy-test`, `make coverage`,
+// `make coverage-models`, `make trap-study` and `make particles` call this.
 
 /// What `--help` prints.
 let help = """
   usage: score-sde-studies STUDY [OPTIONS]
 
-  Studies of the metrics themselves, and of particles. Each prints a Markdown table, and on standard error how far it is.
+  Studies of the metrics themselves, and of posterior methods. Each prints a Markdown table, and on standard
+  error how far it is.
 
   studies:
     sanity-checks       which metric passes which check, and every figure; 8 draws of each level
@@ -21,7 +22,9 @@ let help = """
                         share's own interval leaves out all of 93 to 97
     coverage-models     the same of kl, nll, bits-per-dimension and score-error; takes --metrics, --repeats,
                         --rows and --csv
-    particles           posterior samples of MCG-Diff's mixture beside exact ones
+    trap-study          posterior methods beside exact posteriors; takes --seeds, --rows and --steps
+                        (default: 20, 1000, 500)
+    particles           particles on MCG-Diff's mixture; takes --seeds, --dimension, --threads and --csv
 
   options of coverage:
     --metrics A,B       these metrics only, by their names in `score-sde list metrics` (default: all of the table)
@@ -32,6 +35,11 @@ let help = """
     --rows N            how many samples and held-out rows; from 2 (default: 500)
     --seed N            keys all random numbers; from 0 (default: 7, the table's; constants were chosen with 1)
     --csv FILE          writes all figures, with lengths of intervals and misses on either side
+
+  options of trap-study:
+    --seeds N           how many observations; from 2 (default: 20)
+    --rows N            how many samples of each method; from 2 (default: 1000)
+    --steps N           how many steps; from 2 (default: 500)
 
   options of particles:
     --seeds N           how many problems of each size (default: 20)
@@ -65,15 +73,16 @@ func digits() throws -> Batch {
 /// - Throws: `InputError` for words that mean nothing.
 func run(_ words: [String]) throws {
   if words.contains(where: { ["-h", "--help"].contains($0) }) { return print(help) }
-  let names = ["sanity-checks", "copy-test", "coverage", "coverage-models", "particles"]
+  let names = ["sanity-checks", "copy-test", "coverage", "coverage-models", "trap-study", "particles"]
   guard let name = words.first, names.contains(name) else {
     let found = words.first.map { "the study is '\($0)'" } ?? "no study is named"
     throw InputError("\(found); allowed: \(names.joined(separator: ", ")); --help says more")
   }
   let options = Array(words.dropFirst())
   if name == "coverage" { return try coverage(options) }
-  if name == "particles" { return try ParticleStudy.run(options) }
   if name == "coverage-models" { return try coverageOfModels(options) }
+  if name == "trap-study" { return try accuracyTrap(options) }
+  if name == "particles" { return try ParticleStudy.run(options) }
   guard options.isEmpty else { throw InputError("\(name) has no options; found: '\(options[0])'") }
   name == "copy-test" ? try copyTest() : print(SanityStudy.markdown(try SanityStudy(try subjects()).run { report($0) }))
 }

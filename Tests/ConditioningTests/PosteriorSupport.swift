@@ -109,8 +109,9 @@ struct DenseProblem {
 }
 
 /// A formula y = h(x) + noise: h = (x₀ x₁, sin x₂).
-struct CurvedObservation: GaussianObservation {
+struct CurvedObservation: MaybeGaussian {
   let noise: LinearObservation.Noise
+  var gaussianNoise: LinearObservation.Noise? { noise }
   var dimension: Int { 3 }
   var observedDimension: Int { 2 }
 

@@ -6,8 +6,8 @@ import Testing
   @Test(
     "the folder that a path lies in",
     arguments: [
-      ("a/b/c", "a/b"), ("a/b", "a"), ("a", ""), ("é", ""), ("R", ""), (".", ""), ("/", "/"), ("/a", "/"), ("", ""),
-      ("R/x", "R"), ("./c", "."), ("ab", ""),
+      ("a/b/c", "a/b"), ("a/b", "a"), ("a", ""), ("é", ""), ("R", ""), (".", ""), ("/", "/"), ("//", "/"), ("/a", "/"),
+      ("/é/", "/"), ("", ""), ("R/x", "R"), ("./c", "."), ("ab", ""), ("a/", ""), ("a//b//", "a"), ("👩‍🔬", ""),
     ])
   func parents(_ path: String, _ parent: String) { #expect(parentFolder(of: path) == parent) }
 }

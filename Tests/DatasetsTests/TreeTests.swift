@@ -18,9 +18,8 @@ import Testing
     let first = zip(mixture.weights, classes).reduce(0) { $0 + ($1.1 == 0 ? $1.0 : 0) }
     #expect(isNear(first, 0.4770110589478995))
     // The last component is drawn after all 508 normals.
-    for (row, point) in [
-      (0, [0.02134411, 0.06333431]), (1015, [0.48176389, -0.59655977]), (2031, [-0.4932548, 0.55852667]),
-    ] {
+    let points = [0: [0.02134411, 0.06333431], 1015: [0.48176389, -0.59655977], 2031: [-0.4932548, 0.55852667]]
+    for (row, point) in points {
       for j in 0..<2 { #expect(abs(mixture.means[row, j] - point[j]) < 1e-8) }
     }
     let covariance = mixture.covariance

@@ -13,7 +13,7 @@ import Testing
     seed: 4
     data:
       {kind: gaussian-mixture, weights: [1, 2, 1, 0], means: [[-1, 0], [1, 1], [1, -1], [0, 0]],
-       deviations: [0.3, 0.4, 0.2, 1], classes: [0, 1, 1, 5], count: 400, held_out: 300}
+       deviations: [0.15, 0.2, 0.2, 1], classes: [0, 1, 1, 5], count: 400, held_out: 300}
     process: {kind: vp}
     score: {kind: exact}
     sampling:
@@ -58,8 +58,8 @@ import Testing
       (dataset.training, dataset.trainingConditions), (dataset.heldOut, dataset.heldOutConditions),
     ] {
       let labels = try #require(conditions.listedClasses)
-      // Means are 2 and more apart in the first column, six deviations.
-      for (i, label) in labels.enumerated() { #expect((rows[i, 0] > -0.1) == (label == 1)) }
+      // Means at −1 and 1 in the first column: five deviations from the middle and more.
+      for (i, label) in labels.enumerated() { #expect((rows[i, 0] > 0) == (label == 1)) }
       // A quarter, give or take four deviations.
       let share = Double(labels.count { $0 == 0 }) / Double(labels.count)
       #expect(abs(share - 0.25) < 4 * (0.25 * 0.75 / Double(labels.count)).squareRoot())
@@ -84,8 +84,7 @@ import Testing
 
   @Test("figures of models compare with the law of each row's class") func judged() throws {
     try withFolder { folder in
-      let text = Self.mixture.replacing(
-        "evaluation: {metrics: []}", with: "evaluation: {metrics: [nll, kl, score-error]}")
+      let text = Self.mixture.replacing("metrics: []", with: "metrics: [nll, kl, score-error]")
       _ = try makeExperiment(try plan(text), folder: folder + "/r").run()
       let rows = contents(folder + "/r/evaluation.csv").split(separator: "\n").map {
         $0.split(separator: ",", omittingEmptySubsequences: false)
@@ -214,9 +213,10 @@ import Testing
       let zero = try guided(0)
       #expect(try classifiers() == kept)
       #expect(zero == (try samples(Self.network, blind, in: folder)))
-      // Class 1 lies right of 0: most of its samples do, and about half of those that nothing guides.
+      // Class 1 lies right of 0: most of its samples do by a classifier of 300 steps, and about half of those that nothing
+      // guides.
       func right(_ csv: String) -> Int { stride(from: 0, to: 80, by: 2).count { numbers(csv)[$0] > 0 } }
-      #expect(right(one) > 34 && right(zero) < 30, "\(right(one)) \(right(zero))")
+      #expect(right(one) > 31 && right(zero) < 30, "\(right(one)) \(right(zero))")
       // Trained anew it is the same; a damaged file is set aside.
       let file = "\(folder)/models/\(kept.keys.first ?? "")"
       try Data("no".utf8).write(to: URL(fileURLWithPath: file))
@@ -249,7 +249,8 @@ import Testing
       (["sampling.guidance={kind: autoguidance}"], "checkpoint"),
       (
         [
-          "sampling.solvers.0={name: s, kind: probability-flow, integrator: msbdf, guidance: {kind: classifier-free, rescale: 0.5}}"
+          "sampling.solvers.0={name: s, kind: probability-flow, integrator: msbdf}",
+          "sampling.guidance={kind: classifier-free, rescale: 0.5}",
         ], "Jacobian"
       ),
     ])

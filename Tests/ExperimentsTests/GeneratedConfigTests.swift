@@ -250,8 +250,8 @@ import Testing
       trainingConditions: .labels((0..<300).map { $0 % 2 }),
       image: Comparison.Image(height: 2, width: 1, channels: 1))
     return Comparison(
-      samples: draw(180, 3), sampleConditions: .labels((0..<180).map { $0 % 2 }), reference: reference, seed: seed,
-      bootstrap: 20)
+      samples: draw(180, 3), sampleConditions: .labels((0..<180).map { $0 % 2 }), reference: reference,
+      truth: draw(30, 4), seed: seed, bootstrap: 20)
   }
 
   @Test("every metric has a value and an interval with the value in it, and an option of one changes it or is refused")

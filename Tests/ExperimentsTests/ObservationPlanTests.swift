@@ -401,7 +401,8 @@ struct Pull: Guidance {
     #expect(abs(out[0] - normal) < 1e-12)
     #expect(try Self.plan(Self.plan(text, []).resolved, []).resolved == Self.plan(text, []).resolved)
     for (change, says) in [
-      ("likelihood='normal(y, x'", "sampling.observation.likelihood"), ("likelihood='y'", "does not name x"),
+      ("likelihood='normal(y, x'", "sampling.observation.likelihood"), ("likelihood='sum(y)'", "does not name x"),
+      ("likelihood='y'", "gives a list of 2"),
       ("likelihood='normal(y, x, q)'", "q"), ("likelihood='x'", "gives a list of 2"), ("noise=0.1", "needs operator"),
       ("value={held_out: 1}", "draws no observations"), ("value=[[1, 2], [3]]", "has 1 values in row 2"),
       ("operator=identity", "stands beside"),

@@ -55,12 +55,9 @@ import Testing
     var columns: [String: Set<String>] = [:]
     var keys: Set<String> = []
     try withFolder { folder in
-      var catalogue = Catalogue.standard
-      catalogue.guidances.add(Kind("pull", "towards the observation") { _, _ in Pull() })
       func run(_ text: String, _ overrides: [String], _ name: String) throws -> Experiment {
         let experiment = makeExperiment(
-          try ExperimentPlan(ConfigSource(text: text, path: "t.yaml", overrides: overrides), catalogue: catalogue),
-          catalogue: catalogue, folder: "\(folder)/\(name)", store: folder + "/models")
+          try plan(text, overrides: overrides), folder: "\(folder)/\(name)", store: folder + "/models")
         _ = try experiment.run()
         for file in try FileManager.default.subpathsOfDirectory(atPath: experiment.folder) {
           var isFolder: ObjCBool = false
@@ -108,8 +105,9 @@ import Testing
         _ = try run(
           images,
           few + [
-            "data={kind: digits}", seen, "sampling.guidance=pull", "sampling.format=\(format)", "evaluation.metrics=[]",
+            "data={kind: digits}", seen, "sampling.guidance=dps", "sampling.format=\(format)", "evaluation.metrics=[]",
             "sampling.figures=[png, svg, pdf]", "evaluation.path_error=false",
+            "sampling.start={kind: sdedit, time: 0.5, held_out: 1}",
           ], "seen-\(format)")
       }
 

@@ -31,7 +31,7 @@ import Testing
     ("range: [0, 255]", "data.range", "without shape"),
     ("shape: [1, 2, 1], range: [2, 1]", "data.range", "[low, high]"),
     ("shape: [1, 2, 2]", "data.shape", "1 or 3 channels"), ("shape: [1, 2, 1]", "test.csv:2", "range"),
-    ("shap: [1, 2, 1]", "data.shap", "shape"), ("label: x, condition: [y]", "data.condition", "stands beside label"),
+    ("shap: [1, 2, 1]", "data.shap", "shape"), ("label: x, text: y", "data.text", "stands beside label"),
   ])
   func wrongOptionsAreNamed(_ option: String, _ place: String, _ says: String) throws {
     try withFolder { folder in

@@ -10,6 +10,8 @@ public struct LinearObservation: ObservationModel {
   public let noise: Noise
   /// L⁻¹ A with C = L Lᵀ: the same observation with noise of unit variance; A where there is no noise.
   public let white: SparseMatrix
+  /// The eigenvalues of B Bᵀ, B = L⁻¹ A, made once by the first who asks.
+  let spectra = SpectrumStore()
   /// log p(y | x) where y is what was expected.
   let logNormaliser: Double
 

@@ -3,7 +3,7 @@ import Core
 import Glibc
 
 /// y = h(x) + e with e ~ N(0, C), for a map h that need not be linear. `LinearObservation` is the one for matrices.
-public struct NonlinearObservation: GaussianObservation {
+public struct NonlinearObservation: MaybeGaussian {
   /// h
   public let map: any ForwardMap
   /// C
@@ -35,6 +35,7 @@ public struct NonlinearObservation: GaussianObservation {
     logNormaliser = -logRoot - 0.5 * Double(m) * log(2 * .pi)
   }
 
+  public var gaussianNoise: LinearObservation.Noise? { noise }
   public var dimension: Int { map.dimension }
   public var observedDimension: Int { map.observedDimension }
 

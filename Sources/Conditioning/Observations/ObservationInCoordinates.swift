@@ -3,7 +3,7 @@ import Core
 
 /// An observation of data x = ψ(u) as one of their coordinates u: log p(y | ψ(u)), whose slopes by u are those by x
 /// times ψ'.
-public struct ObservationInCoordinates: ObservationModel {
+public struct ObservationInCoordinates: MaybeGaussian {
   /// p(y | x)
   public let base: any ObservationModel
   private let map: CoordinateMap
@@ -16,6 +16,10 @@ public struct ObservationInCoordinates: ObservationModel {
     map = CoordinateMap(form, dimension: base.dimension)
   }
 
+  /// That of the base, whose noise is of observations, and so is the same in all coordinates.
+  public var gaussianNoise: LinearObservation.Noise? {
+    base.linear?.noise ?? (base as? any MaybeGaussian)?.gaussianNoise
+  }
   public var dimension: Int { base.dimension }
   public var observedDimension: Int { base.observedDimension }
 

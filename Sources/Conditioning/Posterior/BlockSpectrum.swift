@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Synchronization
 
 /// The eigenvalues of B Bᵀ = U Λ Uᵀ, block by block: rows of B that see no value in common, even by way of others, are
 /// in different blocks. Of masks, crops, averages of patches and sums of channels every block is a single row or a few,
@@ -13,6 +14,8 @@ struct BlockSpectrum: Sendable {
   private let members: [Int]
   private let blocks: [Block]
   private let vectors: [Matrix]
+  /// How many rows hang together at most.
+  var largestBlock: Int { blocks.map(\.range.count).max() ?? 0 }
 
   private struct Block: Sendable {
     /// Where its rows stand among the members.
@@ -136,4 +139,23 @@ struct BlockSpectrum: Sendable {
       vectors[index].values.withUnsafeBufferPointer { vectors in for row in 0..<rows { body(row, block, vectors) } }
     }
   }
+}
+
+/// Keeps the eigenvalues of a matrix for all workers.
+final class SpectrumStore: Sendable {
+  private let kept = Mutex<BlockSpectrum?>(nil)
+
+  /// nil where a block has more rows than `largestBlock`.
+  func spectrum(of matrix: SparseMatrix, largestBlock: Int) -> BlockSpectrum? {
+    kept.withLock { kept in
+      if let kept { return kept.largestBlock <= largestBlock ? kept : nil }
+      kept = BlockSpectrum(matrix, largestBlock: largestBlock)
+      return kept
+    }
+  }
+}
+
+extension LinearObservation {
+  /// The eigenvalues of B Bᵀ, B = L⁻¹ A; nil where more rows than `largestBlock` hang together.
+  func spectrum(largestBlock: Int) -> BlockSpectrum? { spectra.spectrum(of: white, largestBlock: largestBlock) }
 }

@@ -13,6 +13,7 @@ import Solvers
 ///
 ///     x₀ ← x₀ + η_t (∇ log p(y | x₀) + (x̂₀ − x₀)/r²) + √(2 η_t) z.
 ///
+/// Longer steps than r²/2 would not stay near x̂₀: η_t is never longer, which the paper leaves to the choice of η.
 /// The flow takes Euler steps of equal length in ln σ̃, from σ̃_t to the larger of σ̃_ε and `lowestNoise`, and ends with
 /// Tweedie's mean. NFE a row: N times the steps of the flow.
 public struct DAPS: Solver {
@@ -50,7 +51,7 @@ public struct DAPS: Solver {
     self.observation = observation
     (count, self.flowSteps, self.langevinSteps, self.stepSize) = (steps, flowSteps, langevinSteps, stepSize)
     self.grid = grid
-    spectrum = langevinSteps == 0 ? try SpectralModel.spectrum(of: observation.requireLinear()) : nil
+    spectrum = langevinSteps == 0 ? try SpectralModel.spectrum(of: observation.requireLinear(withNoise: true)) : nil
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {
@@ -128,7 +129,7 @@ public struct DAPS: Solver {
     let (count, size, duration) = (langevinSteps, stepSize, context.problem.process.duration)
     return { x, moments, t, level in
       let precision = 1 / (moments.noiseToSignal * moments.noiseToSignal)
-      let eta = size * (t / duration + Self.lastShare * (1 - t / duration))
+      let eta = min(size * (t / duration + Self.lastShare * (1 - t / duration)), 0.5 / precision)
       mean.copy(x)
       for k in 0..<count {
         model.gradient(x, of: y.rows, into: gradient)

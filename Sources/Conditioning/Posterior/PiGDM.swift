@@ -21,7 +21,7 @@ public struct PiGDM: LikelihoodScore {
   static let largestBlock = 400
 
   public func makeTerm(for observation: Observation, rows: RowSpan) throws -> any LikelihoodTerm {
-    let spectrum = observation.model.linear.flatMap { BlockSpectrum($0.white, largestBlock: Self.largestBlock) }
+    let spectrum = observation.model.linear?.spectrum(largestBlock: Self.largestBlock)
     return Term(dataVariance, try observation.whiteModel(for: rows), spectrum, rows)
   }
 

@@ -19,7 +19,10 @@ public struct RePaint: Solver {
   public let grid: (any TimeGrid)?
   private let columns: [(column: Int, factor: Double)]
 
-  public var steps: Int? { Self.schedule(count, jump, resamplings).count { $0.to > $0.from } }
+  public var steps: Int? {
+    let jumps = count > jump ? (count - 1) / jump : 0
+    return count + jumps * jump * (resamplings - 1)
+  }
   public var requires: Requirements { .kernel }
 
   /// - Parameters:
@@ -28,7 +31,7 @@ public struct RePaint: Solver {
   ///   - jump: j, at least 1; the paper has 10.
   ///   - resamplings: r, at least 1; the paper has 10. 1: no jumps.
   ///   - grid: where the steps begin and end; nil for the problem's.
-  /// - Throws: `InputError` for an operator that is not a mask.
+  /// - Throws: `InputError` for an operator that is not a mask, and for more than 10⁸ steps in all.
   public init(
     _ observation: Observation, steps: Int, jump: Int = 10, resamplings: Int = 10, grid: (any TimeGrid)? = nil
   )
@@ -38,7 +41,12 @@ public struct RePaint: Solver {
     self.observation = observation
     (count, self.jump, self.resamplings, self.grid) = (steps, jump, resamplings, grid)
     columns = try Self.columns(observation.model)
+    guard Double(count) * Double(resamplings) <= Self.largestSchedule else {
+      throw InputError("\(resamplings) resamplings of \(steps) steps; allowed: 10⁸ in all")
+    }
   }
+
+  private static let largestSchedule = 1e8
 
   /// Which value each observed one is, and times what.
   /// - Throws: `InputError` for an operator that is not a mask.

@@ -14,7 +14,7 @@ protocol WhiteModel: AnyObject {
   func multiplyTransposed(_ y: Rows, into x: Rows)
 }
 
-/// A linear observation: B = L⁻¹ A is the same for all rows.
+/// A linear observation: B = L⁻¹ A is the same for all rows; A itself where there is no noise.
 final class WhiteLinearModel: WhiteModel {
   let white: SparseMatrix
   private let whitened: RowStorage
@@ -22,7 +22,7 @@ final class WhiteLinearModel: WhiteModel {
   init(_ linear: LinearObservation, _ observation: Observation, _ span: RowSpan) {
     white = linear.white
     whitened = observation.makeRows(for: span)
-    linear.noise.whiten(whitened.rows)
+    if linear.hasNoise { linear.noise.whiten(whitened.rows) }
   }
 
   var observedDimension: Int { white.rows }
@@ -46,10 +46,10 @@ final class WhiteLinearModel: WhiteModel {
   func multiplyTransposed(_ y: Rows, into x: Rows) { white.multiplyTransposed(y, into: x) }
 }
 
-/// A model y = h(x) + Gaussian noise, with derivatives of h: its evaluators know `expect` and `pullback`.
-public protocol GaussianObservation: ObservationModel {
-  /// The noise's covariance.
-  var noise: LinearObservation.Noise { get }
+/// A model that may be y = h(x) + Gaussian noise, with derivatives of h: its evaluators know `expect` and `pullback`.
+public protocol MaybeGaussian: ObservationModel {
+  /// The noise's covariance; nil where the noise is another.
+  var gaussianNoise: LinearObservation.Noise? { get }
 }
 
 /// A model with Gaussian noise, linearised at the mean of each row: B = L⁻¹ ∂h/∂x, which takes a product for each
@@ -62,9 +62,9 @@ final class LinearisedModel: WhiteModel {
   private let jacobians: RowStorage
   let observedDimension: Int
 
-  init(_ model: any GaussianObservation, _ span: RowSpan) {
+  init(_ model: any ObservationModel, _ noise: LinearObservation.Noise, _ span: RowSpan) {
     self.model = model.makeEvaluator(for: span)
-    noise = model.noise
+    self.noise = noise
     observedDimension = model.observedDimension
     (directions, products) = (RowStorage(span.with(dimension: observedDimension)), RowStorage(span))
     jacobians = RowStorage(span.with(dimension: observedDimension * span.dimension))
@@ -122,16 +122,25 @@ extension Observation {
   /// The observation with noise of unit variance.
   /// - Throws: `InputError` for a model without Gaussian noise.
   func whiteModel(for span: RowSpan) throws -> any WhiteModel {
-    if let linear = model.linear { return WhiteLinearModel(linear, self, span) }
-    guard let model = model as? any GaussianObservation else {
+    if model.linear != nil { return WhiteLinearModel(try requireLinear(withNoise: true), self, span) }
+    guard let noise = (model as? any MaybeGaussian)?.gaussianNoise else {
       throw InputError("needs an observation with Gaussian noise")
     }
-    return LinearisedModel(model, span)
+    return LinearisedModel(model, noise, span)
   }
 
   /// - Throws: `InputError` for a model that is not y = A x + Gaussian noise.
-  func requireLinear() throws -> LinearObservation {
+  func requireLinear(withNoise needsNoise: Bool = false) throws -> LinearObservation {
     guard let linear = model.linear else { throw InputError("needs an observation y = A x + Gaussian noise") }
+    guard linear.hasNoise || !needsNoise else {
+      throw InputError(
+        "divides by the noise of the observation, which is 0; allowed without noise: ddnm, ddrm, repaint")
+    }
     return linear
   }
+}
+
+extension LinearObservation {
+  /// Whether y has noise that a method may divide by.
+  public var hasNoise: Bool { noise != .deviation(0) }
 }

@@ -60,6 +60,9 @@ public struct CSVData: DataSource {
       if case (.classes(let mine), .classes(let others)) = (ownShape, theirShape) {
         allShape = .classes(max(mine, others))
       }
+      if case (.both(let mine, let count), .both(let others, _)) = (ownShape, theirShape) {
+        allShape = .both(classes: max(mine, others), numbers: count)
+      }
       self.judges = (try Self.images(judges, shape, range), theirs)
       notes += judges.notes
       fingerprint += "-" + judges.fingerprint

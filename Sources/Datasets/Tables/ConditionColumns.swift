@@ -9,6 +9,8 @@ public enum ConditionColumns: Sendable, Equatable {
   case label(String)
   /// Columns of numbers.
   case numbers([String])
+  /// A column of classes, and columns of numbers.
+  case both(label: String, numbers: [String])
   /// A column of text.
   case text(String)
 
@@ -25,6 +27,7 @@ public enum ConditionColumns: Sendable, Equatable {
     case .nothing, .text: []
     case .label(let name): [name]
     case .numbers(let names): names
+    case .both(let label, let names): [label] + names
     }
   }
 
@@ -40,6 +43,15 @@ public enum ConditionColumns: Sendable, Equatable {
       if let numbers = table.numbers {
         let labels = try table.labels(numbers)
         return (.labels(labels), .classes((labels.max() ?? 0) + 1))
+      }
+    case .both:
+      if let numbers = table.numbers {
+        let labels = try table.labels(numbers.columns([0]))
+        let others = numbers.columns(Array(1..<numbers.dimension))
+        return (
+          .both(labels: labels, numbers: others),
+          .both(classes: (labels.max() ?? 0) + 1, numbers: others.dimension)
+        )
       }
     case .nothing: break
     }
@@ -67,7 +79,7 @@ extension Conditions {
   /// numbers.
   /// - Parameters:
   ///   - path: the file.
-  ///   - shape: what the conditions are: a class, so many numbers, or text.
+  ///   - shape: what the conditions are: a class, so many numbers, a class before so many numbers, or text.
   /// - Throws: `InputError` at file and line for conditions of another shape.
   public init(reading path: String, as shape: ConditionShape) throws {
     guard shape != .nothing else { throw InputError("holds conditions, and the network knows none", at: path) }
@@ -75,7 +87,12 @@ extension Conditions {
       self = .texts(try Self.texts(reading: path))
       return
     }
-    let width = if case .numbers(let count) = shape { count } else { 1 }
+    let width =
+      switch shape {
+      case .numbers(let count): count
+      case .both(_, let count): count + 1
+      case .nothing, .classes, .text: 1
+      }
     // A line of whole numbers is a row here: all lines are.
     var format = TableFormat()
     format.countsAreNames = false
@@ -83,16 +100,17 @@ extension Conditions {
     guard table.rows.dimension == width else {
       throw InputError("rows of \(table.rows.dimension) values; a condition has \(width)", at: path)
     }
-    guard case .classes(let count) = shape else {
-      self = .numbers(table.rows.batch())
+    let values = table.rows.batch()
+    guard shape.classCount > 0 else {
+      self = .numbers(values)
       return
     }
-    let labels = try table.labels(table.rows.batch())
-    if let row = labels.firstIndex(where: { $0 >= count }) {
+    let labels = try table.labels(values.columns([0]))
+    if let row = labels.firstIndex(where: { $0 >= shape.classCount }) {
       throw InputError(
-        "class \(labels[row]); allowed: whole numbers below \(count)", at: table.location(ofRow: row))
+        "class \(labels[row]); allowed: whole numbers below \(shape.classCount)", at: table.location(ofRow: row))
     }
-    self = .labels(labels)
+    self = width == 1 ? .labels(labels) : .both(labels: labels, numbers: values.columns(Array(1..<width)))
   }
 
   /// The lines of a file of one text column without a header.

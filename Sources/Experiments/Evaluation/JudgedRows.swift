@@ -151,7 +151,7 @@ struct JudgedRows {
     case .all(.nothing): return nil
     case .all(let condition): return [Key(condition)]
     // Numbers of each sample's own are hardly ever those of a row.
-    case .numbers: return nil
+    case .numbers, .both: return nil
     default: return Set((0..<min(count, conditions.count ?? count)).map { Key(conditions[$0]) })
     }
   }

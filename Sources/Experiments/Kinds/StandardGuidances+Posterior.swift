@@ -19,9 +19,9 @@ extension Kind<any Guidance> {
       "likelihood: the gradient of log p(y | x̂₀); residual: the paper's, −ζ times that of the residual's norm after each "
         + "step of ancestral or ddim")
     switch weighting {
-    case .likelihood: return LikelihoodGuidance(DPS(scale: scale), needs: .any)
+    case .likelihood: return LikelihoodGuidance(DPS(scale: scale), needs: .likelihood)
     case .residual:
-      return StepGuidance(needs: .any, usesProducts: true) { observation, steps, eta in
+      return StepGuidance(needs: .expectation, usesProducts: true) { observation, steps, eta in
         let method = DPSStep(scale: scale, eta: eta)
         let row = RowSpan(first: 0, count: 1, dimension: observation.model.dimension)
         _ = try method.makeTerm(for: observation, rows: row)
@@ -54,7 +54,7 @@ extension Kind<any Guidance> {
 
   static let ddnm = Kind("ddnm", "DDNM+ (Wang et al. 2023): null-space steps, of ancestral or ddim with η above 0") {
     _, _ in
-    StepGuidance(needs: .spectrum) { observation, steps, eta in
+    StepGuidance(needs: .matrix) { observation, steps, eta in
       guard eta > 0 else { throw InputError("ddnm needs steps that add noise: ancestral, or ddim with eta above 0") }
       return FixedSteps(
         PosteriorSteps(try DDNM(observation, eta: eta), observation), steps: steps.count, grid: steps.grid)
@@ -65,7 +65,7 @@ extension Kind<any Guidance> {
     options, _ in
     let eta = try options.number("eta", default: 0.85, in: .closed(0, 1), "η: noise made anew in each step")
     let observed = try options.number("eta_b", default: 1, in: .closed(0, 1), "η_b: weight of what was seen")
-    return StepGuidance(needs: .spectrum, ancestralOnly: "ddrm") { observation, steps, _ in
+    return StepGuidance(needs: .matrix, ancestralOnly: "ddrm") { observation, steps, _ in
       FixedSteps(
         PosteriorSteps(try DDRM(observation, eta: eta, observedEta: observed), observation), steps: steps.count,
         grid: steps.grid)
@@ -76,7 +76,7 @@ extension Kind<any Guidance> {
     options, _ in
     let lambda = try options.number("lambda", default: 7, in: .positive, "λ: weight of the denoised mean")
     let zeta = try options.number("zeta", default: 0.3, in: .closed(0, 1), "ζ: share of fresh noise")
-    return StepGuidance(needs: .spectrum, ancestralOnly: "diffpir") { observation, steps, _ in
+    return StepGuidance(needs: .noisyMatrix, ancestralOnly: "diffpir") { observation, steps, _ in
       FixedSteps(
         PosteriorSteps(try DiffPIR(observation, lambda: lambda, zeta: zeta), observation), steps: steps.count,
         grid: steps.grid)
@@ -101,7 +101,8 @@ extension Kind<any Guidance> {
     let size = try options.only(if: langevin > 0, needs: "langevin_steps above 0") {
       try options.number("step_size", default: 1e-4, in: .positive, "η of the Langevin steps at T")
     }
-    return StepGuidance(needs: langevin > 0 ? .any : .spectrum, ancestralOnly: "daps") { observation, steps, _ in
+    return StepGuidance(needs: langevin > 0 ? .likelihood : .noisyMatrix, ancestralOnly: "daps") {
+      observation, steps, _ in
       try DAPS(
         observation, steps: steps.count, flowSteps: flow, langevinSteps: langevin, stepSize: size, grid: steps.grid)
     }
@@ -113,27 +114,32 @@ enum DPSWeighting: String, CaseIterable { case likelihood, residual }
 /// What a method needs of an observation.
 enum ObservationNeed {
   /// A likelihood.
-  case any
+  case likelihood
+  /// An expected value with derivatives; no noise.
+  case expectation
   /// Gaussian noise about an expected value with derivatives.
   case gaussian
   /// y = A x + Gaussian noise.
-  case spectrum
+  case noisyMatrix
+  /// y = A x, perhaps with noise.
+  case matrix
   /// The same, with a mask A.
   case mask
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireKernel()
-    try setting.requireObservation(linear: self == .spectrum || self == .mask)
+    try setting.requireObservation(linear: [.noisyMatrix, .matrix, .mask].contains(self))
     guard let model = setting.model else { return }
-    switch self {
-    case .any, .spectrum: break
-    case .gaussian:
-      guard model.linear != nil || model is any GaussianObservation else {
-        throw InputError(
-          "needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
-      }
-    case .mask: _ = try RePaint.columns(model)
+    if [.likelihood, .gaussian, .noisyMatrix].contains(self), model.linear?.hasNoise == false {
+      throw InputError(
+        "divides by the noise of the observation, which is 0; allowed without noise: ddnm, ddrm, repaint, dps with "
+          + "weighting residual")
     }
+    if self == .gaussian, model.linear == nil, (model as? any MaybeGaussian)?.gaussianNoise == nil {
+      throw InputError(
+        "needs an observation with Gaussian noise; allowed for others: dps, smc, daps with langevin_steps")
+    }
+    if self == .mask { _ = try RePaint.columns(model) }
   }
 }
 
@@ -150,6 +156,9 @@ struct ExactPosterior: Guidance {
     guard setting.model?.linear != nil else {
       throw InputError("exact needs an observation y = A x + Gaussian noise; allowed for others: dps, smc")
     }
+    guard setting.model?.linear?.hasNoise == true else {
+      throw InputError("exact divides by the noise of the observation, which is 0; allowed: above 0")
+    }
     guard let law = setting.data.law, !law.isExponential else {
       throw InputError("exact needs data that is a Gaussian mixture; allowed for others: mmps, pigdm, tmpd, dps, smc")
     }
@@ -163,22 +172,32 @@ struct ExactPosterior: Guidance {
       throw InputError("exact knows no law of single conditions; allowed: no condition", at: "sampling.guidance")
     }
     let observation = try problem.requireObservation()
-    guard let linear = observation.model.linear, let law = problem.data.law, !law.isExponential else {
+    guard let law = problem.posteriorLaw else {
       throw InputError("exact needs data that is a Gaussian mixture, and y = A x + noise", at: "sampling.guidance")
     }
-    let (d, k) = (law.mixture.dimension, law.mixture.componentCount)
+    let (d, k) = (law.prior.dimension, law.prior.componentCount)
     guard Double(d) * Double(d) * Double(k) * Double(observation.values.count) < Double(Self.largestLaw) else {
       throw InputError(
         "exact: \(observation.values.count) posteriors of \(k) components of dimension \(d) are more than 8 GiB",
         at: "sampling.guidance")
     }
     return ScoreByObservation(
-      try PosteriorLaw(law.mixture, linear).mixtures(given: observation.values).map { mixture in
+      try law.mixtures(given: observation.values).map { mixture in
         guard let score = problem.process.exactScore(of: DataLaw(mixture)) else {
           throw InputError("exact: the process knows no exact score of a Gaussian mixture", at: "sampling.guidance")
         }
         return score
       })
+  }
+}
+
+extension GuidanceProblem {
+  /// The exact posterior in the coordinates of the model, whatever is observed; nil where it is not known.
+  public var posteriorLaw: PosteriorLaw? {
+    guard let linear = observation?.model.linear, linear.hasNoise, let law = data.law, !law.isExponential,
+      law.mixture.dimension == linear.dimension
+    else { return nil }
+    return PosteriorLaw(law.mixture, linear)
   }
 }
 

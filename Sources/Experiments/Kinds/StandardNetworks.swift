@@ -70,7 +70,7 @@ extension Catalogue {
     init(_ options: Options) throws {
       classes = try options.flag("class_conditional", default: false, "tell the network each row's class")
       all = try options.flag(
-        "conditional", default: false, "tell the network what the data knows of each row: its class, or numbers")
+        "conditional", default: false, "tell the network what the data knows of each row: its class, numbers, or both")
     }
 
     func condition(of data: DataShape) throws -> ConditionShape {
@@ -84,7 +84,7 @@ extension Catalogue {
       guard data.conditionShape != .text else {
         throw InputError("conditional needs classes or numbers; this data knows texts")
       }
-      return data.conditionShape
+      return all ? data.conditionShape : .classes(data.conditionShape.classCount)
     }
   }
 

@@ -82,7 +82,7 @@ extension Catalogue {
     return ImageShape(height: sizes[0], width: sizes[1], channels: sizes[2])
   }
 
-  /// The columns of a table: the data's, or those that are not; and conditions, by at most one of three keys.
+  /// The columns of a table: the data's, or those that are not; and conditions: a class, numbers, both, or a text.
   private static func columns(_ options: Options) throws -> TableColumns {
     let column = "a column: its name in the header, or its number from 0"
     let columns = try options.optionalTexts(
@@ -94,12 +94,19 @@ extension Catalogue {
     let label = try options.optionalText("label", allowed: column, "the class of each row, a whole number from 0")
     let numbers = try options.optionalTexts("condition", allowed: "columns, as for label", "numbers known of each row")
     let text = try options.optionalText("text", allowed: "a column, as for label", "a text for each row")
-    let given = [("label", label != nil), ("condition", numbers != nil), ("text", text != nil)].filter(\.1)
-    if given.count > 1 {
-      throw options.wrong(given[1].0, "stands beside \(given[0].0); allowed: one of label, condition, text")
+    if text != nil, label != nil || numbers != nil {
+      throw options.wrong(
+        "text",
+        "stands beside \(label == nil ? "condition" : "label"); allowed: one of label, condition, text, or label and "
+          + "condition")
     }
     let conditions: ConditionColumns =
-      label.map { .label($0) } ?? numbers.map { .numbers($0) } ?? text.map { .text($0) } ?? .nothing
+      switch (label, numbers) {
+      case (let label?, let numbers?): .both(label: label, numbers: numbers)
+      case (let label?, nil): .label(label)
+      case (nil, let numbers?): .numbers(numbers)
+      case (nil, nil): text.map { .text($0) } ?? .nothing
+      }
     return TableColumns(columns: columns, drop: drop ?? [], conditions: conditions)
   }
 }

@@ -56,7 +56,7 @@ public struct RowShape: Sendable, Equatable {
 
   /// Rows as images to look at. Values between `low` and `high` are from black to white; what is not seen is gray.
   /// - Returns: nil where there is no image.
-  func pictures(of rows: Batch, low: Double = -1, high: Double = 1) -> Batch? {
+  package func pictures(of rows: Batch, low: Double = -1, high: Double = 1) -> Batch? {
     guard let image else { return nil }
     var pictures = Batch(count: rows.count, dimension: image.count)
     for row in 0..<rows.count {

@@ -63,9 +63,6 @@ extension ScoreSource {
         "\(kind) needs a network that also knows the score without a condition; train it with "
           + "training.condition_dropout above 0, as 0.1", at: "sampling.guidance")
     }
-    guard conditions != .nothing else {
-      throw InputError("\(kind) has no effect: sampling.condition is nothing", at: "sampling.guidance")
-    }
     return ScorePair(
       with: try score(given: conditions), without: try score(given: .nothing),
       together: try score(given: .interleaved([conditions, .nothing])))
@@ -80,6 +77,8 @@ struct ClassifierFree: Guidance {
   let quantity: ExtrapolatedScore.Rescaling.Quantity
 
   private var rescales: Bool { rescale > 0 && !weight.isOne }
+
+  var usesCondition: Bool { true }
 
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }
@@ -115,6 +114,8 @@ struct AdaptiveProjected: Guidance {
   let threshold: Double?
   /// β
   let momentum: Double
+
+  var usesCondition: Bool { true }
 
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }

@@ -10,6 +10,8 @@ struct ClassifierGuidance: Guidance {
   let weight: GuidanceWeight
   let recipe: ClassifierRecipe
 
+  var usesCondition: Bool { true }
+
   func traits(of traits: ScoreTraits) -> ScoreTraits { traits.intersection(.memory) }
 
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
@@ -31,9 +33,6 @@ struct ClassifierGuidance: Guidance {
       throw InputError(
         "classifier needs a network that knows the score without a condition; train it with "
           + "training.condition_dropout above 0, as 0.1, or without class_conditional", at: "sampling.guidance")
-    }
-    guard conditions != .nothing else {
-      throw InputError("classifier has no effect: sampling.condition is nothing", at: "sampling.guidance")
     }
     let classifier = try recipe.classifier(problem)
     return TiltedScore(

@@ -14,7 +14,8 @@ public enum ConditionPlan: Sendable, Equatable {
   case file(String)
 
   private static let allowed =
-    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {text: …}, {csv: FILE} with a line for each row, nothing, or auto"
+    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: …}, {csv: FILE} with a line for "
+    + "each row, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
   init(_ options: Options) throws {
@@ -51,6 +52,13 @@ public enum ConditionPlan: Sendable, Equatable {
       try section.finish()
       throw section.wrong("", "says nothing; allowed: \(allowed)")
     }
+    if section.has("class"), section.has("numbers") {
+      guard case .constant(.label(let label)) = try classes(section) else {
+        throw section.wrong("class", "is in-turn beside numbers; allowed: a whole number, or csv for rows of their own")
+      }
+      let numbers = try section.numbers("numbers", "known of every sample")
+      return .constant(.both(label: label, numbers: numbers))
+    }
     return try section.oneOf([
       ("class", { try classes($0) }),
       ("numbers", { .constant(.numbers(try $0.numbers("numbers", "known of every sample"))) }),
@@ -75,16 +83,23 @@ public enum ConditionPlan: Sendable, Equatable {
   private func complaint(_ shape: ConditionShape, _ classes: [Int]?) -> String? {
     switch self {
     case .auto: return nil
-    case .inTurn: return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
+    case .inTurn:
+      if case .both(_, let numbers) = shape {
+        return "is in-turn; the network wants \(numbers) numbers beside a class"
+      }
+      return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
     case .constant(let condition):
-      if case .label(let label) = condition, shape.contains(condition), let classes, !classes.contains(label) {
+      if let label = condition.label, shape.contains(condition), let classes, !classes.contains(label) {
         return "is class \(label), which no row to learn from has; allowed: \(classes.listed), or in-turn"
       }
       if shape.contains(condition) { return nil }
       switch (condition, shape) {
-      case (.label(let label), .classes(let count)):
+      case (.label(let label), .classes(let count)),
+        (.both(let label, _), .both(let count, _)) where label >= count:
         return "is class \(label); allowed: whole numbers below \(count), or in-turn"
+      case (.label, .both(let count, let numbers)):
+        return "is a class alone; the network wants a class of \(count) and \(numbers) numbers"
       case (.label(let label), _): return "is class \(label); the network knows no classes"
       case (.numbers(let values), .numbers(let count)):
         return "has \(values.count) numbers; the network knows \(count)"
@@ -124,7 +139,7 @@ public enum ConditionPlan: Sendable, Equatable {
         throw InputError("\(lines) conditions for \(count) samples", at: path)
       }
       if let line = (0..<count).first(where: { !source.knows(conditions[$0]) }),
-        case .label(let label) = conditions[line]
+        let label = conditions[line].label
       {
         throw InputError(
           "class \(label) of sample \(line + 1), which no row to learn from has; allowed: \(source.conditionText)",
@@ -156,6 +171,7 @@ extension ConditionShape {
     case .nothing: "nothing"
     case .classes(let count): "a class of \(count)"
     case .numbers(let count): "\(count) numbers"
+    case .both(let classes, let count): "a class of \(classes) and \(count) numbers"
     case .text: "a text"
     }
   }

@@ -15,6 +15,9 @@ public protocol Guidance: Sendable {
   /// Whether it looks at `sampling.observation`.
   var usesObservation: Bool { get }
 
+  /// Whether it has no effect on samples of which nothing is known. Default: false.
+  var usesCondition: Bool { get }
+
   /// What samples can be told under the guidance, where the score can be told this: a classifier knows classes of which
   /// the score may know nothing. Default: the same.
   /// - Parameters:
@@ -55,6 +58,7 @@ public protocol Guidance: Sendable {
 extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
+  public var usesCondition: Bool { false }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func check(_ solver: any Solver) throws {}
@@ -162,6 +166,7 @@ struct GuidanceChain: Guidance {
 
   func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
   var usesObservation: Bool { links.contains(where: \.usesObservation) }
+  var usesCondition: Bool { links.contains(where: \.usesCondition) }
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
     links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
   }
@@ -268,6 +273,11 @@ extension Experiment {
     let guidances = sampling.guidances
     func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
       guard let guidance = guidances[index] else { return try source.score(given: conditions) }
+      if guidance.usesCondition, conditions == .nothing {
+        throw InputError(
+          "leads by the samples' condition, and sampling.condition is nothing; allowed: {class: …} or another condition",
+          at: "sampling.guidance")
+      }
       return try guidance.guide(source, given: conditions, in: problem)
     }
     var scores: [Int: any Score] = [:]

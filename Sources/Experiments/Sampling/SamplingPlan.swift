@@ -83,7 +83,11 @@ public struct SamplingPlan: Sendable {
     self.count = count
     condition = try ConditionPlan(options)
     let observed = try options.optionalSection("observation", "what was seen of the samples: posteriors are drawn")
-    let observation = try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
+    // Options that are only described stand for no observation.
+    let observation =
+      options.isDescribing
+      ? observed.flatMap { try? ObservationPlan($0, data: nil, count: count, catalogue) }
+      : try observed.map { try ObservationPlan($0, data: data?.own, count: count, catalogue) }
     try observed?.finish()
     self.observation = observation
     func isFine(_ guidance: (any Guidance)?, _ options: Options) throws {
@@ -139,19 +143,19 @@ public struct SamplingPlan: Sendable {
       let denoise = try Self.denoise(section)
       var own = 0
       if section.has("guidance") || section.isDescribing {
-        let guidance = try section.guidance(in: catalogue, "of this solver alone; default: that of all")
-        try isFine(guidance, section)
+        let ownGuidance = try section.guidance(in: catalogue, "of this solver alone; default: that of all")
+        try isFine(ownGuidance, section)
         own = guidances.count
-        guidances.append(guidance)
+        guidances.append(ownGuidance)
       }
+      let (guidance, start) = (guidances[own], self.start)
       let setting = SamplingSetting(
-        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidances[own]?.traits(of: traits) ?? traits)
+        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
       try section.finish(also: ["kind"])
-      let (guidance, startsElsewhere) = (guidances[own], start != nil)
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)
         if data != nil { try guidance?.check(solver) }
-        if startsElsewhere, guidance?.beginsByItself ?? false {
+        if start != nil, guidance?.beginsByItself ?? false {
           throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
         }
       }

@@ -62,7 +62,13 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     let seed = try root.integer("seed", default: 1, atLeast: 0, "")
     // The network knows the classes that it was trained on, whatever this experiment's data has.
     let classes = file.tensors["model.class_embedding.weight"]?.shape.first
-    let condition = classes.map { ConditionShape.classes($0) } ?? setting.data.conditionShape
+    let numbers = file.tensors["model.condition_embedding.weight"]?.shape.last
+    let condition: ConditionShape =
+      switch (classes, numbers) {
+      case (let classes?, let numbers?): .both(classes: classes, numbers: numbers)
+      case (let classes?, nil): .classes(classes)
+      default: setting.data.conditionShape
+      }
     // The same process is required: how the network was trained matters where there is no kernel.
     let training = try root.section("training", "")
     let objective = try ObjectiveRecipe(training, setting.catalogue)

@@ -138,7 +138,7 @@ public struct ModelPlan: Sendable {
     let fits =
       switch (wanted, known) {
       case (.nothing, _): true
-      case (.classes(let wanted), .classes(let known)): known <= wanted
+      case (.classes(let wanted), .classes(let known)), (.classes(let wanted), .both(let known, _)): known <= wanted
       default: wanted == known
       }
     guard fits else {

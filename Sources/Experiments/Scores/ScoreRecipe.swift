@@ -102,7 +102,7 @@ public struct ScoreSource: Sendable {
   /// Whether it can be told a condition, and has learned what that means.
   public func knows(_ condition: Condition) -> Bool {
     guard conditionShape.contains(condition) else { return false }
-    guard case .label(let label) = condition, let occurringClasses else { return true }
+    guard let label = condition.label, let occurringClasses else { return true }
     return occurringClasses.contains(label)
   }
 

@@ -16,7 +16,10 @@ extension DiffusersFolder {
     -> DiffusersConfigs
   {
     let a = network.architecture
-    if case .numbers = a.condition { throw InputError("diffusers has no words for conditions that are numbers") }
+    switch a.condition {
+    case .numbers, .both: throw InputError("diffusers has no words for conditions that are numbers")
+    case .nothing, .classes, .text: break
+    }
     func kind(_ stage: UNetArchitecture.Stage, _ direction: String) -> String {
       if stage.attention { return "Attn\(direction)Block2D" }
       return stage.resampling == .residual ? "Resnet\(direction)sampleBlock2D" : "\(direction)Block2D"

@@ -141,6 +141,9 @@ public struct UNetArchitecture: Sendable, Equatable {
     case .nothing: break
     case .classes(let count): try check(count, 1...1_000_000, "classes")
     case .numbers(let count): try check(count, 1...65_536, "numbers of a condition")
+    case .both(let classes, let count):
+      try check(classes, 1...1_000_000, "classes")
+      try check(count, 1...65_536, "numbers of a condition")
     case .text: throw InputError("a condition that is text; allowed: classes or numbers")
     }
     guard epsilon > 0, epsilon.isFinite else {

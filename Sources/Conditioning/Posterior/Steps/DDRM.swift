@@ -51,7 +51,7 @@ public struct DDRM: PosteriorStep {
       model.observed(like: x, into: seen)
       model.coefficients(of: x, into: parts)
       for row in 0..<x.count {
-        for i in 0..<seen.dimension where model.deviations[i] > 0 {
+        for i in 0..<seen.dimension {
           let deviation = model.deviations[i]
           let own = max(0, level * level - deviation * deviation).squareRoot() / level
           seen[row, i] = prior.scale * seen[row, i] + (own - 1) * parts[row, i]

@@ -19,7 +19,7 @@ public struct DiffPIR: PosteriorStep {
   public init(_ observation: Observation, lambda: Double = 7, zeta: Double = 0.3) throws {
     precondition(lambda > 0 && (0...1).contains(zeta))
     (self.lambda, self.zeta) = (lambda, zeta)
-    spectrum = try SpectralModel.spectrum(of: observation.requireLinear())
+    spectrum = try SpectralModel.spectrum(of: observation.requireLinear(withNoise: true))
   }
 
   public func makeTerm(for observation: Observation, rows: RowSpan) throws -> any PosteriorStepTerm {

@@ -2,13 +2,15 @@
 import Core
 
 /// A linear observation in its singular directions: B = U S Vᵀ with noise of unit variance, so that direction i is seen
-/// as ȳ_i = (Vᵀ x)_i + z/s_i. For one worker.
+/// as ȳ_i = (Vᵀ x)_i + z/s_i; or without noise. For one worker.
 final class SpectralModel {
-  /// How many rows of an operator may hang together: eigenvectors of so many take some ten seconds.
+  /// How many rows of an operator may hang together: eigenvectors of so many take some seconds.
   static let largestBlock = 1024
 
-  /// 1/s_i, 0 where there is no such direction.
+  /// With which deviation each direction is seen, 1/s_i; 0 without noise, and where there is no such direction.
   let deviations: [Double]
+  /// 1/s_i, 0 where there is no such direction.
+  private let inverses: [Double]
   private let model: WhiteLinearModel
   private let spectrum: BlockSpectrum
   private let products: RowStorage
@@ -20,13 +22,14 @@ final class SpectralModel {
     model = WhiteLinearModel(linear, observation, span)
     // Below it an eigenvalue is rounding of 0.
     let floor = 1e-13 * (self.spectrum.values.max() ?? 0)
-    deviations = self.spectrum.values.map { $0 > floor ? 1 / $0.squareRoot() : 0 }
+    inverses = self.spectrum.values.map { $0 > floor ? 1 / $0.squareRoot() : 0 }
+    deviations = linear.hasNoise ? inverses : inverses.map { _ in 0 }
     products = RowStorage(span.with(dimension: linear.observedDimension))
   }
 
   /// The singular values, which all workers share.
   static func spectrum(of linear: LinearObservation) throws -> BlockSpectrum {
-    guard let spectrum = BlockSpectrum(linear.white, largestBlock: largestBlock) else {
+    guard let spectrum = linear.spectrum(largestBlock: largestBlock) else {
       throw InputError(
         "needs singular values, and more than \(largestBlock) rows of the operator hang together; allowed for it: "
           + "mmps, pigdm, tmpd, dps")
@@ -57,6 +60,6 @@ final class SpectralModel {
   }
 
   private func scale(_ c: Rows) {
-    for row in 0..<c.count { for i in 0..<c.dimension { c[row, i] *= deviations[i] } }
+    for row in 0..<c.count { for i in 0..<c.dimension { c[row, i] *= inverses[i] } }
   }
 }

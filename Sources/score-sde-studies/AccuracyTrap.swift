@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+
+/// The table of Docs/Conditional.md, "Accuracy trap".
+func accuracyTrap(_ words: [String]) throws {
+  var (seeds, rows, steps) = (20, 1000, 500)
+  var words = words[...]
+  while let word = words.popFirst() {
+    guard let value = words.popFirst() else { throw InputError("\(word) has no value") }
+    guard let number = Int(value), number > 1 else {
+      throw InputError("\(word) is '\(value)'; allowed: whole numbers from 2")
+    }
+    switch word {
+    case "--seeds": seeds = number
+    case "--rows": rows = number
+    case "--steps": steps = number
+    default: throw InputError("'\(word)'; allowed: --seeds, --rows, --steps")
+    }
+  }
+  let study = AccuracyTrap(seeds: seeds, count: rows, steps: steps)
+  for setting in try AccuracyTrap.settings() {
+    let start = ContinuousClock().now
+    let outcomes = try study.run(setting)
+    report("\(setting.name): \(start.duration(to: ContinuousClock().now))")
+    guard let floor = outcomes.last else { continue }
+    print("\n**\(setting.name)**\n")
+    print(
+      "| method | sliced W, times the floor | weight of the second mode, less its own | its error, rms | error at x |")
+    print("|---|--:|--:|--:|--:|")
+    for outcome in outcomes {
+      let (ratio, bias) = (outcome.ratio(to: floor), outcome.weightBias)
+      let cells = [
+        outcome.method == "floor"
+          ? String(format: "1 (%.4f)", floor.distances.reduce(0, +) / Double(seeds))
+          : String(format: "%.2f (%.2f to %.2f)", ratio.value, ratio.low, ratio.high),
+        String(format: "%+.4f ± %.4f", bias.mean, bias.half), String(format: "%.4f", outcome.weightError),
+        String(format: "%.2f", outcome.rootMeanSquareError),
+      ]
+      print("| \(outcome.method) | " + cells.joined(separator: " | ") + " |")
+    }
+  }
+}
