@@ -9,6 +9,7 @@ import csv
 import io
 import os
 import pathlib
+import shutil
 import signal
 import struct
 import subprocess
@@ -32,7 +33,7 @@ def command(program, folder, more=()):
     return arguments, dict(os.environ, SCORE_SDE_MODELS=str(folder / "models"))
 
 
-def run(program, folder, stops=0):
+def run(program, folder, stops=0, attempts=5):
     arguments, environment = command(program, folder)
     # Pictures tell how far it is; the table is written every 2 s, when all may be over.
     for signal_number, step in [(signal.SIGINT, 300), (signal.SIGKILL, 1200)][:stops]:
@@ -44,7 +45,12 @@ def run(program, folder, stops=0):
         process.send_signal(signal_number)
         process.wait()
         if process.returncode == 0:
-            sys.exit("the training came to its end before it was stopped")
+            # This program was kept waiting while the training, which takes a second or two, came to its end.
+            if attempts == 1:
+                sys.exit("the training came to its end before it was stopped, five times")
+            shutil.rmtree(folder)
+            folder.mkdir()
+            return run(program, folder, stops, attempts - 1)
     subprocess.run(arguments, env=environment, check=True, stdout=subprocess.DEVNULL)
 
 
