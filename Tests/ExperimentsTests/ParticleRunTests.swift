@@ -75,7 +75,9 @@ import Testing
     (["sampling.guidance={kind: smc, data_deviation: 2}"], "data_deviation: has no effect"),
     (box + ["sampling.guidance={kind: smc, variant: mcg-diff}"], "y = A x + Gaussian noise"),
     (box + ["sampling.guidance={kind: smc, spread: isotropic}"], "y = A x + Gaussian noise"),
-    (["sampling.guidance=monte-carlo", "data={kind: checkerboard}", "score={kind: empirical}"], "p(x₀ | x_t) is known"),
+    (
+      ["sampling.guidance=monte-carlo", "data={kind: checkerboard}", "score={kind: empirical}"], "p(x₀ | x_t) is known"
+    ),
     (["sampling.guidance={kind: monte-carlo, moves: draws, jackknife: false}"], "jackknife: has no effect"),
     (
       ["sampling.guidance={kind: monte-carlo, moves: draws}", "sampling.solvers.0={name: a, kind: ddim, steps: 5}"],
