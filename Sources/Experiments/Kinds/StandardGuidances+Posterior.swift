@@ -128,7 +128,8 @@ enum ObservationNeed {
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireKernel()
-    try setting.requireObservation(linear: [.noisyMatrix, .matrix, .mask].contains(self))
+    // What divides by the noise is told below which methods do not.
+    try setting.requireObservation(linear: [.noisyMatrix, .matrix, .mask].contains(self), allowsExact: true)
     guard let model = setting.model else { return }
     if [.likelihood, .gaussian, .noisyMatrix].contains(self), model.linear?.hasNoise == false {
       throw InputError(
