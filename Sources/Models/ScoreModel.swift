@@ -92,9 +92,9 @@ public struct ScoreModel: Sendable {
 
   /// How a score and the network's output belong together at one time.
   public enum Coefficients: Sendable {
-    /// Of a kernel whose moments are scalars.
+    /// For a kernel whose moments are scalars.
     case scalar(Prediction.Coefficients)
-    /// Of a kernel whose moments are matrices.
+    /// For a kernel whose moments are matrices.
     case blocks(BlockCoefficients)
   }
 

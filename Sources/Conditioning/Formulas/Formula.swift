@@ -86,13 +86,13 @@ public struct Formula: Sendable, CustomStringConvertible {
 
 /// Functions by the names that formulas have for them.
 enum FormulaFunction {
-  /// Of one value.
+  /// Those that take one value.
   static let one: [String: FormulaOperation] = [
     "sqrt": CK_SQRT, "exp": CK_EXP, "expm1": CK_EXPM1, "log": CK_LOG, "log1p": CK_LOG1P, "sin": CK_SIN, "cos": CK_COS,
     "tan": CK_TAN, "asin": CK_ASIN, "acos": CK_ACOS, "atan": CK_ATAN, "sinh": CK_SINH, "cosh": CK_COSH,
     "tanh": CK_TANH, "abs": CK_ABS, "erf": CK_ERF, "lgamma": CK_LGAMMA,
   ]
-  /// Of two values.
+  /// Those that take two values.
   static let two: [String: FormulaOperation] = ["pow": CK_POWER, "atan2": CK_ATAN2]
 
   /// Those with rules of their own.

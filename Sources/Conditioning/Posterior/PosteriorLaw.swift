@@ -15,7 +15,7 @@ public struct PosteriorLaw: Sendable {
   public let prior: GaussianMixture
   /// How x is seen.
   public let observation: LinearObservation
-  /// Of each component, what is the same for all observations; components of equal covariance share it.
+  /// What is the same for all observations, for each component; components of equal covariance share it.
   private let updates: [Update]
   private let updateOf: [Int]
 

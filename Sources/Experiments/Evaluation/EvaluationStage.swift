@@ -32,7 +32,7 @@ struct EvaluationStage {
     /// Metrics that are not defined for these rows and stay empty, which is no failure, and what samples were compared
     /// with.
     var notes: [String] = []
-    /// Of real rows, by metric.
+    /// The figures of real rows, by metric.
     var data: [String: Estimate] = [:]
     var distinctions: [String: Distinction] = [:]
     /// The rows of `evaluation.csv`.

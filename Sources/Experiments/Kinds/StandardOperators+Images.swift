@@ -90,7 +90,7 @@ struct BlurOperator: OperatorRecipe {
       throw InputError(
         "size \(size) for images of \(grid.height) × \(grid.width) pixels; with edges: valid at most \(shorter)")
     }
-    // Of a wider kernel nothing would be left but the mean of a pattern.
+    // A wider kernel would leave nothing but the mean of a pattern.
     guard size <= 2 * shorter + 1 else {
       throw InputError(
         "size \(size) for images of \(grid.height) × \(grid.width) pixels; allowed: at most \(2 * shorter + 1)")

@@ -28,7 +28,7 @@ public final class JudgedModel: Sendable {
   private let conditions: Conditions
   private let source: ScoreSource
   private let likelihood: LikelihoodPlan
-  /// Of the first so many of the chosen rows.
+  /// The densities of the chosen rows, by how many of the first ones they are.
   private let known = Mutex<[Int: RowDensities]>([:])
 
   /// Log densities of rows, of the model and of the data's law.
