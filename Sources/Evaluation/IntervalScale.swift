@@ -13,6 +13,9 @@ public enum IntervalScale: Sendable, Equatable {
   /// Wilson's interval of a share in [0, 1], at the number of rows N = θ (1 − θ)/s² for which a count of independent
   /// rows has this standard error (Wilson 1927; Kott and Carr 1997). A share of 0 or 1 takes N from its rows.
   case share
+  /// θ = (F − G)/(1 − G) of a share F of which G is there by chance: the interval of F, as for `share`, and θ of both
+  /// its ends.
+  case shareBeyond(chance: Double)
   /// For the square θ of a distance between laws, whose variance grows with θ as that of ‖δ + noise‖² does: with J the
   /// variance of the influences and w their excess it is α θ − w, and α = J/θ̂. An interval with the variance at θ̂ would
   /// be too short wherever θ̂ is too small. All θ with (θ̂ − θ)² ≤ t² (α θ − w), as in Wilson's interval, lie too high where
@@ -69,12 +72,29 @@ public enum IntervalScale: Sendable, Equatable {
       }
       return (bounds.low.squareRoot(), bounds.high.squareRoot())
     case .share:
-      let share = min(max(value, 0), 1)
-      let count = spread.variance > 0 ? share * (1 - share) / spread.variance : Double(rows)
-      // A share outside 0 … 1, or one of 0 or 1 with a standard error, comes from no count.
-      guard share == value, count > 0 else { return (value - half, value + half) }
-      return Self.wilson(share, count: count, quantile: spread.quantile)
+      return Self.share(value, variance: spread.variance, quantile: spread.quantile, rows: rows)
+        ?? (value - half, value + half)
+    case .shareBeyond(let chance):
+      let rest = 1 - chance
+      // Rounding may leave a share of 0 a little below it.
+      let share = value * rest + chance
+      guard
+        let bounds = Self.share(
+          abs(share) < 1e-12 ? 0 : share, variance: rest * rest * spread.variance, quantile: spread.quantile,
+          rows: rows)
+      else { return (value - half, value + half) }
+      return ((bounds.low - chance) / rest, (bounds.high - chance) / rest)
     }
+  }
+
+  /// Wilson's interval of a share with this variance; nil for one outside 0 … 1, and for one of 0 or 1 with a standard
+  /// error, which come from no count.
+  private static func share(
+    _ share: Double, variance: Double, quantile: Double, rows: Int
+  ) -> (low: Double, high: Double)? {
+    guard share >= 0, share <= 1 else { return nil }
+    let count = variance > 0 ? share * (1 - share) / variance : Double(rows)
+    return count > 0 ? wilson(share, count: count, quantile: quantile) : nil
   }
 
   /// Wilson's interval of a share of so many independent rows.

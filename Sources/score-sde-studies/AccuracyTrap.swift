@@ -26,16 +26,18 @@ func accuracyTrap(_ words: [String]) throws {
     report("\(setting.name): \(start.duration(to: ContinuousClock().now))")
     guard let floor = outcomes.last else { continue }
     print("\n**\(setting.name)**\n")
-    print(
-      "| method | sliced W, times the floor | weight of the second mode, less its own | its error, rms | error at x |")
+    print("| method | sliced W | weight of the second mode, less its own | its error | error at x |")
     print("|---|--:|--:|--:|--:|")
     for outcome in outcomes {
-      let (ratio, bias) = (outcome.ratio(to: floor), outcome.weightBias)
+      let (ratio, weight, bias) = (outcome.ratio(to: floor), outcome.weightRatio(to: floor), outcome.weightBias)
+      let isFloor = outcome.method == "floor"
+      func times(_ ratio: (value: Double, low: Double, high: Double)) -> String {
+        String(format: "%.2f (%.2f to %.2f)", ratio.value, ratio.low, ratio.high)
+      }
       let cells = [
-        outcome.method == "floor"
-          ? String(format: "1 (%.4f)", floor.distances.reduce(0, +) / Double(seeds))
-          : String(format: "%.2f (%.2f to %.2f)", ratio.value, ratio.low, ratio.high),
-        String(format: "%+.4f ± %.4f", bias.mean, bias.half), String(format: "%.4f", outcome.weightError),
+        isFloor ? String(format: "1 = %.4f", floor.distances.reduce(0, +) / Double(seeds)) : times(ratio),
+        String(format: "%+.4f ± %.4f", bias.mean, bias.half),
+        isFloor ? String(format: "1 = %.4f", floor.weightError) : times(weight),
         String(format: "%.2f", outcome.rootMeanSquareError),
       ]
       print("| \(outcome.method) | " + cells.joined(separator: " | ") + " |")

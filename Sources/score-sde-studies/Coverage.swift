@@ -21,7 +21,7 @@ let problems: [CoverageStudy.Problem] = {
 
 /// What `coverage` is asked for.
 struct CoverageOptions {
-  var (repeats, rows, seed) = (500, 500, UInt64(7))
+  var (repeats, rows, averaged, seed) = (500, 500, 1, UInt64(7))
   /// The metrics of the table, with commas between them; nil for all.
   var metrics: String?
   /// The keys of its laws; empty for all.
@@ -34,7 +34,7 @@ struct CoverageOptions {
   /// - Throws: `InputError` for words that are no option, and for values that an option cannot have.
   init(
     _ words: [String], of study: String = "coverage",
-    known: [String] = ["--metrics", "--laws", "--repeats", "--rows", "--seed", "--csv"]
+    known: [String] = ["--metrics", "--laws", "--repeats", "--rows", "--averaged", "--seed", "--csv"]
   ) throws {
     var words = words[...]
     while let word = words.popFirst() {
@@ -47,6 +47,7 @@ struct CoverageOptions {
       switch word {
       case "--repeats": (repeats, namesRepeats) = (try Self.number(word, value), true)
       case "--rows": rows = try Self.number(word, value)
+      case "--averaged": averaged = try Self.number(word, value)
       case "--seed":
         guard let number = UInt64(value) else {
           throw InputError("--seed is '\(value)'; allowed: whole numbers from 0 to 2⁶⁴ − 1")
@@ -91,10 +92,11 @@ func coverage(_ words: [String]) throws {
   let all = try subjects().filter { $0.name != "copy-test" }
   let asked = try options.metrics.map { try CoverageOptions.names("--metrics", $0, of: all.map(\.name)) } ?? []
   let chosen = problems.filter { options.laws.isEmpty || options.laws.contains($0.key) }
-  let study = CoverageStudy(repeats: options.repeats, count: options.rows, seed: options.seed)
+  let study = CoverageStudy(repeats: options.repeats, count: options.rows, sets: options.averaged, seed: options.seed)
   // Its value takes five networks.
   let slow = CoverageStudy(
-    repeats: options.namesRepeats ? options.repeats : options.repeats / 5, count: options.rows, seed: options.seed)
+    repeats: options.namesRepeats ? options.repeats : options.repeats / 5, count: options.rows,
+    sets: options.averaged, seed: options.seed)
   var csv = CoverageStudy.header
   // Before the work, so that a file that cannot be written costs none.
   try options.write(csv)

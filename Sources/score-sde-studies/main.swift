@@ -33,6 +33,8 @@ let help = """
     --repeats N         how many intervals, and how many values the expected one is the mean of; from 2 (default: 500,
                         and 100 for c2st)
     --rows N            how many samples and held-out rows; from 2 (default: 500)
+    --averaged N        each value is the mean of so many sets of samples, as with `evaluation.repeats`; from 2
+                        (default: one set)
     --seed N            keys all random numbers; from 0 (default: 7, the table's; constants were chosen with 1)
     --csv FILE          writes all figures, with lengths of intervals and misses on either side
 

@@ -44,6 +44,21 @@ import Testing
     #expect(abs(try #require(estimate.high) - min(1, middle + reach)) < 1e-9)
   }
 
+  /// θ = (F − G)/(1 − G) is linear in F: the bounds are θ of those of F, and there is an interval where no row is near.
+  @Test("the interval of a share beyond chance is that of the share", arguments: [0, 3, 20, 40])
+  func shareBeyond(successes: Int) throws {
+    let (chance, p) = (0.05, Double(successes) / 40)
+    let influences = (0..<40).map { ($0 < successes ? 1 : 0) - p }
+    let share = Estimate(p, sampleInfluences: influences, scale: .share)
+    let beyond = Estimate(
+      (p - chance) / (1 - chance), sampleInfluences: influences.map { $0 / (1 - chance) },
+      scale: .shareBeyond(chance: chance))
+    let (low, high) = (try #require(beyond.low), try #require(beyond.high))
+    #expect(abs(low - (try #require(share.low) - chance) / (1 - chance)) < 1e-9)
+    #expect(abs(high - (try #require(share.high) - chance) / (1 - chance)) < 1e-9)
+    #expect(high > low)
+  }
+
   @Test("what influences count twice is taken off, and never more than half") func excess() throws {
     let raw = few.reduce(0) { $0 + $1 * $1 } / 12
     func half(_ excess: Double) throws -> Double {

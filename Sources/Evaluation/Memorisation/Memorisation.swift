@@ -9,9 +9,10 @@ import Core
 /// copies alone, and below 0 for samples that keep farther away from training rows than data does. Copies with so much
 /// noise that they are no nearer to their row than data is to its nearest row are not seen, by this or any distance.
 ///
-/// The interval is linear, by the variances of both shares; the held-out part is (dF/dG)² G (1 − G)/m (Hsieh and
-/// Turnbull 1996, *Nonparametric and semiparametric estimation of the receiver operating characteristic curve*), with
-/// the slope dF/dG between the 2.5 % and the 7.5 % quantile. It holds given the training rows.
+/// The interval is Wilson's of F, at the number of rows that has the variance of both shares; the held-out part is
+/// (dF/dG)² G (1 − G)/m (Hsieh and Turnbull 1996, *Nonparametric and semiparametric estimation of the receiver operating
+/// characteristic curve*), with the slope dF/dG between the 2.5 % and the 7.5 % quantile. It holds given the training
+/// rows.
 public struct Memorisation: Metric {
   /// Which share of the held-out rows is near.
   public static let share = 0.05
@@ -52,6 +53,7 @@ public struct Memorisation: Metric {
     let (mean, heldOutMean) = (below(bound, samples) / n, near / m)
     return Estimate(
       value, sampleInfluences: samples.map { (($0 <= bound ? 1 : 0) - mean) / (1 - share) },
-      heldOutInfluences: heldOut.map { slope * (heldOutMean - ($0 <= bound ? 1 : 0)) / (1 - share) })
+      heldOutInfluences: heldOut.map { slope * (heldOutMean - ($0 <= bound ? 1 : 0)) / (1 - share) },
+      scale: .shareBeyond(chance: share))
   }
 }

@@ -81,6 +81,9 @@ public struct CoverageStudy: Sendable {
 
   /// How many intervals there are, and how many samples and held-out rows each has.
   public let repeats, count: Int
+  /// How many sets of samples each interval is the mean of, all judged by the same held-out rows
+  /// (`evaluation.repeats`).
+  public let sets: Int
   /// Keys all random numbers.
   public let seed: UInt64
   /// How many repeats are computed at a time; results do not depend on it.
@@ -89,11 +92,14 @@ public struct CoverageStudy: Sendable {
   /// - Parameters:
   ///   - repeats: how many intervals, and how many values the expected one is the mean of.
   ///   - count: how many samples and held-out rows.
+  ///   - sets: how many sets of samples each interval is the mean of.
   ///   - seed: keys all random numbers.
   ///   - threads: how many repeats are computed at a time.
-  public init(repeats: Int = 500, count: Int = 500, seed: UInt64 = 7, threads: Int = Shards.processors) {
-    precondition(repeats > 1 && count > 1)
-    (self.repeats, self.count, self.seed, self.threads) = (repeats, count, seed, threads)
+  public init(
+    repeats: Int = 500, count: Int = 500, sets: Int = 1, seed: UInt64 = 7, threads: Int = Shards.processors
+  ) {
+    precondition(repeats > 1 && count > 1 && sets > 0)
+    (self.repeats, self.count, self.sets, self.seed, self.threads) = (repeats, count, sets, seed, threads)
   }
 
   /// - Throws: what the metric throws.
@@ -111,16 +117,19 @@ public struct CoverageStudy: Sendable {
     try estimates.withSharedMemory { estimates in
       try Shards(rows: repeats, size: 1).forEach(threads: threads) { index, _ in
         let step = first + index + 1
-        let samples = problem.samples.draw(count, seed: seed, purpose: .prior, step: step)
         let heldOut = problem.data.draw(count, seed: seed, purpose: .heldOutData, step: step)
-        let comparison = Comparison(
-          samples: samples.rows, sampleConditions: .labels(samples.clusters),
-          reference: Reference(
-            heldOut: heldOut.rows, heldOutConditions: .labels(heldOut.clusters), training: training.rows,
-            trainingConditions: .labels(training.clusters)),
-          seed: seed, threads: 1)
-        estimates.pointer[index] =
-          valueOnly ? Estimate(try metric.evaluate(comparison)) : try metric.estimate(comparison)
+        let reference = Reference(
+          heldOut: heldOut.rows, heldOutConditions: .labels(heldOut.clusters), training: training.rows,
+          trainingConditions: .labels(training.clusters))
+        let each = try (0..<sets).map { set in
+          let samples = problem.samples.draw(
+            count, seed: seed, purpose: .prior, step: (first + index) * sets + set + 1)
+          let comparison = Comparison(
+            samples: samples.rows, sampleConditions: .labels(samples.clusters), reference: reference, seed: seed,
+            threads: 1)
+          return valueOnly ? Estimate(try metric.evaluate(comparison)) : try metric.estimate(comparison)
+        }
+        estimates.pointer[index] = .average(each)
       }
     }
     return estimates

@@ -74,6 +74,8 @@ public struct AccuracyTrap: Sendable {
   public struct Method: Sendable {
     /// As guidances are named.
     public let name: String
+    /// How many sets of samples it draws for each observation.
+    var repeats = 1
     let make:
       @Sendable (_ base: MixtureScore, _ observation: Observation, _ steps: Int) throws -> (
         score: any Score, solver: any Solver
@@ -83,11 +85,12 @@ public struct AccuracyTrap: Sendable {
   /// All methods that there are for linear observations, the exact score among them.
   public static let methods: [Method] = {
     func likelihood(
-      _ name: String, _ method: any LikelihoodScore, _ predictor: any Predictor = Ancestral(), times: Int = 1
+      _ name: String, _ method: any LikelihoodScore, _ predictor: any Predictor = Ancestral(), times: Double = 1,
+      repeats: Int = 1
     ) -> Method {
-      Method(name: name) { base, observation, steps in
+      Method(name: name, repeats: repeats) { base, observation, steps in
         let score = PosteriorScore(base, kernel: base.kernel, observation: observation, likelihood: method)
-        return (score, FixedSteps(predictor, steps: times * steps))
+        return (score, FixedSteps(predictor, steps: max(1, Int(times * Double(steps)))))
       }
     }
     func stepping(
@@ -98,14 +101,16 @@ public struct AccuracyTrap: Sendable {
       }
     }
     return [
-      Method(name: "exact") { base, observation, steps in
+      Method(name: "exact", repeats: 5) { base, observation, steps in
         let linear = observation.model.linear!
         let law = PosteriorLaw(base.mixture, linear)
         let score = ScoreByObservation(
           law.mixtures(given: observation.values).map { MixtureScore($0, kernel: base.kernel) })
         return (score, FixedSteps(Ancestral(), steps: steps))
       },
-      likelihood("mmps", MMPS(iterations: 16)), likelihood("mmps, UniPC", MMPS(iterations: 16), UniPC()),
+      likelihood("mmps", MMPS(iterations: 16)),
+      // The method that is recommended, with a fifth of the steps.
+      likelihood("mmps, UniPC", MMPS(iterations: 16), UniPC(), times: 0.2, repeats: 5),
       likelihood("tmpd", TMPD()), likelihood("pigdm", PiGDM()),
       // Its gradient is so large that 500 steps are not stable under few strong observations.
       likelihood("dps", DPS(), times: 4),
@@ -117,10 +122,17 @@ public struct AccuracyTrap: Sendable {
       Method(name: "repaint") { base, observation, steps in
         (base, try RePaint(observation, steps: max(1, steps / 5), jump: 10, resamplings: 5))
       },
+      Method(name: "smc, 16 particles") { base, observation, steps in
+        let solver = try ParticleSolver(
+          FixedSteps(Ancestral(), steps: max(1, steps / 5), grid: LogSignalToNoiseGrid()),
+          method: TwistedMethod(observation.model, spread: .jacobian), score: base, observation: observation,
+          particles: 16, share: 0.5)
+        return (FewerRows(base, rows: 16), solver)
+      },
     ]
   }()
 
-  /// What a method's samples are, seed by seed.
+  /// What a method's samples are, seed by seed: means over its sets of samples.
   public struct Outcome: Sendable {
     /// The method's name; "floor" for other exact draws.
     public let method: String
@@ -128,17 +140,26 @@ public struct AccuracyTrap: Sendable {
     public private(set) var distances: [Double] = []
     /// The weight of the second mode, less its exact weight.
     public private(set) var weightErrors: [Double] = []
+    /// The squares of these.
+    public private(set) var weightSquares: [Double] = []
     /// The root mean square error of the samples' mean at the true x.
     public private(set) var errors: [Double] = []
 
     init(method: String) { self.method = method }
 
-    mutating func add(distance: Double, weightError: Double, error: Double) {
-      distances.append(distance)
-      weightErrors.append(weightError)
-      errors.append(error)
+    mutating func add(_ sets: [(distance: Double, weightError: Double, error: Double)]) {
+      func mean(_ value: ((distance: Double, weightError: Double, error: Double)) -> Double) -> Double {
+        sets.reduce(0.0) { $0 + value($1) } / Double(sets.count)
+      }
+      distances.append(mean { $0.distance })
+      weightErrors.append(mean { $0.weightError })
+      weightSquares.append(mean { $0.weightError * $0.weightError })
+      errors.append(mean { $0.error })
     }
   }
+
+  /// How many sets of exact draws the floor is the mean of.
+  private static let floorRepeats = 10
 
   /// Draws by every method, and compares. The last outcome is the floor: as many exact draws.
   public func run(_ setting: Setting, methods: [Method] = AccuracyTrap.methods) throws -> [Outcome] {
@@ -159,27 +180,34 @@ public struct AccuracyTrap: Sendable {
         let sampler = Sampler(
           process: process, score: score, dimension: 16, seed: seed, epsilon: 1e-4, grid: LogSignalToNoiseGrid(),
           threads: threads)
-        try judge(try sampler.draw(count, with: solver).batch, posterior, reference, seed, &outcomes[place])
+        let samples = try sampler.draw(count * method.repeats, with: solver).batch
+        outcomes[place].add(try judge(samples, posterior, reference, seed))
       }
-      let other = law.draw(count, given: values, from: NoiseStream(seed: seed, purpose: .corrector))
-      try judge(other, posterior, reference, seed, &outcomes[methods.count])
+      let others = law.draw(
+        count * Self.floorRepeats, given: values, from: NoiseStream(seed: seed, purpose: .corrector))
+      outcomes[methods.count].add(try judge(others, posterior, reference, seed))
     }
     return outcomes
   }
 
+  /// Each set of `count` samples beside exact draws.
   private func judge(
-    _ samples: Batch, _ posterior: GaussianMixture, _ reference: Batch, _ seed: UInt64, _ outcome: inout Outcome
-  ) throws {
-    let comparison = Comparison(samples: samples, heldOut: reference, seed: seed, threads: threads)
-    let distance = try SlicedWasserstein(projections: 128).evaluate(comparison)
-    var square = 0.0
-    for j in 0..<16 {
-      let mean = (0..<samples.count).reduce(0.0) { $0 + samples[$1, j] } / Double(samples.count)
-      square += (mean - Self.truth[j]) * (mean - Self.truth[j]) / 16
+    _ samples: Batch, _ posterior: GaussianMixture, _ reference: Batch, _ seed: UInt64
+  ) throws -> [(distance: Double, weightError: Double, error: Double)] {
+    try (0..<samples.count / count).map { set in
+      let values = samples.values[set * count * 16..<(set + 1) * count * 16]
+      let samples = Batch(values: Array(values), dimension: 16)
+      let comparison = Comparison(samples: samples, heldOut: reference, seed: seed, threads: threads)
+      var square = 0.0
+      for j in 0..<16 {
+        let mean = (0..<count).reduce(0.0) { $0 + samples[$1, j] } / Double(count)
+        square += (mean - Self.truth[j]) * (mean - Self.truth[j]) / 16
+      }
+      return (
+        try SlicedWasserstein(projections: 128).evaluate(comparison),
+        posterior.weightOfSecond(samples) - posterior.weightOfSecond, square.squareRoot()
+      )
     }
-    outcome.add(
-      distance: distance, weightError: posterior.weightOfSecond(samples) - posterior.weightOfSecond,
-      error: square.squareRoot())
   }
 }
 
@@ -213,13 +241,23 @@ extension GaussianMixture {
 }
 
 extension AccuracyTrap.Outcome {
-  /// The mean of the distances, and how many times that of the floor it is, with a 95 % interval over seeds: the delta
-  /// method for a ratio of means of pairs.
+  /// How many times the mean distance of the floor its own is, with a 95 % interval over seeds.
   public func ratio(to floor: AccuracyTrap.Outcome) -> (value: Double, low: Double, high: Double) {
-    let n = Double(distances.count)
-    let (own, other) = (distances.reduce(0, +) / n, floor.distances.reduce(0, +) / n)
+    Self.ratio(distances, floor.distances)
+  }
+
+  /// How many times the root mean square error of the floor's weights its own is, with a 95 % interval over seeds.
+  public func weightRatio(to floor: AccuracyTrap.Outcome) -> (value: Double, low: Double, high: Double) {
+    let (value, low, high) = Self.ratio(weightSquares, floor.weightSquares)
+    return (value.squareRoot(), max(0, low).squareRoot(), max(0, high).squareRoot())
+  }
+
+  /// The ratio of the means of pairs, by the delta method.
+  private static func ratio(_ a: [Double], _ b: [Double]) -> (value: Double, low: Double, high: Double) {
+    let n = Double(a.count)
+    let (own, other) = (a.reduce(0, +) / n, b.reduce(0, +) / n)
     let ratio = own / other
-    let residuals = zip(distances, floor.distances).map { ($0 - ratio * $1) / other }
+    let residuals = zip(a, b).map { ($0 - ratio * $1) / other }
     let spread = (residuals.reduce(0.0) { $0 + $1 * $1 } / (n * (n - 1))).squareRoot()
     return (ratio, ratio - 1.96 * spread, ratio + 1.96 * spread)
   }
@@ -234,7 +272,7 @@ extension AccuracyTrap.Outcome {
 
   /// The root mean square over seeds of the errors of the second mode's weight.
   public var weightError: Double {
-    (weightErrors.reduce(0.0) { $0 + $1 * $1 } / Double(weightErrors.count)).squareRoot()
+    (weightSquares.reduce(0, +) / Double(weightSquares.count)).squareRoot()
   }
 
   /// The mean over seeds of the error at the true x.
