@@ -126,7 +126,7 @@ struct ParticleStudy {
     do {
       let samples = try sampler.draw(1000, with: solver)
       return (samples.batch, samples.statistics.seconds)
-    } catch is InputError {
+    } catch is ComputationError {
       // Where noise is small the plain gradient of p(y | x̂₀) takes steps that no score follows.
       return (nil, start.duration(to: ContinuousClock().now).seconds)
     }
