@@ -136,23 +136,24 @@ public struct Report: Sendable {
   private func overview(_ runs: [ReportRun], _ folder: String) -> String {
     let rows = runs.map { run -> [HTML.Cell] in
       let link = "<a href=\"#\(HTML.identifier(run.name))\">\(HTML.escaped(run.name))</a>"
-      let seconds = run.fact("seconds to train")
+      // A run without a network has seconds of its stage all the same, about none.
+      let seconds = run.training == nil ? "" : run.fact("seconds to train")
       return [
         HTML.Cell(html: link, sortedBy: run.name),
         HTML.Cell(html: ReportSection.state(run.state), sortedBy: run.state.rawValue),
-        HTML.Cell(run.said("experiment")),
-        HTML.Cell(run.said("process")), HTML.Cell(run.solvers.map { String($0.rows.count) } ?? ""),
+        HTML.Cell(String(run.failures.count + run.problems.count)),
+        HTML.Cell(run.said("experiment")), HTML.Cell(run.said("process")),
+        HTML.Cell(run.solvers.map { String($0.rows.count) } ?? ""),
         HTML.Cell(run.fact("seed")), HTML.Cell(run.said("overrides")), HTML.Cell(seconds),
         HTML.Cell(run.fact("started")),
-        HTML.Cell(String(run.failures.count + run.problems.count)),
       ]
     }
     return "<h2>Overview</h2>\n"
       + HTML.table(
-        "overview", caption: "All runs",
+        "overview", caption: "All runs; faults: solvers that failed, and files that are damaged",
         [
-          "run", "state", "experiment", "process", "solvers", "seed", "overrides", "seconds to train", "started",
-          "failures and damaged files",
+          "run", "state", "faults", "experiment", "process", "solvers", "seed", "overrides", "seconds to train",
+          "started",
         ], rows)
   }
 }
