@@ -64,13 +64,17 @@ struct PictureStage {
   /// A film strip and an animation of the rows that were followed; of points a figure of their ways too.
   func write(_ trajectories: Trajectories, solver: String, to folder: ResultsFolder) throws {
     let data = frame(trajectories.state(at: 1))
-    try folder.write(try trajectories.strip(shape: shape, data: data).png(), to: "samples/\(solver)-strip.png")
+    let names = columns.flatMap { $0.count == trajectories.dimension ? $0 : nil }
+    let columns = names ?? SampleFile.columns(trajectories.dimension)
+    try folder.write(
+      try trajectories.strip(shape: shape, data: data, names: columns, solver: solver),
+      to: "samples/\(solver)-strip.png"
+    )
     try folder.write(try trajectories.animation(shape: shape, data: data), to: "samples/\(solver)-animation.png")
     guard shape == nil else { return }
-    let names = columns.flatMap { $0.count == trajectories.dimension ? $0 : nil }
     try write(
-      trajectories.figure(heldOut: heldOut, names: names ?? SampleFile.columns(trajectories.dimension), solver: solver),
-      as: "samples/\(solver)-trajectories", to: folder)
+      trajectories.figure(heldOut: heldOut, names: columns, solver: solver), as: "samples/\(solver)-trajectories",
+      to: folder)
   }
 
   /// The arrows of a score.

@@ -21,15 +21,18 @@ extension Trajectories {
     return count < 2 ? [1] : (0..<count).map { Double($0) / Double(count - 1) }
   }
 
-  /// A film strip from start to end: of images up to 8 rows at 12 moments, else all rows at 8.
-  func strip(shape: ImageShape?, data: Batch) -> Picture {
-    guard let shape else {
-      return Picture.row(shares(8).map { Picture.scatter(frame(at: $0, like: data), heldOut: data, size: 240) })
-    }
+  /// A film strip from start to end, as PNG: of images up to 8 rows at 12 moments, else all rows at 8.
+  /// - Parameters:
+  ///   - shape: of images.
+  ///   - data: rows to compare with.
+  ///   - names: those of the columns of points.
+  ///   - solver: for the title of points.
+  func strip(shape: ImageShape?, data: Batch, names: [String], solver: String) throws -> Data {
+    guard let shape else { return try moments(shares(8), data: data, names: names, solver: solver).png() }
     let shares = shares(12)
     let frames = shares.map { frame(at: $0, like: data) }
     let images = (0..<min(8, rows.count)).flatMap { row in frames.flatMap { Array($0.row(row)) } }
-    return Picture.grid(Batch(values: images, dimension: dimension), shape: shape, columns: shares.count)
+    return try Picture.grid(Batch(values: images, dimension: dimension), shape: shape, columns: shares.count).png()
   }
 
   /// An animated PNG of up to 60 frames; the last one stays for a while.
