@@ -16,3 +16,4 @@
 #include "ck_volume.h"
 #include "ck_formula.h"
 #include "ck_truncated.h"
+#include "ck_unicode.h"
