@@ -8,6 +8,7 @@
 #include "ck_bridge.h"
 #include "ck_mixture.h"
 #include "ck_matrix.h"
+#include "ck_attention.h"
 #include "ck_tensor.h"
 #include "ck_distances.h"
 #include "ck_neighbours.h"

@@ -35,6 +35,7 @@ enum Operation {
   case batchedProduct(BatchedProduct)
   case gatherRows(GatherRows)
   case scatterRows(ScatterRows)
+  case tokenAttention(TokenAttention)
 
   // The following read blocked features; their shapes say how.
   case blocked(Blocked)
@@ -108,6 +109,7 @@ extension Operation {
     case .batchedProduct(let operation): operation.backward(g, on: tape)
     case .gatherRows(let operation): operation.backward(g, on: tape)
     case .scatterRows(let operation): operation.backward(g, on: tape)
+    case .tokenAttention(let operation): operation.backward(g, on: tape)
     case .blocked(let operation): operation.backward(g, on: tape)
     case .unblocked(let operation): operation.backward(g, on: tape)
     case .convolution(let operation): operation.backward(g, on: tape)
@@ -153,6 +155,7 @@ extension Operation {
     case .batchedProduct(let operation): operation.tangent(d, output, on: tape)
     case .gatherRows(let operation): operation.tangent(d, output, on: tape)
     case .scatterRows(let operation): operation.tangent(d, output, on: tape)
+    case .tokenAttention(let operation): operation.tangent(d, output, on: tape)
     case .blocked(let operation): operation.tangent(d, output, on: tape)
     case .unblocked(let operation): operation.tangent(d, output, on: tape)
     case .convolution(let operation): operation.tangent(d, output, on: tape)
