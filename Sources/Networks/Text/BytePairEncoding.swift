@@ -14,9 +14,10 @@ public struct BytePairEncoding: Sendable {
   public let merges: [(first: String, second: String)]
   /// One more than the largest number.
   public let tokenCount: Int
+  /// What stands for a byte that has no token; nil: it is left out.
+  public let unknownText: String?
   /// The token of a byte inside a piece and at its end; -1: none.
   private let inner, final: [Int32]
-  /// Stands for a byte that has no token; nil: it is left out.
   private let unknown: Int32?
   private let table: [UInt64: Merge]
 
@@ -40,6 +41,7 @@ public struct BytePairEncoding: Sendable {
     func token(_ text: String) -> Int32 { vocabulary[text].map { Int32($0) } ?? -1 }
     inner = ByteLetters.letters.map { token(String($0)) }
     final = ByteLetters.letters.map { token(String($0) + Self.suffix) }
+    unknownText = unknown
     self.unknown = unknown.flatMap { vocabulary[$0] }.map { Int32($0) }
     var table: [UInt64: Merge] = [:]
     table.reserveCapacity(merges.count)

@@ -62,6 +62,11 @@ public struct CLIPTokenizer: TextInput {
     (raw, normalised) = (places(false), places(true))
   }
 
+  /// The same tokenizer for texts of another length.
+  public func with(length: Int) -> CLIPTokenizer {
+    CLIPTokenizer(encoding, start: start, end: end, padding: padding, added: added, length: length)
+  }
+
   public func ids(of text: String) -> [Int] { padded(tokens(of: text)) }
 
   public func note(on text: String) -> String? {
