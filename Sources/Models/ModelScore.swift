@@ -42,6 +42,8 @@ public struct ModelScore: Score {
     private var linearised: Linearisation?
     private var pass: (output: Tensor, input: Tensor)?
 
+    nonisolated(unsafe) private static let none = UnsafePointer(UnsafeMutablePointer<Float>.allocate(capacity: 1))
+
     init(_ score: ModelScore, _ rows: RowSpan) {
       self.score = score
       let model = score.model
@@ -166,8 +168,9 @@ public struct ModelScore: Score {
       _ body: (_ output: Tensor, _ input: Tensor) -> Void
     ) {
       model.parameters.withUnsafeBufferPointer { parameters in
-        guard let base = parameters.baseAddress else { return }
-        tape.begin(parameters: base, recording: recording, constants: constants)
+        // A network whose parameters stay as a file had them has none of its own.
+        tape.begin(
+          parameters: parameters.baseAddress ?? Self.none, recording: recording, constants: constants)
         let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
         times.forEachRun(x.count) { rows, t in

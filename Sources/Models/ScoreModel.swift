@@ -28,7 +28,7 @@ public struct ScoreModel: Sendable {
   public let duration: Double
   /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
   public let dataDeviation: Double
-  let tapes = TapePool()
+  let tapes: TapePool
 
   /// - Parameters:
   ///   - network: of the state's dimension, with an output for each value that noise acts on.
@@ -53,6 +53,7 @@ public struct ScoreModel: Sendable {
     self.kernel = kernel
     self.duration = duration
     self.dataDeviation = dataDeviation
+    tapes = TapePool(parameters: network.layout.count)
   }
 
   /// The same model with other parameters.
