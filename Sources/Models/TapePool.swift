@@ -5,6 +5,9 @@ import Tensors
 /// Tapes of one set of parameters, lent to one worker at a time, with the weights that kernels prepared from it: an
 /// evaluator for a few rows costs no new memory.
 final class TapePool: Sendable {
+  /// Where the parameters of a network without any lie.
+  nonisolated(unsafe) static let none = UnsafePointer(UnsafeMutablePointer<Float>.allocate(capacity: 1))
+
   let prepared: PreparedWeights
   private let free = Mutex<[LentTape]>([])
 

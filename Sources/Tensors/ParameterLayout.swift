@@ -110,6 +110,16 @@ public struct ParameterLayout: Sendable, Equatable {
     return entries.count - 1
   }
 
+  /// Adds all parameters of another layout, whose buffer is then a part of this one's.
+  /// - Parameters:
+  ///   - other: the layout.
+  ///   - prefix: what the names of its tensors begin with here.
+  public mutating func add(_ other: ParameterLayout, prefix: String) {
+    for entry in other.entries {
+      _ = add(entry.parts.map { Part(name: prefix + $0.name, shape: $0.shape) }, entry.storage)
+    }
+  }
+
   /// Every tensor of the checkpoint, with the parameter that it is a part of.
   package var parts: [(entry: Entry, part: Part, index: Int)] {
     entries.flatMap { entry in entry.parts.enumerated().map { (entry, $1, $0) } }

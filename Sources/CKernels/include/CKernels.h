@@ -19,3 +19,4 @@
 #include "ck_formula.h"
 #include "ck_truncated.h"
 #include "ck_stored.h"
+#include "ck_unicode.h"

@@ -7,7 +7,10 @@ import Networks
 /// over in silence: `finish` refuses the others by name.
 final class JSONFile {
   let path: String
+  /// The whole file.
   let bytes: Data
+  /// What stands before a key in messages, for an object within another.
+  private let prefix: String
   private let members: [String: JSONValue]
   /// In the file's order.
   let keys: [String]
@@ -26,7 +29,7 @@ final class JSONFile {
       throw InputError("\(size) bytes of JSON; allowed: \(Self.longest)", at: path)
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw InputError("cannot be read", at: path) }
-    bytes = data
+    (bytes, prefix) = (data, "")
     let value: JSONValue
     do {
       value = try JSONValue(decoding: data)
@@ -38,6 +41,32 @@ final class JSONFile {
     keys = members.map(\.key)
   }
 
+  private init(_ members: [(key: String, value: JSONValue)], in file: JSONFile, at key: String) {
+    (path, bytes, prefix) = (file.path, file.bytes, "\(file.prefix)\(key).")
+    self.members = Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) })
+    keys = members.map(\.key)
+  }
+
+  /// An object within this one; nil where there is none, or null.
+  func object(_ key: String) throws -> JSONFile? {
+    guard has(key), let value = self[key] else { return nil }
+    guard case .object(let members) = value else { throw wrong(key, "is not an object: \(value.brief)") }
+    return JSONFile(members, in: self, at: key)
+  }
+
+  /// The objects of a list; none where the key is missing or null.
+  func objects(_ key: String) throws -> [JSONFile] {
+    guard has(key), let value = self[key] else { return [] }
+    guard case .list(let elements) = value else { throw wrong(key, "is not a list: \(value.brief)") }
+    return try elements.enumerated().map { index, element in
+      guard case .object(let members) = element else { throw wrong(key, "holds \(element.brief), which is no object") }
+      return JSONFile(members, in: self, at: "\(key).\(index)")
+    }
+  }
+
+  /// A key's value as it stands; nil where it is missing.
+  func value(_ key: String) -> JSONValue? { self[key] }
+
   /// Bytes of a file; nil for what is none.
   private static func size(_ path: String) -> Int? {
     var status = stat()
@@ -45,7 +74,7 @@ final class JSONFile {
     return Int(status.st_size)
   }
 
-  func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(key)' \(message)", at: path) }
+  func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(prefix)\(key)' \(message)", at: path) }
 
   /// Refuses keys that nobody asked for.
   /// - Parameter allowed: what may be there, for people.

@@ -100,9 +100,9 @@ extension Tape {
   /// Evaluates a network under other, frozen parameters: within `body`, `parameter` gives constants of this set. Sets
   /// may be nested; the inner one counts.
   public func with<Result>(_ set: ParameterSet, _ body: () throws -> Result) rethrows -> Result {
-    let outer = frozen
-    frozen = set
-    defer { frozen = outer }
+    let (outer, first) = (frozen, firstParameter)
+    (frozen, firstParameter) = (set, 0)
+    defer { (frozen, firstParameter) = (outer, first) }
     return try body()
   }
 }
