@@ -173,8 +173,9 @@ public struct ModelScore: Score {
       _ body: (_ output: Tensor, _ input: Tensor) -> Void
     ) {
       model.parameters.withUnsafeBufferPointer { parameters in
-        guard let base = parameters.baseAddress else { return }
-        tape.begin(parameters: base, recording: recording, constants: constants)
+        // A network whose parameters stay as a file had them has none of its own.
+        tape.begin(
+          parameters: parameters.baseAddress ?? TapePool.none, recording: recording, constants: constants)
         let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
         times.forEachRun(x.count) { rows, t in

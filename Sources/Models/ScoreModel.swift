@@ -28,7 +28,7 @@ public struct ScoreModel: Sendable {
   public let duration: Double
   /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
   public let dataDeviation: Double
-  let tapes = TapePool()
+  let tapes: TapePool
   /// What the network made of texts.
   let contexts = ContextCache()
 
@@ -55,6 +55,7 @@ public struct ScoreModel: Sendable {
     self.kernel = kernel
     self.duration = duration
     self.dataDeviation = dataDeviation
+    tapes = TapePool(parameters: network.layout.count)
   }
 
   /// The same model with other parameters.
@@ -203,8 +204,7 @@ public struct ScoreModel: Sendable {
       let tape = tapes.take { network.makeTape(prepared: tapes.prepared) }
       defer { tapes.giveBack(tape) }
       return parameters.withUnsafeBufferPointer { parameters in
-        guard let base = parameters.baseAddress else { return [] }
-        tape.begin(parameters: base, recording: false, constants: true)
+        tape.begin(parameters: parameters.baseAddress ?? TapePool.none, recording: false, constants: true)
         let told = tape.constant(rows: 1, columns: ids.count)
         for (j, id) in ids.enumerated() { told[0, j] = Float(id) }
         let context = network.encodeCondition(told, on: tape)

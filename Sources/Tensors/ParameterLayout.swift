@@ -144,10 +144,11 @@ public struct ParameterLayout: Sendable, Equatable {
       for (index, part) in entry.parts.enumerated() {
         let read = try tensor(part)
         precondition(read.count == part.count)
-        if case .plain = entry.storage {
-          values.replaceSubrange(entry.offset..<entry.offset + entry.count, with: read)
-        } else {
-          for (value, place) in zip(read, entry.places(ofPart: index)) { values[entry.offset + place] = value }
+        values.withUnsafeMutableBufferPointer { target in
+          read.withUnsafeBufferPointer { read in
+            guard let read = read.baseAddress, let target = target.baseAddress else { return }
+            entry.place(read, part: index, in: target + entry.offset)
+          }
         }
       }
     }

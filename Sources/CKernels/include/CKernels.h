@@ -9,6 +9,7 @@
 #include "ck_mixture.h"
 #include "ck_matrix.h"
 #include "ck_attention.h"
+#include "ck_channel_norm.h"
 #include "ck_tensor.h"
 #include "ck_distances.h"
 #include "ck_neighbours.h"
@@ -17,4 +18,5 @@
 #include "ck_volume.h"
 #include "ck_formula.h"
 #include "ck_truncated.h"
+#include "ck_stored.h"
 #include "ck_unicode.h"

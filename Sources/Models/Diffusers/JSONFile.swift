@@ -98,6 +98,8 @@ final class JSONFile {
   func isNull(_ key: String) -> Bool { if case .null = self[key] { true } else { false } }
   func has(_ key: String) -> Bool { self[key] != nil && !isNull(key) }
 
+  func isList(_ key: String) -> Bool { if case .list = self[key] { true } else { false } }
+
   /// Whether the key is there and neither null nor false.
   func isSet(_ key: String) -> Bool {
     if case .flag(false) = self[key] { false } else { has(key) }
@@ -177,6 +179,37 @@ final class JSONFile {
       }
       return Int(number)
     }
+  }
+
+  /// A list of `count` flags, or a single one for all.
+  func flags(_ key: String, default fallback: Bool, count: Int) throws -> [Bool] {
+    guard let value = self[key] else { return Array(repeating: fallback, count: count) }
+    var list = Array(repeating: value, count: count)
+    if case .list(let elements) = value { list = elements }
+    guard list.count == count else { throw wrong(key, "has \(list.count) entries; allowed: one, or \(count)") }
+    return try list.map { element in
+      guard case .flag(let flag) = element else { throw wrong(key, "is neither true nor false: \(element.brief)") }
+      return flag
+    }
+  }
+
+  /// A list of `count` whole numbers, or a single one for all.
+  func integers(_ key: String, default fallback: Int, count: Int) throws -> [Int] {
+    guard self[key] != nil else { return Array(repeating: fallback, count: count) }
+    if isNull(key) { throw wrong(key, "is null; allowed: a number, or \(count)") }
+    let list = try integers(key)
+    if case .list? = self[key] {
+      guard list.count == count else { throw wrong(key, "has \(list.count) entries; allowed: one, or \(count)") }
+      return list
+    }
+    return Array(repeating: list[0], count: count)
+  }
+
+  /// The number that a list repeats, or a single one.
+  func repeated(_ key: String, default fallback: Int, count: Int) throws -> Int {
+    let list = try integers(key, default: fallback, count: count)
+    guard list.allSatisfy({ $0 == list[0] }) else { throw wrong(key, "is \(list); allowed: the same for all") }
+    return list[0]
   }
 
   /// A list of two texts, of which either may be null.

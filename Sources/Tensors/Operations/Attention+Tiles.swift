@@ -2,10 +2,6 @@
 import CKernels
 
 extension AttentionShape {
-  /// Whether there are so many positions that their products with each other are held a tile at a time: 362 of an
-  /// image's, or more.
-  package var isTiled: Bool { queries * keys > 1 << 17 }
-
   /// One head, whose matrices lie by themselves.
   var kernel: ck_attention {
     ck_attention(

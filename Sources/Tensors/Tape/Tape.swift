@@ -91,7 +91,7 @@ public final class Tape {
   /// The parameter with the given index in the layout: of the tape's own parameters, or of the set that `with` names.
   public func parameter(_ index: Int) -> Tensor {
     let index = index + firstParameter
-    if let frozen { return frozen.parameter(index) }
+    if let frozen { return frozen.parameter(index, on: self) }
     let entry = layout.entries[index]
     guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
     // Parameters are never written through a tensor.
