@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Conditioning
 import Core
 import Datasets
 import Models
@@ -78,9 +79,11 @@ public struct Generation {
     let texts = Conditions.texts(request.promptOfPicture)
     let with = model.score(given: texts)
     guard isGuided else { return with }
-    return BranchesScore(
-      with: with, without: model.score(given: .all(.text(request.negative))), weight: request.guidance,
-      isParallel: request.threads > request.pictures)
+    let nothing = Conditions.all(.text(request.negative))
+    return ExtrapolatedScore(
+      ScorePair(
+        with: with, without: model.score(given: nothing), together: model.score(given: .interleaved([texts, nothing]))),
+      weight: request.guidance)
   }
 
   /// The latents at the end.

@@ -28,6 +28,7 @@ public struct ChannelsBeside: Network {
   public var knowsNothing: Bool { base.knowsNothing }
   public var takesRawInput: Bool { base.takesRawInput }
   public var shardRows: ClosedRange<Int> { base.shardRows }
+  public var evaluationRows: Int { base.evaluationRows }
   public var usesWinograd: Bool { base.usesWinograd }
 
   public func initialParameters(seed: UInt64) -> [Float] { base.initialParameters(seed: seed) }
