@@ -91,7 +91,6 @@ import Testing
     ("model_index.json", "\"StableDiffusionPipeline\"", "\"StableDiffusionXLPipeline\"", ["_class_name", "XL"]),
     ("model_index.json", "\"vae\"", "\"vea\"", ["'vae' is missing"]),
     ("model_index.json", "\"PNDMScheduler\"", "\"NoScheduler\"", ["_class_name", "NoScheduler"]),
-    ("scheduler/scheduler_config.json", "\"skip_prk_steps\": true", "\"skip_prk_steps\": false", ["skip_prk_steps"]),
     ("scheduler/scheduler_config.json", "\"leading\"", "\"middle\"", ["timestep_spacing", "middle", "leading"]),
     ("unet/config.json", "\"cross_attention_dim\": 8", "\"cross_attention_dim\": 12", ["unet"]),
   ]

@@ -17,7 +17,6 @@ public struct Generation {
   private let choice: SolverChoice
   private let process: PreparedProcess
   private let kernel: any PerturbationKernel
-  private let tell: (String) -> Void
 
   /// Reads the folder.
   /// - Parameters:
@@ -25,10 +24,9 @@ public struct Generation {
   ///   - catalogue: the solvers that may be named.
   ///   - tell: is told what a person should know, a line each.
   /// - Throws: `InputError` for what is wrong with the request, or at a file of the folder.
-  public init(_ request: GenerationRequest, _ catalogue: Catalogue, tell: @escaping (String) -> Void) throws {
+  public init(_ request: GenerationRequest, _ catalogue: Catalogue, tell: (String) -> Void) throws {
     try request.check()
     self.request = request
-    self.tell = tell
     files = try GeneratedFiles(request)
     let folder = try PipelineFolder(request.folder)
     choice = try SolverChoice(request, folder.scheduler, folder.schedulerClass, catalogue)

@@ -101,6 +101,9 @@ private final class SchedulerReader {
     case .ddim, .pndm:
       let usual = scheduler.endsWithoutNoise
       scheduler.endsWithoutNoise = try flag("set_alpha_to_one", usual)
+      // The file of another class says nothing of it: then there are none, as in every folder of Stable Diffusion.
+      let isOwn = config.brief("_class_name") == "'PNDMScheduler'"
+      if name == "PNDM" { scheduler.startsWithRungeKutta = try !flag("skip_prk_steps", !isOwn) }
     case .ddpm: break
     case .euler: try readSigmas(&scheduler, ["zero", "sigma_min"])
     case .lms, .heun: try readSigmas(&scheduler, [])
@@ -138,9 +141,6 @@ private final class SchedulerReader {
       }
       return .ddpm(variance == "fixed_large" ? .transition : .posterior)
     case "PNDM":
-      if config.has("skip_prk_steps"), try !config.flag("skip_prk_steps", default: true) {
-        throw config.wrong("skip_prk_steps", "is false; allowed: true, as the Runge–Kutta steps are not followed")
-      }
       return .pndm
     case "LMSDiscrete": return .lms
     case "EulerDiscrete": return .euler

@@ -4,13 +4,14 @@ import Core
 import Processes
 import Scores
 
-/// PNDM without its Runge–Kutta steps (Liu et al. 2022; PLMS of latent diffusion): with F_i the network's outputs, from
-/// the second step on
+/// PNDM (Liu et al. 2022; without Runge–Kutta steps the PLMS of latent diffusion): with F_i the network's outputs, from the
+/// second step on
 ///
 ///     F = (3, −1)/2,  (23, −16, 5)/12,  (55, −59, 37, −9)/24
 ///
 /// of F_i, F_{i−1}, …; the first step is made once by Euler, the level below is called, and it is made again with the
-/// mean of both outputs. Then x moves from the level called to N_trained/N below by DDIM's formula.
+/// mean of both outputs. Or the first three steps are Runge and Kutta's, with F = (F_1 + 2 F_2 + 2 F_3 + F_4)/6 and the
+/// level in the middle called twice. Then x moves from the level called to N_trained/N below by DDIM's formula.
 ///
 /// It knows levels and no states: begun later in its list of calls (image to image), it takes the second call for the
 /// repeated one as diffusers does, so that states lag a level behind.
@@ -42,13 +43,28 @@ struct PNDM {
     let ratio = levels.count / solver.count
     let sum = Combination(capacity: 4)
     var outputs = (0..<4).map { _ in context.makeRows() }
-    let (start, output) = (context.makeRows(), context.makeRows())
+    let (start, output, total) = (context.makeRows(), context.makeRows(), context.makeRows())
     var known = 0
     context.started(at: calls.first.map { places.time(of: $0.level) } ?? 0, x)
+    let doubled = solver.scheduler.startsWithRungeKutta ? 12 : 0
     for (i, call) in calls.enumerated() {
       var (from, to) = (Int(call.level), Int(call.level) - ratio)
       let node = places.node(noise: noise(from), level: call.level)
-      if i == 1 {
+      if i < doubled {
+        let stage = i % 4
+        if stage == 0 {
+          outputs.insert(outputs.removeLast(), at: 0)
+          known = min(4, known + 1)
+          start.copy(x)
+          total.fill(0)
+        }
+        try evaluate(x, node, into: output, context)
+        if stage == 0 { outputs[0].copy(output) }
+        ck_add_scaled(total.values, output.values, (stage == 0 || stage == 3 ? 1.0 : 2.0) / 6, x.size)
+        if stage == 3 { output.copy(total) }
+        (from, to) = (Int(calls[i - stage].level), Int(call.level) - (stage % 2 == 0 ? ratio / 2 : 0))
+        x.copy(start)
+      } else if i == 1 && doubled == 0 {
         try evaluate(x, node, into: output, context)
         ck_combine(output.values, 0.5, output.values, 0.5, outputs[0].values, output.size)
         x.copy(start)
@@ -61,7 +77,7 @@ struct PNDM {
         sum.write(to: output)
         if i == 0 { start.copy(x) }
       }
-      move(x, by: output, from: noise(from), to: noise(to), at: node)
+      move(x, by: output, from: noise(from), to: noise(to), at: i < doubled ? places.node(call: calls[i - i % 4]) : node)
       let next = i + 1 < calls.count ? noise(Int(calls[i + 1].level)) : nil
       solver.constraint?.apply(to: x, noiseToSignal: next)
       try context.finished(step: i + 1, at: places.time(of: Double(max(-1, to))), x)

@@ -66,7 +66,16 @@ extension Scheduler {
       return endsWithoutNoise ? 0 : levels.noiseToSignal[0]
     }
     var called = told
-    if method == .pndm, told.count > 1 { called.insert(told[1], at: 1) }
+    if method == .pndm, startsWithRungeKutta {
+      guard told.count > 3 else { throw InputError("\(steps) steps that begin with Runge and Kutta's; allowed: 4 or more") }
+      // Each step from a level to the next: its beginning, twice the middle, its end.
+      let first = (0..<3).flatMap { i in
+        [told[i], told[i + 1] + ratio / 2, told[i + 1] + ratio / 2, told[i + 1]]
+      }
+      called = first + told.dropFirst(3)
+    } else if method == .pndm, told.count > 1 {
+      called.insert(told[1], at: 1)
+    }
     return SchedulePlan(
       steps: called.enumerated().map { i, level in
         let next: Int

@@ -64,6 +64,9 @@ public struct ScheduledSolver: Solver {
 
   public func check(_ setting: SamplingSetting) throws {
     try setting.require(requires)
+    guard first == 0 || !scheduler.startsWithRungeKutta else {
+      throw InputError("begins with Runge and Kutta's steps; allowed: no other start, or skip_prk_steps")
+    }
     guard start != .noise || setting.start == setting.process.duration else {
       throw InputError("begins with noise at T; allowed: no other start")
     }
@@ -169,6 +172,9 @@ struct LevelPlaces {
     let moments = kernel.moments(at: time)
     return (moments.scale * moments.scale + moments.variance).squareRoot()
   }
+
+  /// The state of a call.
+  func node(call: SchedulePlan.Step) -> ScheduledNode { node(noise: call.from, level: call.level) }
 
   /// A state of noise σ̃ at which a level is told; nil: at the end, at time 0.
   func node(noise: Double, level: Double?) -> ScheduledNode {

@@ -72,6 +72,8 @@ public struct Scheduler: Sendable, Equatable {
   public var lastSigma: LastSigma
   /// Whether DDIM and PNDM end without noise (`set_alpha_to_one`), or at the first level.
   public var endsWithoutNoise: Bool
+  /// Whether PNDM makes its first three steps by Runge and Kutta, with four evaluations each.
+  public var startsWithRungeKutta: Bool
   /// Whether the last steps of methods of higher order are of lower order.
   public var lowersLastOrders: Bool
   /// Whether the last step of DPM-Solver++ is always of order 1.
@@ -92,7 +94,7 @@ public struct Scheduler: Sendable, Equatable {
     (offset, sigmas, lowestSigma, highestSigma) = (0, .trained, nil, nil)
     (endsWithoutNoise, lowersLastOrders, endsWithEuler) = (true, true, false)
     (lowestLogSignalToNoise, held, clipping) = (-.infinity, .noise, .none)
-    (lastSigma, cutsFractions) = (.zero, false)
+    (lastSigma, cutsFractions, startsWithRungeKutta) = (.zero, false, false)
     switch method {
     case .ddim, .ddpm: spacing = .leading
     case .pndm: (spacing, endsWithoutNoise) = (.leading, false)

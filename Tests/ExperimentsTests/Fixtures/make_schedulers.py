@@ -89,6 +89,8 @@ CASES = [
     ("PNDM", "as Stable Diffusion", {"skip_prk_steps": True, "steps_offset": 1}, {}),
     ("PNDM", "v, ending without noise", {
         "skip_prk_steps": True, "set_alpha_to_one": True, "prediction_type": "v_prediction"}, {}),
+    ("PNDM", "Runge and Kutta", {"steps_offset": 1}, {}),
+    ("PNDM", "Runge and Kutta, v", {"prediction_type": "v_prediction", "set_alpha_to_one": True}, {}),
     ("PNDM", "trailing", {"skip_prk_steps": True, "timestep_spacing": "trailing"}, {}),
     ("PNDM", "linspace", {"skip_prk_steps": True, "timestep_spacing": "linspace"}, {}),
     ("EulerDiscrete", "own", {}, {}),
