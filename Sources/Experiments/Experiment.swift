@@ -71,7 +71,7 @@ public struct Experiment: Sendable {
     let conditions = try plan.sampling.condition.conditions(
       for: plan.sampling.told(origin.source), count: plan.sampling.count)
     let (trains, samples, evaluates) = (
-      stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
+      stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
     )
     let needsScore =
       samples || evaluates && (plan.evaluation.pathError || !plan.evaluation.modelMetrics.isEmpty)
@@ -85,7 +85,12 @@ public struct Experiment: Sendable {
     if let progress = try (plan.score as? CheckpointScoreRecipe)?.progress() { tell(progress, &manifest) }
     var table: SolverTable?
     var found: EvaluationStage.Findings?
-    if !trains && !samples {
+    if plan.model.trainsAutoencoder {
+      if stages == [.sample] {
+        throw InputError("draws no samples: it trains an autoencoder; allowed: train, evaluate, run", at: plan.name)
+      }
+      table = SolverTable(experiment: plan.name, process: plan.processKind, metrics: [])
+    } else if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
       table = try SolverTable(
         reading: "\(folder)/solvers.csv", experiment: plan.name, process: plan.processKind,
@@ -268,7 +273,7 @@ public struct Experiment: Sendable {
     if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
-      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
+      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

@@ -11,10 +11,16 @@ import Training
 extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a pipeline's folder: `unet/` for diffusers' `UNet2DModel`,
   /// and, where diffusers has a scheduler of the process, `scheduler/` and `model_index.json`, for `DDPMPipeline`.
+  /// A trained autoencoder becomes `vae/`, for `AutoencoderKL`, with the scale of its latents.
   /// - Returns: a line for everything that such a folder has no place for.
   /// - Throws: `InputError`, before anything is written, where the results folder holds another training's network than
   ///   the config's, or none is trained.
   @discardableResult public func exportNetwork(to path: String) throws -> [String] {
+    if plan.model.trainsAutoencoder {
+      try requireOwnCheckpoint()
+      try AutoencoderFolder.write(try trainedAutoencoder(), to: "\(path)/vae")
+      return []
+    }
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }

@@ -10,11 +10,13 @@ public enum ConditionPlan: Sendable, Equatable {
   case inTurn
   /// All rows have this one.
   case constant(Condition)
+  /// Row i has text i mod n of these n.
+  case texts([String])
   /// A CSV file with the condition of a row in each line.
   case file(String)
 
   private static let allowed =
-    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: …}, {csv: FILE} with a line for "
+    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: a red tower}, {text: [a, b]}, {csv: FILE} with a line for "
     + "each row, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
@@ -62,7 +64,14 @@ public enum ConditionPlan: Sendable, Equatable {
     return try section.oneOf([
       ("class", { try classes($0) }),
       ("numbers", { .constant(.numbers(try $0.numbers("numbers", "known of every sample"))) }),
-      ("text", { .constant(.text(try $0.text("text", "known of every sample"))) }),
+      (
+        "text",
+        {
+          let texts = try $0.texts(
+            "text", example: ["a red tower"], "known of every sample; of several, each sample has the next in turn")
+          return texts.count == 1 ? .constant(.text(texts[0])) : .texts(texts)
+        }
+      ),
       ("csv", { .file(try $0.file("csv", "the condition of a sample in each line, relative to the config")) }),
     ])
   }
@@ -88,6 +97,7 @@ public enum ConditionPlan: Sendable, Equatable {
         return "is in-turn; the network wants \(numbers) numbers beside a class"
       }
       return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
+    case .texts: return shape == .text ? nil : "is texts; the network knows \(shape.text)"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
     case .constant(let condition):
       if let label = condition.label, shape.contains(condition), let classes, !classes.contains(label) {
@@ -133,6 +143,9 @@ public enum ConditionPlan: Sendable, Equatable {
       return .labels((0..<rows).map { occurring[$0 % occurring.count] })
     case .constant(.nothing): return try nothing()
     case .constant(let condition): return .all(condition)
+    case .texts(let texts):
+      let rows = try padded(count, source, given: .all(.text(texts[0])))
+      return .texts((0..<rows).map { texts[$0 % texts.count] })
     case .file(let path):
       let conditions = try Conditions(reading: path, as: source.conditionShape)
       if let lines = conditions.count, lines < count {
@@ -153,6 +166,19 @@ public enum ConditionPlan: Sendable, Equatable {
   private func padded(_ count: Int, _ source: ScoreSource, given conditions: Conditions) throws -> Int {
     let size = try source.score(given: conditions).shardRows
     return (count + size - 1) / size * size
+  }
+
+  /// The texts that it names, those of a file among them.
+  var texts: [String] {
+    switch self {
+    case .constant(.text(let text)): return [text]
+    case .texts(let texts): return texts
+    case .file(let path):
+      // What is wrong with a file is told where its conditions are taken.
+      if case .texts(let texts)? = try? Conditions(reading: path, as: .text) { return texts }
+      return []
+    default: return []
+    }
   }
 
   /// Whether it says the same of every row, and so also of rows that are given.

@@ -26,6 +26,14 @@ extension Safetensors {
       (self.shape, self.type, source) = (shape, type, .bytes(bytes, offset: offset))
     }
 
+    private init(_ other: Entry, shape: [Int]) {
+      precondition(shape.reduce(1, *) == other.count, "another number of values")
+      (self.shape, type, source) = (shape, other.type, other.source)
+    }
+
+    /// The same values in another shape.
+    public func reshaped(_ shape: [Int]) -> Entry { Entry(self, shape: shape) }
+
     /// How many values there are.
     public var count: Int { shape.reduce(1, *) }
 
@@ -47,6 +55,22 @@ extension Safetensors {
             }
             filled = target.count
           }
+        }
+      }
+    }
+
+    /// The bits of 16-bit floats, in the order of the file.
+    /// - Precondition: numbers of 16 bits.
+    /// - Throws: `InputError` where the file cannot be read any more.
+    package var halves: [UInt16] {
+      get throws {
+        guard case .bytes(let bytes, let offset) = source, type.size == 2 else {
+          preconditionFailure("numbers of \(type.rawValue)")
+        }
+        return try [UInt16](unsafeUninitializedCapacity: count) { target, filled in
+          try bytes.read(from: offset, into: UnsafeMutableRawBufferPointer(target))
+          if 1.littleEndian != 1 { for i in target.indices { target[i] = UInt16(littleEndian: target[i]) } }
+          filled = target.count
         }
       }
     }
