@@ -153,7 +153,8 @@ public struct ScoreModel: Sendable {
 
   /// Fills the tensor that tells a network its condition.
   /// - Parameters:
-  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers, rows × (k + 2) for both.
+  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers, rows × (k + 2) for
+  ///     both.
   ///   - row: the row of the tensor.
   ///   - condition: nothing is index n, or zeros.
   ///   - shape: what the network is told.
