@@ -94,8 +94,8 @@ let package = Package(
     .executableTarget(
       name: "score-sde-bench",
       dependencies: [
-        "Training", "Evaluation", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores", "Processes", "Core",
-        "CKernels",
+        "Training", "Evaluation", "Conditioning", "Models", "Networks", "Tensors", "Solvers", "Datasets", "Scores",
+        "Processes", "Core", "CKernels",
       ]),
 
     // The worked example of Docs/Extending.md, which is a package of its own, under another name for its tests.

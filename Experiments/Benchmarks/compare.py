@@ -41,6 +41,9 @@ CASES = {
     **{f"metrics-{name}": ("metric", ["metrics"])
        for name in ("sliced", "energy", "mmd", "kid", "ks", "frechet", "wasserstein", "sinkhorn")},
     "metrics": ("all of them", ["metrics"]),
+    # Posterior sampling on networks with initial weights.
+    **{f"posterior-{method}-{network}": ("run", ["azula", "deepinv"] if method == "dps" else ["azula"])
+       for method in ("dps", "pigdm", "smc") for network in ("mlp", "unet")},
 }
 # Where a repetition of a peer takes minutes.
 MOST_ROUNDS = {"metrics-wasserstein": 1, "metrics-sinkhorn": 1, "metrics": 1}
@@ -109,13 +112,13 @@ class Program:
 def peer_command(peer, case, threads):
     library, _, layout = peer.partition("-")
     script = library
-    for prefix, name in (("unet", "unet"), ("mixture-flow", "flow"), ("metrics", "metrics")):
+    for prefix, name in (("unet", "unet"), ("mixture-flow", "flow"), ("metrics", "metrics"), ("posterior", "posterior")):
         if case.startswith(prefix):
             script = name
     if layout == "single":
         threads, layout = 1, ""
     command = [sys.executable, str(HERE / f"peer_{script}.py"), case, "--threads", str(threads)]
-    if library == "openvino" or script == "flow":
+    if library == "openvino" or script in ("flow", "posterior"):
         command += ["--engine", library]
     return command + (["--layout", layout] if layout else [])
 

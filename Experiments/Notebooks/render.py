@@ -32,6 +32,7 @@ NOTEBOOKS = [
     "likelihood",
     "sweeps",
     "predictor-corrector",
+    "posteriors",
 ]
 TINY = ["training.steps=40", "sampling.count=60"]
 
@@ -50,7 +51,7 @@ def serves(found, notebook):
         return any(len(r.likelihood) for r in found)
     if notebook == "sweeps":
         return len(found.sweeps) > 0
-    return False  # predictor-corrector has its own experiments
+    return False  # predictor-corrector and posteriors have their own experiments
 
 
 def make(name, entry, folder, program, tiny):

@@ -160,6 +160,16 @@ class Run:
         """Held-out rows of the data; None in folders of older programs, which have none."""
         return self._rows(self.folder / "held_out")
 
+    @property
+    def observations(self):
+        """What was seen, a row an observation; None where nothing was."""
+        return self._rows(self.folder / "observations")
+
+    @property
+    def truth(self):
+        """The held-out rows that were seen, a row an observation; None where values were given."""
+        return self._rows(self.folder / "truth")
+
     @functools.cached_property
     def names(self):
         """Names of the data's columns: those of its CSV file, as far as that is still there, else x0, x1, …"""

@@ -167,3 +167,32 @@ CK_KERNEL(void, ck_mixture_evaluate, (const ck_mixture *m, const double *x, size
   else
     evaluate(m, CK_FULL, D, x, rows, score, log_density, direction, jacobian_product, X, V, S, J, Y, PV, E);
 }
+
+CK_KERNEL(void, ck_turn_rows, (const double *matrix, size_t D, const double *x, size_t rows, double *out,
+                            double *scratch),
+          (matrix, D, x, rows, out, scratch)) {
+  f64x8 *X = (f64x8 *)(((uintptr_t)scratch + 63) & ~(uintptr_t)63), *Y = X + D;
+  for (size_t r = 0; r < rows; r += 8) {
+    const size_t n = rows - r < 8 ? rows - r : 8;
+    load_rows(X, x + r * D, D, n);
+    size_t i = 0;
+    // Four sums side by side, as each is one long chain.
+    for (; i + 4 <= D; i += 4) {
+      const double *a = matrix + i * D, *b = a + D, *c = b + D, *d = c + D;
+      f64x8 p = f64_all(0), q = f64_all(0), s = f64_all(0), t = f64_all(0);
+      for (size_t j = 0; j < D; j++) {
+        p += a[j] * X[j];
+        q += b[j] * X[j];
+        s += c[j] * X[j];
+        t += d[j] * X[j];
+      }
+      Y[i] = p, Y[i + 1] = q, Y[i + 2] = s, Y[i + 3] = t;
+    }
+    for (; i < D; i++) {
+      f64x8 p = f64_all(0);
+      for (size_t j = 0; j < D; j++) p += matrix[i * D + j] * X[j];
+      Y[i] = p;
+    }
+    store_rows(out + r * D, Y, D, n);
+  }
+}

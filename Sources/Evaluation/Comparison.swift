@@ -22,7 +22,8 @@ public struct Comparison: Sendable {
   public let sampleConditions: Conditions
   /// What they are compared with.
   public let reference: Reference
-  /// What is behind the observations that samples were drawn for, where that is known: sample i has row i mod its count.
+  /// What is behind the observations that samples were drawn for, where that is known: sample i has row i mod its
+  /// count.
   public let truth: Batch?
   /// Keys the random numbers of metrics that draw some.
   public let seed: UInt64

@@ -4,9 +4,9 @@ import Core
 /// The second-order part of a metric's variance, from influences that halves of the rows give.
 ///
 /// Influences that are estimated from all rows have the variance J = F + 2 w, where the metric has F + w: F is that of
-/// the influences of the laws themselves, and w what second-order terms add, which noise in the influences counts twice.
-/// Influences from one half of the rows and from the other have independent noise, so that their covariance over all rows
-/// is F without it. w = (J − F)/2 is the estimate's excess. `Deal` makes the halves.
+/// the influences of the laws themselves, and w what second-order terms add, which noise in the influences counts
+/// twice. Influences from one half of the rows and from the other have independent noise, so that their covariance over
+/// all rows is F without it. w = (J − F)/2 is the estimate's excess. `Deal` makes the halves.
 enum CrossFit {
   /// A half of a batch, 0 or 1.
   static func half(_ batch: Batch, _ half: Int) -> Batch { batch.only(Deal.rows(half, of: 2, count: batch.count)) }
@@ -33,8 +33,8 @@ enum CrossFit {
     return zip(a, b).reduce(0) { $0 + ($1.0 - meanA) * ($1.1 - meanB) } / (count - 1)
   }
 
-  /// The part of w that counts. Its estimate is noisy, and a variance that is too small by chance loses more coverage than
-  /// one that is too large wins: with all of it the intervals
+  /// The part of w that counts. Its estimate is noisy, and a variance that is too small by chance loses more coverage
+  /// than one that is too large wins: with all of it the intervals
   /// of laws that are nearly equal covered in 91 to 93 % of repeats.
   static let caution = 0.75
 

@@ -10,9 +10,9 @@ import Core
 /// upwards for finite counts, the more so the more dimensions there are (Chong and Forsyth 2020).
 ///
 /// Its interval covers the expected value at these counts, by the delta method (Rippl, Munk and Sturm 2016, *Limit laws
-/// of the empirical Wasserstein distance: Gaussian distributions*): with T the map from the first law to the second, the
-/// influence of a sample is 2 ⟨μ₁ − μ₂, x − μ₁⟩ + (x − μ₁)ᵀ (I − T) (x − μ₁) less its mean, and the other way about.
-/// `CrossFit` finds their second-order noise.
+/// of the empirical Wasserstein distance: Gaussian distributions*): with T the map from the first law to the second,
+/// the influence of a sample is 2 ⟨μ₁ − μ₂, x − μ₁⟩ + (x − μ₁)ᵀ (I − T) (x − μ₁) less its mean, and the other way
+/// about. `CrossFit` finds their second-order noise.
 public struct FrechetDistance: Metric {
   /// What is compared; nil for the values themselves.
   public let features: (any FeatureMap)?
@@ -150,9 +150,9 @@ struct NormalLaw: Sendable {
 
 /// Optimal transport between centred normal laws (Olkin and Pukelsheim 1982).
 ///
-/// With roots R₁ R₁ᵀ = Σ₁ and R₂ R₂ᵀ = Σ₂, tr (Σ₁^½ Σ₂ Σ₁^½)^½ is the sum of the singular values s of C = R₁ᵀ R₂ = U S Vᵀ,
-/// the map from the first law to the second is R₂ V S⁻¹ Vᵀ R₂ᵀ, and the one back R₁ U S⁻¹ Uᵀ R₁ᵀ. Where covariances are
-/// singular, directions with s below 10⁻⁹ of the largest are left out of the maps.
+/// With roots R₁ R₁ᵀ = Σ₁ and R₂ R₂ᵀ = Σ₂, tr (Σ₁^½ Σ₂ Σ₁^½)^½ is the sum of the singular values s of C = R₁ᵀ R₂ = U S
+/// Vᵀ, the map from the first law to the second is R₂ V S⁻¹ Vᵀ R₂ᵀ, and the one back R₁ U S⁻¹ Uᵀ R₁ᵀ. Where covariances
+/// are singular, directions with s below 10⁻⁹ of the largest are left out of the maps.
 struct NormalTransport {
   /// tr (Σ₁^½ Σ₂ Σ₁^½)^½
   let fidelity: Double

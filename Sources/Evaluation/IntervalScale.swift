@@ -17,19 +17,20 @@ public enum IntervalScale: Sendable, Equatable {
   /// its ends.
   case shareBeyond(chance: Double)
   /// For the square θ of a distance between laws, whose variance grows with θ as that of ‖δ + noise‖² does: with J the
-  /// variance of the influences and w their excess it is α θ − w, and α = J/θ̂. An interval with the variance at θ̂ would
-  /// be too short wherever θ̂ is too small. All θ with (θ̂ − θ)² ≤ t² (α θ − w), as in Wilson's interval, lie too high where
-  /// they err, and the interval that is symmetric about √θ̂ too low: the bounds are ¾ of the first and ¼ of the second.
+  /// variance of the influences and w their excess it is α θ − w, and α = J/θ̂. An interval with the variance at θ̂
+  /// would be too short wherever θ̂ is too small. All θ with (θ̂ − θ)² ≤ t² (α θ − w), as in Wilson's interval, lie too
+  /// high where they err, and the interval that is symmetric about √θ̂ too low: the bounds are ¾ of the first and ¼ of
+  /// the second.
   case square
-  /// The same for a square without bias, which would be larger by `bias` with it: all θ with (θ̂ − θ)² ≤ t² (α θ + w), as θ
-  /// begins at 0 where the plain square begins at the bias.
+  /// The same for a square without bias, which would be larger by `bias` with it: all θ with (θ̂ − θ)² ≤ t² (α θ + w),
+  /// as θ begins at 0 where the plain square begins at the bias.
   ///
   /// α is 4 times the mean of the noise's variances L in its directions, weighted by how much the laws differ in each;
   /// w = 2 Σ L², and bias = Σ L. What the variance at θ̂ says, (J − 2 w)/θ̂ (with 1.75 in place of 2, as w is noisy:
-  /// `CrossFit.caution`; θ̂ is at least its noise √w there), is almost nothing where θ̂ is small by chance, and would then
-  /// give a short interval. So α is at least 2 w/bias, which it is where the laws differ as noise does, and at least
-  /// √(w/2): in many dimensions laws differ where noise is larger than on average, and in the studied cases the mean of L
-  /// was 0.17 to 0.75 of √(Σ L²), of which this is ¼.
+  /// `CrossFit.caution`; θ̂ is at least its noise √w there), is almost nothing where θ̂ is small by chance, and would
+  /// then give a short interval. So α is at least 2 w/bias, which it is where the laws differ as noise does, and at
+  /// least √(w/2): in many dimensions laws differ where noise is larger than on average, and in the studied cases the
+  /// mean of L was 0.17 to 0.75 of √(Σ L²), of which this is ¼.
   case unbiasedSquare(bias: Double)
   /// For the root of a plain square.
   case root

@@ -7,8 +7,8 @@ import Glibc
 /// optimal transport and MMD*). ε is a multiple of the squared median distance among the first 1,000 held-out rows.
 ///
 /// Its interval covers the expected value at these counts: the influence of a sample is f_PQ − f_PP, the difference of
-/// its potentials, and that of a held-out row g_PQ − g_QQ and what it does to ε (Goldfeld et al. 2024, *Limit theorems for entropic optimal
-/// transport maps and Sinkhorn divergence*), whose second-order noise `CrossFit` finds.
+/// its potentials, and that of a held-out row g_PQ − g_QQ and what it does to ε (Goldfeld et al. 2024, *Limit theorems
+/// for entropic optimal transport maps and Sinkhorn divergence*), whose second-order noise `CrossFit` finds.
 ///
 /// Sums of exponentials are formed in float, relative to the median distance, and everything else in double: the value
 /// is right to about 10⁻⁶ of the squared median distance.

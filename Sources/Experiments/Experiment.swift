@@ -129,18 +129,21 @@ public struct Experiment: Sendable {
         }
       }
       let bound = needsScore ? try source.map { try guidedSolvers($0, data) } : nil
+      let begins = samples || evaluates && plan.evaluation.pathError
+      let startStates = begins ? try source.flatMap { try self.startStates($0, data) } : nil
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
           let field = try source.flatMap { try fieldFigure($0, data) }
-          return try sampling(bound, data, field: field, isRepeat: isRepeat, isJudged: evaluates).run(into: results)
+          return try sampling(bound, data, startStates, field: field, isRepeat: isRepeat, isJudged: evaluates).run(
+            into: results)
         }
         table = sampled
         manifest.failures += failures
       }
       if evaluates, let sampled = table {
         let findings = try timed(.evaluate) {
-          try evaluation(bound, source, conditions, data).run(sampled, in: results)
+          try evaluation(bound, source, conditions, data, startStates).run(sampled, in: results)
         }
         found = findings
         table = findings.table
@@ -194,7 +197,8 @@ public struct Experiment: Sendable {
   }
 
   private func sampling(
-    _ solvers: [GuidedSolver], _ data: DataInCoordinates, field: FieldFigure?, isRepeat: Bool, isJudged: Bool
+    _ solvers: [GuidedSolver], _ data: DataInCoordinates, _ startStates: Batch?, field: FieldFigure?, isRepeat: Bool,
+    isJudged: Bool
   ) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, solvers: solvers, plan: plan.sampling,
@@ -202,7 +206,8 @@ public struct Experiment: Sendable {
       pictures: PictureStage(
         shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
         law: plan.data.law, formats: plan.sampling.figures),
-      field: field, seed: plan.seed, overrides: plan.overrides, repeats: plan.evaluation.repeats, threads: threads,
+      field: field, seed: plan.seed, overrides: plan.overrides, startStates: startStates,
+      repeats: plan.evaluation.repeats, threads: threads,
       quiet: quiet, isRepeat: isRepeat, isJudged: isJudged)
   }
 
@@ -219,7 +224,8 @@ public struct Experiment: Sendable {
   }
 
   private func evaluation(
-    _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates
+    _ guided: [GuidedSolver]?, _ source: ScoreSource?, _ conditions: Conditions, _ data: DataInCoordinates,
+    _ startStates: Batch?
   ) throws -> EvaluationStage {
     let observation = try guidanceProblem(data).observation
     let observed = try plan.sampling.observation?.observed(in: data.dataset, seed: plan.seed)
@@ -248,8 +254,8 @@ public struct Experiment: Sendable {
       evaluation.pathError
       ? try guided.map {
         try PathErrors(
-          process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling, seed: plan.seed,
-          threads: threads)
+          process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling,
+          startStates: startStates, seed: plan.seed, threads: threads)
       } : nil
     let model =
       evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }

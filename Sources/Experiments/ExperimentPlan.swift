@@ -92,6 +92,12 @@ public struct ExperimentPlan: Sendable {
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
+    if let start = self.sampling.start, start.needsFlow, !options.isDescribing {
+      let flow = self.likelihood
+      try sampling.located("start") {
+        try flow.checkFlow(process, score, until: start.time ?? process.duration)
+      }
+    }
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(
       evaluation, hasRows: model.data.hasRows, ofAutoencoder: model.trainsAutoencoder,
@@ -113,7 +119,8 @@ public struct ExperimentPlan: Sendable {
     if let solver = model.preview?.solver, !options.isDescribing {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
       let setting = SamplingSetting(
-        process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
+        process, start: self.sampling.start?.time, epsilon: self.sampling.epsilon, grid: self.sampling.grid,
+        traits: traits)
       try options.located("training", prefix: "preview.solver: ") { try solver.check(setting) }
     }
     try options.finish(also: ["sweep"])

@@ -30,7 +30,8 @@ extension GaussianMixture {
       case .diagonal(let variances): variances[a * d..<(a + 1) * d].elementsEqual(variances[b * d..<(b + 1) * d])
       case .full(let values, let vectors):
         values[a * d..<(a + 1) * d].elementsEqual(values[b * d..<(b + 1) * d])
-          && vectors[a * d * d..<(a + 1) * d * d].elementsEqual(vectors[b * d * d..<(b + 1) * d * d])
+          && (vectors.count == d * d
+            || vectors[a * d * d..<(a + 1) * d * d].elementsEqual(vectors[b * d * d..<(b + 1) * d * d]))
       }
     }
     var firsts: [Int] = []
@@ -54,13 +55,15 @@ extension GaussianMixture {
   }
 
   /// A mixture of covariances that are known by their eigenvalues, 0 or more, and orthonormal eigenvectors, as columns.
+  /// Where all have the same eigenvectors, scores are evaluated in their coordinates: D² + K D operations a row.
   public init(weights: [Double], means: Batch, covariances: [(values: [Double], vectors: Matrix)]) {
     let kept = weights.indices.filter { weights[$0] > 0 }
+    let areShared = kept.allSatisfy { covariances[$0].vectors.values == covariances[kept[0]].vectors.values }
     self.init(
       weights: Self.normalised(weights, kept), means: means.only(kept),
       shape: .full(
         values: kept.flatMap { covariances[$0].values.map { max(0, $0) } },
-        vectors: kept.flatMap { covariances[$0].vectors.transpose.values }))
+        vectors: (areShared ? Array(kept.prefix(1)) : kept).flatMap { covariances[$0].vectors.transpose.values }))
   }
 
   private static func normalised(_ weights: [Double], _ kept: [Int]) -> [Double] {

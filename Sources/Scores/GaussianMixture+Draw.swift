@@ -36,7 +36,7 @@ extension GaussianMixture {
       case .full(let values, let vectors):
         .full(
           values: components.flatMap { values[$0 * d..<($0 + 1) * d] },
-          vectors: components.flatMap { vectors[$0 * d * d..<($0 + 1) * d * d] })
+          vectors: vectors.count == d * d ? vectors : components.flatMap { vectors[$0 * d * d..<($0 + 1) * d * d] })
       }
     return GaussianMixture(
       weights: components.map { weights[$0] / sum }, means: Batch(rows: components.map { Array(means.row($0)) }),
@@ -49,9 +49,10 @@ extension GaussianMixture {
     case .isotropic(let variances): return variances[k].squareRoot() * z[j]
     case .diagonal(let variances): return variances[k * dimension + j].squareRoot() * z[j]
     case .full(let values, let vectors):
+      let start = Self.start(ofVectors: vectors, k, dimension: dimension)
       var sum = 0.0
       for e in 0..<dimension {
-        sum += vectors[(k * dimension + e) * dimension + j] * values[k * dimension + e].squareRoot() * z[e]
+        sum += vectors[start + e * dimension + j] * values[k * dimension + e].squareRoot() * z[e]
       }
       return sum
     }
@@ -80,8 +81,9 @@ extension GaussianMixture {
     case .isotropic(let variances): return i == j ? variances[k] : 0
     case .diagonal(let variances): return i == j ? variances[k * dimension + i] : 0
     case .full(let values, let vectors):
+      let start = Self.start(ofVectors: vectors, k, dimension: dimension)
       return (0..<dimension).reduce(0) { sum, e in
-        let vector = (k * dimension + e) * dimension
+        let vector = start + e * dimension
         return sum + values[k * dimension + e] * vectors[vector + i] * vectors[vector + j]
       }
     }

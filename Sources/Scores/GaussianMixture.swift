@@ -11,8 +11,13 @@ public struct GaussianMixture: Sendable {
     case isotropic([Double])
     /// A variance per component and coordinate.
     case diagonal([Double])
-    /// Eigenvalues (K × D) and eigenvectors (K × D × D, a vector a row).
+    /// Eigenvalues (K × D) and eigenvectors (K × D × D, a vector a row; D × D where all components share them).
     case full(values: [Double], vectors: [Double])
+  }
+
+  /// Where the eigenvectors of component k begin among `vectors`.
+  static func start(ofVectors vectors: [Double], _ k: Int, dimension d: Int) -> Int {
+    vectors.count == d * d ? 0 : k * d * d
   }
 
   /// D: how many values a point has.

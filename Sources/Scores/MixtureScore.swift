@@ -10,7 +10,9 @@ import Processes
 ///
 /// Where α and C are scalars each component keeps its own structure. Where they are matrices and all Σ_k are one
 /// multiple of I (the training set, say), all components share one small covariance L Lᵀ and states are evaluated as x′
-/// = L⁻¹ x, a mixture of unit variances; else each component has a dense precision.
+/// = L⁻¹ x, a mixture of unit variances; else each component has a dense precision. Scalars and full covariances with
+/// the same eigenvectors V, as of posteriors of isotropic components, are evaluated as x′ = Vᵀ x, a mixture of diagonal
+/// covariances.
 public struct MixtureScore: Score {
   /// The law at t = 0.
   public let mixture: GaussianMixture
@@ -68,6 +70,8 @@ public struct MixtureScore: Score {
     private let commonVariance: Double?
     private var inverse = Matrix.identity(1)
     private var adjoint = Matrix.identity(1)
+    /// Vᵀ, where states are evaluated as x′ = Vᵀ x, and V.
+    private let basis: (forth: [Double], back: [Double])?
     private let white: [RowStorage]
     private var linearised: Linearisation?
 
@@ -78,9 +82,11 @@ public struct MixtureScore: Score {
       logWeights = mixture.weights.map { log($0) }
       let common = kernel.isScalar ? nil : mixture.commonVariance
       commonVariance = common
-      white = common == nil ? [] : (0..<3).map { _ in RowStorage(rows) }
+      basis = kernel.isScalar ? mixture.sharedBasis : nil
+      white = common == nil && basis == nil ? [] : (0..<3).map { _ in RowStorage(rows) }
       let structure =
-        kernel.isScalar ? mixture.shape.structure : common == nil ? CK_FULL : CK_ISOTROPIC
+        basis != nil
+        ? CK_DIAGONAL : kernel.isScalar ? mixture.shape.structure : common == nil ? CK_FULL : CK_ISOTROPIC
       table = Table(components: mixture.componentCount, dimension: dimension, structure)
       scratch = .allocate(capacity: ck_mixture_scratch(mixture.componentCount, dimension))
     }
@@ -105,7 +111,7 @@ public struct MixtureScore: Score {
       guard let linearised else { preconditionFailure("a product before there is a linearisation") }
       forEachRun(linearised.x, linearised.times) { x, run in
         var direction = v[run]
-        if commonVariance != nil { direction = transformed(direction, by: inverse, in: 1) }
+        if !white.isEmpty { direction = turned(direction, in: 1) }
         let target = out[run]
         ck_mixture_evaluate(&table.c, x.values, x.count, nil, nil, direction.values, target.values, scratch)
         turnBack(target)
@@ -119,9 +125,25 @@ public struct MixtureScore: Score {
       }
     }
 
-    /// A gradient in x′ becomes one in x: s = L⁻ᵀ s′.
+    /// A gradient in x′ becomes one in x: s = L⁻ᵀ s′, or V s′.
     private func turnBack(_ s: Rows) {
-      if commonVariance != nil { s.copy(transformed(s, by: adjoint, in: 2)) }
+      if let basis {
+        s.copy(multiplied(s, by: basis.back, in: 2))
+      } else if commonVariance != nil {
+        s.copy(transformed(s, by: adjoint, in: 2))
+      }
+    }
+
+    /// x′ of states or directions.
+    private func turned(_ x: Rows, in slot: Int) -> Rows {
+      if let basis { return multiplied(x, by: basis.forth, in: slot) }
+      return commonVariance == nil ? x : transformed(x, by: inverse, in: slot)
+    }
+
+    private func multiplied(_ x: Rows, by matrix: [Double], in slot: Int) -> Rows {
+      let result = white[slot].view(like: x)
+      ck_turn_rows(matrix, dimension, x.values, x.count, result.values, scratch)
+      return result
     }
 
     private func transformed(_ x: Rows, by matrix: Matrix, in slot: Int) -> Rows {
@@ -135,7 +157,7 @@ public struct MixtureScore: Score {
     private func forEachRun(_ x: Rows, _ times: Times, _ body: (_ x: Rows, _ run: Range<Int>) -> Void) {
       times.forEachRun(x.count) { run, t in
         prepare(t)
-        body(commonVariance == nil ? x[run] : transformed(x[run], by: inverse, in: 0), run)
+        body(turned(x[run], in: 0), run)
       }
     }
 
@@ -149,6 +171,7 @@ public struct MixtureScore: Score {
     }
 
     private func prepareScalar(_ moments: Moments) {
+      if let basis, case .full(let values, _) = mixture.shape { return prepareTurned(moments, values, basis.forth) }
       let (k, d) = (mixture.componentCount, dimension)
       let square = moments.scale * moments.scale
       let (precisions, coefficients) = (table.precisions, table.coefficients)
@@ -182,7 +205,7 @@ public struct MixtureScore: Score {
           for e in 0..<d {
             let variance = square * values[c * d + e] + moments.variance
             logDeterminant += log(2 * .pi * variance)
-            let vector = (c * d + e) * d
+            let vector = GaussianMixture.start(ofVectors: vectors, c, dimension: d) + e * d
             for i in 0..<d {
               let scaled = vectors[vector + i] / variance
               for j in 0..<d { matrix[i * d + j] += scaled * vectors[vector + j] }
@@ -190,6 +213,23 @@ public struct MixtureScore: Score {
           }
           coefficients[c] = logWeights[c] - 0.5 * logDeterminant
         }
+      }
+    }
+
+    private func prepareTurned(_ moments: Moments, _ values: [Double], _ forth: [Double]) {
+      let (k, d) = (mixture.componentCount, dimension)
+      mixture.means.values.withUnsafeBufferPointer {
+        ck_turn_rows(forth, d, $0.baseAddress!, k, table.means, scratch)
+      }
+      ck_combine(table.means, moments.scale, table.means, 0, table.means, k * d)
+      for c in 0..<k {
+        var logDeterminant = 0.0
+        for j in c * d..<(c + 1) * d {
+          let variance = moments.scale * moments.scale * values[j] + moments.variance
+          table.precisions[j] = 1 / variance
+          logDeterminant += log(2 * .pi * variance)
+        }
+        table.coefficients[c] = logWeights[c] - 0.5 * logDeterminant
       }
     }
 
@@ -237,24 +277,6 @@ public struct MixtureScore: Score {
             values.baseAddress!, k)
         }
       }
-    }
-  }
-}
-
-extension GaussianMixture {
-  /// The variance that all components share, as multiples of I; nil where they differ.
-  fileprivate var commonVariance: Double? {
-    guard case .isotropic(let variances) = shape else { return nil }
-    return variances.allSatisfy { $0 == variances[0] } ? variances[0] : nil
-  }
-}
-
-extension GaussianMixture.Shape {
-  fileprivate var structure: ck_mixture_structure {
-    switch self {
-    case .isotropic: CK_ISOTROPIC
-    case .diagonal: CK_DIAGONAL
-    case .full: CK_FULL
     }
   }
 }

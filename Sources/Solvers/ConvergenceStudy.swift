@@ -5,7 +5,7 @@ import Processes
 import Scores
 
 /// Measures how fast a method's error falls with its steps: the root mean square, over rows, of the difference at ε
-/// from the exact solution of the same prior draws and, for the reverse SDE, of the same Brownian paths.
+/// from the exact solution of the same beginnings and, for the reverse SDE, of the same Brownian paths.
 ///
 /// The exact solution is `ReferenceSolver`'s, with 16 times the largest number of steps for the SDE. An order is −slope
 /// of ln error over ln N by least squares, its interval from leaving out one of 16 groups of rows at a time (jackknife,
@@ -35,6 +35,8 @@ public struct ConvergenceStudy: Sendable {
   public let seed: UInt64
   /// ε: where errors are taken.
   public let epsilon: Double
+  /// Where solvers begin; nil: at T, with draws of the prior.
+  public let beginning: Beginning?
   /// The numbers of steps that are tried.
   public let steps: [Int]
   /// How many rows are solved.
@@ -51,10 +53,11 @@ public struct ConvergenceStudy: Sendable {
   ///   - epsilon: ε; default: the process's own.
   ///   - steps: at least two counts, rising.
   ///   - rows: a multiple of 16.
+  ///   - beginning: where solvers begin; default: at T, with draws of the prior.
   ///   - threads: how many rows' shards are solved at once.
   public init(
     process: PreparedProcess, score: any Score, dimension: Int, seed: UInt64, epsilon: Double? = nil, steps: [Int],
-    rows: Int = 1024, threads: Int = Shards.processors
+    rows: Int = 1024, beginning: Beginning? = nil, threads: Int = Shards.processors
   ) {
     precondition(steps.count > 1 && rows % Self.groups == 0 && rows > 0)
     self.process = process
@@ -64,10 +67,12 @@ public struct ConvergenceStudy: Sendable {
     self.epsilon = epsilon ?? process.sde.samplingEpsilon
     self.steps = steps
     self.rows = rows
+    self.beginning = beginning
     self.threads = threads
     exact = ReferenceSolver(
       SamplingSetting(
-        process, epsilon: self.epsilon, grid: process.sde.samplingSpacing.grid, traits: score.traits))
+        process, start: beginning?.time, epsilon: self.epsilon, grid: process.sde.samplingSpacing.grid,
+        traits: score.traits))
   }
 
   /// The exact ends of all rows on a grid: of the flow where `isStochastic` is false.
@@ -122,12 +127,12 @@ public struct ConvergenceStudy: Sendable {
 
   private func sampler(_ grid: any TimeGrid) throws -> Sampler {
     let finest = try grid.times(
-      from: process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.noise)
+      from: beginning?.time ?? process.duration, to: epsilon, steps: (steps.max() ?? 1) * 16, kernel: process.noise)
     let path = CoupledPath(
       seed: seed, duration: process.duration, depth: CoupledPath.depth(for: finest, duration: process.duration))
     return Sampler(
       process: process, score: score, dimension: dimension, seed: seed, epsilon: epsilon, path: path, grid: grid,
-      threads: threads)
+      beginning: beginning, threads: threads)
   }
 
   /// A method whose first states are exact: it takes its own steps for what it remembers of them.

@@ -26,7 +26,7 @@ struct Benchmark {
       "mixture-score",
       "matrix-product",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
-    + metrics.map { "metrics-\($0.name)" } + ["metrics"]
+    + metrics.map { "metrics-\($0.name)" } + ["metrics"] + posteriors.keys.sorted()
 
   /// What a U-Net's case is to be other than usual.
   struct Size {
@@ -48,7 +48,9 @@ struct Benchmark {
     case "matrix-product-2048": try largeMatrixProduct(threads: size.threads ?? Shards.processors)
     case "metrics": metrics(all: metrics.map(\.metric), size)
     default:
-      if let metric = metrics.first(where: { name == "metrics-\($0.name)" }) {
+      if let (method, network) = posteriors[name] {
+        try posterior(method, network, threads: size.threads ?? Shards.processors)
+      } else if let metric = metrics.first(where: { name == "metrics-\($0.name)" }) {
         metrics(all: [metric.metric], size)
       } else if let unet = unets.first(where: { name == "unet-\($0.name)-forward" }) {
         try unetForward(unet, size)
@@ -82,7 +84,7 @@ struct Benchmark {
   }
 
   /// The networks that are timed beside PyTorch's, and their batches.
-  private static let unets: [(name: String, architecture: UNetArchitecture, batch: Int)] = {
+  static let unets: [(name: String, architecture: UNetArchitecture, batch: Int)] = {
     var small = UNetArchitecture(
       height: 8, width: 8, channels: 1, widths: [32, 64], blocks: 1, attention: [4], resampling: .convolution)
     small.time = .positional(flipped: true, shift: 0)

@@ -4,10 +4,10 @@ import Core
 import Foundation
 import Scores
 
-/// MCG-Diff's mixture (Cardoso et al. 2023, arXiv 2308.07983): 25 components of unit covariance at (−8i, −8j), repeated,
-/// for i, j from −2 to 2, with weights ∝ N(0, 1)²; y = A x + σ e with A = U diag(s) Vᵀ for singular vectors of a Gaussian
-/// matrix and s uniform on [0, 1), the largest first, and σ uniform on [0, max s). Drawn by this toolkit's own numbers,
-/// so that a seed here is another problem than the same seed there.
+/// MCG-Diff's mixture (Cardoso et al. 2023, arXiv 2308.07983): 25 components of unit covariance at (−8i, −8j),
+/// repeated, for i, j from −2 to 2, with weights ∝ N(0, 1)²; y = A x + σ e with A = U diag(s) Vᵀ for singular vectors
+/// of a Gaussian matrix and s uniform on [0, 1), the largest first, and σ uniform on [0, max s). Drawn by this
+/// toolkit's own numbers, so that a seed here is another problem than the same seed there.
 struct SeenMixtureProblem {
   let mixture: GaussianMixture
   let observation: Observation

@@ -116,6 +116,51 @@ func start(
     #expect(manifest.contains("stopped by SIGINT"))
   }
 
+  @Test("a classifier whose training a signal stops goes on where it stopped, and comes to the same samples")
+  func classifier() throws {
+    let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    try """
+    name: classes
+    data:
+      {kind: gaussian-mixture, weights: [1, 1], means: [[-1, 0], [1, 0.5]], deviations: [0.3, 0.4], classes: [0, 1]}
+    process: {kind: vp}
+    score: {kind: exact}
+    sampling:
+      count: 20
+      condition: {class: 1}
+      guidance: {kind: classifier, weight: 2, hidden: [64, 64], steps: 2000, batch: 128}
+      solvers: [{name: s, kind: ddim, steps: 8}]
+    evaluation: {metrics: [], path_error: false}
+    """.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
+    func models(_ name: String) -> [String] {
+      ((try? FileManager.default.contentsOfDirectory(atPath: "\(folder)/\(name)-models")) ?? []).sorted()
+    }
+    func sample(_ name: String, _ errors: Any = FileHandle.nullDevice) throws -> Process {
+      try start(
+        ["run", folder + "/c.yaml", "--output", "\(folder)/\(name)", "--quiet"], models: "\(folder)/\(name)-models",
+        errors: errors)
+    }
+    func csv(_ name: String) -> Data? { FileManager.default.contents(atPath: "\(folder)/\(name)/samples/s.csv") }
+    let whole = try sample("whole")
+    whole.waitUntilExit()
+    #expect(whole.terminationStatus == 0 && csv("whole") != nil)
+    let errors = Pipe()
+    let first = try sample("stopped", errors)
+    for _ in 0..<500 where !models("stopped").contains(where: { $0.hasSuffix(".lock") }) { usleep(10_000) }
+    usleep(100_000)
+    kill(first.processIdentifier, SIGINT)
+    first.waitUntilExit()
+    let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+    #expect(first.terminationStatus == 130 && text.contains("of 2000; run it again to go on from there"), "\(text)")
+    #expect(models("stopped").contains { $0.hasSuffix(".unfinished.safetensors") })
+    let second = try sample("stopped")
+    second.waitUntilExit()
+    #expect(second.terminationStatus == 0 && csv("stopped") == csv("whole"))
+    #expect(models("stopped") == models("whole") && !models("whole").contains { $0.contains("unfinished") })
+  }
+
   @Test("a damaged last checkpoint is named, and the one before it used; an unfinished network is sampled on request")
   func damaged() throws {
     let folder = NSTemporaryDirectory() + "score-sde-" + UUID().uuidString

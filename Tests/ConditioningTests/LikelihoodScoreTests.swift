@@ -159,9 +159,9 @@ import Testing
     return (mean, variance.squareRoot())
   }
 
-  /// DPS's own law N(y (1 − e^{−(1 − m_T²)/σ²}), σ²/2), and not the truth. From m_T = 0 on the mean is 1.4725; a process
-  /// of β = 1 and T = 2 still sees m_T² = e^{−2} of the data at T, and has 1.454 and 0.356 with 300 steps, which is issue
-  /// 16's figure (1.452, where the last step is Tweedie's from t = 0.01).
+  /// DPS's own law N(y (1 − e^{−(1 − m_T²)/σ²}), σ²/2), and not the truth. From m_T = 0 on the mean is 1.4725; a
+  /// process of β = 1 and T = 2 still sees m_T² = e^{−2} of the data at T, and has 1.454 and 0.356 with 300 steps,
+  /// which is issue 16's figure (1.452, where the last step is Tweedie's from t = 0.01).
   @Test("DPS is biased as its closed form says") func dps() throws {
     let long = recursion(duration: 20, steps: 200_000)
     #expect(abs(long.mean - 1.5 * (1 - exp(-4))) < 2e-4)

@@ -123,7 +123,8 @@ import Testing
     }
   }
 
-  /// In the limit of no noise two values fix two others; a posterior made with inverses of A Σ Aᵀ + C would lose digits.
+  /// In the limit of no noise two values fix two others; a posterior made with inverses of A Σ Aᵀ + C would lose
+  /// digits.
   @Test("tiny noise takes no digits, and points are only weighed") func extremes() throws {
     let prior = try GaussianMixture(
       weights: [1, 1], means: [[0, 0, 0], [1, 1, 1]],

@@ -8,9 +8,9 @@ import Scores
 import Solvers
 import Testing
 
-/// One step of azula's and deepinv's own code on 32 × 32 operators (Fixtures/make_posteriors.py), with the same denoiser
-/// and noise. 1e-4 is what deepinv's 1e-6 beside singular values of 0.25 and noise of 0.05 allows; the others agree to
-/// 1e-8, as written.
+/// One step of azula's and deepinv's own code on 32 × 32 operators (Fixtures/make_posteriors.py), with the same
+/// denoiser and noise. 1e-4 is what deepinv's 1e-6 beside singular values of 0.25 and noise of 0.05 allows; the others
+/// agree to 1e-8, as written.
 @Suite("Posterior methods beside the peers'") struct PosteriorPeerTests {
   static let (side, size, noise) = (32, 1024, 0.05)
 

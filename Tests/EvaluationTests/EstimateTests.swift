@@ -193,8 +193,8 @@ import Testing
     let noise = NoiseStream(seed: 3, purpose: .data).normals(count: count, dimension: 1)
     let estimate = try MeanDifference().estimate(Comparison(samples: x, heldOut: noise, seed: 1))
     let squares = estimate.sampleInfluences.reduce(0) { $0 + $1 * $1 } / 20
-    // The mean of 100 random rows has variance/100; that of 20 such squares a deviation of 0.32 of it, and three of them
-    // are allowed. With ten classes groups of rows i mod 20 would have the variance itself.
+    // The mean of 100 random rows has variance/100; that of 20 such squares a deviation of 0.32 of it, and three of
+    // them are allowed. With ten classes groups of rows i mod 20 would have the variance itself.
     let variance = Double(classes * classes - 1) / 12
     #expect(squares < 2 * variance / 100 && squares > 0.1 * variance / 100, "\(squares) \(variance)")
   }

@@ -117,7 +117,8 @@ import Testing
         }
         let none = try samples(text, ["sampling.condition=nothing"], in: folder)
         let zero = ["sampling.condition={class: 1}", "sampling.guidance={kind: classifier-free, weight: 0}"]
-        // The network's rows stand in batches of other sizes: equal to single precision, and to what 8 steps make of it.
+        // The network's rows stand in batches of other sizes: equal to single precision, and to what 8 steps make of
+        // it.
         let (a, b) = (try numbers(samples(text, zero, in: folder)), numbers(none))
         #expect(pairs(a, b).allSatisfy { abs($0 - $1) < 1e-4 })
       }
@@ -213,8 +214,8 @@ import Testing
       let zero = try guided(0)
       #expect(try classifiers() == kept)
       #expect(zero == (try samples(Self.network, blind, in: folder)))
-      // Class 1 lies right of 0: most of its samples do by a classifier of 300 steps, and about half of those that nothing
-      // guides.
+      // Class 1 lies right of 0: most of its samples do by a classifier of 300 steps, and about half of those that
+      // nothing guides.
       func right(_ csv: String) -> Int { stride(from: 0, to: 80, by: 2).count { numbers(csv)[$0] > 0 } }
       #expect(right(one) > 31 && right(zero) < 30, "\(right(one)) \(right(zero))")
       // Trained anew it is the same; a damaged file is set aside.

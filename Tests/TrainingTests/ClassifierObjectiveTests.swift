@@ -59,7 +59,8 @@ import Training
           }
         }
       }
-      // 8,000 rows and 1,500 steps: a ninth of the gradient's mean square where there is little noise, and less elsewhere.
+      // 8,000 rows and 1,500 steps: a ninth of the gradient's mean square where there is little noise, and less
+      // elsewhere.
       #expect(sums.error < 0.2 * sums.size, "\(t): \(sums)")
     }
     // The mean loss over all noise levels lies between that without noise and ln 2.

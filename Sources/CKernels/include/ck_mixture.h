@@ -21,3 +21,7 @@ size_t ck_mixture_scratch(size_t components, size_t dimension);
 /// the log density, and the Jacobian product (d score / d x) direction.
 void ck_mixture_evaluate(const ck_mixture *mixture, const double *x, size_t rows, double *score, double *log_density,
                          const double *direction, double *jacobian_product, double *scratch);
+
+/// out = M x of each of `rows` rows, with M D x D, row-major. x and out do not overlap; `scratch` has
+/// `ck_mixture_scratch(0, D)` values.
+void ck_turn_rows(const double *matrix, size_t dimension, const double *x, size_t rows, double *out, double *scratch);

@@ -8,8 +8,8 @@ import Core
 /// A variable is a list of values: `x` is all of them, `x[2]` or `x2` the second, `x[2:4]` the second to the fourth.
 /// Numbers, pi, inf, named parameters; + − * / ^ < <= > >= and parentheses; `[a, b]` makes a list. Operations and
 /// functions act value by value, and a single value goes with every value of a list. `sum`, `mean`, `norm`, and `min`,
-/// `max`, `logsumexp` of one list, make one value of it. `r = norm(x); r^2 + r` names a part. As usual ^ binds before a minus sign before it and groups from
-/// the right. Equal parts are computed once.
+/// `max`, `logsumexp` of one list, make one value of it. `r = norm(x); r^2 + r` names a part. As usual ^ binds before a
+/// minus sign before it and groups from the right. Equal parts are computed once.
 public struct Formula: Sendable, CustomStringConvertible {
   public let description: String
   /// How many values it gives.

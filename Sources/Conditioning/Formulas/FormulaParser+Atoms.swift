@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 import Core
+import Processes
 
 /// Numbers, names, lists and places in them.
 extension FormulaParser {
@@ -53,35 +54,14 @@ extension FormulaParser {
       try expect("]", "for the '[' of character \(opened + 1)")
       return Value(list: nodes)
     }
-    if isDigit(first) || first == "." { return try number() }
+    if isDigit(first) || first == "." { return Value(graph.constant(try takeNumber())) }
     if isLetter(first) { return try name() }
     throw wrong("'\(first)'; expected a number, a name, '(' or '['")
   }
 
-  func isDigit(_ c: Character) -> Bool { c >= "0" && c <= "9" && c.isASCII }
-  func isLetter(_ c: Character) -> Bool { c.isASCII && c.isLetter || c == "_" }
-
-  mutating func number() throws -> Value {
-    let start = place
-    func character(_ place: Int) -> Character? { place < characters.count ? characters[place] : nil }
-    while let c = character(place), isDigit(c) || c == "." { place += 1 }
-    // An exponent, if digits follow: `2e` is a number and a name.
-    if let c = character(place), c == "e" || c == "E" {
-      let sign = character(place + 1).map { $0 == "+" || $0 == "-" } ?? false
-      if let digit = character(place + (sign ? 2 : 1)), isDigit(digit) {
-        place += sign ? 2 : 1
-        while let c = character(place), isDigit(c) { place += 1 }
-      }
-    }
-    let text = String(characters[start..<place])
-    guard let value = Double(text), value.isFinite else { throw wrong("'\(text)' is not a finite number", at: start) }
-    return Value(graph.constant(value))
-  }
-
   mutating func name() throws -> Value {
     let start = place
-    while place < characters.count, isLetter(characters[place]) || isDigit(characters[place]) { place += 1 }
-    let text = String(characters[start..<place])
+    let text = takeName()
     if next == "(" { return try call(text, at: start) }
     switch text {
     case "pi": return Value(graph.constant(.pi))

@@ -2,9 +2,10 @@
 import CKernels
 import Core
 import Glibc
+import Processes
 
 /// Recursive descent: definitions, then comparison → sum → product → sign → power → atom with places in brackets.
-struct FormulaParser {
+struct FormulaParser: FormulaScanner {
   /// What a part of a formula is: one node, or a list of them.
   struct Value {
     var nodes: [Int]
@@ -64,37 +65,12 @@ struct FormulaParser {
   mutating func definition() -> (name: String, start: Int)? {
     guard let first = next, isLetter(first) else { return nil }
     let start = place
-    var end = place
-    while end < characters.count, isLetter(characters[end]) || isDigit(characters[end]) { end += 1 }
-    let name = String(characters[start..<end])
-    while end < characters.count, characters[end].isWhitespace { end += 1 }
-    guard end < characters.count, characters[end] == "=" else { return nil }
-    place = end + 1
+    let name = takeName()
+    guard take("=") else {
+      place = start
+      return nil
+    }
     return (name, start)
-  }
-
-  func wrong(_ message: String, at place: Int? = nil) -> InputError {
-    InputError("character \((place ?? self.place) + 1): \(message)")
-  }
-
-  /// The next character that is not blank.
-  var next: Character? {
-    mutating get {
-      while place < characters.count, characters[place].isWhitespace { place += 1 }
-      return place < characters.count ? characters[place] : nil
-    }
-  }
-
-  mutating func take(_ character: Character) -> Bool {
-    guard next == character else { return false }
-    place += 1
-    return true
-  }
-
-  mutating func expect(_ character: Character, _ about: String) throws {
-    guard take(character) else {
-      throw wrong("\(next.map { "'\($0)'" } ?? "the end"); expected '\(character)' \(about)")
-    }
   }
 
   mutating func nested<Result>(_ body: (inout FormulaParser) throws -> Result) throws -> Result {

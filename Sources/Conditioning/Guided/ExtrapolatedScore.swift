@@ -7,7 +7,8 @@ import Scores
 /// s = s_∅ + w (s_c − s_∅): classifier-free guidance, where s_c knows the condition and s_∅ does not (Ho and Salimans
 /// 2022), and autoguidance, where s_∅ is a weaker network's (Karras et al. 2024). At w = 1 it is s_c, at w = 0 s_∅.
 ///
-/// It is the score of no noised law: p_t(x)^{1−w} p_t(x | c)^w is not what p_0(x)^{1−w} p_0(x | c)^w becomes under noise.
+/// It is the score of no noised law: p_t(x)^{1−w} p_t(x | c)^w is not what p_0(x)^{1−w} p_0(x | c)^w becomes under
+/// noise.
 public struct ExtrapolatedScore: Score {
   /// s_c and s_∅
   public let pair: ScorePair

@@ -2,8 +2,8 @@
 import Core
 import Scores
 
-/// The two scores that guidance looks at: the better one s_c, which knows the condition, and the one that it is led away
-/// from, s_∅.
+/// The two scores that guidance looks at: the better one s_c, which knows the condition, and the one that it is led
+/// away from, s_∅.
 ///
 /// Where both are of one network, its rows stand side by side in one batch: that of row i with its condition at place
 /// 2i, that without at 2i + 1 (`Conditions.interleaved`). A step then takes 2 n rows through the network at once, and a

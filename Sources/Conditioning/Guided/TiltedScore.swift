@@ -2,8 +2,8 @@
 import Core
 import Scores
 
-/// s = s_∅ + w ∇ₓ log p_t(c | x): classifier guidance (Dhariwal and Nichol 2021, algorithm 1), and any other score with a
-/// gradient added to it. As ∇ log p_t(c | x) = s_c − s_∅, an exact classifier gives classifier-free guidance.
+/// s = s_∅ + w ∇ₓ log p_t(c | x): classifier guidance (Dhariwal and Nichol 2021, algorithm 1), and any other score with
+/// a gradient added to it. As ∇ log p_t(c | x) = s_c − s_∅, an exact classifier gives classifier-free guidance.
 public struct TiltedScore: Score {
   /// s_∅
   public let base: any Score

@@ -11,9 +11,9 @@ import Solvers
 ///
 /// x₀ is chosen among N candidates of p(x₀ | x_t) by p(y | x₀). One candidate is the x₀ of the step before. With it,
 /// choosing leaves p(x₀ | x_t, y) as it is for any N (iterated sampling importance resampling: Andrieu, Lee and Vihola
-/// 2018, after Tjelmeland 2004), and so the pair (x₀, x_t) keeps the law p(x₀ | y) q(x_t | x₀) once it has it. What error
-/// the first, unconditioned, choice has of order 1/N is forgotten on the way, for as long as there is noise enough to
-/// move between modes.
+/// 2018, after Tjelmeland 2004), and so the pair (x₀, x_t) keeps the law p(x₀ | y) q(x_t | x₀) once it has it. What
+/// error the first, unconditioned, choice has of order 1/N is forgotten on the way, for as long as there is noise
+/// enough to move between modes.
 public struct PosteriorTransitions: Solver {
   /// The configured solver, whose times are used.
   public let base: FixedSteps

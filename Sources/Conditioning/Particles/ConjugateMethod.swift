@@ -7,8 +7,8 @@ import Scores
 import Solvers
 
 /// MCG-Diff's particles (Cardoso et al. 2023) for y = A x + Gaussian noise: ψ_t(x) = N(y; A x/m, C + σ̃² A Aᵀ), the
-/// likelihood of y as if x/m were data and noise alike, and moves that are drawn from p(x_s | x_t) ψ_s(x_s) itself, which
-/// is Gaussian. No product with a Jacobian is needed.
+/// likelihood of y as if x/m were data and noise alike, and moves that are drawn from p(x_s | x_t) ψ_s(x_s) itself,
+/// which is Gaussian. No product with a Jacobian is needed.
 ///
 /// The paper's ψ has σ̃² A Aᵀ alone for as long as that is above C and stops there; with C added throughout, ψ_ε is the
 /// likelihood itself up to ε's noise.

@@ -64,7 +64,8 @@ public final class ParticleRecord: Sendable {
     var interval: ClosedRange<Double>?
     if rows.count > 1, mean > 0 {
       let variance = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / (n - 1)
-      // The error of the logarithm of a mean, by its slope; on the scale of the logarithm, so that its low end stays above 0.
+      // The error of the logarithm of a mean, by its slope; on the scale of the logarithm, so that its low end stays
+      // above 0.
       let margin = point * (variance / n).squareRoot() / mean
       interval = top + log(mean) - margin...top + log(mean) + margin
     }

@@ -6,8 +6,8 @@ import Processes
 import Scores
 import Solvers
 
-/// The twisted diffusion sampler (Wu et al. 2023): ψ_t(x) = p(y | x̂₀(x, t)) for Tweedie's mean x̂₀, and steps along the
-/// score s + ∇ ln ψ. For observations y = A x + noise, what is not known of x₀ given x_t may be counted in ψ:
+/// The twisted diffusion sampler (Wu et al. 2023): ψ_t(x) = p(y | x̂₀(x, t)) for Tweedie's mean x̂₀, and steps along
+/// the score s + ∇ ln ψ. For observations y = A x + noise, what is not known of x₀ given x_t may be counted in ψ:
 /// N(y; A x̂₀, C + A V Aᵀ).
 public struct TwistedMethod: ParticleMethod {
   /// p(y | x)
@@ -21,8 +21,8 @@ public struct TwistedMethod: ParticleMethod {
     case none
     /// r² I with r² = σ̃² d²/(σ̃² + d²): right for data N(0, d² I), as ΠGDM has it (Song et al. 2023).
     case isotropic(deviation: Double)
-    /// σ̃² (I + v ∂s/∂x) = Cov[x₀ | x_t], as TMPD has it (Boys et al. 2024); a product with the Jacobian for every value
-    /// of y.
+    /// σ̃² (I + v ∂s/∂x) = Cov[x₀ | x_t], as TMPD has it (Boys et al. 2024); a product with the Jacobian for every
+    /// value of y.
     case jacobian
   }
 

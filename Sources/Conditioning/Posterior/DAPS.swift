@@ -5,17 +5,18 @@ import Processes
 import Scores
 import Solvers
 
-/// Decoupled annealing posterior sampling (Zhang et al. 2024, algorithm 1). At each level of noise: the probability flow
-/// carries x_t to x̂₀ in a few steps; x₀ is drawn from N(x₀; x̂₀, r² I) p(y | x₀) with r = σ̃_t; and x_s is drawn about
-/// it, m_s x₀ + σ_s z. Levels forget each other, so that late ones can mend what early ones did.
+/// Decoupled annealing posterior sampling (Zhang et al. 2024, algorithm 1). At each level of noise: the probability
+/// flow carries x_t to x̂₀ in a few steps; x₀ is drawn from N(x₀; x̂₀, r² I) p(y | x₀) with r = σ̃_t; and x_s is drawn
+/// about it, m_s x₀ + σ_s z. Levels forget each other, so that late ones can mend what early ones did.
 ///
-/// For a linear observation x₀ is drawn exactly, else by K Langevin steps of size η_t = η (t/T + δ (1 − t/T)), δ = 0.01,
+/// For a linear observation x₀ is drawn exactly, else by K Langevin steps of size η_t = η (t/T + δ (1 − t/T)), where
+/// δ = 0.01,
 ///
 ///     x₀ ← x₀ + η_t (∇ log p(y | x₀) + (x̂₀ − x₀)/r²) + √(2 η_t) z.
 ///
 /// Longer steps than r²/2 would not stay near x̂₀: η_t is never longer, which the paper leaves to the choice of η.
-/// The flow takes Euler steps of equal length in ln σ̃, from σ̃_t to the larger of σ̃_ε and `lowestNoise`, and ends with
-/// Tweedie's mean. NFE a row: N times the steps of the flow.
+/// The flow takes Euler steps of equal length in ln σ̃, from σ̃_t to the larger of σ̃_ε and `lowestNoise`, and ends
+/// with Tweedie's mean. NFE a row: N times the steps of the flow.
 public struct DAPS: Solver {
   private let observation: Observation
   private let count: Int

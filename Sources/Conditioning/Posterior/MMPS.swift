@@ -6,8 +6,8 @@ import Core
 ///
 ///     ∇ log pₜ(y | x) ≈ (∂x̂₀/∂x)ᵀ Aᵀ u,   (C + A V Aᵀ) u = y − A x̂₀,
 ///
-/// u by conjugate gradients, each step of which takes a product with the Jacobian. Exact for Gaussian data once there are
-/// as many steps as C⁻¹ A V Aᵀ has different eigenvalues.
+/// u by conjugate gradients, each step of which takes a product with the Jacobian. Exact for Gaussian data once there
+/// are as many steps as C⁻¹ A V Aᵀ has different eigenvalues.
 public struct MMPS: LikelihoodScore {
   /// How many steps the conjugate gradients take at most.
   public let iterations: Int

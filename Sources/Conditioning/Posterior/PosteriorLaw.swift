@@ -26,13 +26,21 @@ public struct PosteriorLaw: Sendable {
     let firsts = prior.firstOfEqualCovariance
     let distinct = firsts.indices.filter { firsts[$0] == $0 }
     let variances = prior.diagonalVariances
-    let isMask = observation.white.hasSingleEntries
+    let white = observation.white
+    let isMask = white.hasSingleEntries
+    // Made once for all components.
+    lazy var seen = SeenDirections(white)
     updates = distinct.map { k in
       let d = prior.dimension
-      guard let variances, isMask || variances[k * d..<(k + 1) * d].allSatisfy({ $0 == 0 }) else {
-        return Update(dense: prior.covarianceMatrix(k), observation.white)
+      guard let own = variances.map({ $0[k * d..<(k + 1) * d] }) else {
+        return Update(dense: prior.covarianceMatrix(k), white)
       }
-      return Update(diagonal: Array(variances[k * d..<(k + 1) * d]), observation.white)
+      if isMask || own.allSatisfy({ $0 == 0 }) { return Update(diagonal: Array(own), white) }
+      let variance = own.first ?? 0
+      guard own.allSatisfy({ $0 == variance }), let seen else {
+        return Update(dense: prior.covarianceMatrix(k), white)
+      }
+      return Update(isotropic: variance, seen)
     }
     updateOf = firsts.map { first in distinct.firstIndex(of: first)! }
   }
@@ -42,7 +50,11 @@ public struct PosteriorLaw: Sendable {
 
   /// The posterior given each of several observations, K × observed dimension.
   public func mixtures(given observations: Batch) -> [GaussianMixture] {
-    let eigen = updates.map { $0.root?.covarianceEigen }
+    let basis = updates.lazy.compactMap { $0.isotropic?.seen.basis }.first
+    let eigen = updates.map { update -> (values: [Double], vectors: Matrix)? in
+      if let isotropic = update.isotropic, let basis { return (isotropic.eigenvalues, basis) }
+      return update.root?.covarianceEigen
+    }
     return (0..<observations.count).map { row in
       let parts = self.parts(given: Array(observations.row(row)))
       if updates.allSatisfy({ $0.variances != nil }) {
@@ -81,7 +93,10 @@ public struct PosteriorLaw: Sendable {
       }
       let update = updates[updateOf[k]]
       for j in 0..<prior.dimension { draws[i, j] = own.means[k, j] }
-      if let variances = update.variances {
+      if let isotropic = update.isotropic {
+        let own = isotropic.draw(normals.row(i))
+        for j in 0..<prior.dimension { draws[i, j] += own[j] }
+      } else if let variances = update.variances {
         for j in 0..<prior.dimension { draws[i, j] += variances[j].squareRoot() * normals[i, j] }
       } else if let root = update.root {
         let d = prior.dimension
@@ -119,6 +134,8 @@ public struct PosteriorLaw: Sendable {
     let root: Matrix?
     /// The diagonal of Σ′, where it is all.
     let variances: [Double]?
+    /// Σ′ by the directions that are seen, where Σ is a multiple of I.
+    let isotropic: IsotropicUpdate?
     /// ln det (I + B Σ Bᵀ)
     let logDeterminant: Double
     /// The root of S = I + B Σ Bᵀ, where there are not more observed values than values.
@@ -130,7 +147,7 @@ public struct PosteriorLaw: Sendable {
       let seen = white.dense * r
       let lower = (Matrix.identity(d) + seen.transpose * seen).lowerCholesky ?? Matrix.nan(d)
       root = r * lower.lowerInverse.transpose
-      variances = nil
+      (variances, isotropic) = (nil, nil)
       logDeterminant = 2 * (0..<d).reduce(0) { $0 + log(lower[$1, $1]) }
       evidenceRoot =
         white.rows <= d ? (Matrix.identity(white.rows) + seen * seen.transpose).lowerCholesky : nil
@@ -142,14 +159,22 @@ public struct PosteriorLaw: Sendable {
       for i in 0..<white.rows {
         for (column, value) in white.row(i) { precisions[column] += value * value }
       }
-      root = nil
+      (root, isotropic) = (nil, nil)
       variances = zip(prior, precisions).map { $0 / (1 + $0 * $1) }
       logDeterminant = zip(prior, precisions).reduce(0) { $0 + log1p($1.0 * $1.1) }
       evidenceRoot = nil
     }
 
+    /// For Σ = s² I.
+    init(isotropic variance: Double, _ seen: SeenDirections) {
+      isotropic = IsotropicUpdate(variance: variance, seen: seen)
+      (root, variances, evidenceRoot) = (nil, nil, nil)
+      logDeterminant = seen.squares.reduce(0) { $0 + log1p(variance * $1) }
+    }
+
     /// Σ′ Bᵀ r and rᵀ S⁻¹ r of a whitened residual r.
     func condition(_ r: [Double], _ white: SparseMatrix) -> (shift: [Double], distance: Double) {
+      if let isotropic { return isotropic.condition(r) }
       let back = white.transposedTimes(r)
       var shift: [Double]
       if let variances {

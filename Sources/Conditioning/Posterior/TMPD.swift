@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// Tweedie moment projected diffusions (Boys et al. 2023): as MMPS, p(x₀ | x_t) has its true covariance V = v/m ∂x̂₀/∂x,
-/// but A V Aᵀ is replaced by the diagonal matrix of its row sums, which one product gives:
+/// Tweedie moment projected diffusions (Boys et al. 2023): as MMPS, p(x₀ | x_t) has its true covariance V = v/m
+/// ∂x̂₀/∂x, but A V Aᵀ is replaced by the diagonal matrix of its row sums, which one product gives:
 ///
 ///     ∇ log pₜ(y | x) ≈ (∂x̂₀/∂x)ᵀ Aᵀ (C + diag(A V Aᵀ 1))⁻¹ (y − A x̂₀).
 ///

@@ -3,9 +3,9 @@ import Core
 import Glibc
 import Scores
 
-/// The law of the toy with which autoguidance was introduced (Karras et al. 2024, figure 1): two trees in the plane, one
-/// of each class, whose branches are rows of narrow normal laws. A network blurs the finest branches, and guidance is to
-/// bring samples back to them without losing any.
+/// The law of the toy with which autoguidance was introduced (Karras et al. 2024, figure 1): two trees in the plane,
+/// one of each class, whose branches are rows of narrow normal laws. A network blurs the finest branches, and guidance
+/// is to bring samples back to them without losing any.
 ///
 /// A branch of depth k ≤ 6 has length ℓ = 0.292 · 0.8ᵏ (1 + n/5) along its angle, and deviations in proportion to ℓ;
 /// its two children turn off by ± 0.7ᵏ (1 + n/5), n standard normal. Eight components of weight ℓ 2⁻ᵏ stand on it. The

@@ -9,6 +9,8 @@ public struct MixtureData: DataSource {
   public let law: DataLaw?
   /// How many values a row has.
   public let dimension: Int
+  /// nil for points that are no images.
+  public let imageShape: ImageShape?
   /// How many rows are drawn to train on.
   public let count: Int
   /// How many rows are drawn to judge by.
@@ -28,9 +30,10 @@ public struct MixtureData: DataSource {
   ///   - exponential: whether a row is exp of a draw, coordinate by coordinate: positive data.
   ///   - count: how many rows are drawn to train on.
   ///   - heldOut: how many rows are drawn to judge by.
+  ///   - imageShape: what a row is; nil: no image.
   public init(
     _ mixture: GaussianMixture, classes: [Int]? = nil, exponential: Bool = false, count: Int = 10_000,
-    heldOut: Int = 5_000
+    heldOut: Int = 5_000, imageShape: ImageShape? = nil
   ) {
     precondition(count > 0 && heldOut > 0)
     self.mixture = mixture
@@ -40,11 +43,13 @@ public struct MixtureData: DataSource {
     dimension = mixture.dimension
     self.count = count
     heldOutCount = heldOut
+    self.imageShape = imageShape
   }
 
   public func fewer(rows: Int) -> any DataSource {
     MixtureData(
-      mixture, classes: classes, exponential: isExponential, count: min(count, rows), heldOut: min(heldOutCount, rows))
+      mixture, classes: classes, exponential: isExponential, count: min(count, rows), heldOut: min(heldOutCount, rows),
+      imageShape: imageShape)
   }
 
   public func load(seed: UInt64) throws -> Dataset {

@@ -66,12 +66,12 @@ enum RandomHalves {
 
   /// An estimate of a share, with Wilson's interval at the number N of independent rows whose shares vary as much.
   ///
-  /// Points that are in no ball lie together, as gaps hold several of them: N is smaller than the number of rows, by the
-  /// design effect of survey sampling (Kish 1965), which halves of the rows have as the whole has. Both sides of
+  /// Points that are in no ball lie together, as gaps hold several of them: N is smaller than the number of rows, by
+  /// the design effect of survey sampling (Kish 1965), which halves of the rows have as the whole has. Both sides of
   /// s² = h (1 − h)/N come from halves: s² is the average of (H₁ − H₂)²/4, and h that of H₁ and H₂ in all splits. The
-  /// share of all rows in place of h would be wrong near 0 and 1. It is noisy there; s² does not follow it; and twice as
-  /// many rows leave fewer points outside. So N would be too large where the share is far from 1 by chance, and nothing
-  /// would be known of it for a share of 1.
+  /// share of all rows in place of h would be wrong near 0 and 1. It is noisy there; s² does not follow it; and twice
+  /// as many rows leave fewer points outside. So N would be too large where the share is far from 1 by chance, and
+  /// nothing would be known of it for a share of 1.
   /// - Parameters:
   ///   - value: the share of all rows.
   ///   - halves: H₁ and H₂ of each split; empty: there is no interval.

@@ -4,9 +4,9 @@ import Core
 /// How often the 95 % intervals of metrics cover what they claim to: the expected value of the metric at these counts,
 /// which is the value between the two laws where the metric is unbiased.
 ///
-/// Samples and held-out rows are drawn anew in every repeat from two laws that are known. The expected value is the mean
-/// over repeats of their own, with other random numbers; its standard error is that of the metric over √repeats, so
-/// that it shifts an interval by a fraction 1/√repeats of its deviation.
+/// Samples and held-out rows are drawn anew in every repeat from two laws that are known. The expected value is the
+/// mean over repeats of their own, with other random numbers; its standard error is that of the metric over √repeats,
+/// so that it shifts an interval by a fraction 1/√repeats of its deviation.
 public struct CoverageStudy: Sendable {
   /// Two laws that samples and held-out rows come from.
   public struct Problem: Sendable {

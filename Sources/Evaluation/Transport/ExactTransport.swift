@@ -5,9 +5,9 @@ import Core
 /// Optimal transport between n and m rows of equal weights for the squared distance: the cost per unit of mass, and
 /// potentials u and v of the dual problem, for which mean u + mean v is the same number.
 ///
-/// Potentials from a quarter of the rows and columns, which is solved first, leave little to do; costs are computed in blocks, and only
-/// arcs that a solution may use are kept. Memory is that of the arcs, some dozens a row. Equal rows are one row of more
-/// weight.
+/// Potentials from a quarter of the rows and columns, which is solved first, leave little to do; costs are computed in
+/// blocks, and only arcs that a solution may use are kept. Memory is that of the arcs, some dozens a row. Equal rows
+/// are one row of more weight.
 struct ExactTransport: Sendable {
   let cost: Double
   /// The potentials of the rows of x and y.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Glibc
 
-/// Potentials for a sparse transport problem by Sinkhorn's iteration with a falling entropy (Schmitzer 2019, *Stabilized
-/// sparse scaling algorithms for entropy regularized transport problems*): not exact, and close enough for the exact
-/// search to be short.
+/// Potentials for a sparse transport problem by Sinkhorn's iteration with a falling entropy (Schmitzer 2019,
+/// *Stabilized sparse scaling algorithms for entropy regularized transport problems*): not exact, and close enough for
+/// the exact search to be short.
 struct SparseEntropy {
   /// The arcs by row, and their order by column.
   private let start, columnStart: [Int]

@@ -3,10 +3,10 @@
 /// The cheapest way to carry what rows supply to what columns demand, by successive shortest paths (Ahuja, Magnanti and
 /// Orlin 1993, *Network flows*, section 9.7), with arcs that are looked up when they are needed.
 ///
-/// Potentials u of rows and v of columns leave no reduced cost c − u − v below 0, and those of arcs with flow are 0. A row
-/// knows its arcs with c − v up to a horizon: the first ones, and others in rising order. As v only falls, no other arc
-/// comes before the horizon, and a search that arrives there asks for more of them. The solution is therefore optimal
-/// among all arcs, but for rounding.
+/// Potentials u of rows and v of columns leave no reduced cost c − u − v below 0, and those of arcs with flow are 0. A
+/// row knows its arcs with c − v up to a horizon: the first ones, and others in rising order. As v only falls, no other
+/// arc comes before the horizon, and a search that arrives there asks for more of them. The solution is therefore
+/// optimal among all arcs, but for rounding.
 final class SparseTransport {
   let arcs: TransportArcs
   let rows, columns: Int

@@ -57,6 +57,24 @@ extension Options {
     ])
   }
 
+  /// `images`, `value` or `held_out`: rows of data between which there are ways.
+  func rowPairs() throws -> ObservedSource {
+    try oneOf([
+      (
+        "images",
+        { options in
+          let section = try options.section(
+            "images", required: true, "{from: FILE, to: FILE}, PNG images as large as those of the data")
+          let files = try ["from", "to"].map { try section.file($0, allowed: "PNG", "an image") }
+          try section.finish()
+          return .images(files)
+        }
+      ),
+      ("value", { try $0.rows("rows of data", heldOut: "held-out rows") }),
+      ("held_out", { try $0.heldOutRows("held-out rows") }),
+    ])
+  }
+
   /// `value`: rows of numbers, of a file, or held-out ones.
   private func rows(_ about: String, heldOut aboutHeldOut: String) throws -> ObservedSource {
     let key = "value"

@@ -26,14 +26,13 @@ final class PathErrors {
   ///   - solvers: with their scores. Those of one guidance share a reference.
   ///   - data: the data, in whose units errors are measured.
   ///   - sampling: says how many rows there are, ε and the grid.
+  ///   - startStates: what samples begin with; nil: draws of the prior.
   init(
-    process: PreparedProcess, solvers: [GuidedSolver], data: DataInCoordinates, sampling: SamplingPlan, seed: UInt64,
-    threads: Int
+    process: PreparedProcess, solvers: [GuidedSolver], data: DataInCoordinates, sampling: SamplingPlan,
+    startStates: Batch?, seed: UInt64, threads: Int
   ) throws {
     // The first repeat alone is solved.
-    let beginning = try sampling.start.map {
-      try $0.beginning(data.encodedStates($0.rows(of: data)), process, seed: seed, period: nil)
-    }
+    let beginning = try startStates.flatMap { try sampling.start?.beginning($0, process, seed: seed, period: nil) }
     rows = min(Self.largestCount, sampling.count)
     grid = sampling.grid
     self.data = data

@@ -7,6 +7,13 @@ import Scores
 extension Catalogue {
   static let standardData = Kinds<any DataSource>([
     Kind("digits", "1,797 handwritten digits of 8 × 8 pixels in [−1, 1]; 1,498 train") { _, _ in Digits() },
+    Kind("digits-mixture", "draws from a Gaussian mixture that is fitted to the digits, whose score is known exactly") {
+      options, _ in
+      let isColoured = try options.flag("colours", default: false, "three channels, and digits in one of three inks")
+      let hasClasses = try options.flag("classes", default: false, "rows have the classes of their digits")
+      let (count, heldOut) = try counts(options)
+      return try MixtureData.digits(isColoured: isColoured, hasClasses: hasClasses, count: count, heldOut: heldOut)
+    },
     Kind("gaussian-mixture", "draws from Σ w_k N(μ_k, Σ_k), whose score is known exactly") { options, _ in
       let weights = try options.numbers("weights", "of the components, 0 or more; scaled to sum 1")
       let means = try options.matrix("means", "a list of coordinates per component")

@@ -100,10 +100,31 @@ public struct LikelihoodPlan: Sendable {
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
     try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
     try named("divergence", "") { try likelihood.requireDimension(dimension) }
-    if score.isDefinedWithoutNoise { return }
-    if let kernel = setting.kernel, kernel.moments(at: likelihood.epsilon).variance == 0 {
-      throw wrong(
-        "epsilon", "is \(written(likelihood.epsilon)), where there is no noise; allowed with this score: above 0")
+    try named("epsilon", "") { try requireNoise(setting, score) }
+  }
+
+  /// Refuses a flow that cannot carry rows from ε to a time.
+  /// - Throws: `InputError` without a location.
+  func checkFlow(_ process: PreparedProcess, _ score: any ScoreRecipe, until time: Double) throws {
+    let epsilon = likelihood.epsilon
+    guard time > epsilon else {
+      throw InputError("is at the time \(written(time)); allowed: above likelihood.epsilon, \(written(epsilon))")
     }
+    let setting = SamplingSetting(process, epsilon: epsilon, grid: UniformGrid(), traits: score.traits)
+    try setting.require(flow.requires)
+    do {
+      try requireNoise(setting, score)
+    } catch let error as InputError {
+      throw InputError("likelihood.epsilon \(error.message)")
+    }
+  }
+
+  /// - Throws: `InputError` without a location where the flow begins without noise, and the score is not known there.
+  private func requireNoise(_ setting: SamplingSetting, _ score: any ScoreRecipe) throws {
+    let epsilon = likelihood.epsilon
+    guard !score.isDefinedWithoutNoise, let kernel = setting.kernel, kernel.moments(at: epsilon).variance == 0 else {
+      return
+    }
+    throw InputError("is \(written(epsilon)), where there is no noise; allowed with this score: above 0")
   }
 }

@@ -9,6 +9,8 @@ enum ObservedSource {
   case rows([[Double]])
   /// In a file: a table, or an image.
   case file(String)
+  /// In files of one image each.
+  case images([String])
   case heldOut([Int])
   case firstHeldOut(Int)
 
@@ -25,7 +27,7 @@ enum ObservedSource {
     switch self {
     case .heldOut(let rows): return .heldOut(rows)
     case .firstHeldOut(let count): return .firstHeldOut(count)
-    case .rows, .file: break
+    case .rows, .file, .images: break
     }
     let batch = try batch(of: shape, range)
     try model.check(batch)
@@ -39,6 +41,12 @@ enum ObservedSource {
     let wanted = shape.dimension
     switch self {
     case .heldOut, .firstHeldOut: preconditionFailure("rows that are not loaded yet")
+    case .images(let paths):
+      return Batch(
+        rows: try paths.map { path in
+          guard path.lowercased().hasSuffix(".png") else { throw InputError("is no PNG file", at: path) }
+          return Array(try ObservedSource.file(path).batch(of: shape, range).row(0))
+        })
     case .file(let path):
       let batch = try Self.read(path, shape, range)
       guard batch.dimension == wanted else {
@@ -61,6 +69,7 @@ enum ObservedSource {
     case .heldOut, .firstHeldOut:
       throw InputError(
         "is of held-out rows; a likelihood that is a formula draws no observations; allowed: numbers, a file")
+    case .images: preconditionFailure("images of a likelihood")
     case .file(let path): return try NumericTable(reading: path).values
     case .rows(let rows):
       if let index = rows.firstIndex(where: { $0.count != rows[0].count }) {
@@ -78,7 +87,7 @@ enum ObservedSource {
   func numbers(of count: Int, at place: String) throws -> [Int]? {
     let numbers: [Int]
     switch self {
-    case .rows, .file: return nil
+    case .rows, .file, .images: return nil
     case .heldOut(let rows): numbers = rows
     case .firstHeldOut(let first): numbers = Array(0..<first)
     }

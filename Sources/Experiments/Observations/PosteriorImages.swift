@@ -6,11 +6,14 @@ import Plots
 /// Images that were seen in part, beside samples of the whole. A row of pictures is an observation.
 package struct PosteriorImages {
   /// How many observations and samples of each are drawn.
-  static let (mostObservations, mostSamples) = (8, 6)
+  static let (mostObservations, mostSamples, mostFrames) = (8, 6, 12)
 
   let shape: ImageShape
   /// How many observations there are.
   private let count: Int
+  /// How many samples lead from an image to the next, which stands behind them; nil: samples are of one image.
+  private let frames: Int?
+  private let end: [(name: String, images: Batch, columns: Int)]
   /// What stands before the samples: a column each, of an image an observation.
   private let start: [(name: String, images: Batch, columns: Int)]
   /// What a row of pictures is.
@@ -20,7 +23,7 @@ package struct PosteriorImages {
 
   /// Images that were seen in part, with the truth where it is known.
   package init(observed: Observed, plan: ObservationPlan, shape: ImageShape) {
-    (self.shape, count, name) = (shape, observed.values.count, "observation")
+    (self.shape, count, name, frames, end) = (shape, observed.values.count, "observation", nil, [])
     var parts: [(name: String, images: Batch, columns: Int)] = []
     let shown = min(count, Self.mostObservations)
     let (low, high) = (plan.range.lowerBound, plan.range.upperBound)
@@ -33,15 +36,31 @@ package struct PosteriorImages {
     start = parts
   }
 
-  /// Images that were edited.
-  package init(edited rows: Batch, shape: ImageShape) {
-    (self.shape, count, name) = (shape, rows.count, "image")
-    start = [("before", rows.prefix(Self.mostObservations), 1)]
+  /// Images that were edited, or, with a number of frames, ways from each image to the next.
+  package init(edited rows: Batch, frames: Int? = nil, shape: ImageShape) {
+    (self.shape, self.frames) = (shape, frames)
+    if frames == nil {
+      (count, name, end) = (rows.count, "image", [])
+      start = [("before", rows.prefix(Self.mostObservations), 1)]
+    } else {
+      let pairs = max(0, rows.count - 1)
+      (count, name) = (pairs, "pair")
+      start = [("from", rows.prefix(min(pairs, Self.mostObservations)), 1)]
+      end = [("to", rows.rows(min(1, pairs)..<min(pairs, Self.mostObservations) + min(1, pairs)), 1)]
+    }
+  }
+
+  /// The samples that are shown beside an image.
+  private func shown(_ samples: Batch, beside k: Int) -> Batch {
+    guard let frames else { return samples.rows(of: k, among: count).prefix(Self.mostSamples) }
+    // Of a long way some frames, both ends among them.
+    let most = min(frames, Self.mostFrames)
+    return Batch(rows: (0..<most).map { samples.row(k * frames + $0 * (frames - 1) / max(1, most - 1)) })
   }
 
   /// What was seen, the truth where it is known, and samples.
   package func figure(_ samples: Batch, solver: String) -> Figure {
-    let each = (0..<shown).map { samples.rows(of: $0, among: count).prefix(Self.mostSamples) }
+    let each = (0..<shown).map { shown(samples, beside: $0) }
     let columns = max(1, each.map(\.count).max() ?? 1)
     // Observations may have different numbers of samples; what is missing is gray.
     var grid = Batch(count: shown * columns, dimension: shape.count)
@@ -49,8 +68,9 @@ package struct PosteriorImages {
       for i in 0..<rows.count { for (j, value) in rows.row(i).enumerated() { grid[k * columns + i, j] = value } }
     }
     var parts = start
-    parts.append((columns == 1 ? "a sample" : "\(columns) samples", grid, columns))
-    return figure(parts, title: "\(solver): \(rowsText)")
+    let name = frames == nil ? "sample" : "frame"
+    parts.append((columns == 1 ? "a \(name)" : "\(columns) \(name)s", grid, columns))
+    return figure(parts + end, title: "\(solver): \(rowsText)")
   }
 
   /// The mean of the samples of an observation, and the standard deviation of each pixel.

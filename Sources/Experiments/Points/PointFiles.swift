@@ -91,7 +91,7 @@ extension Experiment {
 
   /// What is known of given rows: what the config says of all, or what comes with the rows.
   /// - Throws: `InputError` where a score asks for conditions, and nobody says those of the rows.
-  private func conditions(
+  func conditions(
     of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource
   ) throws -> Conditions {
     let (condition, shape) = (plan.sampling.condition, source.conditionShape)

@@ -34,8 +34,8 @@ public protocol Guidance: Sendable {
   /// Whether its solvers begin with draws of their own, and so at no `sampling.start`. Default: false.
   var beginsByItself: Bool { get }
 
-  /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use. Nothing
-  ///   is loaded yet.
+  /// - Throws: `InputError` without a location for a solver, as the config has it, that the guidance cannot use.
+  ///   Nothing is loaded yet.
   func check(_ solver: any Solver) throws
 
   /// - Parameters:

@@ -109,11 +109,12 @@ public struct SamplingPlan: Sendable {
       "start", of: catalogue.starts, or: "prior", in: catalogue,
       "where samples begin: with draws of the prior at T, or later, with rows of data")
     if let start, let data {
-      try options.located("start") { try start.check(process, data.own) }
-      guard start.time > epsilon, start.time <= process.duration else {
+      try options.located("start") { try start.check(process, data.own, count: count) }
+      let time = start.time ?? process.duration
+      guard time > epsilon, time <= process.duration else {
         throw options.wrong(
           "start",
-          "is at the time \(written(start.time)); allowed: above epsilon, \(written(epsilon)), at most "
+          "is at the time \(written(time)); allowed: above epsilon, \(written(epsilon)), at most "
             + written(process.duration))
       }
     }

@@ -22,6 +22,8 @@ struct SamplingStage {
   let seed: UInt64
   /// The `--set` texts of the command line, for the table.
   let overrides: String
+  /// What samples begin with; nil: draws of the prior.
+  let startStates: Batch?
   /// How often each solver draws.
   let repeats: Int
   let threads: Int
@@ -105,7 +107,8 @@ struct SamplingStage {
     let sampler = Sampler(
       process: process, score: guided.score, dimension: data.source.dimension, seed: seed, epsilon: plan.epsilon,
       path: path, grid: plan.grid,
-      beginning: try plan.beginning(data, process, seed: seed, repeats: repeats, by: guided.score), threads: threads)
+      beginning: try plan.beginning(startStates, process, seed: seed, repeats: repeats, by: guided.score),
+      threads: threads)
     var all: [Statistics] = []
     for repetition in 1...repeats {
       all.append(try draw(guided, repetition, by: sampler, posterior, into: folder, &trajectories))
@@ -141,7 +144,7 @@ struct SamplingStage {
     try pictures.write(batch, solver: named.name, to: folder)
     try posterior?.write(batch, solver: named.name, to: folder)
     if let start = plan.start, let shape = pictures.shape {
-      let images = PosteriorImages(edited: try start.rows(of: data), shape: shape)
+      let images = PosteriorImages(edited: try start.rows(of: data), frames: start.frames, shape: shape)
       try pictures.write(images.figure(batch, solver: named.name), as: "samples/\(named.name)-edit", to: folder)
     }
     if let followed = recorder?.trajectories(dimension: data.source.dimension).decoded(by: data) {

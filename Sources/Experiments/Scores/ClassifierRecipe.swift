@@ -49,7 +49,9 @@ struct ClassifierRecipe: Sendable {
     let initial = classifier(nil)
     if problem.isRehearsal { return initial }
     let identity = identity(problem)
-    if let kept = kept(identity, initial, problem.store) { return classifier(kept) }
+    let finished = problem.store.finished(identity)
+    func kept() -> [Float]? { checkpoint(finished, identity, initial, problem.store)?.state.averages }
+    if let kept = kept() { return classifier(kept) }
     try problem.store.prepare(for: identity)
     let (lock, _) = try problem.store.lock(identity) { error in
       guard !problem.quiet else { return }
@@ -57,18 +59,19 @@ struct ClassifierRecipe: Sendable {
         "score-sde: process \(error.process.map(String.init) ?? "?") trains this classifier now; waiting for it\n")
     }
     defer { lock.release() }
-    if let kept = kept(identity, initial, problem.store) { return classifier(kept) }
+    if let kept = kept() { return classifier(kept) }
     return classifier(try train(initial, identity, problem))
   }
 
-  /// The averages of a finished training; nil where there is none that can be read. A damaged file is set aside.
-  private func kept(_ identity: TrainingIdentity, _ classifier: NoisyClassifier, _ store: ModelStore) -> [Float]? {
-    let entry = store.finished(identity)
+  /// What is kept of a training; nil where there is nothing that can be read. A damaged file is set aside.
+  private func checkpoint(
+    _ entry: ModelStore.Entry, _ identity: TrainingIdentity, _ classifier: NoisyClassifier, _ store: ModelStore
+  ) -> Checkpoint? {
     guard entry.exists else { return nil }
     do {
       let file = try Safetensors(reading: entry.checkpoint)
       let checkpoint = try Checkpoint(file, layout: classifier.network.layout, path: entry.checkpoint)
-      return checkpoint.config == identity.text ? checkpoint.state.averages : nil
+      return checkpoint.config == identity.text ? checkpoint : nil
     } catch {
       StandardStreams.report(
         "score-sde: warning: \(entry.checkpoint): damaged: \(error); the classifier is trained anew\n")
@@ -77,6 +80,8 @@ struct ClassifierRecipe: Sendable {
     }
   }
 
+  /// Trains the classifier, from where a training stopped.
+  /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   private func train(
     _ classifier: NoisyClassifier, _ identity: TrainingIdentity, _ problem: GuidanceProblem
   ) throws -> [Float] {
@@ -90,17 +95,29 @@ struct ClassifierRecipe: Sendable {
     let trainer = Trainer(
       objective, data: problem.dataset.source, conditions: problem.dataset.trainingConditions, plan: plan,
       seed: problem.seed, threads: problem.threads)
-    var state = trainer.initialState()
-    let bar = ProgressBar("train the classifier", total: steps, quiet: problem.quiet)
-    defer { bar.finish() }
-    try trainer.run(&state) { step in
-      bar.advance(by: 1)
-      return true
+    let unfinished = problem.store.unfinished(identity)
+    var state =
+      checkpoint(unfinished, identity, classifier, problem.store)?.state ?? trainer.initialState()
+    func keep(_ entry: ModelStore.Entry) throws {
+      let checkpoint = Checkpoint(
+        state: state, config: identity.text, dataDeviation: classifier.dataDeviation,
+        classes: problem.data.occurringClasses)
+      try checkpoint.writer(layout: classifier.network.layout).write(to: entry.checkpoint)
     }
-    let checkpoint = Checkpoint(
-      state: state, config: identity.text, dataDeviation: classifier.dataDeviation,
-      classes: problem.data.occurringClasses)
-    try checkpoint.writer(layout: classifier.network.layout).write(to: problem.store.finished(identity).checkpoint)
+    let bar = ProgressBar("train the classifier", total: steps, before: state.step, quiet: problem.quiet)
+    defer { bar.finish() }
+    let (stop, interval) = (StopSignals.Listener(), CheckpointInterval())
+    while state.step < steps {
+      let start = (time: ContinuousClock().now, step: state.step)
+      try trainer.run(&state) { step in
+        bar.show(step.number, loss: "loss \(ConciseNumber.text(step.loss))", speed: "")
+        return !stop.isAsked && !interval.isDue(since: start.time, steps: step.number - start.step)
+      }
+      if state.step < steps { try keep(unfinished) }
+      if stop.isAsked, state.step < steps { throw ComputationError.interrupted(step: state.step, of: steps) }
+    }
+    try keep(problem.store.finished(identity))
+    unfinished.remove()
     return state.averages
   }
 }

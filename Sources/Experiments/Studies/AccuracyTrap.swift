@@ -7,10 +7,10 @@ import Processes
 import Scores
 import Solvers
 
-/// The accuracy trap (arXiv 2602.04189): posteriors of a mixture in 16 dimensions whose error at the true x says nothing
-/// of how right they are. (x₁, x₂) ~ 0.8 N(0, I) + 0.2 N((3, 3), 2 I), the rest N(0, 1); many weak observations of the
-/// rest, or few strong ones of the first four; noise 0.2 or 0.5. The posterior is known, so that every method is judged
-/// by what it is to draw.
+/// The accuracy trap (arXiv 2602.04189): posteriors of a mixture in 16 dimensions whose error at the true x says
+/// nothing of how right they are. (x₁, x₂) ~ 0.8 N(0, I) + 0.2 N((3, 3), 2 I), the rest N(0, 1); many weak observations
+/// of the rest, or few strong ones of the first four; noise 0.2 or 0.5. The posterior is known, so that every method is
+/// judged by what it is to draw.
 public struct AccuracyTrap: Sendable {
   /// How many samples a method draws.
   public let count: Int

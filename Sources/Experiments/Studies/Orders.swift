@@ -51,9 +51,12 @@ extension Experiment {
     try requireScore()
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
+    let score = try samplingScore(source, data)
     let study = ConvergenceStudy(
-      process: plan.prepared, score: try samplingScore(source, data),
-      dimension: data.source.dimension, seed: plan.seed, epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
+      process: plan.prepared, score: score, dimension: data.source.dimension, seed: plan.seed,
+      epsilon: plan.sampling.epsilon, steps: steps, rows: rows,
+      beginning: try plan.sampling.beginning(
+        startStates(source, data), plan.prepared, seed: plan.seed, repeats: 1, by: score),
       threads: threads)
     var references: [String: Batch] = [:]
     var table = OrderTable(steps: steps)

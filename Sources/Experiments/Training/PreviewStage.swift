@@ -5,8 +5,9 @@ import Foundation
 import Scores
 import Solvers
 
-/// Draws the pictures of `training.preview`: samples from the averaged weights, by the conditions, guidance, grid and ε
-/// of `sampling`. All pictures begin from the same draws of the prior, so that they can be compared.
+/// Draws the pictures of `training.preview`: samples from the averaged weights, by the conditions, guidance, grid, ε
+/// and start of `sampling`. All pictures begin from the same draws of the prior, or the same rows, so that they can be
+/// compared.
 struct PreviewStage {
   let preview: TrainingPreview
   private let experiment: Experiment
@@ -26,18 +27,17 @@ struct PreviewStage {
       shape: source.imageShape, heldOut: data.dataset.heldOutRows, columns: source.columnNames, law: source.law)
     guard preview.solver != nil else { return }
     do {
-      _ = try score(of: nil)
+      _ = try score(experiment.score(data, learned: network.source(nil)), isRehearsal: true)
     } catch let error as InputError {
       throw InputError("\(error.message) (for the pictures of training.preview)", at: error.location)
     }
   }
 
-  /// - Parameter weights: nil for the initial ones.
-  private func score(of weights: [Float]?) throws -> any Score {
-    let source = try experiment.score(data, learned: network.source(weights))
+  /// - Parameter source: of the network's weights.
+  private func score(_ source: ScoreSource, isRehearsal: Bool = false) throws -> any Score {
     let sampling = experiment.plan.sampling
     let conditions = try sampling.condition.conditions(for: sampling.told(source), count: preview.count)
-    return try experiment.samplingScore(source, data, given: conditions, isRehearsal: weights == nil)
+    return try experiment.samplingScore(source, data, given: conditions, isRehearsal: isRehearsal)
   }
 
   /// The picture, as PNG.
@@ -49,9 +49,13 @@ struct PreviewStage {
         network.initial.network, weights, data.dataset, count: preview.count, threads: experiment.threads
       ).figure(title: "preview").png()
     }
+    let source = try experiment.score(data, learned: network.source(weights))
+    let score = try score(source)
+    let beginning = try plan.sampling.beginning(
+      experiment.startStates(source, data), plan.prepared, seed: plan.seed, repeats: 1, by: score)
     let sampler = Sampler(
-      process: plan.prepared, score: try score(of: weights), dimension: data.source.dimension, seed: plan.seed,
-      epsilon: plan.sampling.epsilon, grid: plan.sampling.grid, threads: experiment.threads)
+      process: plan.prepared, score: score, dimension: data.source.dimension, seed: plan.seed,
+      epsilon: plan.sampling.epsilon, grid: plan.sampling.grid, beginning: beginning, threads: experiment.threads)
     let samples = try sampler.draw(preview.count, with: solver)
     return try pictures.png(of: data.decoded(samples.batch), title: "preview")
   }

@@ -272,7 +272,10 @@ struct TrainingStage {
             && !interval.isDue(since: saved.time, steps: step.number - saved.step)
         }
         // Before the checkpoint, after which nobody could draw it any more.
-        if record.isDue(at: state.step) { try record.draw(state) }
+        if record.isDue(at: state.step) {
+          // A classifier that guides the picture's samples and is stopped in training stops this one, too.
+          do { try record.draw(state) } catch ComputationError.interrupted {}
+        }
         if state.step < steps, !stop.isAsked, interval.isDue(since: saved.time, steps: state.step - saved.step) {
           try keep(state, csv: log.csv, notes: log.notes, folder)
           saved = (ContinuousClock().now, state.step)

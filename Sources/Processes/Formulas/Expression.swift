@@ -120,10 +120,10 @@ public struct Expression: Sendable, CustomStringConvertible {
   }
 
   /// Recursive descent: sum → product → sign → power → atom.
-  private struct Parser {
-    private let characters: [Character]
+  private struct Parser: FormulaScanner {
+    let characters: [Character]
+    var place = 0
     private let parameters: [String: Double]
-    private var place = 0
     private var program: [Instruction] = []
     private var values = 0
     private(set) var depth = 0
@@ -145,30 +145,6 @@ public struct Expression: Sendable, CustomStringConvertible {
       try sum()
       if let found = next { throw wrong("'\(found)'; expected an operator or the end") }
       return program
-    }
-
-    private func wrong(_ message: String, at place: Int? = nil) -> InputError {
-      InputError("character \((place ?? self.place) + 1): \(message)")
-    }
-
-    /// The next character that is not blank.
-    private var next: Character? {
-      mutating get {
-        while place < characters.count, characters[place].isWhitespace { place += 1 }
-        return place < characters.count ? characters[place] : nil
-      }
-    }
-
-    private mutating func take(_ character: Character) -> Bool {
-      guard next == character else { return false }
-      place += 1
-      return true
-    }
-
-    private mutating func expect(_ character: Character, _ about: String) throws {
-      guard take(character) else {
-        throw wrong("\(next.map { "'\($0)'" } ?? "the end"); expected '\(character)' \(about)")
-      }
     }
 
     private mutating func emit(_ instruction: Instruction) {
@@ -230,37 +206,14 @@ public struct Expression: Sendable, CustomStringConvertible {
         try sum()
         return try expect(")", "for the '(' of character \(opened)")
       }
-      if isDigit(first) || first == "." { return try number() }
+      if isDigit(first) || first == "." { return emit(.constant(try takeNumber())) }
       if isLetter(first) { return try name() }
       throw wrong("'\(first)'; expected a number, a name or '('")
     }
 
-    private func isDigit(_ c: Character) -> Bool { c >= "0" && c <= "9" && c.isASCII }
-    private func isLetter(_ c: Character) -> Bool { c.isASCII && c.isLetter || c == "_" }
-
-    private mutating func number() throws {
-      let start = place
-      func character(_ place: Int) -> Character? { place < characters.count ? characters[place] : nil }
-      while let c = character(place), isDigit(c) || c == "." { place += 1 }
-      // An exponent, if digits follow: `2e` is a number and a name.
-      if let c = character(place), c == "e" || c == "E" {
-        let sign = character(place + 1).map { $0 == "+" || $0 == "-" } ?? false
-        if let digit = character(place + (sign ? 2 : 1)), isDigit(digit) {
-          place += sign ? 2 : 1
-          while let c = character(place), isDigit(c) { place += 1 }
-        }
-      }
-      let text = String(characters[start..<place])
-      guard let value = Double(text), value.isFinite else {
-        throw wrong("'\(text)' is not a finite number", at: start)
-      }
-      emit(.constant(value))
-    }
-
     private mutating func name() throws {
       let start = place
-      while place < characters.count, isLetter(characters[place]) || isDigit(characters[place]) { place += 1 }
-      let text = String(characters[start..<place])
+      let text = takeName()
       let isCall = next == "("
       if isCall, let function = Unary(rawValue: text) {
         try arguments(of: text, 1)

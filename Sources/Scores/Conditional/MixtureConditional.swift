@@ -57,8 +57,9 @@ final class MixtureConditional: Conditional {
         }
       case .full(let values, let vectors):
         for j in 0..<d { means[first + j] = mixture.means.values[first + j] }
+        let start = GaussianMixture.start(ofVectors: vectors, k, dimension: d)
         for e in 0..<d {
-          let vector = (first + e) * d
+          let vector = start + e * d
           var along = 0.0
           for j in 0..<d { along += vectors[vector + j] * (x[j] - m * mixture.means.values[first + j]) }
           let shift = direction(along, values[first + e], e)
@@ -110,9 +111,10 @@ final class MixtureConditional: Conditional {
   private func move(_ z: UnsafeMutablePointer<Double>, to k: Int) {
     let d = mixture.dimension
     if case .full(_, let vectors) = mixture.shape {
+      let start = GaussianMixture.start(ofVectors: vectors, k, dimension: d)
       for j in 0..<d { turned[j] = means[k * d + j] }
       for e in 0..<d {
-        let (length, vector) = (deviations[k * d + e] * z[e], (k * d + e) * d)
+        let (length, vector) = (deviations[k * d + e] * z[e], start + e * d)
         for j in 0..<d { turned[j] += length * vectors[vector + j] }
       }
       for j in 0..<d { z[j] = turned[j] }

@@ -11,28 +11,48 @@ public enum Interpolation: String, Sendable, CaseIterable {
   case linear
 
   /// The coefficients of a and b at 0 ≤ u ≤ 1.
-  func coefficients(_ a: ArraySlice<Double>, _ b: ArraySlice<Double>, at u: Double) -> (Double, Double) {
+  private func coefficients(
+    _ a: UnsafeBufferPointer<Double>, _ b: UnsafeBufferPointer<Double>, at u: Double
+  ) -> (Double, Double) {
     guard self == .spherical else { return (1 - u, u) }
-    func dot(_ x: ArraySlice<Double>, _ y: ArraySlice<Double>) -> Double { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }
+    func dot(_ x: UnsafeBufferPointer<Double>, _ y: UnsafeBufferPointer<Double>) -> Double {
+      zip(x, y).reduce(0) { $0 + $1.0 * $1.1 }
+    }
     let norms = (dot(a, a) * dot(b, b)).squareRoot()
     let angle = norms > 0 ? acos(min(1, max(-1, dot(a, b) / norms))) : 0
     guard sin(angle) > 1e-6 else { return (1 - u, u) }
     return (sin((1 - u) * angle) / sin(angle), sin(u * angle) / sin(angle))
   }
 
+  /// Writes what lies between two rows.
+  /// - Parameters:
+  ///   - a: the row at u = 0.
+  ///   - b: the row at u = 1.
+  ///   - u: from 0 to 1.
+  ///   - out: a row, which may be a or b.
+  public func write(_ a: Rows, _ b: Rows, at u: Double, into out: Rows) {
+    let (p, q) = coefficients(
+      UnsafeBufferPointer(start: a.values, count: a.size), UnsafeBufferPointer(start: b.values, count: b.size), at: u)
+    for i in 0..<out.size { out.values[i] = p * a.values[i] + q * b.values[i] }
+  }
+
   /// `frames` rows for each pair of consecutive rows, both ends among them: row pair · frames + frame.
   /// - Precondition: at least two frames.
   public func frames(between latents: Batch, frames: Int) -> Batch {
     precondition(frames >= 2)
-    var values: [Double] = []
-    for pair in 0..<max(0, latents.count - 1) {
-      let (a, b) = (latents.row(pair), latents.row(pair + 1))
-      for frame in 0..<frames {
-        let (p, q) = coefficients(a, b, at: Double(frame) / Double(frames - 1))
-        for (x, y) in zip(a, b) { values.append(p * x + q * y) }
+    let pairs = max(0, latents.count - 1)
+    var (latents, way) = (latents, Batch(count: pairs * frames, dimension: latents.dimension))
+    latents.withRows { latents in
+      way.withRows { way in
+        for frame in 0..<pairs * frames {
+          let pair = frame / frames
+          write(
+            latents.row(pair), latents.row(pair + 1), at: Double(frame % frames) / Double(frames - 1),
+            into: way.row(frame))
+        }
       }
     }
-    return Batch(values: values, dimension: latents.dimension)
+    return way
   }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 
-/// DDNM+, the denoising diffusion null-space model for noisy observations (Wang, Yu and Zhang 2023): each step moves x̂₀
-/// towards what was seen, in the directions that A sees, and adds less noise there, as y has noise of its own. With
+/// DDNM+, the denoising diffusion null-space model for noisy observations (Wang, Yu and Zhang 2023): each step moves
+/// x̂₀ towards what was seen, in the directions that A sees, and adds less noise there, as y has noise of its own. With
 /// x_s = b x + a x̂₀ + c z, the step of DDIM with noise c, and direction i seen with deviation d_i,
 ///
 ///     x̂₀,i ← x̂₀,i + w_i (ȳ_i − x̂₀,i),   w_i = min(1, c/(a d_i)),   c_i² = c² − (a w_i d_i)².

@@ -6,9 +6,9 @@ import Core
 ///
 ///     x_s ← x_s − ζ ∇ₓ ‖y − h(x̂₀(x_t))‖,
 ///
-/// whatever the length of the step and the noise of y. As a score it is −ζ (r/q) ∇ₓ ‖y − h(x̂₀)‖ with the r and q of the
-/// forward transition x_t = r x_s + √q z, since a step adds q/r times the score: it depends on the grid, and what it
-/// draws has no limit as steps become shorter. `DPS` is the form that has one.
+/// whatever the length of the step and the noise of y. As a score it is −ζ (r/q) ∇ₓ ‖y − h(x̂₀)‖ with the r and q of
+/// the forward transition x_t = r x_s + √q z, since a step adds q/r times the score: it depends on the grid, and what
+/// it draws has no limit as steps become shorter. `DPS` is the form that has one.
 public struct DPSStep: PosteriorStep {
   /// ζ
   public let scale: Double

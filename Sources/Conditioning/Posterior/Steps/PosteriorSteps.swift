@@ -55,7 +55,8 @@ public struct StepLevels: Sendable {
     return eta * nextDeviation * max(0, 1 - share * share).squareRoot()
   }
 
-  /// b and a of x_s = b x + a x̂₀ + noise, where the noise added has this deviation c: b = √(v_s − c²)/σ, a = m_s − b m.
+  /// b and a of x_s = b x + a x̂₀ + noise, where the noise added has this deviation c: b = √(v_s − c²)/σ, a = m_s − b
+  /// m.
   public func coefficients(added: Double) -> (state: Double, mean: Double) {
     let b = max(0, nextDeviation * nextDeviation - added * added).squareRoot() / deviation
     return (b, nextScale - b * scale)

@@ -77,7 +77,8 @@ public final class JudgedModel: Sendable {
   }
 
   /// Log densities of at most `count` held-out rows, computed once.
-  /// - Throws: `InputError` where the model knows none of these rows; `ComputationError` where the flow cannot be solved.
+  /// - Throws: `InputError` where the model knows none of these rows; `ComputationError` where the flow cannot be
+  ///   solved.
   func logDensities(_ count: Int) throws -> RowDensities {
     let count = min(count, heldOut.count)
     guard count > 1 else { throw InputError("\(heldOut.count) held-out rows; allowed: 2 or more") }
