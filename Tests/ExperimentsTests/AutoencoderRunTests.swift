@@ -127,6 +127,8 @@ import Testing
       #expect(moved.trainingIdentity == first.trainingIdentity)
       let file = try plan(Self.latent(folder + "/vae/checkpoint.safetensors"))
       #expect(file.trainingIdentity == first.trainingIdentity)
+      let anew = try plan(Self.latent(folder + "/vae", more: ", encode: anew"))
+      #expect(anew.trainingIdentity != first.trainingIdentity)
       let drawn = try plan(Self.latent(folder + "/vae", more: ", latents: draw"))
       #expect(drawn.trainingIdentity != first.trainingIdentity)
       _ = try makeExperiment(
@@ -223,7 +225,7 @@ import Testing
     try withFolder { folder in
       try Data(("a,b,c,d\n" + (0..<30).map { "\($0 % 7),0,1,\($0 % 3)\n" }.joined()).utf8).write(
         to: URL(fileURLWithPath: folder + "/d.csv"))
-      let table = "data={kind: csv, path: \(folder)/d.csv, shape: [2, 2, 1]}"
+      let table = "data={kind: csv, path: \(folder)/d.csv, shape: [2, 2, 1], range: [0, 7]}"
       refused(vae, [table, perceptual], ["needs data with classes or texts"])
       refused(Self.latent("/nowhere"), [], ["/nowhere", "no such file or folder"])
       _ = try makeExperiment(try plan(vae), folder: folder + "/r").run([.train])
