@@ -29,6 +29,8 @@ public struct SeenData: DataSource {
   public var imageShape: ImageShape? { dimension == base.dimension ? base.imageShape : nil }
   public var conditionShape: ConditionShape { base.conditionShape }
   public var occurringClasses: [Int]? { base.occurringClasses }
+  public var texts: [String] { base.texts }
+  public func isSeen(_ condition: Condition) -> Bool? { base.isSeen(condition) }
   public var fingerprint: String { base.fingerprint }
   public var notes: [String] { base.notes }
   public var hasRows: Bool { base.hasRows }
