@@ -41,6 +41,9 @@ public struct ModelScore: Score {
     /// What `linearise` left for products: where, and the last pass that the tape recorded.
     private var linearised: Linearisation?
     private var pass: (output: Tensor, input: Tensor)?
+    /// What the network made of the text of each of `span`; empty for a network that is told none.
+    private let contexts: [[Float]]
+    private let span: RowSpan
 
     init(_ score: ModelScore, _ rows: RowSpan) {
       self.score = score
@@ -51,6 +54,10 @@ public struct ModelScore: Score {
         first: 0, count: min(rows.count, score.shardRows), dimension: model.network.outputDimension)
       output = model.kernel.isScalar ? nil : RowStorage(part)
       tail = model.kernel.isScalar ? nil : RowStorage(part)
+      span = rows
+      contexts =
+        model.network.conditionShape == .text
+        ? (0..<rows.count).map { model.context(of: score.conditions[rows.first + $0]) } : []
     }
 
     deinit { model.tapes.giveBack(tape) }
@@ -166,8 +173,9 @@ public struct ModelScore: Score {
       _ body: (_ output: Tensor, _ input: Tensor) -> Void
     ) {
       model.parameters.withUnsafeBufferPointer { parameters in
-        guard let base = parameters.baseAddress else { return }
-        tape.begin(parameters: base, recording: recording, constants: constants)
+        // A network whose parameters stay as a file had them has none of its own.
+        tape.begin(
+          parameters: parameters.baseAddress ?? TapePool.none, recording: recording, constants: constants)
         let noiseLevel = tape.constant(rows: times.distinct(x.count), columns: 1)
         runs.removeAll(keepingCapacity: true)
         times.forEachRun(x.count) { rows, t in
@@ -175,19 +183,34 @@ public struct ModelScore: Score {
           noiseLevel[rows.lowerBound, 0] = Float(model.noiseLevel(moments, at: t))
           runs.append((rows, model.coefficients(moments)))
         }
-        let shape = model.network.conditionShape
-        let condition = ScoreModel.makeConditionTensor(rows: x.count, shape: shape, on: tape)
-        if let condition {
-          for row in 0..<x.count {
-            ScoreModel.write(score.conditions[x.first + row], into: condition, row: row, shape: shape)
-          }
-        }
+        let condition = condition(of: x)
         var input = tape.constant(rows: x.count, columns: x.dimension)
         for run in runs { write(x[run.rows], run.coefficients, to: input.values + run.rows.lowerBound * x.dimension) }
         if recording { input = tape.variable(input) }
         body(
           model.network.forward(input, noiseLevel: noiseLevel, second: nil, condition: condition, on: tape), input)
       }
+    }
+
+    /// What the network is told of rows.
+    private func condition(of x: Rows) -> Tensor? {
+      guard let first = contexts.first else {
+        guard let told = ScoreModel.makeConditionTensor(rows: x.count, for: model.network, on: tape) else { return nil }
+        for row in 0..<x.count {
+          ScoreModel.write(score.conditions[x.first + row], into: told, row: row, for: model.network)
+        }
+        return model.network.encodeCondition(told, on: tape)
+      }
+      let condition = tape.constant(rows: x.count, columns: first.count)
+      for row in 0..<x.count {
+        let place = x.first + row - span.first
+        let context =
+          contexts.indices.contains(place) ? contexts[place] : model.context(of: score.conditions[x.first + row])
+        context.withUnsafeBufferPointer {
+          (condition.values + row * first.count).update(from: $0.baseAddress!, count: first.count)
+        }
+      }
+      return condition
     }
 
     /// input x, in floats

@@ -16,7 +16,10 @@ public protocol Network: Sendable {
   var noiseInput: NoiseLevelInput { get }
   /// Which conditions the network is told.
   var conditionShape: ConditionShape { get }
-  /// Whether the network has an embedding of its own for a condition that was dropped.
+  /// How a network that is told texts reads them; nil for others.
+  var textInput: (any TextInput)? { get }
+  /// Whether the network has an embedding of its own for a condition that was dropped, or is told texts: no text is the
+  /// empty one.
   var knowsNothing: Bool { get }
   /// Whether the network wants x itself, not scaled.
   var takesRawInput: Bool { get }
@@ -29,6 +32,14 @@ public protocol Network: Sendable {
   /// Initial values of all parameters, in the layout's order.
   func initialParameters(seed: UInt64) -> [Float]
 
+  /// What `forward` is given in place of what rows are told, where the network computes it from that alone, apart from
+  /// x and the noise level: a text encoder runs once for a text, and not at every step of a solver. Default: the same.
+  /// - Parameters:
+  ///   - told: what each row is told, as `forward` has it; for `.text` rows × `textInput.length` numbers of tokens.
+  ///   - tape: records the operations.
+  /// - Returns: as many rows.
+  func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor
+
   /// F(x, noise level, condition).
   /// - Parameters:
   ///   - x: rows × `dimension`.
@@ -37,7 +48,7 @@ public protocol Network: Sendable {
   ///     others.
   ///   - condition: what each row is told. For `.classes(n)` rows × 1 indices from 0, where n means nothing; for
   ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; for `.both(n, k)` the index and then
-  ///     those; nil only for `.nothing`.
+  ///     those; for `.text` what `encodeCondition` gives; nil only for `.nothing`.
   ///   - tape: records the operations.
   /// - Returns: rows × `outputDimension`.
   func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor
@@ -46,10 +57,13 @@ public protocol Network: Sendable {
 extension Network {
   public var outputDimension: Int { dimension }
   public var conditionShape: ConditionShape { .nothing }
-  public var knowsNothing: Bool { false }
+  public var textInput: (any TextInput)? { nil }
+  public var knowsNothing: Bool { conditionShape == .text }
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
   public var usesWinograd: Bool { true }
+
+  public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { told }
 
   /// F(x, noise level) of a network without a condition and without a second noise level.
   public func forward(_ x: Tensor, noiseLevel: Tensor, on tape: Tape) -> Tensor {

@@ -10,6 +10,8 @@ public enum ConditionPlan: Sendable, Equatable {
   case inTurn
   /// All rows have this one.
   case constant(Condition)
+  /// Row i has text i mod n of these n.
+  case texts([String])
   /// A CSV file with the condition of a row in each line.
   case file(String)
   /// Row i has what row i mod n of the data has, of n rows.
@@ -31,8 +33,8 @@ public enum ConditionPlan: Sendable, Equatable {
   }
 
   private static let allowed =
-    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: …}, {csv: FILE} with a line for "
-    + "each row, {rows: held-out}, nothing, or auto"
+    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: a red tower}, {text: [a, b]}, "
+    + "{csv: FILE} with a line for each row, {rows: held-out}, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
   init(_ options: Options) throws {
@@ -81,7 +83,14 @@ public enum ConditionPlan: Sendable, Equatable {
     return try section.oneOf([
       ("class", { try classes($0) }),
       ("numbers", { .constant(.numbers(try $0.numbers("numbers", "known of every sample"))) }),
-      ("text", { .constant(.text(try $0.text("text", "known of every sample"))) }),
+      (
+        "text",
+        {
+          let texts = try $0.texts(
+            "text", example: ["a red tower"], "known of every sample; of several, each sample has the next in turn")
+          return texts.count == 1 ? .constant(.text(texts[0])) : .texts(texts)
+        }
+      ),
       ("csv", { .file(try $0.file("csv", "the condition of a sample in each line, relative to the config")) }),
       (
         "rows",
@@ -113,6 +122,7 @@ public enum ConditionPlan: Sendable, Equatable {
         return "is in-turn; the network wants \(numbers) numbers beside a class"
       }
       return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
+    case .texts: return shape == .text ? nil : "is texts; the network knows \(shape.text)"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
     case .rows: return shape == .nothing ? "is that of rows; the network knows no conditions" : nil
     case .constant(let condition):
@@ -160,6 +170,9 @@ public enum ConditionPlan: Sendable, Equatable {
       return .labels((0..<rows).map { occurring[$0 % occurring.count] })
     case .constant(.nothing): return try nothing()
     case .constant(let condition): return .all(condition)
+    case .texts(let texts):
+      let rows = try padded(count, source, given: .all(.text(texts[0])))
+      return .texts((0..<rows).map { texts[$0 % texts.count] })
     case .file(let path):
       let conditions = try Conditions(reading: path, as: source.conditionShape)
       if let lines = conditions.count, lines < count {

@@ -7,7 +7,10 @@ import Networks
 /// over in silence: `finish` refuses the others by name.
 final class JSONFile {
   let path: String
+  /// The whole file.
   let bytes: Data
+  /// What stands before a key in messages, for an object within another.
+  private let prefix: String
   private let members: [String: JSONValue]
   /// In the file's order.
   let keys: [String]
@@ -26,7 +29,7 @@ final class JSONFile {
       throw InputError("\(size) bytes of JSON; allowed: \(Self.longest)", at: path)
     }
     guard let data = FileManager.default.contents(atPath: path) else { throw InputError("cannot be read", at: path) }
-    bytes = data
+    (bytes, prefix) = (data, "")
     let value: JSONValue
     do {
       value = try JSONValue(decoding: data)
@@ -38,6 +41,32 @@ final class JSONFile {
     keys = members.map(\.key)
   }
 
+  private init(_ members: [(key: String, value: JSONValue)], in file: JSONFile, at key: String) {
+    (path, bytes, prefix) = (file.path, file.bytes, "\(file.prefix)\(key).")
+    self.members = Dictionary(uniqueKeysWithValues: members.map { ($0.key, $0.value) })
+    keys = members.map(\.key)
+  }
+
+  /// An object within this one; nil where there is none, or null.
+  func object(_ key: String) throws -> JSONFile? {
+    guard has(key), let value = self[key] else { return nil }
+    guard case .object(let members) = value else { throw wrong(key, "is not an object: \(value.brief)") }
+    return JSONFile(members, in: self, at: key)
+  }
+
+  /// The objects of a list; none where the key is missing or null.
+  func objects(_ key: String) throws -> [JSONFile] {
+    guard has(key), let value = self[key] else { return [] }
+    guard case .list(let elements) = value else { throw wrong(key, "is not a list: \(value.brief)") }
+    return try elements.enumerated().map { index, element in
+      guard case .object(let members) = element else { throw wrong(key, "holds \(element.brief), which is no object") }
+      return JSONFile(members, in: self, at: "\(key).\(index)")
+    }
+  }
+
+  /// A key's value as it stands; nil where it is missing.
+  func value(_ key: String) -> JSONValue? { self[key] }
+
   /// Bytes of a file; nil for what is none.
   private static func size(_ path: String) -> Int? {
     var status = stat()
@@ -45,7 +74,7 @@ final class JSONFile {
     return Int(status.st_size)
   }
 
-  func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(key)' \(message)", at: path) }
+  func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(prefix)\(key)' \(message)", at: path) }
 
   /// Refuses keys that nobody asked for.
   /// - Parameter allowed: what may be there, for people.
@@ -68,6 +97,8 @@ final class JSONFile {
 
   func isNull(_ key: String) -> Bool { if case .null = self[key] { true } else { false } }
   func has(_ key: String) -> Bool { self[key] != nil && !isNull(key) }
+
+  func isList(_ key: String) -> Bool { if case .list = self[key] { true } else { false } }
 
   /// Whether the key is there and neither null nor false.
   func isSet(_ key: String) -> Bool {
@@ -148,6 +179,37 @@ final class JSONFile {
       }
       return Int(number)
     }
+  }
+
+  /// A list of `count` flags, or a single one for all.
+  func flags(_ key: String, default fallback: Bool, count: Int) throws -> [Bool] {
+    guard let value = self[key] else { return Array(repeating: fallback, count: count) }
+    var list = Array(repeating: value, count: count)
+    if case .list(let elements) = value { list = elements }
+    guard list.count == count else { throw wrong(key, "has \(list.count) entries; allowed: one, or \(count)") }
+    return try list.map { element in
+      guard case .flag(let flag) = element else { throw wrong(key, "is neither true nor false: \(element.brief)") }
+      return flag
+    }
+  }
+
+  /// A list of `count` whole numbers, or a single one for all.
+  func integers(_ key: String, default fallback: Int, count: Int) throws -> [Int] {
+    guard self[key] != nil else { return Array(repeating: fallback, count: count) }
+    if isNull(key) { throw wrong(key, "is null; allowed: a number, or \(count)") }
+    let list = try integers(key)
+    if case .list? = self[key] {
+      guard list.count == count else { throw wrong(key, "has \(list.count) entries; allowed: one, or \(count)") }
+      return list
+    }
+    return Array(repeating: list[0], count: count)
+  }
+
+  /// The number that a list repeats, or a single one.
+  func repeated(_ key: String, default fallback: Int, count: Int) throws -> Int {
+    let list = try integers(key, default: fallback, count: count)
+    guard list.allSatisfy({ $0 == list[0] }) else { throw wrong(key, "is \(list); allowed: the same for all") }
+    return list[0]
   }
 
   /// A list of two texts, of which either may be null.
