@@ -16,6 +16,8 @@ extension Experiment {
   /// - Throws: `InputError`, before anything is written, where the results folder holds another training's network than
   ///   the config's, or none is trained.
   @discardableResult public func exportNetwork(to path: String) throws -> [String] {
+    let adapted = (plan.network as? TextNetwork)?.inner ?? plan.network
+    if let adapted = adapted as? LowRankNetwork { return try exportAdapters(of: adapted, to: path) }
     if let network = plan.network as? TextNetwork { return try exportPipeline(of: network, to: path) }
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
@@ -43,6 +45,22 @@ extension Experiment {
     }
     Self.removeEarlierExport(path)
     return lostInExport(network, recipe.prediction, hasScheduler: files.scheduler != nil)
+  }
+
+  /// Writes trained adapters alone, as diffusers' `load_lora_weights` reads them.
+  private func exportAdapters(of network: LowRankNetwork, to path: String) throws -> [String] {
+    try requireOwnCheckpoint()
+    var weights = try trainedWeights()
+    var lost: [String] = []
+    if let whole = plan.network as? TextNetwork {
+      if whole.trainsEncoder {
+        lost.append("score.network.train_text: a file of adapters has no place for the text encoder that was trained")
+      }
+      weights = whole.innerParameters(weights)
+    }
+    try ResultsFolder.make(path)
+    try LowRankFile.writer(of: network, parameters: weights).write(to: "\(path)/pytorch_lora_weights.safetensors")
+    return lost
   }
 
   /// Writes text encoder, tokenizer, U-Net and autoencoder.

@@ -57,7 +57,7 @@ public struct NetworkRecipe: Sendable {
     /// What the output stands for; nil where the network's files leave it open.
     public let prediction: Prediction?
     /// Changes with the files.
-    public let fingerprint: String
+    public var fingerprint: String
 
     /// What a folder of diffusers says.
     public init(_ folder: DiffusersFolder) {

@@ -193,3 +193,33 @@ public struct LowRankFile: Sendable {
     }
   }
 }
+
+extension LowRankFile {
+  /// Adds the adapters of a component to its weights.
+  /// - Parameters:
+  ///   - tensors: the component's, by their names.
+  ///   - component: which.
+  ///   - weight: how much of the changes is added.
+  /// - Throws: as `adapters(of:weights:)` does.
+  func add(to tensors: inout Safetensors.Table, of component: Component, times weight: Double) throws {
+    var shapes: [String: [Int]] = [:]
+    for name in tensors.names { shapes[name] = tensors[name]?.shape }
+    for (name, adapter) in try adapters(of: component, weights: shapes) {
+      guard let entry = tensors[name] else { continue }
+      tensors[name] = .init(shape: entry.shape, values: adapter.added(to: try entry.values, times: weight))
+    }
+  }
+
+  /// A text encoder's parameters with its adapters added.
+  /// - Throws: as `adapters(of:weights:)` does.
+  public func added(to parameters: [Float], of encoder: TextEncoder, times weight: Double) throws -> [Float] {
+    let layout = encoder.layout
+    let shapes = layout.entries.flatMap(\.parts).map { ($0.name, $0.shape) }
+    let found = try adapters(of: .textEncoder, weights: Dictionary(uniqueKeysWithValues: shapes))
+    var tensors: [String: [Float]] = [:]
+    layout.forEachTensor(of: parameters) { part, values in
+      tensors[part.name] = found[part.name]?.added(to: values, times: weight) ?? values
+    }
+    return layout.buffer { tensors[$0.name] ?? [] }
+  }
+}

@@ -82,8 +82,9 @@ public struct LowRankNetwork: Network {
         let (outputs, inputs) = (part.shape[0], part.count / part.shape[0])
         let module = String(part.name.dropLast(".weight".count))
         let down = builder.parameter(
-          "\(module).lora_A.weight", shape: [rank, inputs], .normals(1 / Double(rank)))
-        let up = builder.parameter("\(module).lora_B.weight", shape: [outputs, rank], .zeros)
+          "\(module).lora_A.weight", shape: [rank] + part.shape.dropFirst(), .normals(1 / Double(rank)))
+        let up = builder.parameter(
+          "\(module).lora_B.weight", shape: [outputs, rank] + part.shape.dropFirst(2).map { _ in 1 }, .zeros)
         let isPlain = if case .plain = entry.storage { true } else { false }
         let places = entry.places(ofPart: number)
         precondition(isPlain || entry.count < 1 << 24, "places that floats tell")
