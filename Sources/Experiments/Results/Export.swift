@@ -18,7 +18,6 @@ extension Experiment {
   @discardableResult public func exportNetwork(to path: String) throws -> [String] {
     let adapted = (plan.network as? TextNetwork)?.inner ?? plan.network
     if let adapted = adapted as? LowRankNetwork { return try exportAdapters(of: adapted, to: path) }
-    if let network = plan.network as? TextNetwork { return try exportPipeline(of: network, to: path) }
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
@@ -61,31 +60,6 @@ extension Experiment {
     try ResultsFolder.make(path)
     try LowRankFile.writer(of: network, parameters: weights).write(to: "\(path)/pytorch_lora_weights.safetensors")
     return lost
-  }
-
-  /// Writes text encoder, tokenizer, U-Net and autoencoder.
-  private func exportPipeline(of network: TextNetwork, to path: String) throws -> [String] {
-    guard let recipe = plan.score.network else { throw InputError("is no network", at: "score") }
-    guard plan.model.coordinates.count == 1,
-      let autoencoder = (try loadData().coordinates?.maps.first as? AutoencoderCoordinates)?.autoencoder
-    else {
-      throw InputError(
-        "a StableDiffusionPipeline draws latents; allowed: [{kind: autoencoder, path: …}] alone", at: "coordinates")
-    }
-    guard let process = plan.process as? any VariancePreserving else {
-      throw InputError(
-        "diffusers has no scheduler for \(plan.processKind); allowed: a variance-preserving one", at: "process")
-    }
-    try requireOwnCheckpoint()
-    let parts = PipelineParts(
-      network: network, parameters: try trainedWeights(), autoencoder: autoencoder, schedule: process.schedule,
-      prediction: recipe.prediction)
-    do {
-      try parts.write(to: path)
-    } catch let error as InputError where error.location.isEmpty {
-      throw InputError(error.message, at: "score")
-    }
-    return []
   }
 
   /// The noise levels that a scheduler of diffusers can have.
