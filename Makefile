@@ -32,7 +32,7 @@ comma := ,
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge scenes-judge kills sweep-kills \
-  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean \
+  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check pipeline-parity clean \
   clip-vocabulary tokens-check
 
 default: vp-digits
@@ -54,6 +54,7 @@ help:
 	@echo 'make scenes-text     train an autoencoder of captioned scenes and a text model in its latents: pictures under captions'
 	@echo 'make scenes-judge    let classifiers of scikit-learn read the samples of scenes-text (FOLDERS=...: of others)'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
+	@echo 'make pipeline-parity  compare pictures of `score-sde generate` with those of diffusers on 20 random folders'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
 	@echo 'make tokens-check    compare our tokens with those of transformers on 10,000 prompts'
@@ -312,6 +313,12 @@ $(venv)-tensorboard/ready: Tests/TensorBoard/requirements.txt
 
 tensorboard-check: build $(venv)-tensorboard/ready
 	@$(venv)-tensorboard/bin/python Tests/TensorBoard/reader.py --program $(program)
+
+$(venv)-pipelines/ready: Tests/Pipelines/requirements.txt
+	@python3 -m venv $(venv)-pipelines && $(venv)-pipelines/bin/pip install -q -r $< && touch $@
+
+pipeline-parity: build $(venv)-pipelines/ready
+	@$(venv)-pipelines/bin/python Tests/Pipelines/pipeline_parity.py --program $(program) $(ARGS)
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)

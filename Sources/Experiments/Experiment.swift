@@ -70,7 +70,7 @@ public struct Experiment: Sendable {
     _ = try guidedSolvers(origin.source, data, isRehearsal: true)
     let conditions = try conditions(of: origin.source, data)
     let (trains, samples, evaluates) = (
-      stages.contains(.train), stages.contains(.sample), stages.contains(.evaluate)
+      stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
     )
     let needsScore =
       samples || evaluates && (plan.evaluation.pathError || !plan.evaluation.modelMetrics.isEmpty)
@@ -84,7 +84,12 @@ public struct Experiment: Sendable {
     if let progress = try (plan.score as? CheckpointScoreRecipe)?.progress() { tell(progress, &manifest) }
     var table: SolverTable?
     var found: EvaluationStage.Findings?
-    if !trains && !samples {
+    if plan.model.trainsAutoencoder {
+      if stages == [.sample] {
+        throw InputError("draws no samples: it trains an autoencoder; allowed: train, evaluate, run", at: plan.name)
+      }
+      table = SolverTable(experiment: plan.name, process: plan.processKind, metrics: [])
+    } else if !trains && !samples {
       _ = try ResultsFolder(existing: folder)
       table = try SolverTable(
         reading: "\(folder)/solvers.csv", experiment: plan.name, process: plan.processKind,
@@ -269,7 +274,7 @@ public struct Experiment: Sendable {
     if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
-      "loss_by_time.csv", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
+      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

@@ -76,34 +76,45 @@ public struct ExperimentPlan: Sendable {
       let limits = ProcessLimits(process: process, epsilon: epsilon)
       try options.located("process", prefix: "\(model.processKind): ") { try limits.check() }
     }
-    let sampling = try options.section("sampling", required: true, "what is drawn, and by which solvers")
+    let sampling =
+      model.trainsAutoencoder
+      ? try Self.nothing(of: "sampling", options)
+      : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
       traits: score.traits, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
-    let likelihood = try options.section("likelihood", "how log densities and codes are computed")
+    let likelihood =
+      model.trainsAutoencoder
+      ? try Self.nothing(of: "likelihood", options)
+      : try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
       isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(
-      evaluation, hasRows: model.data.hasRows,
+      evaluation, hasRows: model.data.hasRows, ofAutoencoder: model.trainsAutoencoder,
       hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
     try evaluation.finish()
     let setting = ModelSetting(
       process: process, data: data, dequantises: model.levels != nil,
-      hasLevels: model.levels != nil || self.likelihood.quantisation != nil)
+      hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
+      hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
+      isScore: !model.trainsAutoencoder)
     for (name, metric) in self.evaluation.modelMetrics {
       try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
+      if metric.usesLikelihood, let refusal = model.refusalOfDensities {
+        throw evaluation.wrong("metrics", "\(name): \(refusal)")
+      }
       if metric.usesLikelihood { try self.likelihood.check(likelihood, process, data.dimension, score) }
     }
     logsEvents = try Self.logsEvents(options, trains: model.training != nil)
-    if let preview = model.preview, !options.isDescribing {
+    if let solver = model.preview?.solver, !options.isDescribing {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
       let setting = SamplingSetting(
         process, epsilon: self.sampling.epsilon, grid: self.sampling.grid, traits: traits)
-      try options.located("training", prefix: "preview.solver: ") { try preview.solver.check(setting) }
+      try options.located("training", prefix: "preview.solver: ") { try solver.check(setting) }
     }
     try options.finish(also: ["sweep"])
     resolved = options.resolvedYAML()
@@ -112,6 +123,14 @@ public struct ExperimentPlan: Sendable {
     warnings = options.source?.warnings.all ?? []
     notes = options.source?.notes.all ?? []
     overrides = options.source?.settings.joined(separator: " ") ?? ""
+  }
+
+  /// The options of a section that an autoencoder's experiment does not have: nothing is drawn.
+  private static func nothing(of key: String, _ options: Options) throws -> Options {
+    if options.has(key) { throw options.wrong(key, "has no effect: an autoencoder draws no samples, and has no density") }
+    let isSampling = key == "sampling"
+    let pairs: [(Node, Node)] = isSampling ? [(Node("count"), Node("0")), (Node("solvers"), Node([Node]()))] : []
+    return Options(.mapping(Node.Mapping(pairs)), path: key, source: nil)
   }
 
   /// The key `name`.

@@ -8,6 +8,19 @@ public protocol CoordinatesRecipe: Sendable {
   /// How many coordinates data of `dimension` values will have.
   func dimension(of dimension: Int) -> Int
 
+  /// As what a row of coordinates is to be seen, where a row of data is such an image. Default: as the same, where the
+  /// map keeps the dimension.
+  func image(of shape: ImageShape) -> ImageShape?
+
+  /// Whether the map is fitted to rows, and so needs some. Default: true.
+  var isFitted: Bool { get }
+
+  /// Whether the map has a determinant, without which no density of the data is known. Default: true.
+  var hasDeterminant: Bool { get }
+
+  /// A short text that changes whenever the map changes though its options do not: a checksum of files. Default: empty.
+  var fingerprint: String { get }
+
   /// - Throws: `InputError` without a location for data that the map is not made for. Nothing is loaded yet.
   func check(_ data: any DataSource) throws
 
@@ -28,6 +41,10 @@ public protocol CoordinatesRecipe: Sendable {
 
 extension CoordinatesRecipe {
   public func dimension(of dimension: Int) -> Int { dimension }
+  public func image(of shape: ImageShape) -> ImageShape? { dimension(of: shape.count) == shape.count ? shape : nil }
+  public var isFitted: Bool { true }
+  public var hasDeterminant: Bool { true }
+  public var fingerprint: String { "" }
   public func check(_ data: any DataSource) throws {}
   public func law(of law: DataLaw) -> DataLaw? { nil }
 }
@@ -40,6 +57,7 @@ public struct FixedCoordinates: CoordinatesRecipe {
   public init(_ map: any Coordinates) { self.map = map }
 
   public func dimension(of dimension: Int) -> Int { map.dimension(of: dimension) }
+  public var isFitted: Bool { false }
   public func law(of law: DataLaw) -> DataLaw? { (map as? any LawCoordinates)?.law(of: law) }
   public func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates { map }
   public func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates { map }

@@ -13,6 +13,8 @@ public struct DataInCoordinates: Sendable {
   public let source: any DataSource
   /// The maps, one after the other; nil: there are none, and `seen` is the data.
   public let coordinates: Chain?
+  /// Rows whose coordinates take long to find, training rows first; empty where no map is such.
+  private let kept: [KeptRows]
   private let seed: UInt64
 
   /// Loads data and fits maps to their training rows.
@@ -28,39 +30,50 @@ public struct DataInCoordinates: Sendable {
     dataset = try source.load(seed: seed)
     self.seed = seed
     guard !recipes.isEmpty else {
-      (seen, self.source, coordinates) = (dataset, source, nil)
+      (seen, self.source, coordinates, kept) = (dataset, source, nil, [])
       return
     }
     if let fitted, fitted.count != recipes.count {
       throw InputError("the numbers of \(fitted.count) maps for \(recipes.count)", at: "coordinates")
     }
-    guard fitted != nil || source.hasRows else {
+    guard fitted != nil || source.hasRows || !recipes.contains(where: \.isFitted) else {
       throw InputError("are fitted to rows, and the data has none", at: "coordinates")
     }
     var maps: [any Coordinates] = []
-    var training = dataset.trainingRows
-    let stream = NoiseStream(seed: seed, purpose: .dequantisation)
+    var rows = RowsInCoordinates(dataset, seed: seed)
+    var stage: any DataSource = source
     do {
       for (index, recipe) in recipes.enumerated() {
-        let map = try fitted.map { try recipe.restore($0[index], of: source) } ?? recipe.fit(training, of: source)
-        // Held-out rows have the draws of step 0.
-        training = try EncodedRows(training, in: map, from: stream, step: 1)
+        let map =
+          try fitted.map { try recipe.restore($0[index], of: stage) } ?? recipe.fit(rows.training, of: stage)
+        try rows.encode(by: map)
         maps.append(map)
+        stage = DataBetweenMaps.after(recipe, stage)
       }
       let chain = Chain(maps, dimension: source.dimension)
       coordinates = chain
-      let dimension = chain.dimension(of: source.dimension)
-      seen = Dataset(
-        training: training, heldOut: try EncodedRows(dataset.heldOutRows, in: chain, from: stream, step: 0),
-        trainingConditions: dataset.trainingConditions, heldOutConditions: dataset.heldOutConditions,
-        source: CoordinateSource(dataset.source, in: chain))
+      kept = rows.kept
+      seen = try rows.dataset()
       self.source = FittedData(
-        dimension: dimension, imageShape: dimension == source.dimension ? source.imageShape : nil,
+        dimension: chain.dimension(of: source.dimension), imageShape: stage.imageShape,
         conditionShape: source.conditionShape, occurringClasses: source.occurringClasses,
-        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
+        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, texts: source.texts,
+        seen: seen)
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: "coordinates")
     }
+  }
+
+  /// How many rows `prepare` computes.
+  public var rowsToPrepare: Int { kept.reduce(0) { $0 + $1.count } }
+
+  /// Computes the coordinates of all rows where these take long to find; else they are found one after the other, when
+  /// they are asked for.
+  /// - Parameters:
+  ///   - threads: how many workers share the rows; what is computed does not depend on it.
+  ///   - progress: is told how many rows are done, from any thread.
+  public func prepare(threads: Int, progress: @Sendable (_ rows: Int) -> Void = { _ in }) throws {
+    for rows in kept { try rows.prepare(threads: threads, progress: progress) }
   }
 
   /// The law of the data in coordinates, where it is known.

@@ -13,6 +13,7 @@ extension Experiment {
   /// - Returns: a table for the terminal.
   /// - Throws: `ExperimentFailure` with that table where something is not as it should be.
   public func checkProcess(rows: Int, steps: Int, tolerance: Double, output: String? = nil) throws -> String {
+    try requireScore()
     if let output { try PointFiles(input: nil, output: output).requireWritable() }
     guard plan.data.hasRows else { throw InputError("has no rows; a check simulates some", at: "data") }
     let data = try loadData()

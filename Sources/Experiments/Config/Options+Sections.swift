@@ -201,6 +201,12 @@ extension Options {
     return (value, section.kindName)
   }
 
+  /// The kind that a section will be of, by what is written there; empty where nothing is.
+  func kindName(of key: String) -> String {
+    let found = value(of: key)
+    return (found?.mapping?["kind"] ?? found)?.scalar?.string ?? ""
+  }
+
   /// The `kind` that was read.
   var kindName: String {
     for case (key: "kind", value: .scalar(let name)) in resolved { return name }

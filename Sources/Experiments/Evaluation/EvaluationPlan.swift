@@ -33,8 +33,12 @@ public struct EvaluationPlan: Sendable {
 
   /// - Parameters:
   ///   - hasRows: whether there are rows to judge by.
+  ///   - ofAutoencoder: whether an autoencoder is trained, which draws no samples.
   ///   - hasExactPaths: whether the score is exact, and a solver follows the flow or the reverse SDE.
-  init(_ options: Options, hasRows: Bool = true, hasExactPaths: Bool = false, _ catalogue: Catalogue) throws {
+  init(
+    _ options: Options, hasRows: Bool = true, ofAutoencoder: Bool = false, hasExactPaths: Bool = false,
+    _ catalogue: Catalogue
+  ) throws {
     let kinds = Kinds<Judge>(
       catalogue.metrics.all.map { kind in
         Kind(kind.name, kind.about) { .samples(try kind.decode($0, $1)) }
@@ -43,7 +47,7 @@ public struct EvaluationPlan: Sendable {
           Kind(kind.name, kind.about) { .model(try kind.decode($0, $1)) }
         })
     let judges = try options.namedKinds(
-      "metrics", of: kinds, or: "auto", usual: catalogue.usualMetrics, in: catalogue,
+      "metrics", of: kinds, or: "auto", usual: ofAutoencoder ? ["psnr"] : catalogue.usualMetrics, in: catalogue,
       "of samples or of the model; auto: the quick ones; names, or mappings with kind, its options, and name where a "
         + "kind stands twice")
     namesMetrics = options.has("metrics") && options.value(of: "metrics")?.scalar == nil
@@ -54,6 +58,9 @@ public struct EvaluationPlan: Sendable {
       if case .model(let metric) = judge { (name, metric) } else { nil }
     }
     unnamed = namesMetrics ? [] : Set(metrics.map(\.name))
+    if ofAutoencoder, let first = metrics.first {
+      throw options.wrong("metrics", "'\(first.name)' judges samples, and an autoencoder draws none; allowed: psnr")
+    }
     if !hasRows && namesMetrics && !judges.isEmpty {
       throw options.wrong("metrics", "has no effect; it needs data with rows to judge by: allowed: []")
     }

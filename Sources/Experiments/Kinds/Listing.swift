@@ -45,7 +45,7 @@ public struct Listing {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
         _ = try CheckpointInterval($0)
-        _ = try TrainingPreview.read($0, isImage: true, process: PreparedProcess(VPSDE()), catalogue)
+        _ = try TrainingPreview.read($0, isImage: true, process: PreparedProcess(VPSDE()), samples: true, catalogue)
       }
       + declared("sampling") {
         _ = try SamplingPlan($0, process: PreparedProcess(VPSDE()), conditionShape: .nothing, traits: [], catalogue)

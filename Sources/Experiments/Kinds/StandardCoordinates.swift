@@ -30,5 +30,21 @@ extension Catalogue {
       return DequantiseRecipe(Quantisation(levels: count, low: low, high: high))
     },
     Kind("logarithm", "ln x, for data above 0") { _, _ in FixedCoordinates(Logarithm()) },
+    Kind("autoencoder", "latents of pictures, by an autoencoder that is trained already; without a determinant") {
+      options, catalogue in
+      let path = try options.file(
+        "path", example: "vae", allowed: "a file or folder",
+        "of diffusers' AutoencoderKL, or the results of an experiment that trained one; relative to the config")
+      let subfolder = try options.optionalText(
+        "subfolder", allowed: "a folder within path", "diffusers' model in it; without: path itself, or vae")
+      let variant = try options.optionalText(
+        "variant", allowed: "such as fp16", "of diffusers' weights; without: those that have none, or the only ones")
+      let latents = try options.choice(
+        "latents", default: AutoencoderCoordinates.Latents.mean,
+        "the mean of a picture's latents, or a draw of their law, new in every training step")
+      let file = try AutoencoderFile(path, subfolder: subfolder, variant: variant, catalogue)
+      for note in file.notes { options.note("path", note) }
+      return AutoencoderCoordinatesRecipe(file.autoencoder, latents: latents)
+    },
   ])
 }

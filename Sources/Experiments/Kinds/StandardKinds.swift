@@ -34,6 +34,10 @@ extension Catalogue {
         path: try options.file(
           "path", example: "checkpoint.safetensors", "a checkpoint.safetensors, relative to the config"))
     },
+    Kind(
+      AutoencoderScoreRecipe.kind,
+      "no score: a variational autoencoder of pictures is trained, for coordinates of another experiment"
+    ) { options, _ in try AutoencoderScoreRecipe(options) },
   ])
 
   static let standardGrids = Kinds<any TimeGrid>([

@@ -11,7 +11,6 @@ public struct LikelihoodPlan: Sendable {
   public let quantisation: Quantisation?
   /// Whether points get uniform noise one spacing wide first.
   public let dequantises: Bool
-
   /// The flow by which points are encoded and decoded.
   public var flow: ProbabilityFlow { ProbabilityFlow(likelihood.integrator) }
 

@@ -12,6 +12,7 @@ extension Experiment {
   /// - Returns: a line with means and cost.
   /// - Throws: `ExperimentFailure` after the file is written where some points have no density; these are not a number.
   public func logDensities(of files: PointFiles) throws -> String {
+    if let refusal = plan.model.refusalOfDensities { throw InputError(refusal, at: "likelihood") }
     let (opened, sampler) = try openFlow(files)
     let bar = ProgressBar("likelihood \(plan.name)", total: nil, quiet: quiet)
     defer { bar.finish() }
@@ -105,6 +106,7 @@ extension Experiment {
   private func openFlow(_ files: PointFiles, areStates: Bool = false) throws -> (points: OpenedPoints, sampler: Sampler)
   {
     let dimension = plan.model.seen.dimension
+    try requireScore()
     try plan.likelihood.check(nil, plan.prepared, dimension, plan.score)
     let opened = try open(files, areStates: areStates)
     return (

@@ -52,6 +52,7 @@ extension Experiment {
   /// - Parameter areStates: whether they are states of the process, which may be wider than the data, and to which a
   ///   map that draws adds nothing.
   func open(_ files: PointFiles, areStates: Bool = false) throws -> OpenedPoints {
+    try requireScore()
     try files.requireWritable()
     // A wrong file is told before any data is made.
     let beside = plan.process.stateDimension(of: plan.model.seen.dimension) - plan.model.seen.dimension

@@ -205,6 +205,7 @@ struct ReportSection {
   private func meaning(of name: String, _ caption: String) -> String {
     let solvers = run.solvers?.texts("solver") ?? []
     if name == "field.png" { return "arrows of the score" }
+    if name == "\(Reconstructions.name).png" { return "held-out data beside what the autoencoder makes of them" }
     if solvers.contains(caption) { return "samples of \(caption) beside the data" }
     return "picture \(caption)"
   }

@@ -48,12 +48,16 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       throw InputError(
         "its network is a diffusers folder's; `score-sde export` it, and name that folder instead", at: path)
     }
+    if root.kindName(of: "score") == AutoencoderScoreRecipe.kind {
+      throw InputError(
+        "is the checkpoint of an autoencoder, and no score; allowed: coordinates: [{kind: autoencoder, path: …}]",
+        at: path)
+    }
     let scores = try root.section("score", required: true, "")
     guard let recipe = try scores.kind(of: setting.catalogue.scores, in: setting.catalogue).network else {
       throw InputError("a checkpoint whose score is not a network", at: path)
     }
-    _ = try root.kinds("coordinates", of: setting.catalogue.coordinates, in: setting.catalogue, "")
-    let coordinates = root.resolvedYAML(only: ["coordinates"], for: .identity(omittingFiles: false))
+    let coordinates = try Self.coordinates(root, text, setting.catalogue)
     guard coordinates == setting.coordinates else {
       let own = coordinates.isEmpty ? "none" : Self.line(coordinates)
       let asked = setting.coordinates.isEmpty ? "none" : Self.line(setting.coordinates)
@@ -103,6 +107,20 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       try problem.model(
         built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
         data: setting.dataset.trainingRows), dropsConditions: dropout > 0, occurringClasses: checkpoint.classes)
+  }
+
+  /// The key `coordinates` of a checkpoint's config, with every default written out.
+  private static func coordinates(_ root: Options, _ text: String, _ catalogue: Catalogue) throws -> String {
+    let lines = text.split(separator: "\n")
+    let maps = lines.filter { $0.hasPrefix(ModelPlan.mapPrefix) }
+    guard !maps.isEmpty else {
+      _ = try root.kinds("coordinates", of: catalogue.coordinates, in: catalogue, "")
+      return root.resolvedYAML(only: ["coordinates"], for: .identity(omittingFiles: false))
+    }
+    // A checksum stands for the files of its maps, which nobody needs to find again.
+    let own = lines.drop { $0 != "coordinates:" }
+    let block = own.prefix(1) + own.dropFirst().prefix { $0.hasPrefix(" ") }
+    return (block + maps).map { "\($0)\n" }.joined()
   }
 
   /// YAML of several lines in one.

@@ -194,8 +194,12 @@ struct LearningProblem {
   }
 
   /// The training of a model.
-  func trainer(_ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan, threads: Int) throws -> Trainer {
-    let setting = ObjectiveSetting(model: model, process: process, plan: plan)
+  /// - Parameter perceptual: a trained network by which an autoencoder's pictures are compared.
+  func trainer(
+    _ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan,
+    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, threads: Int
+  ) throws -> Trainer {
+    let setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
     return Trainer(
       try objective.objective(in: setting), data: try trainingSource(dataset),
       conditions: dataset.trainingConditions, plan: plan, seed: seed, threads: threads)

@@ -53,6 +53,7 @@ public struct ModelPlan: Sendable {
   init(_ options: Options, _ catalogue: Catalogue) throws {
     let seed = try options.integer("seed", default: 1, atLeast: 0, "of all random numbers")
     self.seed = UInt64(seed)
+    let trainsAutoencoder = options.kindName(of: "score") == AutoencoderScoreRecipe.kind
     let (data, _) = try options.namedKind("data", of: catalogue.data, in: catalogue, "where the data comes from")
     coordinates = try options.kinds(
       "coordinates", of: catalogue.coordinates, in: catalogue, "maps that the data go through, one after the other")
@@ -61,8 +62,15 @@ public struct ModelPlan: Sendable {
     let seen: any DataSource =
       try coordinates.isEmpty ? data : options.located("coordinates") { try SeenData(data, recipes: recipes) }
     self.seen = seen
-    var (process, processKind) = try options.namedKind(
-      "process", of: catalogue.processes, in: catalogue, "the forward SDE")
+    var (process, processKind): (any SDE, String) = (VPSDE(), "none")
+    if trainsAutoencoder {
+      // Any process stands in for none: the trainer draws times, at which no autoencoder looks.
+      if !coordinates.isEmpty { throw options.wrong("coordinates", "have no effect: an autoencoder sees the data") }
+      if options.has("process") { throw options.wrong("process", "has no effect: score kind autoencoder has none") }
+    } else {
+      (process, processKind) = try options.namedKind(
+        "process", of: catalogue.processes, in: catalogue, "the forward SDE")
+    }
     let (score, _) = try options.namedKind("score", of: catalogue.scores, in: catalogue, "where the score comes from")
     if !options.isDescribing {
       try options.located("process", prefix: "\(processKind): ") { try process.requireDimension(seen.dimension) }
@@ -88,9 +96,14 @@ public struct ModelPlan: Sendable {
         if !options.isDescribing, !data.hasRows {
           throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
         }
-        objective = try ObjectiveRecipe(section, catalogue)
+        objective = try ObjectiveRecipe(section, default: trainsAutoencoder ? "autoencoder" : "denoising", catalogue)
+        if !options.isDescribing {
+          try Self.check(objective, trainsAutoencoder, section)
+          try options.located("training", prefix: "objective autoencoder: ") { try objective.perceptual?.check(data) }
+        }
         interval = try CheckpointInterval(section)
-        preview = try TrainingPreview.read(section, isImage: data.imageShape != nil, process: prepared, catalogue)
+        preview = try TrainingPreview.read(
+          section, isImage: data.imageShape != nil, process: prepared, samples: !trainsAutoencoder, catalogue)
         try section.finish()
       }
       if !options.isDescribing {
@@ -115,7 +128,11 @@ public struct ModelPlan: Sendable {
     func text(_ keys: String..., omittingFiles: Bool = false) -> String {
       options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))
     }
-    coordinatesText = text("coordinates")
+    // A checksum stands for the files of a map, too.
+    let maps = recipes.map(\.fingerprint).filter { !$0.isEmpty }
+    coordinatesText =
+      text("coordinates", omittingFiles: !maps.isEmpty)
+      + (maps.isEmpty ? "" : Self.mapPrefix + maps.joined(separator: " ") + "\n")
     dataText = text("seed", "data")
     let given =
       text("seed") + text("data", omittingFiles: !data.fingerprint.isEmpty) + coordinatesText
@@ -128,6 +145,34 @@ public struct ModelPlan: Sendable {
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
     let path = options.source?.path ?? ""
     reread = { Self.identity(rereading: $0, path: path, catalogue) }
+  }
+
+  /// Begins a line of an identity that stands for the files of a map.
+  static let mapPrefix = "map: "
+
+  /// Why no density of the data is known; nil: all maps have a determinant.
+  var refusalOfDensities: String? {
+    if trainsAutoencoder { return "needs a density, and an autoencoder has none; allowed: none" }
+    guard coordinates.contains(where: { !$0.hasDeterminant }) else { return nil }
+    return "needs the determinant of the coordinates, and kind autoencoder has none, as latents do not tell all of a "
+      + "picture: no density of the data is known; allowed: coordinates without it"
+  }
+
+  /// Whether an autoencoder is trained, and no score.
+  var trainsAutoencoder: Bool { score is AutoencoderScoreRecipe }
+
+  /// Refuses the objective of a score for an autoencoder, the other way round, and options that only scores have.
+  private static func check(_ objective: ObjectiveRecipe, _ trainsAutoencoder: Bool, _ section: Options) throws {
+    guard objective.trainsAutoencoder == trainsAutoencoder else {
+      throw section.wrong(
+        "objective",
+        "is \(objective.name); allowed: \(trainsAutoencoder ? "autoencoder" : "those of scores; autoencoder needs score kind autoencoder")"
+      )
+    }
+    guard trainsAutoencoder else { return }
+    for key in ["condition_dropout", "weighting", "noise_levels", "p_mean", "p_std", "epsilon"] {
+      try section.refuse(key, needs: "a score")
+    }
   }
 
   /// Refuses conditions that the data does not have, and dropout of none.
@@ -154,7 +199,7 @@ public struct ModelPlan: Sendable {
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
     func isChecksum(_ line: Substring) -> Bool {
-      ["fingerprint: ", "pretrained: ", "parameters: "].contains { line.hasPrefix($0) }
+      ["fingerprint: ", "pretrained: ", "parameters: ", mapPrefix].contains { line.hasPrefix($0) }
     }
     func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
     let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")

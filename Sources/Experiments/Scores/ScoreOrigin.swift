@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Datasets
+import Models
 import Networks
 import Processes
 import Scores
@@ -25,6 +26,10 @@ enum ScoreOrigin {
     guard let recipe = plan.score.network, let network = plan.network else {
       self = .ready(try experiment.score(data, learned: nil))
       return
+    }
+    // Their deviation is asked for, and takes long where one thread finds it.
+    if recipe.dataDeviation == nil, recipe.prediction == .edm || plan.training?.weighting == .edm {
+      try data.prepare(threads: experiment.threads)
     }
     let learned = try LearnedNetwork(plan, network, recipe, data.seen)
     // A recipe that wraps the network refuses here what it cannot wrap.
@@ -73,8 +78,24 @@ extension Experiment {
   /// with: for commands of a package's own.
   /// - Throws: `InputError` where the score has a network that nobody has trained yet.
   public func open() throws -> (dataset: Dataset, score: any Score) {
+    try requireScore()
     let data = try loadData()
     return (data.seen, try samplingScore(score(ScoreOrigin(self, data), data), data))
+  }
+
+  /// - Throws: `InputError` where the experiment trains an autoencoder, which has no score.
+  func requireScore() throws {
+    guard plan.model.trainsAutoencoder else { return }
+    throw InputError("is of kind autoencoder, which is no score; allowed: train, evaluate, run, export", at: "score")
+  }
+
+  /// The autoencoder that the experiment trained, with the scale of its latents.
+  /// - Throws: `InputError` where it trains none, or where nobody has trained it.
+  func trainedAutoencoder() throws -> Autoencoder {
+    guard case .trained(let training, _) = try ScoreOrigin(self, loadData()) else {
+      throw InputError("is no autoencoder that this experiment trains", at: "score")
+    }
+    return try training.requireAutoencoder()
   }
 
   /// The weights of the experiment's network.

@@ -48,6 +48,7 @@ extension Experiment {
   ///   - output: the CSV file to write.
   /// - Returns: a table for the terminal.
   public func measureOrders(steps: [Int], rows: Int, output: String) throws -> String {
+    try requireScore()
     let data = try loadData()
     let source = try score(ScoreOrigin(self, data), data)
     let study = ConvergenceStudy(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Models
+import Networks
 import Processes
 import Scores
 import Solvers
@@ -16,6 +17,10 @@ public struct ObjectiveRecipe: Sendable {
   public let usesKernel: Bool
   /// The largest dimension that it is offered in; nil: any.
   public let largestDimension: Int?
+  /// Whether it trains an autoencoder, and no score.
+  private(set) var trainsAutoencoder = false
+  /// The network by which it compares pictures, which is trained before; nil: none.
+  private(set) var perceptual: PerceptualRecipe?
   private let build: @Sendable (ObjectiveSetting) throws -> any Objective
 
   /// - Parameters:
@@ -51,6 +56,25 @@ public struct ObjectiveRecipe: Sendable {
     }
   }
 
+  /// The loss of a variational autoencoder.
+  static func autoencoder(
+    _ reconstruction: AutoencoderObjective.Reconstruction, klWeight: Double, perceptualWeight: Double,
+    perceptual: PerceptualRecipe?
+  ) -> ObjectiveRecipe {
+    var recipe = ObjectiveRecipe("autoencoder", usesKernel: true) { setting in
+      guard let network = setting.model.network as? AutoencoderNetwork else {
+        throw InputError("objective autoencoder trains a network of score kind autoencoder", at: "training")
+      }
+      // Without one that is trained, as while nothing is computed yet, pictures are compared by their values alone.
+      return AutoencoderObjective(
+        network, reconstruction: reconstruction, klWeight: klWeight,
+        perceptualWeight: setting.perceptual == nil ? 0 : perceptualWeight, perceptual: setting.perceptual,
+        times: setting.times)
+    }
+    (recipe.trainsAutoencoder, recipe.perceptual) = (true, perceptual)
+    return recipe
+  }
+
   /// Implicit score matching with the exact trace, on simulated paths: for any process on few dimensions.
   public static func implicit(steps: Int) -> ObjectiveRecipe {
     ObjectiveRecipe("implicit", usesKernel: false, largestDimension: Likelihood.largestExactDimension) { setting in
@@ -68,6 +92,8 @@ public struct ObjectiveSetting: Sendable {
   public let process: PreparedProcess
   /// The options of `training`.
   public let plan: TrainingPlan
+  /// A trained network by which pictures are compared, and its parameters; nil: none.
+  let perceptual: (network: FeatureNetwork, parameters: [Float])?
 
   /// What an objective is made from.
   /// - Parameters:
@@ -75,9 +101,14 @@ public struct ObjectiveSetting: Sendable {
   ///   - process: in the coordinates that the model sees.
   ///   - plan: the options of `training`.
   public init(model: ScoreModel, process: PreparedProcess, plan: TrainingPlan) {
-    self.model = model
-    self.process = process
-    self.plan = plan
+    self.init(model: model, process: process, plan: plan, perceptual: nil)
+  }
+
+  init(
+    model: ScoreModel, process: PreparedProcess, plan: TrainingPlan,
+    perceptual: (network: FeatureNetwork, parameters: [Float])?
+  ) {
+    (self.model, self.process, self.plan, self.perceptual) = (model, process, plan, perceptual)
   }
 
   /// The law of the times that the plan asks for.
@@ -86,9 +117,10 @@ public struct ObjectiveSetting: Sendable {
 
 extension ObjectiveRecipe {
   /// Reads `training.objective`. Its options stood in `training` once.
-  init(_ options: Options, _ catalogue: Catalogue) throws {
+  /// - Parameter usual: the kind that a config means which names none.
+  init(_ options: Options, default usual: String = "denoising", _ catalogue: Catalogue) throws {
     self = try options.kind(
-      "objective", of: catalogue.objectives, default: "denoising", in: catalogue,
+      "objective", of: catalogue.objectives, default: usual, in: catalogue,
       moved: [("projections", "1"), ("simulation_steps", "100")], "what is minimised")
   }
 }

@@ -24,6 +24,7 @@ struct PreviewStage {
     let source = experiment.plan.data
     pictures = PictureStage(
       shape: source.imageShape, heldOut: data.dataset.heldOutRows, columns: source.columnNames, law: source.law)
+    guard preview.solver != nil else { return }
     do {
       _ = try score(of: nil)
     } catch let error as InputError {
@@ -44,10 +45,15 @@ struct PreviewStage {
   /// - Throws: `ComputationError` where the samples are not finite, as those of a network that has hardly begun.
   func png(of weights: [Float]) throws -> Data {
     let plan = experiment.plan
+    guard let solver = preview.solver else {
+      return try Reconstructions(
+        network.initial.network, weights, data.dataset, count: preview.count, threads: experiment.threads
+      ).figure(title: "preview").png()
+    }
     let sampler = Sampler(
       process: plan.prepared, score: try score(of: weights), dimension: data.source.dimension, seed: plan.seed,
       epsilon: plan.sampling.epsilon, grid: plan.sampling.grid, threads: experiment.threads)
-    let samples = try sampler.draw(preview.count, with: preview.solver)
+    let samples = try sampler.draw(preview.count, with: solver)
     return try pictures.png(of: data.decoded(samples.batch), title: "preview")
   }
 }

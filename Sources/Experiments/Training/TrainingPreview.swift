@@ -10,13 +10,14 @@ public struct TrainingPreview: Sendable {
   public let steps: Int
   /// How many samples a picture shows.
   public let count: Int
-  /// What draws the samples.
-  public let solver: any Solver
+  /// What draws the samples; nil: pictures are of an autoencoder, which draws none.
+  public let solver: (any Solver)?
 
   /// - Parameters:
   ///   - isImage: whether the data are images, which need fewer samples for a picture than points do.
   ///   - process: what the solver is chosen for where the config names none.
-  init(_ options: Options, isImage: Bool, process: PreparedProcess, _ catalogue: Catalogue) throws {
+  ///   - samples: whether samples are drawn; else held-out rows are shown beside what an autoencoder makes of them.
+  init(_ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, _ catalogue: Catalogue) throws {
     steps = try options.integer("steps", example: 500, atLeast: 1, "between two pictures; the last step has one, too")
     count = try options.integer(
       "count", default: isImage ? 64 : 1000, atLeast: 1, atMost: 100_000,
@@ -24,7 +25,10 @@ public struct TrainingPreview: Sendable {
     let given = try options.kind(
       "solver", of: catalogue.allSolvers, or: "auto", in: catalogue,
       "draws them; auto: ddim in 50 steps, or euler-maruyama in 200 without a kernel of scalars")
-    solver = try given ?? Self.quickSolver(for: process, catalogue)
+    if !samples, options.has("solver") {
+      throw options.wrong("solver", "has no effect: an autoencoder draws no samples")
+    }
+    solver = samples ? try given ?? Self.quickSolver(for: process, catalogue) : nil
   }
 
   private static func quickSolver(for process: PreparedProcess, _ catalogue: Catalogue) throws -> any Solver {
@@ -35,13 +39,13 @@ public struct TrainingPreview: Sendable {
 
   /// Reads `training.preview`, which may be a number of steps alone.
   static func read(
-    _ options: Options, isImage: Bool, process: PreparedProcess, _ catalogue: Catalogue
+    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, _ catalogue: Catalogue
   ) throws -> TrainingPreview? {
     options.practical.insert("preview")
     let section = try options.optionalSection(
       "preview", shortFor: "steps", "pictures of samples while the network is trained, every so many steps")
     guard let section else { return nil }
-    let preview = try TrainingPreview(section, isImage: isImage, process: process, catalogue)
+    let preview = try TrainingPreview(section, isImage: isImage, process: process, samples: samples, catalogue)
     try section.finish()
     return preview
   }

@@ -16,6 +16,11 @@ struct TrainingStage {
   let network: LearnedNetwork
   private let trainer: Trainer
   private let dataset: Dataset
+  /// Whose rows are encoded before the first step, where that takes long.
+  private let data: DataInCoordinates
+  private let perceptual: PerceptualRecipe?
+  /// What networks depend on that are trained on these data.
+  private let given: String
   private let name, unit: String
   private let identity: TrainingIdentity
   private let interval: CheckpointInterval
@@ -42,6 +47,8 @@ struct TrainingStage {
     let plan = experiment.plan
     self.network = network
     dataset = data.seen
+    self.data = data
+    (perceptual, given) = (plan.model.objective.perceptual, plan.model.givenText)
     coordinates = data.fitted.map { FittedNumbers.text(of: $0) }
     (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
     interval = plan.model.checkpointInterval
@@ -97,6 +104,21 @@ struct TrainingStage {
     }
   }
 
+  /// The autoencoder of a finished training, with the scale of its latents.
+  /// - Throws: `InputError` where nobody has trained it yet, or where no autoencoder is trained.
+  func requireAutoencoder() throws -> Autoencoder {
+    guard let autoencoder = network.initial.network as? AutoencoderNetwork else {
+      throw InputError("is no autoencoder", at: "score")
+    }
+    let weights = try requireTrained().weights
+    var known: AutoencoderScale?
+    if case .finished(_, let entry) = kept {
+      known = AutoencoderScale(try Safetensors(reading: entry.checkpoint).metadata)
+    }
+    let scale = try known ?? AutoencoderScale(autoencoder, weights, dataset, threads: threads)
+    return Autoencoder(autoencoder, parameters: weights, scaling: scale.scaling, shift: scale.shift)
+  }
+
   /// What became of a training.
   struct Outcome {
     let weights: [Float]
@@ -133,7 +155,7 @@ struct TrainingStage {
     record.prepare(areTrue: picturesHold(changes, kept))
     if !isShown {
       // What was made with another network is no longer true.
-      for name in ["loss_by_time.csv", "solvers.csv", "training.csv"] { folder.remove(name) }
+      for name in ["loss_by_time.csv", Self.reconstructions, "solvers.csv", "training.csv"] { folder.remove(name) }
     }
     for file in damaged { store.setAside(file) }
     switch kept {
@@ -142,7 +164,9 @@ struct TrainingStage {
       if entry != store.finished(identity) { try keep(state, csv: entry.logText, notes: [:], folder) }
       try show(store.finished(identity), csv: entry.logText, folder)
       try record.show(entry.logText, state)
-      if !folder.exists("loss_by_time.csv") { try writeLosses(state, folder) }
+      if !folder.exists(trainsAutoencoder ? Self.reconstructions : "loss_by_time.csv") {
+        try writeLosses(state, folder)
+      }
       return Outcome(weights: state.averages, isReused: true, notes: record.notes)
     case .begun(let state, let log, let entry, let stepsBefore):
       warn(damaged, "the training goes on from step \(state.step), which \(entry.checkpoint) has")
@@ -205,8 +229,7 @@ struct TrainingStage {
   private func finish(
     from start: TrainingState, _ log: TrainingLog.Kept, _ record: TrainingRecord, _ folder: ResultsFolder
   ) throws -> TrainingState {
-    folder.remove("loss_by_time.csv")
-    folder.remove("solvers.csv")
+    for name in ["loss_by_time.csv", Self.reconstructions, "solvers.csv"] { folder.remove(name) }
     let state = try train(from: start, log, record, folder)
     try writeLosses(state, folder)
     return state
@@ -230,6 +253,8 @@ struct TrainingStage {
   ) throws -> TrainingState {
     var state = start
     let steps = trainer.plan.steps
+    try encodeRows()
+    let trainer = try completed()
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
       before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
@@ -266,6 +291,23 @@ struct TrainingStage {
     return state
   }
 
+  /// Takes all rows into coordinates that take long to find.
+  private func encodeRows() throws {
+    guard data.rowsToPrepare > 0 else { return }
+    let bar = ProgressBar("encode \(name)", total: data.rowsToPrepare, unit: String(unit.dropLast()), quiet: quiet)
+    defer { bar.finish() }
+    try data.prepare(threads: threads) { bar.advance(by: $0) }
+  }
+
+  /// The trainer with the network that its objective looks with, which is trained now where it is not there.
+  private func completed() throws -> Trainer {
+    guard let perceptual, let autoencoder = network.initial.network as? AutoencoderNetwork else { return trainer }
+    let features = try perceptual.network(
+      for: autoencoder, dataset, given: given, store: store, seed: trainer.seed, threads: threads, quiet: quiet)
+    return try network.problem.trainer(
+      network.initial, dataset, trainer.plan, perceptual: features, threads: threads)
+  }
+
   /// Tells of steps that changed nothing, on standard error.
   private func warn(_ log: TrainingLog) {
     let reason = log.firstSkipped.map { "; the first now: \($0)" } ?? ""
@@ -285,7 +327,7 @@ struct TrainingStage {
     }
     let checkpoint = Checkpoint(
       state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
-      classes: network.occurringClasses, notes: isFinished ? [:] : notes)
+      classes: network.occurringClasses, notes: isFinished ? try finalNotes(state) : notes)
     try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
     try show(entry, csv: csv, folder)
     if isFinished {
@@ -294,12 +336,26 @@ struct TrainingStage {
     }
   }
 
+  /// What a finished checkpoint says beside its tensors: of an autoencoder the scale of its latents.
+  private func finalNotes(_ state: TrainingState) throws -> [String: String] {
+    guard let autoencoder = network.initial.network as? AutoencoderNetwork else { return [:] }
+    return try AutoencoderScale(autoencoder, state.averages, dataset, threads: threads).metadata
+  }
+
+  private var trainsAutoencoder: Bool { network.initial.network is AutoencoderNetwork }
+  private static let reconstructions = "\(Reconstructions.name).png"
+
   private func show(_ entry: ModelStore.Entry, csv: String, _ folder: ResultsFolder) throws {
     try folder.link(entry.checkpoint, as: "checkpoint.safetensors")
     if !csv.isEmpty { try folder.write(csv, to: "training.csv") }
   }
 
   private func writeLosses(_ state: TrainingState, _ folder: ResultsFolder) throws {
+    if trainsAutoencoder {
+      let pictures = try Reconstructions(network.initial.network, state.averages, dataset, threads: threads)
+      return try folder.write(try pictures.figure(title: name).png(), to: Self.reconstructions)
+    }
+    try encodeRows()
     let table = LossTable(
       network: network, dataset: dataset, law: law, epsilon: trainer.plan.epsilon, seed: trainer.seed, threads: threads)
     if let text = try table.csv(of: state.averages) { try folder.write(text, to: "loss_by_time.csv") }

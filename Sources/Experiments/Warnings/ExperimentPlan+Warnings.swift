@@ -10,6 +10,8 @@ extension ExperimentPlan {
   /// each, with where and the remedy.
   /// - Throws: `InputError` for data that cannot be loaded.
   public func foreseen() throws -> [String] {
+    // An autoencoder has no process that could fail the data.
+    if model.trainsAutoencoder { return warnings }
     let preview = try DataPreview(self)
     var lines = warnings
     for (key, text) in DataWarnings(plan: self, preview: preview).lines

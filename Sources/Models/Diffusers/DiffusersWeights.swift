@@ -134,6 +134,9 @@ struct DiffusersWeights {
     }
   }
 
+  /// Adds a tensor, or puts another one in its place.
+  mutating func set(_ name: String, to entry: Safetensors.Entry) { file.tensors[name] = entry }
+
   /// Takes out the tensors that are no parameters.
   /// - Parameter known: the names of all parameters.
   /// - Throws: `InputError` for numbers that the network has no place for.

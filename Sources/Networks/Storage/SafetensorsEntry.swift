@@ -26,6 +26,14 @@ extension Safetensors {
       (self.shape, self.type, source) = (shape, type, .bytes(bytes, offset: offset))
     }
 
+    private init(_ other: Entry, shape: [Int]) {
+      precondition(shape.reduce(1, *) == other.count, "another number of values")
+      (self.shape, type, source) = (shape, other.type, other.source)
+    }
+
+    /// The same values in another shape.
+    public func reshaped(_ shape: [Int]) -> Entry { Entry(self, shape: shape) }
+
     /// How many values there are.
     public var count: Int { shape.reduce(1, *) }
 

@@ -203,6 +203,11 @@ public struct UNet: Network {
   }
   public var shardRows: ClosedRange<Int> { 1...max(1, min(32, 8192 / (architecture.height * architecture.width))) }
 
+  /// With a context, 1024 positions: a row of 32 × 32 latents.
+  public var evaluationRows: Int {
+    context == nil ? shardRows.upperBound : max(1, min(32, 1024 / (architecture.height * architecture.width)))
+  }
+
   public var noiseInput: NoiseLevelInput {
     switch architecture.time {
     case .positional: .discrete(levels)

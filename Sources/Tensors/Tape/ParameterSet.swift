@@ -73,6 +73,11 @@ public final class ParameterSet {
     return try body()
   }
 
+  /// What tells these parameters from others.
+  var identity: ObjectIdentifier {
+    if case .stored(let stored) = source { ObjectIdentifier(stored) } else { ObjectIdentifier(self) }
+  }
+
   /// A parameter as floats; on a tape, whose memory small ones of 16 bits take.
   func parameter(_ index: Int, on tape: Tape) -> Tensor {
     if let tensor = replacements[index] { return tensor }

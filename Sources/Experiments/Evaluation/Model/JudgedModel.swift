@@ -3,6 +3,8 @@ import Core
 import Datasets
 import Evaluation
 import Glibc
+import Models
+import Networks
 import Processes
 import Scores
 import Solvers
@@ -90,6 +92,19 @@ public final class JudgedModel: Sendable {
       rows: rows, conditions: conditions.only(chosen), model: found.values, bits: found.bits)
     known.withLock { $0[count] = densities }
     return densities
+  }
+
+  /// At most `count` held-out rows, and the pictures that an autoencoder makes of them: one that is trained, or one of
+  /// the coordinates. Latents are the means of their laws.
+  func reconstructions(_ count: Int) throws -> (originals: Batch, pictures: Batch) {
+    let rows = heldOut.only(chosen(min(count, heldOut.count)))
+    let score = data.coordinates == nil ? try source.score(given: .nothing) : nil
+    if let model = (score as? ModelScore)?.model, let network = model.network as? AutoencoderNetwork {
+      return (
+        rows, try Autoencoder(network, parameters: model.parameters, scaling: 1).reconstructed(rows, threads: threads)
+      )
+    }
+    return (rows, data.decoded(try data.encodedStates(rows)))
   }
 
   /// The score at `draws` noised rows at each of 20 times, in coordinates.

@@ -52,6 +52,10 @@ public struct ModelSetting {
   public let dequantises: Bool
   /// Whether the number of levels of the data is known.
   public let hasLevels: Bool
+  /// Whether pictures go through an autoencoder: one that is trained, or one of the coordinates.
+  public let hasAutoencoder: Bool
+  /// Whether the model is a score, and not an autoencoder.
+  public let isScore: Bool
 }
 
 extension Catalogue {
@@ -69,6 +73,9 @@ extension Catalogue {
       options, _ in
       ScoreError(
         draws: try options.integer("draws", default: 1024, atLeast: 2, atMost: 1_000_000, "rows at each of 20 times"))
+    },
+    Kind("psnr", "peak signal-to-noise ratio of held-out pictures after an autoencoder, in dB; of the model") {
+      options, _ in PeakSignalToNoise(rows: try rows(options))
     },
   ])
 
