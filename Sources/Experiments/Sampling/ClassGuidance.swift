@@ -90,6 +90,7 @@ struct ClassifierFree: Guidance {
   private var rescales: Bool { rescale > 0 && !weight.isOne }
 
   var usesCondition: Bool { true }
+  var texts: [String] { negative.map { [$0] } ?? [] }
 
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }

@@ -168,6 +168,19 @@ public enum ConditionPlan: Sendable, Equatable {
     return (count + size - 1) / size * size
   }
 
+  /// The texts that it names, those of a file among them.
+  var texts: [String] {
+    switch self {
+    case .constant(.text(let text)): return [text]
+    case .texts(let texts): return texts
+    case .file(let path):
+      // What is wrong with a file is told where its conditions are taken.
+      if case .texts(let texts)? = try? Conditions(reading: path, as: .text) { return texts }
+      return []
+    default: return []
+    }
+  }
+
   /// Whether it says the same of every row, and so also of rows that are given.
   var isConstant: Bool { if case .constant = self { true } else { false } }
 }

@@ -18,6 +18,9 @@ public protocol Guidance: Sendable {
   /// Whether it has no effect on samples of which nothing is known. Default: false.
   var usesCondition: Bool { get }
 
+  /// Texts that it tells the score beside those of samples. Default: none.
+  var texts: [String] { get }
+
   /// What samples can be told under the guidance, where the score can be told this: a classifier knows classes of which
   /// the score may know nothing. Default: the same.
   /// - Parameters:
@@ -59,6 +62,7 @@ extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
   public var usesCondition: Bool { false }
+  public var texts: [String] { [] }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func check(_ solver: any Solver) throws {}
@@ -167,6 +171,7 @@ struct GuidanceChain: Guidance {
   func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
   var usesObservation: Bool { links.contains(where: \.usesObservation) }
   var usesCondition: Bool { links.contains(where: \.usesCondition) }
+  var texts: [String] { links.flatMap(\.texts) }
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
     links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
   }

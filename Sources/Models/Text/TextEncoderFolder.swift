@@ -32,12 +32,12 @@ public struct TextEncoderFolder: Sendable {
     }
     var weights = try DiffusersWeights(in: path, stem: "model", variant: variant)
     weights.removePrefix("text_model.")
+    let layout = encoder.layout
     do {
-      try weights.keep(only: Set(encoder.layout.entries.flatMap { $0.parts.map(\.name) }))
-      parameters = try weights.file.values(layout: encoder.layout, prefix: "")
-      if let name = parameters.withUnsafeBufferPointer({ values in
-        values.baseAddress.flatMap { encoder.layout.firstNonFinite(in: $0) }
-      }) {
+      try weights.keep(only: Set(layout.entries.flatMap { $0.parts.map(\.name) }))
+      parameters = try weights.file.values(layout: layout, prefix: "")
+      let lost = parameters.withUnsafeBufferPointer { $0.baseAddress.flatMap { layout.firstNonFinite(in: $0) } }
+      if let name = lost {
         throw InputError("'\(name)' holds a number that is not finite")
       }
     } catch let error as InputError {
