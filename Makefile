@@ -31,8 +31,9 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge kills sweep-kills \
-  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check clean
+  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge scenes-judge kills sweep-kills \
+  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check pipeline-parity clean \
+  clip-vocabulary tokens-check
 
 default: vp-digits
 
@@ -50,8 +51,14 @@ help:
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
+	@echo 'make scenes-text     train an autoencoder of captioned scenes and a text model in its latents: pictures under captions'
+	@echo 'make scenes-judge    let classifiers of scikit-learn read the samples of scenes-text (FOLDERS=...: of others)'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
+	@echo 'make pipeline-parity  compare pictures of `score-sde generate` with those of diffusers on 20 random folders'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
+	@echo 'make bench-text      time text to image beside diffusers, OpenVINO and stable-diffusion.cpp'
+	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
+	@echo 'make tokens-check    compare our tokens with those of transformers on 10,000 prompts'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
 	@echo 'make check-results   run the comparisons of Docs/Comparisons.md, and compare with what is written there'
 	@echo 'make sanity-checks   which metric passes which check; the tables of Docs/Metrics.md'
@@ -181,6 +188,24 @@ $(venv)-judge/ready:
 digits-classes-judge: digits-classes $(venv)-judge/ready
 	@$(venv)-judge/bin/python Experiments/Data/judge_digits.py Results/digits-classes
 
+# Latents are those of a trained autoencoder.
+Results/scenes-text/manifest.json: Results/scenes-autoencoder/manifest.json
+
+# Scenes that the judge learns from and is judged by.
+scenes := Results/.scenes
+
+$(scenes)/ready: Experiments/scenes-autoencoder.yaml | build
+	@rm -rf $(scenes) && mkdir -p $(scenes)
+	@$(program) data $< --rows training --count 6000 --format npy --to $(scenes)/training --quiet
+	@$(program) data $< --rows held-out --format npy --to $(scenes)/held-out --quiet
+	@touch $@
+
+# FOLDERS="Results/a Results/b": other results.
+FOLDERS ?= Results/scenes-text
+
+scenes-judge: $(if $(filter Results/scenes-text,$(FOLDERS)),scenes-text) $(scenes)/ready $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_scenes.py $(scenes) $(FOLDERS)
+
 photos: Experiments/Data/photos/rocket.png
 
 Experiments/Data/photos/rocket.png: | $(venv)/ready
@@ -190,6 +215,15 @@ Results/photos-unet/manifest.json: | photos
 
 $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@
+
+$(venv)-text/ready: Tests/Text/requirements.txt
+	@python3 -m venv $(venv)-text && $(venv)-text/bin/pip install -q -r $< && touch $@
+
+$(scratch)/text-quarter/model_index.json: $(venv)-text/ready
+	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D)
+
+bench-text: build $(venv)-text/ready $(scratch)/text-quarter/model_index.json
+	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde $(ARGS)
 
 bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
@@ -271,11 +305,30 @@ extending: setup
 large-data: build
 	@python3 Tests/large_data.py $(program) $(ARGS)
 
+# Tokens of texts beside those of transformers. CLIP's vocabulary is fetched, and not part of the package.
+clip := Experiments/Data/clip-tokenizer
+
+$(venv)-tokens/ready: Tests/Tokens/requirements.txt
+	@python3 -m venv $(venv)-tokens && $(venv)-tokens/bin/pip install -q -r $< && touch $@
+
+clip-vocabulary: $(clip)/vocab.json
+$(clip)/vocab.json: | $(venv)-tokens/ready
+	@$(venv)-tokens/bin/python Tests/Tokens/clip_vocabulary.py $(clip)
+
+tokens-check: build $(venv)-tokens/ready $(clip)/vocab.json
+	@$(venv)-tokens/bin/python Tests/Tokens/check_tokens.py $(program) $(clip) $(ARGS)
+
 $(venv)-tensorboard/ready: Tests/TensorBoard/requirements.txt
 	@python3 -m venv $(venv)-tensorboard && $(venv)-tensorboard/bin/pip install -q -r $< && touch $@
 
 tensorboard-check: build $(venv)-tensorboard/ready
 	@$(venv)-tensorboard/bin/python Tests/TensorBoard/reader.py --program $(program)
+
+$(venv)-pipelines/ready: Tests/Pipelines/requirements.txt
+	@python3 -m venv $(venv)-pipelines && $(venv)-pipelines/bin/pip install -q -r $< && touch $@
+
+pipeline-parity: build $(venv)-pipelines/ready
+	@$(venv)-pipelines/bin/python Tests/Pipelines/pipeline_parity.py --program $(program) $(ARGS)
 
 interruptions: build
 	@python3 Tests/interruptions.py --program $(program) $(ARGS)

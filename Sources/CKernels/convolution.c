@@ -30,6 +30,7 @@ enum { BUCKETS = 512 };
 
 struct ck_prepared_weights {
   pthread_mutex_t lock;
+  size_t limit, bytes;
   entry *buckets[BUCKETS];
 };
 
@@ -39,9 +40,10 @@ static void *allocate(size_t bytes) {
   return memory;
 }
 
-ck_prepared_weights *ck_prepared_weights_make(void) {
+ck_prepared_weights *ck_prepared_weights_make(size_t limit) {
   ck_prepared_weights *p = calloc(1, sizeof *p);
   if (!p) abort();
+  p->limit = limit;
   pthread_mutex_init(&p->lock, NULL);
   return p;
 }
@@ -74,17 +76,24 @@ static void make_form(float *out, const ck_convolution *s, const float *weights,
     ck_turn_weights(out, weights, in, out_blocks, (size_t)s->kernel * (size_t)s->kernel, form == FORM_SWAPPED);
 }
 
+/// The form that is kept; null where there is no room for it.
 static const float *kept(ck_prepared_weights *p, const ck_convolution *s, const float *weights, int form) {
   const size_t bucket = (((uintptr_t)weights >> 6) * 4 + (size_t)form) % BUCKETS;
   pthread_mutex_lock(&p->lock);
   entry *e = p->buckets[bucket];
   while (e && (e->weights != weights || e->form != form)) e = e->next;
   if (!e) {
+    const size_t floats = form_floats(s, form);
+    if (floats * sizeof(float) > p->limit - p->bytes) {
+      pthread_mutex_unlock(&p->lock);
+      return NULL;
+    }
+    p->bytes += floats * sizeof(float);
     e = calloc(1, sizeof *e);
     if (!e) abort();
     e->weights = weights;
     e->form = form;
-    e->floats = form_floats(s, form);
+    e->floats = floats;
     e->values = allocate(e->floats * sizeof(float));
     pthread_mutex_init(&e->lock, NULL);
     e->next = p->buckets[bucket];
@@ -155,7 +164,8 @@ static float *scratch_of(ck_workspace *w, size_t floats) { return grown(&w->scra
 
 /// Weights in another form: the one that is kept, or one made for this call, in memory that stays in a near cache.
 static const float *prepared(ck_workspace *w, const ck_convolution *s, const float *weights, int form) {
-  if (w->weights) return kept(w->weights, s, weights, form);
+  const float *there = w->weights ? kept(w->weights, s, weights, form) : NULL;
+  if (there) return there;
   float *made = grown(&w->forms, &w->forms_floats, form_floats(s, form));
   make_form(made, s, weights, form);
   return made;
@@ -165,6 +175,25 @@ static const float *prepared(ck_workspace *w, const ck_convolution *s, const flo
 static ck_convolution adjoint_of(const ck_convolution *s) {
   return (ck_convolution){s->out_blocks, s->in_blocks, s->out_height, s->out_width, s->height,
                           s->width,      s->kernel,    1,             s->kernel - 1 - s->pad_top, s->kernel - 1 - s->pad_left};
+}
+
+/// Forms of more floats than this, which no cache holds, are made panel by panel.
+enum { LARGE_FORM = 1 << 22 };
+
+/// Winograd's filtering by weights whose form is kept, or else made for this call: at once, or where it is large panel
+/// by panel, so that it takes no memory.
+static void winograd(ck_workspace *w, const ck_convolution *s, int images, const float *x, const float *weights,
+                     int transposed, const float *bias, float *y) {
+  const ck_convolution a = transposed ? adjoint_of(s) : *s;
+  const int form = transposed ? FORM_WINOGRAD_TRANSPOSED : FORM_WINOGRAD;
+  const float *there = w->weights ? kept(w->weights, s, weights, form) : NULL;
+  if (!there && form_floats(s, form) <= LARGE_FORM) there = prepared(w, s, weights, form);
+  if (there)
+    ck_winograd_forward(&a, (size_t)images, x, there, bias, y,
+                        scratch_of(w, ck_winograd_scratch(&a, CK_FORWARD, images)));
+  else
+    ck_winograd_by_panels(&a, (size_t)images, x, weights, transposed, bias, y,
+                          scratch_of(w, ck_winograd_panel_scratch(&a, images)));
 }
 
 /// Winograd's filters want as many tiles as make the matrix products worth their weights: 36 numbers a tap pattern
@@ -210,10 +239,7 @@ void ck_convolve(ck_workspace *w, const ck_convolution *s, int images, const flo
                  const float *bias, float *y) {
   const plan *p = plan_of(w, s, CK_FORWARD, images);
   switch (p->method) {
-    case CK_WINOGRAD:
-      ck_winograd_forward(s, (size_t)images, x, prepared(w, s, weights, FORM_WINOGRAD), bias, y,
-                          scratch_of(w, ck_winograd_scratch(s, CK_FORWARD, images)));
-      break;
+    case CK_WINOGRAD: winograd(w, s, images, x, weights, 0, bias, y); break;
     case CK_POINTWISE: ck_pointwise_forward(s, (size_t)images, x, weights, bias, y); break;
     case CK_DIRECT: {
       // The library wants a bias.
@@ -231,12 +257,7 @@ void ck_convolve_back_data(ck_workspace *w, const ck_convolution *s, int images,
                            float *dx) {
   const plan *p = plan_of(w, s, CK_BACKWARD_DATA, images);
   switch (p->method) {
-    case CK_WINOGRAD: {
-      const ck_convolution a = adjoint_of(s);
-      ck_winograd_forward(&a, (size_t)images, dy, prepared(w, s, weights, FORM_WINOGRAD_TRANSPOSED), NULL, dx,
-                          scratch_of(w, ck_winograd_scratch(&a, CK_FORWARD, images)));
-      break;
-    }
+    case CK_WINOGRAD: winograd(w, s, images, dy, weights, 1, NULL, dx); break;
     case CK_POINTWISE: {
       const ck_convolution a = adjoint_of(s);
       ck_pointwise_forward(&a, (size_t)images, dy, prepared(w, s, weights, FORM_SWAPPED), NULL, dx);

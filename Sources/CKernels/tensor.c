@@ -42,6 +42,90 @@ CK_KERNEL(void, ck_silu_product, (float *out, const float *g, const float *x, in
   }
 }
 
+// MARK: GELU
+
+/// Phi(x), the standard normal distribution function, and exp(-x^2/2). The lower tail is exp(-x^2/2) P(t) with
+/// t = 1/(1 + 0.35 |x|) and P fitted to exp(x^2/2) Phi(-|x|) on 0 <= |x| <= 13.3 (largest relative error 3.2e-8; 3.4e-7
+/// as floats are rounded), beyond which exp has underflowed.
+CK_INLINE f32x16 normal_distribution(f32x16 x, f32x16 *bell) {
+  const f32x16 size = __builtin_elementwise_abs(x), t = 1.0f / (1.0f + 0.35f * size);
+  *bell = f32_exp(-0.5f * x * x);
+  f32x16 p = t * -0.029115006f + 0.14381838f;
+  p = p * t - 0.25539094f;
+  p = p * t + 0.15879652f;
+  p = p * t - 0.0228434f;
+  p = p * t + 0.10539214f;
+  p = p * t + 0.11986309f;
+  p = p * t + 0.13985756f;
+  p = p * t + 0.13962166f;
+  const f32x16 tail = *bell * p * t;
+  const i32x16 negative = x < 0.0f;
+  return (f32x16)((negative & (i32x16)tail) | (~negative & (i32x16)(1.0f - tail)));
+}
+
+/// x Phi(x), or x sigmoid(1.702 x) where `quick`, or a derivative of these.
+CK_INLINE f32x16 gelu(f32x16 x, int quick, int order) {
+  if (quick) {
+    const float a = 1.702f;
+    const f32x16 y = silu(a * x, order);
+    return order == 0 ? y * (1 / a) : order == 1 ? y : order == 2 ? y * a : y * (a * a);
+  }
+  f32x16 bell;
+  const f32x16 phi = normal_distribution(x, &bell);
+  if (order == 0) return x * phi;
+  bell *= 0.3989422804f;
+  if (order == 1) return phi + x * bell;
+  if (order == 2) return bell * (2.0f - x * x);
+  return bell * x * (x * x - 4.0f);
+}
+
+#define GELU_FORMS(loop)                \
+  switch (2 * order + (quick != 0)) {   \
+    case 0: loop(0, 0); break;          \
+    case 1: loop(1, 0); break;          \
+    case 2: loop(0, 1); break;          \
+    case 3: loop(1, 1); break;          \
+    case 4: loop(0, 2); break;          \
+    case 5: loop(1, 2); break;          \
+    case 6: loop(0, 3); break;          \
+    default: loop(1, 3); break;         \
+  }
+
+CK_KERNEL(void, ck_gelu, (float *out, const float *x, int quick, int order, size_t n), (out, x, quick, order, n)) {
+#define LOOP(form, degree) \
+  for (size_t i = 0; i < n; i += 16) f32_store(out + i, gelu(f32_load(x + i, n - i), form, degree), n - i)
+  GELU_FORMS(LOOP)
+#undef LOOP
+}
+
+CK_KERNEL(void, ck_gelu_product, (float *out, const float *g, const float *x, int quick, int order, size_t n),
+          (out, g, x, quick, order, n)) {
+#define LOOP(form, degree)           \
+  for (size_t i = 0; i < n; i += 16) \
+  f32_store(out + i, f32_load(g + i, n - i) * gelu(f32_load(x + i, n - i), form, degree), n - i)
+  GELU_FORMS(LOOP)
+#undef LOOP
+}
+
+CK_KERNEL(void, ck_geglu, (float *out, const float *x, size_t rows, size_t columns), (out, x, rows, columns)) {
+  for (size_t r = 0; r < rows; r++, x += 2 * columns, out += columns)
+    for (size_t i = 0; i < columns; i += 16)
+      f32_store(out + i, f32_load(x + i, columns - i) * gelu(f32_load(x + columns + i, columns - i), 0, 0), columns - i);
+}
+
+CK_KERNEL(void, ck_geglu_backward, (float *dx, const float *dy, const float *x, size_t rows, size_t columns),
+          (dx, dy, x, rows, columns)) {
+  for (size_t r = 0; r < rows; r++, x += 2 * columns, dx += 2 * columns, dy += columns)
+    for (size_t i = 0; i < columns; i += 16) {
+      const size_t n = columns - i;
+      const f32x16 g = f32_load(dy + i, n), gate = f32_load(x + columns + i, n);
+      f32x16 bell;
+      const f32x16 phi = normal_distribution(gate, &bell);
+      f32_store(dx + i, g * gate * phi, n);
+      f32_store(dx + columns + i, g * f32_load(x + i, n) * (phi + gate * bell * 0.3989422804f), n);
+    }
+}
+
 CK_KERNEL(void, ck_bias_silu, (float *out, float *z, const float *bias, size_t rows, size_t columns),
           (out, z, bias, rows, columns)) {
   for (size_t r = 0; r < rows; r++, z += columns, out += columns)

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 #include "winograd.h"
 #include <string.h>
+#include "panel.h"
 #include "turn_block.h"
 
 // Tiles are worked off in blocks whose transformed inputs (36 matrices of tiles x channels) stay in a core's second
 // cache, while weights stream by in panels of 32 outputs.
 
-enum { POINTS = 36, PANEL = 32, MAXIMUM_TILES = 96, PIECE = 16 * PANEL + 16 };
+/// GROUP: the tiles that share a panel of weights which is made for them.
+enum { POINTS = 36, PANEL = 32, MAXIMUM_TILES = 96, PIECE = 16 * PANEL + 16, GROUP = 128 };
 
 typedef struct {
   size_t down, across, per_image, total;  // tiles
@@ -121,23 +123,30 @@ CK_INLINE void transform_weights(const float *w, float *prepared, size_t point, 
   }
 }
 
-CK_KERNEL(void, ck_winograd_weights,
-          (float *prepared, const float *weights, size_t in_blocks, size_t out_blocks, int transpose),
-          (prepared, weights, in_blocks, out_blocks, transpose)) {
+/// The panel of outputs that begins with block `o`.
+CK_INLINE void transform_panel(float *panel, const float *weights, size_t in_blocks, size_t out_blocks, int transpose,
+                               size_t o) {
   const size_t inputs = transpose ? out_blocks : in_blocks, outputs = transpose ? in_blocks : out_blocks;
+  const size_t blocks = outputs - o < 2 ? 1 : 2, width = 16 * blocks;
   float turned[9 * 256];
-  for (size_t o = 0; o < outputs; o++)
+  for (size_t q = 0; q < blocks; q++)
     for (size_t i = 0; i < inputs; i++) {
-      const size_t width = (o | 1) < outputs ? 32 : 16;
-      const float *w = weights + (transpose ? i * in_blocks + o : o * in_blocks + i) * (9 * 256);
+      const float *w = weights + (transpose ? i * in_blocks + o + q : (o + q) * in_blocks + i) * (9 * 256);
       if (transpose) {
         // Backward by data turns the kernel by 180 degrees and lets inputs and outputs change places.
         for (size_t k = 0; k < 9; k++) turn_block(w + k * 256, turned + (8 - k) * 256);
         w = turned;
       }
-      float *panel = prepared + (o / 2) * panel_size(16 * inputs);
-      transform_weights(w, panel + (o % 2) * 16 + i * 16 * width, panel_stride(16 * inputs, width), width);
+      transform_weights(w, panel + q * 16 + i * 16 * width, panel_stride(16 * inputs, width), width);
     }
+}
+
+CK_KERNEL(void, ck_winograd_weights,
+          (float *prepared, const float *weights, size_t in_blocks, size_t out_blocks, int transpose),
+          (prepared, weights, in_blocks, out_blocks, transpose)) {
+  const size_t inputs = transpose ? out_blocks : in_blocks, outputs = transpose ? in_blocks : out_blocks;
+  for (size_t o = 0; o < outputs; o += 2)
+    transform_panel(prepared + (o / 2) * panel_size(16 * inputs), weights, in_blocks, out_blocks, transpose, o);
 }
 
 /// The adjoint of `transform_weights`: 16 inputs (row apart) x 16 outputs of 36 points (point apart) to 9 taps.
@@ -250,56 +259,28 @@ CK_INLINE f32x16 transform_output_adjoint(const float *y, long height, long widt
   return sum;
 }
 
-// MARK: Products
+// MARK: The convolution
 
-/// m[r][0 ..< 16 vectors] (+)= sum over k of a[r * row + k * step] * b[k * width + ...], for `rows` rows.
-#define PRODUCT(name, ROWS, VECTORS)                                                                                 \
-  CK_INLINE void name(const float *a, size_t row, size_t step, const float *b, size_t width, size_t inner, float *m, \
-                      size_t ld, int accumulate) {                                                                   \
-    f32x16 sum[ROWS][VECTORS];                                                                                       \
-    _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                                                 \
-        _Pragma("unroll") for (int q = 0; q < VECTORS; q++) sum[r][q] = f32_all(0);                                  \
-    for (size_t k = 0; k < inner; k++) {                                                                             \
-      f32x16 w[VECTORS];                                                                                             \
-      _Pragma("unroll") for (int q = 0; q < VECTORS; q++) w[q] = *(const f32x16_unaligned *)(b + k * width + 16 * q); \
-      _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                                             \
-        const f32x16 v = f32_all(a[(size_t)r * row + k * step]);                                                     \
-        _Pragma("unroll") for (int q = 0; q < VECTORS; q++) sum[r][q] += v * w[q];                                   \
-      }                                                                                                              \
-    }                                                                                                                \
-    _Pragma("unroll") for (int r = 0; r < ROWS; r++) _Pragma("unroll") for (int q = 0; q < VECTORS; q++) {           \
-      float *out = m + (size_t)r * ld + 16 * q;                                                                      \
-      if (accumulate) sum[r][q] += f32_load(out, 16);                                                                \
-      f32_store(out, sum[r][q], 16);                                                                                 \
-    }                                                                                                                \
-  }
-PRODUCT(product_12_2, 12, 2)
-PRODUCT(product_8_2, 8, 2)
-PRODUCT(product_4_2, 4, 2)
-PRODUCT(product_1_2, 1, 2)
-PRODUCT(product_16_1, 16, 1)
-PRODUCT(product_4_1, 4, 1)
-PRODUCT(product_1_1, 1, 1)
-
-/// All rows of a product with a panel of 32 or 16 columns.
-CK_INLINE void product_panel(const float *a, size_t row, size_t step, const float *b, size_t width, int wide,
-                             size_t inner, size_t rows, float *m, size_t ld, int accumulate) {
-  size_t r = 0;
-  if (wide) {
-    for (; r + 12 <= rows; r += 12)
-      product_12_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-    for (; r + 8 <= rows; r += 8) product_8_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-    for (; r + 4 <= rows; r += 4) product_4_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-    for (; r < rows; r++) product_1_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-  } else {
-    for (; r + 16 <= rows; r += 16)
-      product_16_1(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-    for (; r + 4 <= rows; r += 4) product_4_1(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
-    for (; r < rows; r++) product_1_1(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+/// The outputs of the panel that begins with block `o`, of a block of tiles.
+CK_INLINE void panel_outputs(const ck_convolution *s, const place *places, size_t count, const float *v,
+                             size_t v_stride, const float *panel, size_t o, const float *bias, float *y, float *m,
+                             size_t m_stride) {
+  const size_t out_blocks = (size_t)s->out_blocks, in = 16 * (size_t)s->in_blocks;
+  const size_t out_plane = (size_t)s->out_height * (size_t)s->out_width * 16;
+  const int wide = o + 1 < out_blocks;
+  const size_t width = wide ? 32 : 16;
+  for (size_t point = 0; point < POINTS; point++)
+    product_panel(v + point * v_stride, in, 1, panel + point * panel_stride(in, width), width, wide, in, count,
+                  m + point * m_stride, PANEL, 0);
+  for (size_t q = 0; q < width / 16; q++) {
+    const f32x16 shift = bias ? f32_load(bias + 16 * (o + q), 16) : f32_all(0);
+    for (size_t i = 0; i < count; i++) {
+      const place p = places[i];
+      transform_output(m + i * PANEL + 16 * q, m_stride, shift, y + (p.image * out_blocks + o + q) * out_plane,
+                       s->out_height, s->out_width, 4 * (long)p.row, 4 * (long)p.column);
+    }
   }
 }
-
-// MARK: The convolution
 
 CK_KERNEL(void, ck_winograd_forward,
           (const ck_convolution *s, size_t images, const float *x, const float *prepared, const float *bias, float *y,
@@ -307,7 +288,6 @@ CK_KERNEL(void, ck_winograd_forward,
           (s, images, x, prepared, bias, y, scratch)) {
   const tiling t = tiles_of(s, images);
   const size_t in_blocks = (size_t)s->in_blocks, out_blocks = (size_t)s->out_blocks, in = 16 * in_blocks;
-  const size_t out_plane = (size_t)s->out_height * (size_t)s->out_width * 16;
   const size_t block = forward_block(s, t.total), v_stride = point_stride(block, in);
   const size_t m_stride = point_stride(block, PANEL);
   float *v = scratch, *m = scratch + POINTS * v_stride;
@@ -315,21 +295,34 @@ CK_KERNEL(void, ck_winograd_forward,
     const size_t count = t.total - first < block ? t.total - first : block;
     place places[MAXIMUM_TILES];
     transform_inputs(s, &t, first, count, x, places, v, v_stride);
+    for (size_t o = 0; o < out_blocks; o += 2)
+      panel_outputs(s, places, count, v, v_stride, prepared + (o / 2) * panel_size(in), o, bias, y, m, m_stride);
+  }
+}
+
+size_t ck_winograd_panel_scratch(const ck_convolution *s, int images) {
+  const tiling t = tiles_of(s, (size_t)images);
+  const size_t in = 16 * (size_t)s->in_blocks, block = t.total < GROUP ? t.total : GROUP;
+  return POINTS * (point_stride(block, in) + point_stride(block, PANEL)) + panel_size(in);
+}
+
+CK_KERNEL(void, ck_winograd_by_panels,
+          (const ck_convolution *s, size_t images, const float *x, const float *weights, int transpose,
+           const float *bias, float *y, float *scratch),
+          (s, images, x, weights, transpose, bias, y, scratch)) {
+  const tiling t = tiles_of(s, images);
+  const size_t in_blocks = (size_t)s->in_blocks, out_blocks = (size_t)s->out_blocks, in = 16 * in_blocks;
+  const size_t block = t.total < GROUP ? t.total : GROUP, v_stride = point_stride(block, in);
+  const size_t m_stride = point_stride(block, PANEL);
+  float *v = scratch, *m = v + POINTS * v_stride, *panel = m + POINTS * m_stride;
+  for (size_t first = 0; first < t.total; first += block) {
+    const size_t count = t.total - first < block ? t.total - first : block;
+    place places[GROUP];
+    transform_inputs(s, &t, first, count, x, places, v, v_stride);
     for (size_t o = 0; o < out_blocks; o += 2) {
-      const int wide = o + 1 < out_blocks;
-      const size_t width = wide ? 32 : 16;
-      const float *panel = prepared + (o / 2) * panel_size(in);
-      for (size_t point = 0; point < POINTS; point++)
-        product_panel(v + point * v_stride, in, 1, panel + point * panel_stride(in, width), width, wide, in, count,
-                      m + point * m_stride, PANEL, 0);
-      for (size_t q = 0; q < width / 16; q++) {
-        const f32x16 shift = bias ? f32_load(bias + 16 * (o + q), 16) : f32_all(0);
-        for (size_t i = 0; i < count; i++) {
-          const place p = places[i];
-          transform_output(m + i * PANEL + 16 * q, m_stride, shift, y + (p.image * out_blocks + o + q) * out_plane,
-                           s->out_height, s->out_width, 4 * (long)p.row, 4 * (long)p.column);
-        }
-      }
+      transform_panel(panel, weights, transpose ? out_blocks : in_blocks, transpose ? in_blocks : out_blocks,
+                      transpose, o);
+      panel_outputs(s, places, count, v, v_stride, panel, o, bias, y, m, m_stride);
     }
   }
 }

@@ -18,3 +18,9 @@ void ck_winograd_forward(const ck_convolution *shape, size_t images, const float
                          const float *bias, float *y, float *scratch);
 void ck_winograd_back_weights(const ck_convolution *shape, size_t images, const float *x, const float *dy,
                               float *dweights, float *dbias, int accumulate, float *scratch);
+
+/// The same from weights as they are, whose forms are made a panel at a time for many tiles: for weights too large to
+/// keep twice. transpose = 1 takes the weights of the convolution that this one is the adjoint of.
+size_t ck_winograd_panel_scratch(const ck_convolution *shape, int images);
+void ck_winograd_by_panels(const ck_convolution *shape, size_t images, const float *x, const float *weights,
+                           int transpose, const float *bias, float *y, float *scratch);

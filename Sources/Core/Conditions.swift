@@ -25,6 +25,11 @@ extension Condition {
   }
 }
 
+extension Condition {
+  /// The text, where there is one.
+  public var text: String? { if case .text(let text) = self { text } else { nil } }
+}
+
 /// Which conditions the rows of some data have, or a network is told.
 public enum ConditionShape: Sendable, Equatable {
   /// Rows have no condition.

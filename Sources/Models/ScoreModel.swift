@@ -28,7 +28,9 @@ public struct ScoreModel: Sendable {
   public let duration: Double
   /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
   public let dataDeviation: Double
-  let tapes = TapePool()
+  let tapes: TapePool
+  /// What the network made of texts.
+  let contexts = ContextCache()
 
   /// - Parameters:
   ///   - network: of the state's dimension, with an output for each value that noise acts on.
@@ -53,6 +55,7 @@ public struct ScoreModel: Sendable {
     self.kernel = kernel
     self.duration = duration
     self.dataDeviation = dataDeviation
+    tapes = TapePool(parameters: network.layout.count)
   }
 
   /// The same model with other parameters.
@@ -123,7 +126,9 @@ public struct ScoreModel: Sendable {
         throw InputError("the network was never told nothing; give every row a condition")
       }
     case .all(let condition):
-      guard shape.contains(condition) else { throw InputError("\(condition) is no condition of a network of \(shape)") }
+      guard shape.contains(condition), shape != .text || network.textInput != nil else {
+        throw InputError("\(condition) is no condition of a network of \(shape)")
+      }
     case .inTurn(let classes):
       guard shape == .classes(classes) else { throw InputError("\(classes) classes for a network of \(shape)") }
     case .labels(let labels):
@@ -146,19 +151,20 @@ public struct ScoreModel: Sendable {
         throw InputError("classes and \(values.dimension) numbers a row for a network of \(shape)")
       }
     case .texts:
-      guard shape == .text else { throw InputError("texts for a network of \(shape)") }
+      guard shape == .text, network.textInput != nil else { throw InputError("texts for a network of \(shape)") }
     case .interleaved(let parts): for part in parts { try check(part) }
     }
   }
 
   /// Fills the tensor that tells a network its condition.
   /// - Parameters:
-  ///   - tensor: as `Network.forward` has it: rows × 1 for classes, rows × (k + 1) for numbers, rows × (k + 2) for both.
+  ///   - condition: nothing is index n, or zeros, or the empty text.
+  ///   - tensor: as `Network.forward` and `encodeCondition` have it: rows × 1 for classes, rows × (k + 1) for numbers,
+  ///     rows × (k + 2) for both, rows × tokens for texts.
   ///   - row: the row of the tensor.
-  ///   - condition: nothing is index n, or zeros.
-  ///   - shape: what the network is told.
-  public static func write(_ condition: Condition, into tensor: Tensor, row: Int, shape: ConditionShape) {
-    switch (shape, condition) {
+  ///   - network: the network that is told.
+  public static func write(_ condition: Condition, into tensor: Tensor, row: Int, for network: any Network) {
+    switch (network.conditionShape, condition) {
     case (.classes(let count), .nothing): tensor[row, 0] = Float(count)
     case (.classes, .label(let label)), (.classes, .both(let label, _)): tensor[row, 0] = Float(label)
     case (.numbers(let count), .nothing): for j in 0...count { tensor[row, j] = 0 }
@@ -172,17 +178,38 @@ public struct ScoreModel: Sendable {
       tensor[row, 0] = Float(label)
       for j in 0..<count { tensor[row, j + 1] = Float(values[j]) }
       tensor[row, count + 1] = 1
+    case (.text, .nothing), (.text, .text):
+      guard let input = network.textInput else { preconditionFailure("a network that cannot read texts") }
+      for (j, id) in input.ids(of: condition.text ?? "").enumerated() { tensor[row, j] = Float(id) }
     default: preconditionFailure("a condition of another shape")
     }
   }
 
-  /// A tensor for the conditions of some rows; nil for a network that is told nothing.
-  public static func makeConditionTensor(rows: Int, shape: ConditionShape, on tape: Tape) -> Tensor? {
-    switch shape {
-    case .nothing, .text: nil
+  /// A tensor for what some rows are told; nil for a network that is told nothing.
+  public static func makeConditionTensor(rows: Int, for network: any Network, on tape: Tape) -> Tensor? {
+    switch network.conditionShape {
+    case .nothing: nil
+    case .text: network.textInput.map { tape.constant(rows: rows, columns: $0.length) }
     case .classes: tape.constant(rows: rows, columns: 1)
     case .numbers(let count): tape.constant(rows: rows, columns: count + 1)
     case .both(_, let count): tape.constant(rows: rows, columns: count + 2)
+    }
+  }
+
+  /// What the network makes of a text, computed once for every text, and each by itself, so that it does not depend on
+  /// what else there is.
+  func context(of condition: Condition) -> [Float] {
+    guard let input = network.textInput else { preconditionFailure("a network that cannot read texts") }
+    return contexts.context(of: input.ids(of: condition.text ?? "")) { ids in
+      let tape = tapes.take { network.makeTape(prepared: tapes.prepared) }
+      defer { tapes.giveBack(tape) }
+      return parameters.withUnsafeBufferPointer { parameters in
+        tape.begin(parameters: parameters.baseAddress ?? TapePool.none, recording: false, constants: true)
+        let told = tape.constant(rows: 1, columns: ids.count)
+        for (j, id) in ids.enumerated() { told[0, j] = Float(id) }
+        let context = network.encodeCondition(told, on: tape)
+        return (0..<context.columns).map { context[0, $0] }
+      }
     }
   }
 }

@@ -16,18 +16,32 @@ public protocol Network: Sendable {
   var noiseInput: NoiseLevelInput { get }
   /// Which conditions the network is told.
   var conditionShape: ConditionShape { get }
-  /// Whether the network has an embedding of its own for a condition that was dropped.
+  /// How a network that is told texts reads them; nil for others.
+  var textInput: (any TextInput)? { get }
+  /// Whether the network has an embedding of its own for a condition that was dropped, or is told texts: no text is the
+  /// empty one.
   var knowsNothing: Bool { get }
   /// Whether the network wants x itself, not scaled.
   var takesRawInput: Bool { get }
   /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
   /// workers, not fewer than the lower.
   var shardRows: ClosedRange<Int> { get }
+  /// How many rows go through the network together where it is only evaluated: at most the upper bound of `shardRows`,
+  /// and so few, in networks whose rows take long, that several threads share the rows of a small batch.
+  var evaluationRows: Int { get }
   /// Whether 3 × 3 convolutions may use Winograd's filtering.
   var usesWinograd: Bool { get }
 
   /// Initial values of all parameters, in the layout's order.
   func initialParameters(seed: UInt64) -> [Float]
+
+  /// What `forward` is given in place of what rows are told, where the network computes it from that alone, apart from
+  /// x and the noise level: a text encoder runs once for a text, and not at every step of a solver. Default: the same.
+  /// - Parameters:
+  ///   - told: what each row is told, as `forward` has it; for `.text` rows × `textInput.length` numbers of tokens.
+  ///   - tape: records the operations.
+  /// - Returns: as many rows.
+  func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor
 
   /// F(x, noise level, condition).
   /// - Parameters:
@@ -37,7 +51,7 @@ public protocol Network: Sendable {
   ///     others.
   ///   - condition: what each row is told. For `.classes(n)` rows × 1 indices from 0, where n means nothing; for
   ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; for `.both(n, k)` the index and then
-  ///     those; nil only for `.nothing`.
+  ///     those; for `.text` what `encodeCondition` gives; nil only for `.nothing`.
   ///   - tape: records the operations.
   /// - Returns: rows × `outputDimension`.
   func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor
@@ -46,10 +60,14 @@ public protocol Network: Sendable {
 extension Network {
   public var outputDimension: Int { dimension }
   public var conditionShape: ConditionShape { .nothing }
-  public var knowsNothing: Bool { false }
+  public var textInput: (any TextInput)? { nil }
+  public var knowsNothing: Bool { conditionShape == .text }
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
+  public var evaluationRows: Int { shardRows.upperBound }
   public var usesWinograd: Bool { true }
+
+  public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { told }
 
   /// F(x, noise level) of a network without a condition and without a second noise level.
   public func forward(_ x: Tensor, noiseLevel: Tensor, on tape: Tape) -> Tensor {

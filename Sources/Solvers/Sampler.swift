@@ -77,18 +77,19 @@ public struct Sampler: Sendable {
   ///   - first: the number of the first one; rows of other numbers are other draws.
   ///   - solver: what carries them from T to ε.
   ///   - denoise: whether to end with Tweedie's mean at ε, which takes one more evaluation.
+  ///   - block: how many rows a worker carries, with no rows that are thrown away; nil: as many as the score asks for.
   ///   - progress: who is told of every step.
   ///   - observer: who sees the rows after every step.
   public func draw(
-    _ count: Int, from first: Int = 0, with solver: any Solver, denoise: Bool = true,
+    _ count: Int, from first: Int = 0, with solver: any Solver, denoise: Bool = true, block: Int? = nil,
     progress: (any ProgressObserver)? = nil, observer: (any StepObserver)? = nil
   ) throws -> Samples {
     precondition(count >= 0 && first >= 0)
     try solver.check(problem.setting)
     let clock = ContinuousClock()
     let start = clock.now
-    let size = solver.carriesAllRows ? max(1, count) : shardRows(of: solver)
-    let padded = Shards(rows: count, size: size).count * size
+    let size = solver.carriesAllRows ? max(1, count) : block ?? shardRows(of: solver)
+    let padded = block == nil ? Shards(rows: count, size: size).count * size : count
     var batch = Batch(count: padded, dimension: problem.stateDimension)
     try batch.forEachShard(threads: threads) { problem.begin($0.numbered(from: first)) }
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
@@ -97,7 +98,7 @@ public struct Sampler: Sendable {
       restart: { problem.begin($0) }
     ) { x, context in
       let steps = try solver.solve(x, in: context)
-      if denoise { try context.denoise(x, at: problem.epsilon, step: Int(steps.accepted) + 1) }
+      if denoise && !solver.endsWithData { try context.denoise(x, at: problem.epsilon, step: Int(steps.accepted) + 1) }
       return steps
     }
     batch.truncate(to: count)

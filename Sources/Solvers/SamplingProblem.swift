@@ -136,6 +136,21 @@ public final class SolveContext {
     score = CountingEvaluator(try problem.score.makeEvaluator(for: span), rows: span, watches: watches)
   }
 
+  /// A context within another one, of the same rows: for a stepper that is to see another process and score. Nobody
+  /// watches it.
+  init(
+    within outer: SolveContext, process: any SDE, _ evaluator: any ScoreEvaluator, path: any BrownianPath
+  ) {
+    let problem = outer.problem
+    self.problem = SamplingProblem(
+      process: PreparedProcess(process), score: problem.score, dimension: problem.dimension, seed: problem.seed,
+      epsilon: 0, path: path)
+    span = outer.span
+    self.path = path
+    score = CountingEvaluator(evaluator, rows: outer.span)
+    (progress, observer, seen) = (nil, nil, nil)
+  }
+
   /// Rows for a stepper's own use, valid as long as the context.
   public func makeRows() -> Rows {
     let storage = RowStorage(span)

@@ -27,6 +27,9 @@ public protocol Solver: Sendable {
   /// Whether all rows must be solved together, as where they are one population: the solver divides the work itself.
   var carriesAllRows: Bool { get }
 
+  /// Whether it ends with the data, whatever ε is, so that no denoising is to follow.
+  var endsWithData: Bool { get }
+
   /// Solves in place. Throws with row and time where the state stops being finite.
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount
 }
@@ -38,6 +41,7 @@ extension Solver {
   public var limit: Limit { .law }
   public var needsBrownianPath: Bool { false }
   public var carriesAllRows: Bool { false }
+  public var endsWithData: Bool { false }
 
   /// - Throws: `InputError` where the solver is not defined for the setting.
   public func check(_ setting: SamplingSetting) throws {

@@ -67,7 +67,7 @@ public struct ParameterLayout: Sendable, Equatable {
     public var count: Int { rows * columns }
 
     /// The place in the buffer, from `offset`, of every value of a part in the checkpoint's order.
-    func places(ofPart part: Int) -> [Int] {
+    package func places(ofPart part: Int) -> [Int] {
       switch storage {
       case .plain: return Array(0..<parts[0].count)
       case .vector(let places): return places.places.map { part * places.padded + $0 }
@@ -110,6 +110,16 @@ public struct ParameterLayout: Sendable, Equatable {
     return entries.count - 1
   }
 
+  /// Adds all parameters of another layout, whose buffer is then a part of this one's.
+  /// - Parameters:
+  ///   - other: the layout.
+  ///   - prefix: what the names of its tensors begin with here.
+  public mutating func add(_ other: ParameterLayout, prefix: String) {
+    for entry in other.entries {
+      _ = add(entry.parts.map { Part(name: prefix + $0.name, shape: $0.shape) }, entry.storage)
+    }
+  }
+
   /// Every tensor of the checkpoint, with the parameter that it is a part of.
   package var parts: [(entry: Entry, part: Part, index: Int)] {
     entries.flatMap { entry in entry.parts.enumerated().map { (entry, $1, $0) } }
@@ -134,10 +144,11 @@ public struct ParameterLayout: Sendable, Equatable {
       for (index, part) in entry.parts.enumerated() {
         let read = try tensor(part)
         precondition(read.count == part.count)
-        if case .plain = entry.storage {
-          values.replaceSubrange(entry.offset..<entry.offset + entry.count, with: read)
-        } else {
-          for (value, place) in zip(read, entry.places(ofPart: index)) { values[entry.offset + place] = value }
+        values.withUnsafeMutableBufferPointer { target in
+          read.withUnsafeBufferPointer { read in
+            guard let read = read.baseAddress, let target = target.baseAddress else { return }
+            entry.place(read, part: index, in: target + entry.offset)
+          }
         }
       }
     }

@@ -52,8 +52,8 @@ final class TrainingWorker {
     NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
     let variation = variations.view(of: rows)
     NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
-    let shape = trainer.objective.network.conditionShape
-    let condition = ScoreModel.makeConditionTensor(rows: rows.count, shape: shape, on: tape)
+    let network = trainer.objective.network
+    let told = ScoreModel.makeConditionTensor(rows: rows.count, for: network, on: tape)
     let drops = dropouts.view(of: rows)
     if plan.conditionDropout > 0 {
       NoiseStream(seed: seed, purpose: .conditionDropout).uniforms(into: drops, step: step)
@@ -76,12 +76,12 @@ final class TrainingWorker {
             uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,
             row: rows.lowerBound + i),
           into: buffer.baseAddress! + i * dimension)
-        if let condition {
+        if let told {
           ScoreModel.write(
-            drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[item], into: condition, row: i,
-            shape: shape)
+            drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[item], into: told, row: i, for: network)
         }
       }
+      let condition = told.map { network.encodeCondition($0, on: tape) }
       return times.withUnsafeBufferPointer { times in
         worker.loss(
           of: TrainingShard(

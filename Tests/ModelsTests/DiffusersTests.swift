@@ -12,8 +12,8 @@ import Testing
 @Suite struct DiffusersTests {
   static let names = ["plain", "defaults", "scale-shift", "fourier"]
 
-  static func folder(_ name: String) throws -> String {
-    try #require(Bundle.module.url(forResource: "UNets/\(name)", withExtension: nil, subdirectory: "Fixtures")).path
+  static func folder(_ name: String, in family: String = "UNets") throws -> String {
+    try #require(Bundle.module.url(forResource: "\(family)/\(name)", withExtension: nil, subdirectory: "Fixtures")).path
   }
 
   /// Output and gradients against diffusers', to 1e-4 of each tensor's range: floats against doubles through about 30

@@ -11,9 +11,9 @@ final class SpoiledFolder {
   var config: String { "\(path)/config.json" }
   var weights: String { "\(path)/diffusion_pytorch_model.safetensors" }
 
-  init(_ name: String = "plain") throws {
+  init(_ name: String = "plain", in family: String = "UNets") throws {
     path = FileManager.default.temporaryDirectory.appendingPathComponent("unet-\(UUID().uuidString)").path
-    try FileManager.default.copyItem(atPath: DiffusersTests.folder(name), toPath: path)
+    try FileManager.default.copyItem(atPath: DiffusersTests.folder(name, in: family), toPath: path)
   }
 
   deinit { try? FileManager.default.removeItem(atPath: path) }

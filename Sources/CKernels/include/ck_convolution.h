@@ -19,9 +19,10 @@ enum ck_convolution_direction { CK_FORWARD = 0, CK_BACKWARD_DATA = 1, CK_BACKWAR
 /// kernels, or by patches and a matrix product.
 enum ck_convolution_method { CK_WINOGRAD = 0, CK_POINTWISE = 1, CK_DIRECT = 2, CK_PATCHES = 3 };
 
-/// Weights in the forms that the methods want, made on first use and shared by all workers: for weights that stay.
+/// Weights in the forms that the methods want, made on first use and shared by all workers: for weights that stay. At
+/// most `limit` bytes are kept; what is beyond is made in each call.
 typedef struct ck_prepared_weights ck_prepared_weights;
-ck_prepared_weights *ck_prepared_weights_make(void);
+ck_prepared_weights *ck_prepared_weights_make(size_t limit);
 void ck_prepared_weights_free(ck_prepared_weights *prepared);
 
 /// One worker's scratch memory and compiled convolutions; not to be shared between threads. Where `prepared` is null,

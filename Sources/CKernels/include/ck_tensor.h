@@ -7,6 +7,23 @@
 void ck_silu(float *out, const float *x, int order, size_t n);
 /// out = g * silu^(order)(x), elementwise. out may be g.
 void ck_silu_product(float *out, const float *g, const float *x, int order, size_t n);
+/// GELU and its derivatives of order 1 to 3: x Phi(x) with the standard normal distribution function (Hendrycks and
+/// Gimpel 2016), to 4e-7 of itself, or x sigmoid(1.702 x) where `quick`. out may be x.
+void ck_gelu(float *out, const float *x, int quick, int order, size_t n);
+/// out = g * gelu^(order)(x), elementwise. out may be g.
+void ck_gelu_product(float *out, const float *g, const float *x, int quick, int order, size_t n);
+/// out[i, j] = x[i, j] gelu(x[i, columns + j]) for x of 2 * columns columns, and its adjoint.
+void ck_geglu(float *out, const float *x, size_t rows, size_t columns);
+void ck_geglu_backward(float *dx, const float *dy, const float *x, size_t rows, size_t columns);
+
+/// Layer normalisation: y[i, j] = scale[j] (x[i, j] - mean_i) / sqrt(variance_i + epsilon) + shift[j], over the columns
+/// of each row. statistics: 2 a row, mean and 1 / sqrt(variance + epsilon). y may be x.
+void ck_layer_norm(float *y, float *statistics, const float *x, const float *scale, const float *shift, double epsilon,
+                   size_t rows, size_t columns);
+/// Its adjoints; dx (which may be dy) and dscale with dshift (a value per column, summed over rows) where not null.
+void ck_layer_norm_backward(float *dx, float *dscale, float *dshift, const float *dy, const float *x,
+                            const float *statistics, const float *scale, size_t rows, size_t columns);
+
 /// The layer after a matrix product, in one pass: z += bias (a value per column), out = silu(z). out may be z.
 void ck_bias_silu(float *out, float *z, const float *bias, size_t rows, size_t columns);
 /// out = x + bias (a value per column). out may be x.

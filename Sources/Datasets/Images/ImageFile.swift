@@ -4,6 +4,10 @@ import Core
 /// One image in a PNG file.
 public struct ImageFile: Sendable {
   private let file: PNGFile
+  /// The size in pixels.
+  public var height: Int { file.height }
+  /// The size in pixels.
+  public var width: Int { file.width }
 
   /// Looks at the file.
   /// - Throws: `InputError` for what is no PNG file.

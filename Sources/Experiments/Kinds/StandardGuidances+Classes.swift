@@ -13,7 +13,9 @@ extension Kind<any Guidance> {
         "rescale_of", default: ExtrapolatedScore.Rescaling.Quantity.noise,
         "which values have that deviation: the noise ε, or the data x̂₀")
     }
-    return ClassifierFree(weight: weight, rescale: rescale, quantity: quantity)
+    let negative = try options.optionalText(
+      "negative", "what samples are led away from, in place of nothing, where conditions are texts")
+    return ClassifierFree(weight: weight, rescale: rescale, quantity: quantity, negative: negative)
   }
 
   static let adaptiveProjected = Kind(

@@ -34,33 +34,8 @@ extension Catalogue {
       }
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },
-    Kind("diffusers", "a UNet2DModel saved by diffusers, with its weights; for images") { options, _ in
-      let path = try options.file(
-        "path", example: "ddpm-cifar10-32", allowed: "a folder",
-        "with config.json and diffusion_pytorch_model.safetensors, or a pipeline's; relative to the config")
-      let subfolder = try options.optionalText(
-        "subfolder", allowed: "a folder within path",
-        "the network's, such as unet_ema; without: path itself, unet or unet_ema")
-      let variant = try options.optionalText(
-        "variant", allowed: "such as fp16", "of the weights; without: those that have none, or the only ones")
-      let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-      let folder = try DiffusersFolder(path, subfolder: subfolder, variant: variant, winograd: winograd)
-      for note in folder.notes { options.note("path", note) }
-      let network = folder.network
-      return NetworkRecipe(pretrained: NetworkRecipe.Pretrained(folder)) { data, _ in
-        let a = network.architecture
-        guard let image = data.image, image == ImageShape(height: a.height, width: a.width, channels: a.inputChannels)
-        else {
-          throw InputError(
-            "a network for \(a.height) × \(a.width) images of \(a.inputChannels) channels; the data has \(data.text)")
-        }
-        let classes = a.condition.classCount
-        guard classes == 0 || data.conditionShape.classCount <= classes else {
-          throw InputError("a network of \(classes) classes; the data has \(data.conditionShape.classCount)")
-        }
-        return network
-      }
-    },
+    textUNet,
+    diffusersNetwork,
   ])
 
   /// Which of the data's conditions a network is told.
@@ -88,66 +63,19 @@ extension Catalogue {
     }
   }
 
-  private enum Time: String, CaseIterable { case positional, fourier }
-
   private static func unet(_ options: Options) throws -> NetworkRecipe {
-    let widths = try options.integers(
-      "channels", default: [64, 128, 128], atLeast: 1, "of each stage; every further stage halves the image")
-    let blocks = try options.integer("blocks", default: 2, atLeast: 1, atMost: 100, "residual blocks of a stage")
-    let attention = try options.integers(
-      "attention", default: [16], atLeast: 0, "heights of image, in pixels, at which stages have self-attention")
-    let head = try options.integer(
-      "head_channels", default: 0, atLeast: 0, "channels of an attention head; 0: one head")
-    let groups = try options.integer(
-      "groups", default: 0, atLeast: 0, "of normalisations; 0: the most up to 32 that fit")
-    let time = try options.choice(
-      "time", default: Time.positional, "features of 1000 t/T − 1 (positional) or of ln(σ/m) (fourier)")
-    let scale = try options.only(if: time == .fourier, needs: "time: fourier") {
-      try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
-    }
-    let scaleShift = try options.flag(
-      "scale_shift", default: false, "the time embedding scales and shifts normalised values, not only shifts before")
-    let resampling = try options.choice(
-      "resampling", default: UNetArchitecture.Resampling.convolution,
-      "strided convolutions, or residual blocks that average and repeat pixels")
-    let outputScale = try options.flag("scale_output", default: false, "divide the output by σ/m; fourier time only")
-    let dropout = try options.number(
-      "dropout", default: 0, in: .from(0, below: 1), "share of values dropped in training")
+    let unet = try UNetOptions(options, hasContext: false)
     let told = try Told(options)
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-    guard !outputScale || time == .fourier else {
-      throw options.wrong("scale_output", "needs time: fourier")
-    }
     return NetworkRecipe { data, seed in
-      guard let image = data.image else { throw InputError("a U-Net is for images; the data has \(data.text)") }
-      let condition = try told.condition(of: data)
-      var a = UNetArchitecture(
-        height: image.height, width: image.width, channels: image.channels, widths: widths, blocks: blocks,
-        attention: attention, resampling: resampling)
-      let heights = a.down.indices.map { image.height >> $0 }
-      // 0 stands for no attention, and the default for heights that small images do not have.
-      if attention != [16], let height = attention.first(where: { $0 > 0 && !heights.contains($0) }) {
-        throw InputError("attention has no effect at height \(height); its stages have heights \(heights)")
-      }
-      a.headChannels = head == 0 ? nil : head
-      try a.checkCounts()
-      let sums = a.down.map(\.channels) + a.skipSums().map { $0 + $1 }
-      a.groups = groups > 0 ? groups : (1...32).last { count in sums.allSatisfy { $0 % count == 0 } } ?? 1
-      a.scaleShift = scaleShift
-      a.middleAttentionGroups = scaleShift ? nil : a.groups
-      if time == .fourier {
-        a.time = .fourier(
-          frequencies: TimeFeatures.turns(widths[0], scale: scale, seed: seed), dividesOutput: outputScale)
-      }
-      a.dropout = dropout
-      a.condition = condition
-      return try UNet(a, winograd: winograd)
+      try UNet(try unet.architecture(for: data, told: try told.condition(of: data), seed: seed), winograd: winograd)
     }
   }
 }
 
 extension DataShape {
-  fileprivate var text: String {
+  /// Its rows in words, for messages.
+  var text: String {
     image.map { "\($0.height) × \($0.width) images of \($0.channels) channels" } ?? "rows of \(dimension) values"
   }
 }

@@ -63,6 +63,9 @@ extension Catalogue {
       let order = try options.choice("order", default: 3, among: [1, 2, 3, 4], "of the polynomial, plus 1")
       return DEIS(order: order)
     },
+    Kind("lms", "Adams–Bashforth in σ/m over uneven steps for the probability flow") { options, _ in
+      LinearMultistep(order: try options.choice("order", default: 4, among: [1, 2, 3, 4], "of the polynomial, plus 1"))
+    },
   ])
 
   private static func correction(_ options: Options) throws -> DPMSolverPP.Correction {
@@ -125,6 +128,7 @@ extension Catalogue {
       let (rtol, atol, first, maximumSteps) = try tolerances(options, rtol: 0.05, atol: 0.0078)
       return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: maximumSteps)
     },
+    scheduler,
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
       let levels = try options.integer("steps", example: 10, atLeast: 1, atMost: 10_000_000, "noise levels from T to ε")
       let each = try options.integer(

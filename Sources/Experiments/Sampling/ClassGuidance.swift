@@ -53,19 +53,28 @@ extension GuidanceSetting {
 
 extension ScoreSource {
   /// The score with the rows' conditions and the one without, both in one batch.
+  /// - Parameters:
+  ///   - conditions: those of the rows.
+  ///   - kind: the guidance, for messages.
+  ///   - negative: a text that stands in place of nothing.
   /// - Throws: `InputError` where one of them is not known, or both are the same.
-  func pair(given conditions: Conditions, for kind: String) throws -> ScorePair {
+  func pair(given conditions: Conditions, for kind: String, negative: String? = nil) throws -> ScorePair {
     guard conditionShape != .nothing else {
       throw InputError("\(kind) needs a score that knows conditions; this one knows none", at: "sampling.guidance")
     }
-    guard knowsNothing else {
+    guard negative == nil || conditionShape == .text else {
+      throw InputError(
+        "\(kind): negative is a text; the score knows \(conditionShape.text)", at: "sampling.guidance")
+    }
+    guard knowsNothing || negative != nil else {
       throw InputError(
         "\(kind) needs a network that also knows the score without a condition; train it with "
           + "training.condition_dropout above 0, as 0.1", at: "sampling.guidance")
     }
+    let other = negative.map { Conditions.all(.text($0)) } ?? .nothing
     return ScorePair(
-      with: try score(given: conditions), without: try score(given: .nothing),
-      together: try score(given: .interleaved([conditions, .nothing])))
+      with: try score(given: conditions), without: try score(given: other),
+      together: try score(given: .interleaved([conditions, other])))
   }
 }
 
@@ -75,10 +84,13 @@ struct ClassifierFree: Guidance {
   /// φ of Lin et al.; 0: nothing is rescaled.
   let rescale: Double
   let quantity: ExtrapolatedScore.Rescaling.Quantity
+  /// What the score is led away from, in place of nothing; nil: nothing.
+  let negative: String?
 
   private var rescales: Bool { rescale > 0 && !weight.isOne }
 
   var usesCondition: Bool { true }
+  var texts: [String] { negative.map { [$0] } ?? [] }
 
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }
@@ -87,6 +99,9 @@ struct ClassifierFree: Guidance {
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireConditions("classifier-free")
+    if negative != nil, let shape = setting.conditionShape, shape != .text {
+      throw InputError("negative is a text; the score knows \(shape.text)")
+    }
     try weight.check(setting)
     guard rescale > 0 else { return }
     try setting.requireKernel()
@@ -96,7 +111,7 @@ struct ClassifierFree: Guidance {
   }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
-    let pair = try source.pair(given: conditions, for: "classifier-free")
+    let pair = try source.pair(given: conditions, for: "classifier-free", negative: negative)
     if weight.isOne { return pair.with }
     return ExtrapolatedScore(
       pair, weight: weight.value, interval: try weight.interval(problem),

@@ -18,6 +18,9 @@ public protocol Guidance: Sendable {
   /// Whether it has no effect on samples of which nothing is known. Default: false.
   var usesCondition: Bool { get }
 
+  /// Texts that it tells the score beside those of samples. Default: none.
+  var texts: [String] { get }
+
   /// What samples can be told under the guidance, where the score can be told this: a classifier knows classes of which
   /// the score may know nothing. Default: the same.
   /// - Parameters:
@@ -59,6 +62,7 @@ extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
   public var usesCondition: Bool { false }
+  public var texts: [String] { [] }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
   public func check(_ solver: any Solver) throws {}
@@ -167,6 +171,7 @@ struct GuidanceChain: Guidance {
   func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
   var usesObservation: Bool { links.contains(where: \.usesObservation) }
   var usesCondition: Bool { links.contains(where: \.usesCondition) }
+  var texts: [String] { links.flatMap(\.texts) }
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
     links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
   }
@@ -243,11 +248,15 @@ extension Experiment {
       identity: plan.model.givenText, isRehearsal: isRehearsal, catalogue: catalogue)
   }
 
+  /// What is known of the samples, as a score is told it.
+  func conditions(of source: ScoreSource, _ data: DataInCoordinates) throws -> Conditions {
+    let sampling = plan.sampling
+    return try sampling.condition.conditions(for: sampling.told(source), count: sampling.count, of: data.dataset)
+  }
+
   /// The score that samples are drawn with, unless their solver has a guidance of its own.
   func samplingScore(_ source: ScoreSource, _ data: DataInCoordinates) throws -> any Score {
-    let sampling = plan.sampling
-    return try samplingScore(
-      source, data, given: sampling.condition.conditions(for: sampling.told(source), count: sampling.count))
+    try samplingScore(source, data, given: conditions(of: source, data))
   }
 
   /// The same for other conditions than those of the samples.
@@ -268,7 +277,7 @@ extension Experiment {
     let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
     // Rows that there are not are told here, before anything is computed.
     _ = try sampling.start?.rows(of: data)
-    let once = try sampling.condition.conditions(for: sampling.told(source), count: sampling.count)
+    let once = try conditions(of: source, data)
     let problem = try guidanceProblem(data, isRehearsal: isRehearsal)
     let guidances = sampling.guidances
     func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {

@@ -159,6 +159,7 @@ public struct SamplingPlan: Sendable {
           throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")
         }
       }
+      if solver.endsWithData { try section.refuse("denoise", needs: "a solver that ends at epsilon") }
       if trajectories == nil { try section.refuse("dense", needs: "sampling.trajectories") }
       solvers.append(NamedSolver(name: name, kind: section.kindName, solver: solver, denoise: denoise, guidance: own))
     }
@@ -254,7 +255,7 @@ extension Solver {
 
   /// Whether its noise comes from `sampling.path`. Adaptive steps always have a Brownian path.
   fileprivate var usesSharedPath: Bool {
-    if needsBrownianPath || limit == .flow { return false }
+    if needsBrownianPath || limit == .flow || self is ScheduledSolver { return false }
     return fixedSteps?.predictor.isStochastic ?? true
   }
 }

@@ -23,7 +23,9 @@ struct LearnedNetwork {
   init(_ plan: ModelPlan, _ network: any Network, _ recipe: NetworkScoreRecipe, _ dataset: Dataset) throws {
     problem = LearningProblem(plan.prepared, objective: plan.objective, seed: plan.seed)
     occurringClasses = plan.occurringClasses
-    dropsConditions = plan.training?.conditionDropout ?? 0 > 0
+    // The empty text is one that a network from elsewhere knows.
+    let knowsTexts = recipe.recipe.pretrained != nil && network.conditionShape == .text
+    dropsConditions = plan.training?.conditionDropout ?? 0 > 0 || knowsTexts
     let data = try problem.encoded(dataset.trainingRows)
     initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,

@@ -36,7 +36,8 @@ struct PreviewStage {
   private func score(of weights: [Float]?) throws -> any Score {
     let source = try experiment.score(data, learned: network.source(weights))
     let sampling = experiment.plan.sampling
-    let conditions = try sampling.condition.conditions(for: sampling.told(source), count: preview.count)
+    let conditions = try sampling.condition.conditions(
+      for: sampling.told(source), count: preview.count, of: data.dataset)
     return try experiment.samplingScore(source, data, given: conditions, isRehearsal: weights == nil)
   }
 

@@ -16,7 +16,7 @@ extension ExperimentPlan {
     var lines = warnings
     for (key, text) in DataWarnings(plan: self, preview: preview).lines
       + PriorWarning(plan: self, preview: preview).lines + NoiseWarnings(plan: self, preview: preview).lines
-      + metricWarnings(preview)
+      + metricWarnings(preview) + (TextWarnings(plan: self, preview: preview)?.lines ?? [])
     {
       lines.append(places.at(key, text))
     }
@@ -62,6 +62,8 @@ struct DataPreview {
   /// The law of the rows in coordinates, where it is known and the process keeps them as they are.
   let law: GaussianMixture?
   let heldOutCount: Int
+  /// Of the rows to learn from, where their conditions are texts.
+  let texts: [String]
   /// Whether one of the coordinates standardises.
   let isStandardised: Bool
 
@@ -69,6 +71,7 @@ struct DataPreview {
     let source = plan.data.fewer(rows: Self.rows)
     let dataset = try source.load(seed: plan.seed)
     heldOutCount = dataset.heldOutRows.count
+    texts = if case .texts(let texts) = dataset.trainingConditions { texts } else { [] }
     let count = max(1, min(Self.rows, Self.values / max(1, source.dimension)))
     data = dataset.trainingRows.prefix(count)
     image = plan.model.seen.imageShape

@@ -15,7 +15,7 @@ public struct Autoencoder: Sendable {
   public let parameters: [Float]
   /// What latents are multiplied by, above 0, and what is taken off before.
   public let scaling, shift: Double
-  private let tapes = TapePool()
+  private let tapes: TapePool
 
   /// - Parameters:
   ///   - network: the encoder and the decoder.
@@ -27,6 +27,7 @@ public struct Autoencoder: Sendable {
     precondition(scaling > 0, "a factor above 0")
     (self.network, self.parameters) = (network, parameters)
     (self.scaling, self.shift) = (scaling, shift)
+    tapes = TapePool(parameters: network.layout.count)
   }
 
   /// What the network is made of.

@@ -11,13 +11,35 @@ extension DiffusersFolder {
   ]
 
   /// The architecture that config.json says.
-  static func architecture(_ config: JSONFile) throws -> UNetArchitecture {
+  /// - Parameters:
+  ///   - config: the file.
+  ///   - size: of the images, in pixels; nil: what the file says.
+  ///   - tokens: how many tokens the context has, of a network with one.
+  static func architecture(
+    _ config: JSONFile, size: (height: Int, width: Int)?, tokens: Int
+  ) throws -> UNetArchitecture {
     let kind = try config.text("_class_name", default: "UNet2DModel")
-    guard kind == "UNet2DModel" else { throw config.wrong("_class_name", "is '\(kind)'; allowed: UNet2DModel") }
-    let sizes = try config.integers("sample_size")
-    guard let height = sizes.first, let width = sizes.last, sizes.count <= 2, height > 0, width > 0, height <= 4096,
-      width <= 4096
-    else { throw config.wrong("sample_size", "is missing or no size; allowed: pixels, or [height, width]") }
+    let a =
+      switch kind {
+      case "UNet2DModel": try plainArchitecture(config, size: size)
+      case "UNet2DConditionModel": try contextArchitecture(config, size: size, tokens: tokens)
+      default: throw config.wrong("_class_name", "is '\(kind)'; allowed: UNet2DModel, UNet2DConditionModel")
+      }
+    config.pass(withoutEffect)
+    try config.finish(allowed: "the entries of diffusers' \(kind)")
+    do {
+      try a.check()
+    } catch let error as InputError {
+      throw InputError(error.message, at: config.path)
+    }
+    return a
+  }
+
+  /// The architecture of a `UNet2DModel`.
+  private static func plainArchitecture(
+    _ config: JSONFile, size: (height: Int, width: Int)?
+  ) throws -> UNetArchitecture {
+    let (height, width) = try imageSize(config, size)
     let widths = try config.integers("block_out_channels", default: [224, 448, 672, 896])
     let downs = try config.texts(
       "down_block_types", default: ["DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"])
@@ -87,13 +109,6 @@ extension DiffusersFolder {
     default:
       a.time = .positional(
         flipped: try config.flag("flip_sin_to_cos", default: true), shift: try config.integer("freq_shift", default: 0))
-    }
-    config.pass(withoutEffect)
-    try config.finish(allowed: "the entries of diffusers' UNet2DModel")
-    do {
-      try a.check()
-    } catch let error as InputError {
-      throw InputError(error.message, at: config.path)
     }
     return a
   }

@@ -27,6 +27,11 @@ extension DiffusersFolder {
     func resampling(_ stages: [UNetArchitecture.Stage]) -> String {
       stages.contains { $0.attention && $0.resampling == .residual } ? "resnet" : "conv"
     }
+    if let context = a.context {
+      let entries = try contextEntries(a, context).merging(["_diffusers_version": version]) { $1 }
+      // The pipeline around it has parts that are not the network's.
+      return DiffusersConfigs(model: try encoded(entries), scheduler: nil)
+    }
     var config: [String: Any] = [
       "_class_name": "UNet2DModel", "_diffusers_version": version, "act_fn": "silu",
       "sample_size": a.height == a.width ? a.height as Any : [a.height, a.width],
@@ -103,9 +108,9 @@ extension DiffusersFolder {
   }
 
   /// The version of diffusers whose words these are.
-  private static let version = "0.42.1"
+  static let version = "0.42.1"
 
-  private static func encoded(_ object: Any) throws -> Data {
+  static func encoded(_ object: Any) throws -> Data {
     try JSONSerialization.data(withJSONObject: object, options: [.prettyPrinted, .sortedKeys]) + Data("\n".utf8)
   }
 

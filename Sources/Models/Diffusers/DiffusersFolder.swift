@@ -5,14 +5,16 @@ import Networks
 import Processes
 import Tensors
 
-/// A `UNet2DModel` as diffusers saves it: config.json, weights in safetensors and, of a pipeline,
-/// scheduler_config.json. The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a
+/// A `UNet2DModel` or `UNet2DConditionModel` as diffusers saves it: config.json, weights in safetensors and, of a
+/// pipeline, scheduler_config.json. The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a
 /// checkpoint of diffusers' training scripts with `unet` and `unet_ema`.
 ///
 /// Every entry of the two configs is followed, refused by name, or told in `notes`.
 public struct DiffusersFolder: Sendable {
-  /// A network that begins with the folder's weights.
+  /// A network that begins with the folder's weights; without them where they are stored.
   public let network: UNet
+  /// The same network with its weights as the files have them, where they are stored.
+  public let stored: StoredNetwork?
   /// The noise levels that it was trained on, where it counts them.
   public let schedule: DiscreteBeta
   /// σ from σ_min to σ_max, of a network that is told σ and has a scheduler that says so.
@@ -29,13 +31,22 @@ public struct DiffusersFolder: Sendable {
   ///   - subfolder: of the network in it; nil: the folder itself, `unet`, or `unet_ema`, whichever is there.
   ///   - variant: of the weights, such as `fp16`; nil: none, or the only one there.
   ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
+  ///   - size: of the images, in pixels; nil: what config.json says.
+  ///   - tokens: how many tokens a context has.
+  ///   - stored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones become
+  ///     floats when they are used, or at once where all floats together take less than 1 GiB.
+  ///   - adapters: changes of low rank that are added to the weights, and how much of them; nil: none.
   /// - Throws: `InputError` at the file for what is missing, damaged, ambiguous or of an unknown kind.
-  public init(_ path: String, subfolder: String? = nil, variant: String? = nil, winograd: Bool = true) throws {
+  public init(
+    _ path: String, subfolder: String? = nil, variant: String? = nil, winograd: Bool = true,
+    size: (height: Int, width: Int)? = nil, tokens: Int = 77, stored isStored: Bool = false,
+    adapters: (file: LowRankFile, weight: Double)? = nil
+  ) throws {
     let places = try DiffusersPlaces(path, subfolder: subfolder)
     let config = try JSONFile(
       "\(places.model)/config.json", missing: "no such file; a folder saved by diffusers has it")
     var notes = places.notes
-    var architecture = try Self.architecture(config)
+    var architecture = try Self.architecture(config, size: size, tokens: tokens)
     let schedulerFile = try places.scheduler.map { try JSONFile($0, missing: "no such file") }
     let scheduler = try schedulerFile.map { try SchedulerFile($0, pipelineSays: places.schedulerClass) }
     notes += scheduler?.notes ?? []
@@ -74,10 +85,21 @@ public struct DiffusersFolder: Sendable {
       let network = try UNet(architecture, winograd: winograd, levels: schedule.levels)
       known.formUnion(network.layout.entries.flatMap { $0.parts.map(\.name) })
       try weights.keep(only: known)
-      let values = try weights.file.values(layout: network.layout, prefix: "")
+      if let adapters { try adapters.file.add(to: &weights.file.tensors, of: .unet, times: adapters.weight) }
       var checksum = Checksum()
-      for value in values { checksum.add(word: UInt64(value.bitPattern)) }
-      var isFinite = values.allSatisfy(\.isFinite)
+      var isFinite: Bool
+      if isStored {
+        let values = try weights.file.stored(
+          layout: network.layout, prefix: "", widened: 4 * network.layout.count < 1 << 30)
+        isFinite = values.isFinite
+        values.add(to: &checksum)
+        (self.network, self.stored) = (network, StoredNetwork(network, parameters: values))
+      } else {
+        let values = try weights.file.values(layout: network.layout, prefix: "")
+        isFinite = values.allSatisfy(\.isFinite)
+        for value in values { checksum.add(word: UInt64(value.bitPattern)) }
+        (self.network, self.stored) = (try network.beginning(with: values), nil)
+      }
       if case .fourier(let frequencies, _) = architecture.time {
         for value in frequencies { checksum.add(word: UInt64(value.bitPattern)) }
         isFinite = isFinite && frequencies.allSatisfy(\.isFinite)
@@ -90,7 +112,6 @@ public struct DiffusersFolder: Sendable {
       }
       checksum.add(config.bytes + (schedulerFile?.bytes ?? Data()))
       fingerprint = checksum.text
-      self.network = try network.beginning(with: values)
     } catch let error as InputError {
       throw error.location.isEmpty ? InputError(error.message, at: weights.path) : error
     }

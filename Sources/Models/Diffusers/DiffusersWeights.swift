@@ -8,21 +8,23 @@ import Networks
 struct DiffusersWeights {
   /// The file, or the index; complaints point to it.
   let path: String
-  private(set) var file: Safetensors
+  var file: Safetensors
   /// What was chosen and what was left out, a line each.
   private(set) var notes: [String] = []
 
-  private static let stem = "diffusion_pytorch_model"
+  /// What the files of diffusers' models begin with; those of transformers begin with "model".
+  static let stem = "diffusion_pytorch_model"
 
   /// - Parameters:
   ///   - folder: of config.json.
+  ///   - stem: what the names of the files begin with.
   ///   - variant: which weights; nil: those without a variant, or the only ones.
   /// - Throws: `InputError` for weights that are missing, damaged, or not told from others.
-  init(in folder: String, variant: String?) throws {
+  init(in folder: String, stem: String = Self.stem, variant: String?) throws {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     var found: [String: [String]] = [:]
-    for name in names { if let variant = Self.variant(of: name) { found[variant, default: []].append(name) } }
-    let plain = "\(folder)/\(Self.stem).safetensors"
+    for name in names { if let variant = Self.variant(of: name, stem) { found[variant, default: []].append(name) } }
+    let plain = "\(folder)/\(stem).safetensors"
     let others = found.keys.filter { !$0.isEmpty }.sorted()
     let chosen: String
     if let variant {
@@ -44,7 +46,7 @@ struct DiffusersWeights {
     } else if let only = others.first {
       chosen = only
       notes.append("\(folder): takes the variant \(only), the only weights there")
-    } else if names.contains("\(Self.stem).bin") {
+    } else if names.contains("\(stem).bin") || names.contains("pytorch_\(stem).bin") {
       throw InputError("no such file, only a .bin; save the model again with safe_serialization=True", at: plain)
     } else {
       throw InputError("no such file", at: plain)
@@ -59,7 +61,7 @@ struct DiffusersWeights {
   }
 
   /// The variant whose weights, or index of weights, have this name; empty: none. nil: another file, or one shard.
-  private static func variant(of name: String) -> String? {
+  private static func variant(of name: String, _ stem: String) -> String? {
     guard name.hasPrefix(stem) else { return nil }
     let parts = name.dropFirst(stem.count).split(separator: ".", omittingEmptySubsequences: false).map(String.init)
     guard parts.first == "" else { return nil }
@@ -121,6 +123,14 @@ struct DiffusersWeights {
           rename(name, to: name.dropLast(old.count + suffix.count + 1) + "\(new).\(suffix)")
         }
       }
+    }
+  }
+
+  /// Leaves out what all names begin with, where some do.
+  mutating func removePrefix(_ prefix: String) {
+    for name in file.tensors.names where name.hasPrefix(prefix) {
+      let short = String(name.dropFirst(prefix.count))
+      if file.tensors[short] == nil, let entry = file.tensors.removeValue(forKey: name) { file.tensors[short] = entry }
     }
   }
 

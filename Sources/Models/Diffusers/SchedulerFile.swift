@@ -6,24 +6,24 @@ import Processes
 
 /// A scheduler_config.json: which noise levels the network beside it was trained on, and what its output stands for.
 /// How the scheduler itself would sample is no part of the network; such entries are told, and not followed.
-struct SchedulerFile {
-  enum Levels: Sendable {
+package struct SchedulerFile {
+  package enum Levels: Sendable {
     case discrete(DiscreteBeta)
     case exploding(GeometricSigma)
   }
 
-  let levels: Levels
-  let prediction: Prediction
+  package let levels: Levels
+  package let prediction: Prediction
   /// The scheduler's class.
-  let name: String
+  package let name: String
   /// What was understood and is not followed, a line each.
-  let notes: [String]
+  package let notes: [String]
 
   /// - Parameters:
   ///   - config: the file.
   ///   - pipeline: the class that model_index.json names, where there is one.
   /// - Throws: `InputError` at the file for every entry that is neither followed nor without effect on the network.
-  init(_ config: JSONFile, pipelineSays pipeline: String?) throws {
+  package init(_ config: JSONFile, pipelineSays pipeline: String?) throws {
     var notes: [String] = []
     let name = try config.text("_class_name", default: pipeline ?? "DDPMScheduler")
     if let pipeline, pipeline != name {

@@ -21,6 +21,8 @@ public struct LayerBuilder: Sendable {
     case glorot(fanIn: Int, fanOut: Int)
     /// Standard normal.
     case normal
+    /// Normal with mean 0 and this standard deviation.
+    case normals(Double)
   }
 
   /// The layout of the parameters added so far.
@@ -69,6 +71,10 @@ public struct LayerBuilder: Sendable {
       case .normal:
         return stream.normals(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
           Float($0)
+        }
+      case .normals(let deviation):
+        return stream.normals(count: part.shape[0], dimension: part.count / part.shape[0], step: step).values.map {
+          Float(deviation * $0)
         }
       }
     }

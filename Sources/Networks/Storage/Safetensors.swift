@@ -95,35 +95,3 @@ public struct Safetensors: Sendable {
   /// The limit of the format's own reader.
   private static let longestHeader = 100_000_000
 }
-
-extension Safetensors {
-  /// The flat buffer of the tensors under `prefix`. Files from before networks had an embedding of nothing get the
-  /// zeros that it begins as.
-  /// - Throws: `InputError` naming a tensor that is missing, of another shape or no float.
-  public func values(layout: ParameterLayout, prefix: String) throws -> [Float] {
-    // All shapes are right before memory is taken for them.
-    for (_, part, _) in layout.parts where !isMissingNothing(part, prefix) { _ = try tensor(of: part, prefix) }
-    return try layout.buffer { part in
-      isMissingNothing(part, prefix) ? Array(repeating: 0, count: part.count) : try tensor(of: part, prefix).values
-    }
-  }
-
-  private func isMissingNothing(_ part: ParameterLayout.Part, _ prefix: String) -> Bool {
-    part.name == ConditionEmbedding.nothingName && tensors[prefix + part.name] == nil
-  }
-
-  private func tensor(of part: ParameterLayout.Part, _ prefix: String) throws -> Entry {
-    guard let tensor = tensors[prefix + part.name] else {
-      throw InputError("a checkpoint of another network: no tensor '\(prefix + part.name)'")
-    }
-    guard tensor.shape == part.shape else {
-      throw InputError(
-        "a checkpoint of another network: '\(prefix + part.name)' has shape \(tensor.shape), expected \(part.shape)")
-    }
-    guard tensor.type.isFloat else {
-      throw InputError(
-        "'\(prefix + part.name)' is of type \(tensor.type.rawValue); allowed: \(SafetensorsType.floats)")
-    }
-    return tensor
-  }
-}

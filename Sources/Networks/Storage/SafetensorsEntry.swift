@@ -59,6 +59,22 @@ extension Safetensors {
       }
     }
 
+    /// The bits of 16-bit floats, in the order of the file.
+    /// - Precondition: numbers of 16 bits.
+    /// - Throws: `InputError` where the file cannot be read any more.
+    package var halves: [UInt16] {
+      get throws {
+        guard case .bytes(let bytes, let offset) = source, type.size == 2 else {
+          preconditionFailure("numbers of \(type.rawValue)")
+        }
+        return try [UInt16](unsafeUninitializedCapacity: count) { target, filled in
+          try bytes.read(from: offset, into: UnsafeMutableRawBufferPointer(target))
+          if 1.littleEndian != 1 { for i in target.indices { target[i] = UInt16(littleEndian: target[i]) } }
+          filled = target.count
+        }
+      }
+    }
+
     /// Some thousand numbers at a time.
     private func convert(
       _ bytes: SafetensorsBytes, from offset: Int, into target: UnsafeMutableBufferPointer<Float>

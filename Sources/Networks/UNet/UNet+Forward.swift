@@ -6,6 +6,14 @@ import Tensors
 extension UNet {
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
     precondition(second == nil, "a network of one noise level")
+    guard let context else { return forward(x, noiseLevel, condition, context: nil, on: tape) }
+    let known = blocked(context: condition, context, rows: x.rows, on: tape)
+    return tape.withContext(known) { forward(x, noiseLevel, nil, context: known, on: tape) }
+  }
+
+  private func forward(
+    _ x: Tensor, _ noiseLevel: Tensor, _ condition: Tensor?, context known: Tensor?, on tape: Tape
+  ) -> Tensor {
     let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
     let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
     var h = Path(image, on: tape)
@@ -16,15 +24,19 @@ extension UNet {
       for (index, block) in stage.blocks.enumerated() {
         h.step { block($0, embedding: embedding, on: tape) }
         if !stage.attentions.isEmpty { h.step { stage.attentions[index]($0, on: tape) } }
+        if let known, !stage.transformers.isEmpty {
+          h.step { stage.transformers[index]($0, context: known, on: tape) }
+        }
         tape.push(h.kept())
       }
       if let layer = stage.convolution { h.step { layer($0, on: tape) } }
       if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }
       if stage.convolution != nil || stage.residual != nil { tape.push(h.kept()) }
     }
-    if let (first, attention, second) = middle {
+    if let (first, attention, transformer, second) = middle {
       h.step { first($0, embedding: embedding, on: tape) }
       if let attention { h.step { attention($0, on: tape) } }
+      if let transformer, let known { h.step { transformer($0, context: known, on: tape) } }
       h.step { second($0, embedding: embedding, on: tape) }
     }
     for stage in up {
@@ -34,9 +46,15 @@ extension UNet {
         tape.recycle(skip)
         h.step { block($0, embedding: embedding, on: tape) }
         if !stage.attentions.isEmpty { h.step { stage.attentions[index]($0, on: tape) } }
+        if let known, !stage.transformers.isEmpty {
+          h.step { stage.transformers[index]($0, context: known, on: tape) }
+        }
       }
       if let layer = stage.convolution {
-        h.step { tape.upsampleNearest($0, layer.shape.input.halved) }
+        let large = layer.shape.input
+        let small = large.at(large.axes.changed { ($1 + 1) / 2 })
+        h.step { tape.upsampleNearest($0, small) }
+        if small.doubled != large { h.step { tape.crop($0, small.doubled, to: large.axes) } }
         h.step { layer($0, on: tape) }
       }
       if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }
@@ -45,6 +63,13 @@ extension UNet {
     h.step { output($0, on: tape) }
     h.step { tape.unblocked($0, output.shape.output) }
     return divided(h.value, by: noiseLevel, on: tape)
+  }
+
+  private func blocked(context: Tensor?, _ shape: FeatureShape, rows: Int, on tape: Tape) -> Tensor {
+    guard let context, context.rows == rows, context.columns == shape.positions * shape.channels.count else {
+      preconditionFailure("a network with a context wants the tokens of every row")
+    }
+    return tape.blocked(context, shape)
   }
 
   private func centred(_ x: Tensor, on tape: Tape) -> Tensor {

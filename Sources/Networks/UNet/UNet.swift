@@ -3,14 +3,18 @@ import Core
 import Glibc
 import Tensors
 
-/// The U-Net of DDPM (Ho et al. 2020) in the form of diffusers' `UNet2DModel`, parameter names included.
+/// The U-Net of DDPM (Ho et al. 2020) in the form of diffusers' `UNet2DModel`, or with a context that of latent
+/// diffusion (Rombach et al. 2022) in the form of `UNet2DConditionModel`, parameter names included.
 ///
-/// Inputs and outputs are rows of height × width × channel; inside, images are blocked.
+/// Inputs and outputs are rows of height × width × channel; inside, images are blocked. A network with a context is
+/// given it as the condition: rows × (tokens · width), the tokens one after another.
 public struct UNet: Network {
   /// Residual blocks with their attention, then halving or doubling.
   struct Stage: Sendable {
     var blocks: [ResidualBlock] = []
     var attentions: [SelfAttention] = []
+    /// In place of attention, in a network with a context.
+    var transformers: [SpatialTransformer] = []
     var convolution: ConvolutionLayer?
     var residual: ResidualBlock?
   }
@@ -35,7 +39,9 @@ public struct UNet: Network {
   let time1, time2: LinearLayer
   let condition: ConditionEmbedding?
   let down: [Stage]
-  let middle: (ResidualBlock, SelfAttention?, ResidualBlock)?
+  let middle: (ResidualBlock, SelfAttention?, SpatialTransformer?, ResidualBlock)?
+  /// The context as features: a position for each token.
+  let context: FeatureShape?
   let up: [Stage]
   let norm: NormLayer
 
@@ -65,6 +71,17 @@ public struct UNet: Network {
         dividedBy: factor)
     }
 
+    let context = a.context.map { FeatureShape(ChannelPlaces($0.width), height: 1, width: $0.tokens) }
+    self.context = context
+    func transformer(
+      _ name: String, _ shape: FeatureShape, _ kind: UNetArchitecture.Transformer?
+    ) -> SpatialTransformer? {
+      guard let kind, let context else { return nil }
+      return builder.spatialTransformer(
+        name, shape, context: context, heads: kind.heads, layers: kind.layers, groups: a.groups,
+        linear: a.context?.linearProjection ?? false, onlyContext: kind.onlyContext)
+    }
+
     var skips = [shape]
     var down: [Stage] = []
     for (level, stage) in a.down.enumerated() {
@@ -76,6 +93,9 @@ public struct UNet: Network {
         shape = made.blocks[block].output
         if stage.attention {
           made.attentions.append(attention("\(name).attentions.\(block)", shape, groups: a.groups))
+        }
+        if let asking = transformer("\(name).attentions.\(block)", shape, stage.transformer) {
+          made.transformers.append(asking)
         }
         skips.append(shape)
       }
@@ -105,8 +125,9 @@ public struct UNet: Network {
       let attention =
         a.middleAttention
         ? attention("mid_block.attentions.0", shape, groups: a.middleAttentionGroups, factor: a.middleScale) : nil
+      let asking = transformer("mid_block.attentions.0", shape, a.middleTransformer)
       let second = ResidualBlock("mid_block.resnets.1", from: shape, to: channels, a, factor: a.middleScale, &builder)
-      middle = (first, attention, second)
+      middle = (first, attention, asking, second)
     } else {
       middle = nil
     }
@@ -123,9 +144,14 @@ public struct UNet: Network {
         if stage.attention {
           made.attentions.append(attention("\(name).attentions.\(block)", shape, groups: a.groups))
         }
+        if let asking = transformer("\(name).attentions.\(block)", shape, stage.transformer) {
+          made.transformers.append(asking)
+        }
       }
       if level + 1 < a.up.count {
-        let large = shape.doubled
+        // As many positions as the skip connection has that comes next: one fewer where they were halved from odd ones.
+        let large = skips.last.map { shape.at($0.axes) } ?? shape.doubled
+        precondition(large == shape.doubled || stage.resampling == .convolution)
         switch stage.resampling {
         case .convolution:
           made.convolution = builder.convolution(
@@ -170,6 +196,7 @@ public struct UNet: Network {
   // MARK: Network
 
   public var dimension: Int { architecture.height * architecture.width * architecture.inputChannels }
+  public var outputDimension: Int { architecture.height * architecture.width * architecture.outputChannels }
   public var conditionShape: ConditionShape { architecture.condition }
   public var knowsNothing: Bool { condition != nil && architecture.knowsNothing }
   /// Networks whose output is divided by σ (NCSN++) see x as it is.
@@ -177,6 +204,11 @@ public struct UNet: Network {
     if case .fourier(_, true) = architecture.time { true } else { false }
   }
   public var shardRows: ClosedRange<Int> { 1...max(1, min(32, 8192 / (architecture.height * architecture.width))) }
+
+  /// With a context, 1024 positions: a row of 32 × 32 latents.
+  public var evaluationRows: Int {
+    context == nil ? shardRows.upperBound : max(1, min(32, 1024 / (architecture.height * architecture.width)))
+  }
 
   public var noiseInput: NoiseLevelInput {
     switch architecture.time {

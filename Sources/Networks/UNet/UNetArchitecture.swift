@@ -21,6 +21,33 @@ public struct UNetArchitecture: Sendable, Equatable {
     case fourier(frequencies: [Float], dividesOutput: Bool)
   }
 
+  /// What positions ask beside each other: the tokens of a text, a row of numbers each.
+  public struct Context: Sendable, Equatable {
+    /// How many tokens there are.
+    public var tokens: Int
+    /// How many numbers a token has.
+    public var width: Int
+    /// Whether the weights before and after a transformer's blocks are called [out, in] in checkpoints (Stable
+    /// Diffusion 2), not [out, in, 1, 1] (Stable Diffusion 1).
+    public var linearProjection = false
+
+    /// So many tokens of so many numbers.
+    public init(tokens: Int, width: Int) { (self.tokens, self.width) = (tokens, width) }
+  }
+
+  /// A transformer over the positions of an image, which asks the context.
+  public struct Transformer: Sendable, Equatable {
+    /// How many blocks it has.
+    public var layers: Int
+    /// Equal parts of the channels that attend by themselves.
+    public var heads: Int
+    /// Whether positions ask the context alone, and not each other.
+    public var onlyContext = false
+
+    /// So many blocks of so many heads.
+    public init(layers: Int, heads: Int) { (self.layers, self.heads) = (layers, heads) }
+  }
+
   /// The layers between two resamplings.
   public struct Stage: Sendable, Equatable {
     /// The channels of its residual blocks.
@@ -29,6 +56,8 @@ public struct UNetArchitecture: Sendable, Equatable {
     public var attention: Bool
     /// How it is halved on the way down, or doubled on the way up.
     public var resampling: Resampling
+    /// What follows each residual block in place of attention, in networks with a context; nil: nothing.
+    public var transformer: Transformer?
 
     /// A stage of so many channels.
     public init(channels: Int, attention: Bool, resampling: Resampling) {
@@ -52,6 +81,10 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var epsilon = 1e-5
   /// Channels of an attention head; nil: one head.
   public var headChannels: Int?
+  /// What positions ask beside each other; nil: nothing. Then no stage has a transformer.
+  public var context: Context?
+  /// What lies between the middle's two residual blocks in place of attention, in networks with a context; nil: nothing.
+  public var middleTransformer: Transformer?
   /// Whether the middle has attention, and its normalisation's groups (nil: none).
   public var middleAttention = true
   /// The groups of the normalisation before the middle's attention; nil: none.
@@ -122,96 +155,6 @@ public struct UNetArchitecture: Sendable, Equatable {
   }
 
   var embeddingWidth: Int { timeWidth ?? 4 * down[0].channels }
-
-  /// - Throws: `InputError` for numbers that no image network has, before anything is made of them.
-  public func checkCounts() throws {
-    func check(_ value: Int, _ range: ClosedRange<Int>, _ name: String) throws {
-      guard range.contains(value) else {
-        throw InputError("\(name): \(value); allowed: \(range.lowerBound) to \(range.upperBound)")
-      }
-    }
-    try check(down.count, 1...16, "stages")
-    try check(blocks, 1...64, "blocks of a stage")
-    try check(height, 1...4096, "pixels of height")
-    try check(width, 1...4096, "pixels of width")
-    try check(inputChannels, 1...4096, "image channels")
-    for stage in down + up { try check(stage.channels, 1...16_384, "channels of a stage") }
-    try check(timeWidth ?? 1, 1...65_536, "width of the time embedding")
-    switch condition {
-    case .nothing: break
-    case .classes(let count): try check(count, 1...1_000_000, "classes")
-    case .numbers(let count): try check(count, 1...65_536, "numbers of a condition")
-    case .both(let classes, let count):
-      try check(classes, 1...1_000_000, "classes")
-      try check(count, 1...65_536, "numbers of a condition")
-    case .text: throw InputError("a condition that is text; allowed: classes or numbers")
-    }
-    guard epsilon > 0, epsilon.isFinite else {
-      throw InputError("a normalisation's epsilon: \(epsilon); allowed: above 0")
-    }
-    guard middleScale > 0, middleScale.isFinite else {
-      throw InputError("sums of the middle divided by \(middleScale); allowed: above 0")
-    }
-    guard (0..<1).contains(dropout) else { throw InputError("dropout: \(dropout); allowed: 0 to below 1") }
-  }
-
-  /// - Throws: `InputError` for what cannot be built.
-  public func check() throws {
-    try checkCounts()
-    guard down.count == up.count, down.map(\.channels) == up.map(\.channels).reversed() else {
-      throw InputError("stages down and up do not match")
-    }
-    guard inputChannels == outputChannels else {
-      throw InputError("\(inputChannels) image channels in and \(outputChannels) out; allowed: as many")
-    }
-    let halvings = 1 << (down.count - 1)
-    guard height % halvings == 0, width % halvings == 0 else {
-      throw InputError(
-        "\(down.count) stages halve \(height) × \(width) pixels \(down.count - 1) times; "
-          + "allowed: multiples of \(halvings)")
-    }
-    guard down[0].channels % 2 == 0 else {
-      throw InputError("the first stage has \(down[0].channels) channels; allowed: an even number")
-    }
-    if case .positional(_, let shift) = time, shift >= down[0].channels / 2 {
-      throw InputError(
-        "\(down[0].channels) channels in the first stage leave too few frequencies; allowed: \(2 * shift + 2) or more")
-    }
-    for (level, stage) in down.enumerated() {
-      let pixels = (height >> level) * (width >> level)
-      let last = level == down.count - 1
-      if stage.attention || up[up.count - 1 - level].attention || (last && hasMiddle && middleAttention) {
-        guard pixels <= 16_384 else {
-          throw InputError("attention between \(pixels) pixels; allowed: 16384. More stages halve the image further")
-        }
-      }
-    }
-    guard downPadding == 0 || downPadding == 1 else {
-      throw InputError("downsampling pads by \(downPadding); allowed: 0 or 1")
-    }
-    for stage in down {
-      guard groups > 0, stage.channels % groups == 0 else {
-        throw InputError("\(stage.channels) channels are not \(groups) equal groups")
-      }
-      let attends = stage.attention || (stage == down.last && hasMiddle && middleAttention)
-      if let head = headChannels, attends || up.contains(where: { $0.channels == stage.channels && $0.attention }) {
-        guard head > 0, stage.channels % head == 0 else {
-          throw InputError("\(stage.channels) channels are not whole attention heads of \(head)")
-        }
-      }
-    }
-    // Sums of channels meet a group normalisation on the way up.
-    for (first, second) in skipSums() {
-      guard (first + second) % groups == 0 else {
-        throw InputError("\(first) + \(second) channels are not \(groups) equal groups")
-      }
-    }
-    if let groups = middleAttentionGroups, hasMiddle, middleAttention {
-      guard groups > 0, down[down.count - 1].channels % groups == 0 else {
-        throw InputError("\(down[down.count - 1].channels) channels are not \(groups) equal groups")
-      }
-    }
-  }
 
   /// Channels that meet at each residual block on the way up: those of the path, and those of the skip connection.
   public func skipSums() -> [(Int, Int)] {

@@ -39,8 +39,11 @@ public struct Step: Sendable, Equatable {
   public let index: Int
   /// How many steps the solve has; nil where they are chosen on the way.
   public let count: Int?
+  /// The largest order that a method may make this step with.
+  public let maximumOrder: Int
+
   /// Whether a method of higher order is to make this step with order 1.
-  public let isFirstOrder: Bool
+  public var isFirstOrder: Bool { maximumOrder == 1 }
 
   /// - Parameters:
   ///   - from: t
@@ -49,11 +52,22 @@ public struct Step: Sendable, Equatable {
   ///   - count: how many steps the solve has; nil where they are chosen on the way.
   ///   - isFirstOrder: whether a method of higher order is to make this step with order 1.
   public init(from: Double, to: Double, index: Int, count: Int?, isFirstOrder: Bool = false) {
+    self.init(from: from, to: to, index: index, count: count, maximumOrder: isFirstOrder ? 1 : .max)
+  }
+
+  /// - Parameters:
+  ///   - from: t
+  ///   - to: s < t
+  ///   - index: the number of the step, from 0.
+  ///   - count: how many steps the solve has; nil where they are chosen on the way.
+  ///   - maximumOrder: the largest order that a method may make this step with, at least 1.
+  public init(from: Double, to: Double, index: Int, count: Int?, maximumOrder: Int) {
+    precondition(maximumOrder > 0, "an order of at least 1")
     self.from = from
     self.to = to
     self.index = index
     self.count = count
-    self.isFirstOrder = isFirstOrder
+    self.maximumOrder = maximumOrder
   }
 
   /// h = t − s > 0

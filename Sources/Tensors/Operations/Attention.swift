@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CKernels
 
-/// softmax(q kᵀ/√d) v for every head, fused; a composing tape writes it in other operations.
+/// softmax(q kᵀ/√d) v for every head, fused, and in tiles between many positions; a composing tape writes it in other
+/// operations.
 struct Attention: TapeOperation {
   /// Queries, keys and values: some channels of a tensor each.
   struct Sources {
@@ -24,7 +25,7 @@ struct Attention: TapeOperation {
   let queries: Tensor
   let others: Tensor?
   let shape: AttentionShape
-  /// The softmax's.
+  /// The softmax's; between many positions the statistics that it is made from again, see `ck_attention_forward`.
   let weights: Tensor
 
   private var sources: Sources {
@@ -41,7 +42,11 @@ struct Attention: TapeOperation {
       otherSlopes.map { $0.values.update(repeating: 0, count: $0.count) }
     }
     let target: Sources = otherSlopes.map { .apart(slopes, $0, shape) } ?? .together(slopes, shape)
-    tape.attentionSlopes(g.tensor, sources, shape, weights: weights, into: target)
+    if shape.isTiled {
+      tape.tiledAttentionSlopes(g, sources, shape, statistics: weights, into: target)
+    } else {
+      tape.attentionSlopes(g.tensor, sources, shape, weights: weights, into: target)
+    }
     tape.contributeOwned(slopes, to: queries)
     if let others, let otherSlopes { tape.contributeOwned(otherSlopes, to: others) }
   }
@@ -86,6 +91,10 @@ extension Tape {
     let out = result(rows, shape.channels.padded * shape.queries)
     if shape.channels.count < shape.channels.padded { out.values.update(repeating: 0, count: out.count) }
     let (n, m, width) = (shape.queries, shape.keys, shape.headWidth)
+    if shape.isTiled {
+      let statistics = tiledAttention(parts, rows: rows, shape, into: out)
+      return record(.attention(Attention(queries: queries, others: others, shape: shape, weights: statistics)), out)
+    }
     let weights = constant(rows: recording ? rows * shape.heads : 1, columns: n * m)
     let matrices = HeadMatrices(self, shape)
     for row in 0..<rows {
@@ -163,34 +172,4 @@ extension Tape {
     for next in 1..<max(1, shape.heads) { total = sum(1, total, 1, head(next)) }
     return total
   }
-}
-
-/// One head's queries, keys and values as matrices.
-private struct HeadMatrices {
-  let tape: Tape
-  let shape: AttentionShape
-  let memory: UnsafeMutablePointer<Float>
-  private var count: Int { (shape.queries + 2 * shape.keys) * shape.headWidth }
-  var q: UnsafeMutablePointer<Float> { memory }
-  var k: UnsafeMutablePointer<Float> { memory + shape.queries * shape.headWidth }
-  var v: UnsafeMutablePointer<Float> { k + shape.keys * shape.headWidth }
-
-  init(_ tape: Tape, _ shape: AttentionShape) {
-    self.tape = tape
-    self.shape = shape
-    memory = tape.arena.take((shape.queries + 2 * shape.keys) * shape.headWidth)
-  }
-
-  func read(_ parts: Attention.Sources, _ row: Int, _ head: Int) {
-    func copy(_ part: Attention.Sources.Part, _ positions: Int, to matrix: UnsafeMutablePointer<Float>) {
-      ck_pixels_matrix(
-        matrix, part.tensor.values + row * part.tensor.columns, positions, part.first + head * shape.headWidth,
-        shape.headWidth)
-    }
-    copy(parts.q, shape.queries, to: q)
-    copy(parts.k, shape.keys, to: k)
-    copy(parts.v, shape.keys, to: v)
-  }
-
-  func recycle() { tape.arena.recycle(memory, count) }
 }

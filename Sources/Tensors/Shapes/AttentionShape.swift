@@ -10,15 +10,20 @@ public struct AttentionShape: Sendable, Equatable {
   public let keys: Int
   /// How many heads the channels are divided among.
   public let heads: Int
+  /// Whether products of queries and keys are held a tile at a time, and not all of a head's at once.
+  public let isTiled: Bool
 
   /// - Parameters:
   ///   - channels: of queries, of keys, and of values alike.
   ///   - queries: how many positions ask.
   ///   - keys: how many positions are asked.
   ///   - heads: equal parts of the channels that attend by themselves.
-  public init(channels: ChannelPlaces, queries: Int, keys: Int, heads: Int) {
+  ///   - tiled: whether products are held a tile at a time; nil: where a head has more than 2¹⁷ of them, as 363
+  ///     positions have among themselves.
+  public init(channels: ChannelPlaces, queries: Int, keys: Int, heads: Int, tiled: Bool? = nil) {
     precondition(heads > 0 && channels.count % heads == 0 && queries > 0 && keys > 0, "heads of unequal size")
     (self.channels, self.queries, self.keys, self.heads) = (channels, queries, keys, heads)
+    isTiled = tiled ?? (queries * keys > 1 << 17)
   }
 
   /// Positions that attend to themselves.

@@ -8,6 +8,12 @@ public final class PreparedWeights: @unchecked Sendable {
   let handle: OpaquePointer
 
   /// No weights yet: each is made on first use.
-  public init() { handle = ck_prepared_weights_make() }
+  /// - Parameter limit: how many bytes may be kept; weights beyond are prepared again in each call. nil: any.
+  public init(limit: Int? = nil) { handle = ck_prepared_weights_make(limit ?? .max) }
+
+  /// How many bytes may be kept beside so many parameters: what they leave of 2 GiB. Winograd's forms are 4 times as
+  /// large as the weights that they are of, so that a network of 100 million parameters keeps all, and one of 537
+  /// million none.
+  public static func limit(parameters: Int) -> Int { max(0, 1 << 31 - 4 * parameters) }
   deinit { ck_prepared_weights_free(handle) }
 }

@@ -42,6 +42,11 @@ public final class Tape {
   var dropout: DropoutNoise?
   /// The parameters that are read in place of the tape's own, inside `with`.
   var frozen: ParameterSet?
+  /// What is added to every index of a parameter, inside `shifted`.
+  var firstParameter = 0
+  /// What layers made of contexts, and the context that `withContext` named.
+  var contexts: [KeptContext] = []
+  var knownContext: KeptContext?
   /// The node of each parameter that was used.
   private var parameterNodes: [Int]
 
@@ -78,6 +83,7 @@ public final class Tape {
     arena.reset()
     stack.removeAll(keepingCapacity: true)
     frozen = nil
+    firstParameter = 0
     nodes.removeAll(keepingCapacity: true)
     adjoints.removeAll(keepingCapacity: true)
     for i in parameterNodes.indices { parameterNodes[i] = -1 }
@@ -87,7 +93,8 @@ public final class Tape {
 
   /// The parameter with the given index in the layout: of the tape's own parameters, or of the set that `with` names.
   public func parameter(_ index: Int) -> Tensor {
-    if let frozen { return frozen.parameter(index) }
+    let index = index + firstParameter
+    if let frozen { return frozen.parameter(index, on: self) }
     let entry = layout.entries[index]
     guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
     // Parameters are never written through a tensor.
@@ -100,6 +107,14 @@ public final class Tape {
           output: Tensor(values: values, rows: entry.rows, columns: entry.columns, node: nodes.count)))
     }
     return Tensor(values: values, rows: entry.rows, columns: entry.columns, node: parameterNodes[index])
+  }
+
+  /// Evaluates one of several networks whose parameters follow each other in the tape's layout: within `body`,
+  /// `parameter(0)` is the parameter with the index `first`.
+  public func shifted<Result>(by first: Int, _ body: () throws -> Result) rethrows -> Result {
+    firstParameter += first
+    defer { firstParameter -= first }
+    return try body()
   }
 
   /// Uninitialised memory for values that no derivative flows through.
@@ -143,6 +158,9 @@ public final class Tape {
     let values = UnsafePointer(weights.values)
     return base <= values && values < base + layout.count ? parameterWorkspace : workspace
   }
+
+  /// Whether the parameters that are read are the same in every pass.
+  var weightsStay: Bool { (frozen.map(\.workspace) ?? parameterWorkspace) != nil }
 
   /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
   func gradient(ofParameter index: Int) -> Tensor? {

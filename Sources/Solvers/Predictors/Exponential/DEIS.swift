@@ -60,7 +60,7 @@ public struct DEIS: Predictor {
       logsSignalToNoise[0] = from.logSignalToNoise
       try score.noise(x, at: from, into: noises[0])
       known = min(order, known + 1)
-      let terms = step.isFirstOrder ? 1 : known
+      let terms = min(known, step.maximumOrder)
       if terms == 1 { return eulerStep(x, noise: noises[0], from: from, to: to) }
       let h = to.logSignalToNoise - from.logSignalToNoise
       sum.add(to.scale / from.scale, x)

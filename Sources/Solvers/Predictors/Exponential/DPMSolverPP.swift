@@ -33,6 +33,8 @@ public struct DPMSolverPP: Predictor {
   public let eta: Double
   /// How earlier D enter.
   public let correction: Correction
+  /// How the earlier D enters steps of order 2 of the method of order 3.
+  public let startingCorrection: Correction
 
   public var requires: Requirements { .kernel }
   public var hasLowerOrders: Bool { true }
@@ -40,13 +42,20 @@ public struct DPMSolverPP: Predictor {
   public var limit: Limit { eta == 0 ? .flow : eta == 1 ? .path : .law }
 
   /// DPM-Solver++ 2M or 3M, deterministic by default.
-  /// - Precondition: order 2 or 3, η ≥ 0.
-  public init(order: Int, eta: Double = 0, correction: Correction = .published) {
+  /// - Parameters:
+  ///   - order: 2 or 3.
+  ///   - eta: η ≥ 0.
+  ///   - correction: how earlier D enter.
+  ///   - startingCorrection: the same of the steps of order 2 that the method of order 3 takes.
+  public init(
+    order: Int, eta: Double = 0, correction: Correction = .published, startingCorrection: Correction = .exact
+  ) {
     precondition(order == 2 || order == 3, "order 2 or 3")
     precondition(eta >= 0, "η ≥ 0")
     self.order = order
     self.eta = eta
     self.correction = correction
+    self.startingCorrection = startingCorrection
   }
 
   public func makeStepper(in context: SolveContext) throws -> any PredictorStepper { try Stepper(self, context) }
@@ -81,9 +90,9 @@ public struct DPMSolverPP: Predictor {
       let g = (1 + method.eta) * h
       let gain = -expm1(-g)
       var (d, d1, d2) = (gain, 0.0, 0.0)
-      let order = step.isFirstOrder ? 1 : min(method.order, known + 1)
+      let order = min(method.order, known + 1, step.maximumOrder)
       if order == 2 {
-        let exact = method.order == 3 || method.correction == .exact
+        let exact = (method.order == 3 ? method.startingCorrection : method.correction) == .exact
         let c = (exact ? g * phi(2, -g) : 0.5 * gain) * h / lengths.last
         (d, d1) = (d + c, -c)
       } else if order == 3 {

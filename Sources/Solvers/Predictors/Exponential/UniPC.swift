@@ -70,7 +70,7 @@ public struct UniPC: Predictor {
       try score.denoised(x, at: from, into: now)
       levels.now = from.logSignalToNoise
       if let startLevel { correct(x, from: startLevel, to: from) }
-      let order = step.isFirstOrder ? 1 : min(method.order, known + 1)
+      let order = min(method.order, known + 1, step.maximumOrder)
       start.copy(x)
       startLevel = from
       predict(x, from: from, to: to, order: order)
