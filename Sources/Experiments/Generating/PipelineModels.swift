@@ -69,14 +69,17 @@ struct PipelineModels {
     inputChannels = a.inputChannels
     latent = ImageShape(height: a.height, width: a.width, channels: channels)
     autoencoder = try coder.autoencoder.sized(height: a.height * factor, width: a.width * factor)
-    inner = unet.stored ?? unet.network
+    if let stored = unet.stored { inner = stored } else { inner = unet.network }
     do {
       network = try TextNetwork(
         inner, encoder: text.encoder, tokenizer: tokens.tokenizer, values: values, isTrained: false)
     } catch let error as InputError {
       throw InputError(error.message, at: folder.tokenizer)
     }
-    notes = coder.notes + tokens.notes + text.notes + unet.notes.filter { !$0.contains("which is not read") }
+    // The U-Net's reader tells of the parts and of the scheduler's entries, which are read here.
+    notes =
+      coder.notes + tokens.notes + text.notes
+      + unet.notes.filter { !$0.contains("which is not read") && !$0.contains("which are not followed") }
   }
 
   /// The network that sees a mask and the latents of the rest beside x.
