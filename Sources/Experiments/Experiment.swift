@@ -274,7 +274,8 @@ public struct Experiment: Sendable {
     if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
-      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
+      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv",
+      "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

@@ -37,7 +37,9 @@ import Testing
 
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
-  @Test("one is trained, judged, drawn and exported; the same for 1 to 3 threads and after a stop") func training() throws {
+  @Test("one is trained, judged, drawn and exported; the same for 1 to 3 threads and after a stop") func training()
+    throws
+  {
     var first: [Data] = []
     for threads in 1...3 {
       try withFolder { folder in
@@ -104,7 +106,8 @@ import Testing
     }
   }
 
-  @Test("a model of latents trains, samples pictures, and is kept by the autoencoder's checksum") func latents() throws {
+  @Test("a model of latents trains, samples pictures, and is kept by the autoencoder's checksum") func latents() throws
+  {
     try withFolder { folder in
       let store = folder + "/models"
       _ = try makeExperiment(try plan(Self.autoencoder), folder: folder + "/vae", store: store).run([.train])

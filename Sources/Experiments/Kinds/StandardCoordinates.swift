@@ -44,7 +44,8 @@ extension Catalogue {
         "the mean of a picture's latents, or a draw of their law, new in every training step")
       let encoding = try options.choice(
         "encode", default: AutoencoderCoordinates.Encoding.once,
-        "all training rows before the first step, or the pictures of every step anew, with crops and flips of their own")
+        "all training rows before the first step, or the pictures of every step anew, with crops and flips of their own"
+      )
       let file = try AutoencoderFile(path, subfolder: subfolder, variant: variant, catalogue)
       for note in file.notes { options.note("path", note) }
       return AutoencoderCoordinatesRecipe(file.autoencoder, latents: latents, encoding: encoding)
