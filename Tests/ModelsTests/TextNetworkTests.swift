@@ -128,7 +128,7 @@ struct CountingNetwork: Network {
     }
     var found = [Float](repeating: .nan, count: network.layout.count)
     let value = loss(&found)
-    #expect(found.allSatisfy(\.isFinite))
+    #expect(found.allSatisfy { $0.isFinite })
     // Every seventh parameter: some of each.
     var moved = 0
     for i in stride(from: 0, to: parameters.count, by: 7) {

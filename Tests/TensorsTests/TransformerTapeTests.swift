@@ -82,7 +82,7 @@ import Testing
     #expect(exact[0].isNaN && exact[1] == .infinity && exact[2] == 3e38 && abs(exact[3]) < 1e-30)
     #expect(exact[4] == 0 && exact[5] == 0)
     let gated = tape.geglu(tape.filled(1, 4, [1, .nan, .nan, 1])).array
-    #expect(gated.allSatisfy(\.isNaN))
+    #expect(gated.allSatisfy { $0.isNaN })
   }
 
   @Test("rows have mean shift and deviation scale, whatever their mean was", arguments: [1, 2, 15, 16, 17, 320])
