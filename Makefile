@@ -53,6 +53,7 @@ help:
 	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
+	@echo 'make bench-text      time text to image beside diffusers, OpenVINO and stable-diffusion.cpp'
 	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
 	@echo 'make tokens-check    compare our tokens with those of transformers on 10,000 prompts'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -193,6 +194,15 @@ Results/photos-unet/manifest.json: | photos
 
 $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@
+
+$(venv)-text/ready: Tests/Text/requirements.txt
+	@python3 -m venv $(venv)-text && $(venv)-text/bin/pip install -q -r $< && touch $@
+
+$(scratch)/text-quarter/model_index.json: $(venv)-text/ready
+	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D)
+
+bench-text: build $(venv)-text/ready $(scratch)/text-quarter/model_index.json
+	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde $(ARGS)
 
 bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench

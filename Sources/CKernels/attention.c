@@ -4,10 +4,10 @@
 #include "panel.h"
 
 // A tile of queries meets the keys chunk by chunk, and keeps the largest product and the sum of exponentials of each
-// query as it goes (Milakov and Gimelshein 2018; Dao et al. 2022). Keys and values are packed once for all tiles in
-// panels of 32 columns, the last of 16 where no more are needed.
+// query as it goes (Milakov and Gimelshein 2018; Dao et al. 2022). Backwards keys and values are packed once for all
+// tiles in panels of 32 columns, the last of 16 where no more are needed.
 
-enum { QUERIES = 24, CHUNK = 512 };
+enum { QUERIES = 24, CHUNK = 512, KEYS = 256 };
 
 CK_INLINE size_t round_up(size_t n) { return (n + 15) / 16 * 16; }
 /// The distance between rows of products: not a multiple of a page, or their rows would share a cache set.
@@ -19,7 +19,8 @@ CK_INLINE size_t row_floats(const ck_attention *s) {
 size_t ck_attention_scratch(const ck_attention *s, int backward) {
   const size_t keys = round_up(s->keys), width = round_up(s->width), tile = QUERIES * row_floats(s);
   const size_t turned = keys * s->width, plain = s->keys * width, rows = QUERIES * width;
-  return 16 + (backward ? 2 * turned + 3 * plain + 2 * tile + 3 * rows + round_up(QUERIES) : turned + plain + tile + rows);
+  if (!backward) return 64 * s->width + 32 * KEYS;
+  return 2 * turned + 3 * plain + 2 * tile + 3 * rows + round_up(QUERIES);
 }
 
 /// count x width numbers as panels of columns: [panel][count][32 or 16], zeros beyond the width.
@@ -59,75 +60,112 @@ CK_INLINE f32x16 cut(f32x16 v, size_t n, float value) {
   return v;
 }
 
-CK_INLINE float largest(f32x16 v) {
-  float top = v[0];
-  for (size_t l = 1; l < 16; l++) top = v[l] > top ? v[l] : top;
-  return top;
-}
-
 /// How many keys of a chunk a query sees.
 CK_INLINE size_t seen(const ck_attention *s, size_t query, size_t first, size_t count) {
   if (!s->causal) return count;
   return query < first ? 0 : query - first + 1 < count ? query - first + 1 : count;
 }
 
+/// 2^x for x <= 0; at most 2e-7 of it wrong, and 2^-126 for all x below.
+CK_INLINE f32x16 power_of_two(f32x16 x) {
+  const f32x16 magic = f32_all(0x1.8p23f);
+  x = __builtin_elementwise_max(x, f32_all(-126.0f));
+  const f32x16 shifted = x + magic;
+  const f32x16 f = x - (shifted - magic);
+  f32x16 p = f * 0x1.5bba14p-10f + 0x1.3cea88p-7f;
+  p = p * f + 0x1.c6b752p-5f;
+  p = p * f + 0x1.ebf9bcp-3f;
+  p = p * f + 0x1.62e42ap-1f;
+  p = p * f + 1.0f;
+  return (f32x16)((i32x16)p + ((i32x16)shifted << 23));
+}
+
+/// The lanes of 16 queries from `query` on that see a key.
+CK_INLINE i32x16 sees(size_t query, size_t key) {
+  const i32x16 lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lane + (int32_t)(query - key) >= 0;
+}
+
+CK_INLINE f32x16 chosen(i32x16 mask, f32x16 v, float other) {
+  return (f32x16)((mask & (i32x16)v) | (~mask & (i32x16)f32_all(other)));
+}
+
+/// A chunk of keys for 16 queries in the lanes of column `p`: products become exponentials, whose maximum and sum are
+/// brought up to date. Returns what sums of chunks before are to be multiplied by.
+CK_INLINE f32x16 soften(float *p, size_t width, size_t count, int causal, size_t query, size_t key, f32x16 *top,
+                        f32x16 *total) {
+  // Keys up to the first query are seen by all of them.
+  const size_t open = !causal || query + 1 >= key + count ? count : query + 1 > key ? query + 1 - key : 0;
+  f32x16 even = *top, odd = even;
+  size_t j = 0;
+  for (; j + 2 <= open; j += 2) {
+    even = __builtin_elementwise_max(even, f32_load(p + j * width, 16));
+    odd = __builtin_elementwise_max(odd, f32_load(p + (j + 1) * width, 16));
+  }
+  for (; j < open; j++) even = __builtin_elementwise_max(even, f32_load(p + j * width, 16));
+  for (; j < count; j++)
+    even = __builtin_elementwise_max(even, chosen(sees(query, key + j), f32_load(p + j * width, 16), -__builtin_inff()));
+  const f32x16 now = __builtin_elementwise_max(even, odd), shrink = power_of_two(*top - now);
+  f32x16 s0 = f32_all(0), s1 = s0;
+  for (j = 0; j + 2 <= open; j += 2) {
+    const f32x16 u = power_of_two(f32_load(p + j * width, 16) - now);
+    const f32x16 v = power_of_two(f32_load(p + (j + 1) * width, 16) - now);
+    s0 += u, s1 += v;
+    f32_store(p + j * width, u, 16);
+    f32_store(p + (j + 1) * width, v, 16);
+  }
+  for (; j < count; j++) {
+    f32x16 u = power_of_two(f32_load(p + j * width, 16) - now);
+    if (j >= open) u = chosen(sees(query, key + j), u, 0);
+    s0 += u;
+    f32_store(p + j * width, u, 16);
+  }
+  *total = *total * shrink + (s0 + s1);
+  *top = now;
+  return shrink;
+}
+
+// Forwards a vector holds 16 queries: the maxima and sums of a softmax are then those of whole vectors, and neither
+// keys nor values are packed. The scale is that of powers of two.
 CK_KERNEL(void, ck_attention_forward,
           (const ck_attention *shape, const float *q, const float *k, const float *v, float *out, float *statistics,
            float *scratch),
           (shape, q, k, v, out, statistics, scratch)) {
   const ck_attention s = *shape;
-  const size_t ld = row_floats(&s), width = round_up(s.width);
-  float *turned = scratch, *values = turned + round_up(s.keys) * s.width, *p = values + s.keys * width;
-  float *sum = p + QUERIES * ld;
-  pack_turned(turned, k, s.key_stride, s.keys, s.width);
-  pack_plain(values, v, s.key_stride, s.keys, s.width);
-  for (size_t first = 0; first < s.queries; first += QUERIES) {
-    const size_t rows = s.queries - first < QUERIES ? s.queries - first : QUERIES;
-    float top[QUERIES], total[QUERIES];
-    for (size_t r = 0; r < rows; r++) top[r] = -__builtin_inff(), total[r] = 0;
+  const float scale = s.scale * 1.44269504f;
+  float *asked = scratch, *p = asked + 32 * s.width, *sum = p + 32 * KEYS;
+  for (size_t first = 0; first < s.queries; first += 32) {
+    const size_t rows = s.queries - first < 32 ? s.queries - first : 32, width = rows > 16 ? 32 : 16;
+    const int wide = width == 32;
+    for (size_t d = 0; d < s.width; d++)
+      for (size_t i = 0; i < width; i++)
+        asked[d * width + i] = i < rows ? scale * q[(first + i) * s.query_stride + d] : 0;
+    f32x16 top[2], total[2];
+    for (size_t h = 0; h < 2; h++) top[h] = f32_all(-__builtin_inff()), total[h] = f32_all(0);
     const size_t last = s.causal && first + rows < s.keys ? first + rows : s.keys;
-    for (size_t c = 0; c < last; c += CHUNK) {
-      const size_t count = last - c < CHUNK ? last - c : CHUNK;
-      products(q + first * s.query_stride, s.query_stride, turned, s.width, s.keys, c, count, rows, p, ld);
-      for (size_t r = 0; r < rows; r++) {
-        const size_t n = seen(&s, first + r, c, count);
-        float *line = p + r * ld;
-        f32x16 most = f32_all(-__builtin_inff());
-        for (size_t i = 0; i < n; i += 16) {
-          const f32x16 x = s.scale * f32_load(line + i, 16);
-          most = __builtin_elementwise_max(most, n - i < 16 ? cut(x, n - i, -__builtin_inff()) : x);
-        }
-        const float before = top[r], now = largest(most) > before ? largest(most) : before;
-        f32x16 all = f32_all(0);
-        for (size_t i = 0; i < count; i += 16) {
-          f32x16 e = f32_all(0);
-          if (i < n) e = f32_exp(s.scale * f32_load(line + i, 16) - now);
-          if (i < n && n - i < 16) e = cut(e, n - i, 0);
-          all += e;
-          f32_store(line + i, e, 16);
-        }
-        if (c > 0 && now > before) {
-          const float shrink = f32_exp(f32_all(before - now))[0];
-          total[r] *= shrink;
-          for (size_t i = 0; i < width; i += 16)
-            f32_store(sum + r * width + i, shrink * f32_load(sum + r * width + i, 16), 16);
-        }
-        top[r] = now;
-        total[r] += (float)f32_sum(all);
+    for (size_t c = 0; c < last; c += KEYS) {
+      const size_t count = last - c < KEYS ? last - c : KEYS;
+      product_panel(k + c * s.key_stride, s.key_stride, 1, asked, width, wide, s.width, count, p, width, 0);
+      for (size_t h = 0; h < width; h += 16) {
+        const f32x16 shrink =
+            soften(p + h, width, count, s.causal, first + h, c, &top[h / 16], &total[h / 16]);
+        if (c > 0)
+          for (size_t d = 0; d < s.width; d++)
+            f32_store(sum + d * width + h, shrink * f32_load(sum + d * width + h, 16), 16);
       }
-      // Panels of values hold all keys: those of this chunk begin `c` rows further down.
-      for (size_t d = 0; d < s.width; d += 32) {
-        const int wide = s.width - d > 16;
-        const size_t columns = wide ? 32 : 16;
-        product_panel(p, ld, 1, values + d * s.keys + c * columns, columns, wide, count, rows, sum + d, width, c > 0);
-      }
+      product_few(v + c * s.key_stride, 1, s.key_stride, p, width, wide, count, s.width, sum, width, c > 0);
     }
-    for (size_t r = 0; r < rows; r++) {
-      const float share = 1 / total[r];
-      statistics[2 * (first + r)] = top[r];
-      statistics[2 * (first + r) + 1] = share;
-      for (size_t i = 0; i < s.width; i += 16)
-        f32_store(out + (first + r) * s.query_stride + i, share * f32_load(sum + r * width + i, 16), s.width - i);
+    for (size_t h = 0; h < width; h += 16) {
+      const f32x16 share = 1.0f / total[h / 16];
+      for (size_t i = h; i < rows && i < h + 16; i++) {
+        // Backwards the exponentials are natural ones.
+        statistics[2 * (first + i)] = top[h / 16][i - h] * 0.693147181f;
+        statistics[2 * (first + i) + 1] = share[i - h];
+      }
+      for (size_t d = 0; d < s.width; d++) {
+        const f32x16 result = share * f32_load(sum + d * width + h, 16);
+        for (size_t i = h; i < rows && i < h + 16; i++) out[(first + i) * s.query_stride + d] = result[i - h];
+      }
     }
   }
 }

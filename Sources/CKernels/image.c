@@ -31,15 +31,30 @@ void ck_from_blocked(float *out, const float *x, size_t images, size_t pixels, s
     }
 }
 
+/// Copies `count` floats, 16 or fewer, from every pixel to every row or back: each case has a size that the compiler
+/// knows.
+#define COPIES(to, to_step, from, from_step)                                              \
+  switch (count) {                                                                        \
+    COPY(1, to, to_step, from, from_step) COPY(2, to, to_step, from, from_step)           \
+    COPY(3, to, to_step, from, from_step) COPY(4, to, to_step, from, from_step)           \
+    COPY(5, to, to_step, from, from_step) COPY(6, to, to_step, from, from_step)           \
+    COPY(7, to, to_step, from, from_step) COPY(8, to, to_step, from, from_step)           \
+    COPY(9, to, to_step, from, from_step) COPY(10, to, to_step, from, from_step)          \
+    COPY(11, to, to_step, from, from_step) COPY(12, to, to_step, from, from_step)         \
+    COPY(13, to, to_step, from, from_step) COPY(14, to, to_step, from, from_step)         \
+    COPY(15, to, to_step, from, from_step) COPY(16, to, to_step, from, from_step)         \
+    default: break;                                                                       \
+  }
+#define COPY(n, to, to_step, from, from_step)                                                                   \
+  case n:                                                                                                       \
+    for (size_t i = 0; i < pixels; i++) memcpy((to) + i * (to_step), (from) + i * (from_step), n * sizeof(float)); \
+    break;
+
 void ck_pixels_matrix(float *out, const float *x, size_t pixels, size_t first, size_t width) {
   for (size_t c = first; c < first + width;) {
     const size_t lane = c % 16, count = 16 - lane < first + width - c ? 16 - lane : first + width - c;
     const float *from = x + c / 16 * pixels * 16 + lane;
-    // A whole block's copy has a size that the compiler knows.
-    if (count == 16)
-      for (size_t i = 0; i < pixels; i++) memcpy(out + i * width + (c - first), from + 16 * i, 16 * sizeof(float));
-    else
-      for (size_t i = 0; i < pixels; i++) memcpy(out + i * width + (c - first), from + 16 * i, count * sizeof(float));
+    COPIES(out + (c - first), width, from, 16)
     c += count;
   }
 }
@@ -48,10 +63,7 @@ void ck_matrix_pixels(float *out, const float *x, size_t pixels, size_t first, s
   for (size_t c = first; c < first + width;) {
     const size_t lane = c % 16, count = 16 - lane < first + width - c ? 16 - lane : first + width - c;
     float *to = out + c / 16 * pixels * 16 + lane;
-    if (count == 16)
-      for (size_t i = 0; i < pixels; i++) memcpy(to + 16 * i, x + i * width + (c - first), 16 * sizeof(float));
-    else
-      for (size_t i = 0; i < pixels; i++) memcpy(to + 16 * i, x + i * width + (c - first), count * sizeof(float));
+    COPIES(to, 16, x + (c - first), width)
     c += count;
   }
 }

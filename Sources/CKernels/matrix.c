@@ -4,6 +4,16 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
+static _Thread_local int lent = 1;
+
+int ck_lent_threads(void) { return lent; }
+
+int ck_lend_threads(int count) {
+  const int before = lent;
+  lent = count;
+  return before;
+}
+
 #if SCORESDE_ONEDNN
 #include <dnnl.h>
 

@@ -27,7 +27,9 @@
 PRODUCT(product_12_2, 12, 2)
 PRODUCT(product_8_2, 8, 2)
 PRODUCT(product_4_2, 4, 2)
+PRODUCT(product_2_2, 2, 2)
 PRODUCT(product_1_2, 1, 2)
+PRODUCT(product_10_2, 10, 2)
 PRODUCT(product_16_1, 16, 1)
 PRODUCT(product_4_1, 4, 1)
 PRODUCT(product_1_1, 1, 1)
@@ -48,4 +50,19 @@ CK_INLINE void product_panel(const float *a, size_t row, size_t step, const floa
     for (; r + 4 <= rows; r += 4) product_4_1(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
     for (; r < rows; r++) product_1_1(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
   }
+}
+
+/// The same for few rows over a long inner size, where a row or two by themselves would wait for their own sums.
+CK_INLINE void product_few(const float *a, size_t row, size_t step, const float *b, size_t width, int wide,
+                           size_t inner, size_t rows, float *m, size_t ld, int accumulate) {
+  if (!wide) return product_panel(a, row, step, b, width, 0, inner, rows, m, ld, accumulate);
+  size_t r = 0;
+  for (; r + 20 == rows || r + 10 == rows; r += 10)
+    product_10_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+  for (; r + 12 <= rows; r += 12)
+    product_12_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+  for (; r + 8 <= rows; r += 8) product_8_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+  for (; r + 4 <= rows; r += 4) product_4_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+  for (; r + 2 <= rows; r += 2) product_2_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
+  for (; r < rows; r++) product_1_2(a + r * row, row, step, b, width, inner, m + r * ld, ld, accumulate);
 }

@@ -12,6 +12,10 @@ public struct Shards: Sendable {
   /// The default number of threads: one per processor.
   public static let processors = max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
 
+  /// How many threads the worker that asks may use, itself included: more than one where there are fewer shards than
+  /// threads. What is computed must not depend on it.
+  public static var lent: Int { Int(ck_lent_threads()) }
+
   /// How many rows there are in all.
   public let rowCount: Int
   /// How many rows a shard has; the last one may have fewer.
@@ -50,8 +54,11 @@ public struct Shards: Sendable {
     let next = Atomic<Int>(0)
     let failure = Mutex<(shard: Int, error: any Error)?>(nil)
     let total = count
+    let workers = min(max(1, threads), total)
     @Sendable func work(_ worker: Int) {
       ck_enter_worker()
+      let own = ck_lend_threads(Int32(max(1, threads / max(1, workers))))
+      defer { _ = ck_lend_threads(own) }
       StopSignals.blocked {
         while true {
           let shard = next.add(1, ordering: .relaxed).oldValue
@@ -65,7 +72,6 @@ public struct Shards: Sendable {
         }
       }
     }
-    let workers = min(max(1, threads), total)
     if workers <= 1 {
       work(0)
     } else {

@@ -44,8 +44,18 @@ public struct ModelScore: Score {
     /// What the network made of the text of each of `span`; empty for a network that is told none.
     private let contexts: [[Float]]
     private let span: RowSpan
+    /// Evaluators for the same rows, one for each thread beside the first that was lent.
+    private var helpers: [Evaluator] = []
 
-    init(_ score: ModelScore, _ rows: RowSpan) {
+    convenience init(_ score: ModelScore, _ rows: RowSpan) {
+      let model = score.model
+      let contexts =
+        model.network.conditionShape == .text
+        ? (0..<rows.count).map { model.context(of: score.conditions[rows.first + $0]) } : []
+      self.init(score, rows, contexts)
+    }
+
+    private init(_ score: ModelScore, _ rows: RowSpan, _ contexts: [[Float]]) {
       self.score = score
       let model = score.model
       self.model = model
@@ -54,17 +64,42 @@ public struct ModelScore: Score {
         first: 0, count: min(rows.count, score.shardRows), dimension: model.network.outputDimension)
       output = model.kernel.isScalar ? nil : RowStorage(part)
       tail = model.kernel.isScalar ? nil : RowStorage(part)
-      span = rows
-      contexts =
-        model.network.conditionShape == .text
-        ? (0..<rows.count).map { model.context(of: score.conditions[rows.first + $0]) } : []
+      (span, self.contexts) = (rows, contexts)
     }
 
     deinit { model.tapes.giveBack(tape) }
 
     func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
       linearised = nil
-      forEachPart(of: x, times, recording: false) { part, output, _ in write(output, x[part], into: s[part]) }
+      let size = model.network.evaluationRows
+      let threads = Shards.lent
+      guard threads > 1, x.count > size else {
+        forEachPart(of: x, times, recording: false, size: size) { part, output, _ in
+          write(output, x[part], into: s[part])
+        }
+        return
+      }
+      // The same parts, shared between threads.
+      let parts = Shards(rows: x.count, size: size)
+      while helpers.count + 1 < min(threads, parts.count) { helpers.append(Evaluator(score, span, contexts)) }
+      let shared = Shared(evaluators: [self] + helpers, x: x, times: times, s: s)
+      try parts.forEach(threads: threads) { _, rows, worker in
+        shared.evaluators[worker].evaluate(rows, of: shared)
+      }
+    }
+
+    /// What threads share while they evaluate parts of the same rows.
+    private struct Shared: @unchecked Sendable {
+      let evaluators: [Evaluator]
+      let x: Rows
+      let times: Times
+      let s: Rows
+    }
+
+    private func evaluate(_ part: Range<Int>, of shared: Shared) {
+      forward(shared.x[part], shared.times.from(part.lowerBound), false) { output, _ in
+        write(output, shared.x[part], into: shared.s[part])
+      }
     }
 
     /// One recorded pass, of which the tape keeps what all products need, where the rows go through together.
@@ -159,11 +194,12 @@ public struct ModelScore: Score {
 
     /// Takes the network through rows, as many at a time as it likes.
     private func forEachPart(
-      of x: Rows, _ times: Times, recording: Bool,
+      of x: Rows, _ times: Times, recording: Bool, size: Int? = nil,
       _ body: (_ part: Range<Int>, _ output: Tensor, _ input: Tensor) -> Void
     ) {
-      for start in stride(from: 0, to: x.count, by: score.shardRows) {
-        let part = start..<min(start + score.shardRows, x.count)
+      let size = size ?? score.shardRows
+      for start in stride(from: 0, to: x.count, by: size) {
+        let part = start..<min(start + size, x.count)
         forward(x[part], times.from(start), recording) { body(part, $0, $1) }
       }
     }

@@ -26,6 +26,9 @@ public protocol Network: Sendable {
   /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
   /// workers, not fewer than the lower.
   var shardRows: ClosedRange<Int> { get }
+  /// How many rows go through the network together where it is only evaluated: at most the upper bound of `shardRows`,
+  /// and so few, in networks whose rows take long, that several threads share the rows of a small batch.
+  var evaluationRows: Int { get }
   /// Whether 3 × 3 convolutions may use Winograd's filtering.
   var usesWinograd: Bool { get }
 
@@ -61,6 +64,7 @@ extension Network {
   public var knowsNothing: Bool { conditionShape == .text }
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
+  public var evaluationRows: Int { shardRows.upperBound }
   public var usesWinograd: Bool { true }
 
   public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { told }

@@ -45,6 +45,7 @@ public struct StoredNetwork: Network {
   public var knowsNothing: Bool { inner.knowsNothing }
   public var takesRawInput: Bool { inner.takesRawInput }
   public var shardRows: ClosedRange<Int> { inner.shardRows }
+  public var evaluationRows: Int { inner.evaluationRows }
   public var usesWinograd: Bool { inner.usesWinograd }
 
   public func initialParameters(seed: UInt64) -> [Float] { [] }

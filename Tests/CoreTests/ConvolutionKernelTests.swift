@@ -62,7 +62,7 @@ import Testing
     func pixel(_ r: Int, _ t: Int) -> Int { r * stride - top + t }
 
     let workspace = ck_workspace_make(nil, winograd ? 1 : 0)
-    let prepared = ck_prepared_weights_make()
+    let prepared = ck_prepared_weights_make(.max)
     let keeping = ck_workspace_make(prepared, winograd ? 1 : 0)
     defer {
       ck_workspace_free(workspace)
@@ -153,5 +153,34 @@ import Testing
       results.append(Array(y[(3 * 16 * 64)...]))
     }
     #expect(results[0] == results[1])
+  }
+
+  /// 352 × 368 channels, whose forms are larger than those that are made whole for a call; 18 and 130 tiles, more than
+  /// share a panel.
+  @Test("weights that find no room among the kept ones give the same numbers", arguments: [3, 22])
+  func unkept(images: Int) {
+    var c = ck_convolution(
+      in_blocks: 22, out_blocks: 23, height: 6, width: 9, out_height: 6, out_width: 9, kernel: 3, stride: 1,
+      pad_top: 1, pad_left: 1)
+    let x = Self.random(images * 352 * 54, 1)
+    let weights = Self.random(352 * 368 * 9, 2)
+    let bias = Self.random(368, 3)
+    let dy = Self.random(images * 368 * 54, 4)
+    let found = [Int.max, 0].map { limit in
+      let prepared = ck_prepared_weights_make(limit)
+      let workspace = ck_workspace_make(prepared, 1)
+      defer {
+        ck_workspace_free(workspace)
+        ck_prepared_weights_free(prepared)
+      }
+      #expect(ck_convolution_choice(workspace, &c, 0, Int32(images)) == 0)
+      var y = [Float](repeating: .nan, count: dy.count)
+      ck_convolve(workspace, &c, Int32(images), x, weights, bias, &y)
+      var dx = [Float](repeating: .nan, count: x.count)
+      ck_convolve_back_data(workspace, &c, Int32(images), dy, weights, &dx)
+      return [y, dx]
+    }
+    #expect(found[0] == found[1])
+    #expect(found[0].allSatisfy { $0.allSatisfy(\.isFinite) })
   }
 }

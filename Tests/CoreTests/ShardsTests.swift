@@ -42,6 +42,18 @@ import Testing
     #expect(try fill(threads) == NoiseStream(seed: 1, purpose: .data).normals(count: 1000, dimension: 3))
   }
 
+  @Test("threads beyond the shards are lent to the workers", arguments: [(1, 4, 4), (2, 5, 2), (3, 3, 1), (7, 2, 1)])
+  func lent(shards: Int, threads: Int, each: Int) throws {
+    #expect(Shards.lent == 1)
+    try Shards(rows: shards, size: 1).forEach(threads: threads) { _, _ in
+      #expect(Shards.lent == each)
+      // What a worker lends on is its own.
+      try Shards(rows: each, size: 1).forEach(threads: Shards.lent) { _, _ in #expect(Shards.lent == 1) }
+      #expect(Shards.lent == each)
+    }
+    #expect(Shards.lent == 1)
+  }
+
   @Test func anEmptyBatchHasNoShards() throws {
     var batch = Batch(count: 0, dimension: 2)
     try batch.forEachShard(threads: 2) { _ in Issue.record("a shard of no rows") }

@@ -8,6 +8,7 @@ import Processes
 import Scores
 import Tensors
 import TestSupport
+import Synchronization
 import Testing
 
 /// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label
@@ -57,6 +58,47 @@ private struct GaussianOracle: Network {
       // The two sum the first layer in another order: float rounding.
       for i in 0..<x.size { #expect(abs(a.values[i] - b.values[i]) < 1e-5 * (1 + abs(a.values[i]))) }
     }
+  }
+
+  @Test("lent threads share the parts of a batch and change nothing", arguments: [1, 2, 3])
+  func lentThreads(threads: Int) throws {
+    /// A network that takes 3 rows at a time where it is evaluated.
+    struct Slow: Network {
+      let inner: MLP
+      var dimension: Int { inner.dimension }
+      var layout: ParameterLayout { inner.layout }
+      var noiseInput: NoiseLevelInput { inner.noiseInput }
+      var evaluationRows: Int { 3 }
+      func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
+      func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+        precondition(x.rows <= 3)
+        return inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
+      }
+    }
+    let network = Slow(
+      inner: MLP(dimension: 2, hidden: [16, 17], features: TimeFeatures(.fourier, count: 8, scale: 0.3, seed: 1)))
+    let score = ScoreModel(
+      network, parameters: values(network.layout.count, seed: 5), prediction: .noise, kernel: VPSDE().makeKernel(),
+      duration: 1
+    ).score()
+    func evaluated(_ threads: Int) throws -> [Double] {
+      let found = Mutex<[Double]>([])
+      try Shards(rows: 1, size: 1).forEach(threads: threads) { _, _ in
+        try RowStorage.with(RowSpan(first: 0, count: 19, dimension: 2), count: 2) { rows in
+          let evaluator = try score.makeEvaluator(for: RowSpan(first: 0, count: 19, dimension: 2))
+          NoiseStream(seed: 1, purpose: .prior).normals(into: rows[0], step: 0)
+          let times = (0..<19).map { 0.05 * Double($0 + 1) }
+          try times.withUnsafeBufferPointer {
+            try evaluator.evaluate(rows[0], at: .each($0.baseAddress!), into: rows[1])
+          }
+          found.withLock { $0 = (0..<rows[1].size).map { rows[1].values[$0] } }
+        }
+      }
+      return found.withLock { $0 }
+    }
+    let one = try evaluated(1)
+    #expect(one.count == 38 && one.allSatisfy { $0.isFinite && $0 != 0 })
+    #expect(try evaluated(threads) == one)
   }
 
   @Test("the Jacobian product equals central differences", arguments: Prediction.allCases)

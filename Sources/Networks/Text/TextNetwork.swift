@@ -83,6 +83,7 @@ public struct TextNetwork: Network {
   public var textInput: (any TextInput)? { tokenizer }
   public var takesRawInput: Bool { inner.takesRawInput }
   public var shardRows: ClosedRange<Int> { inner.shardRows }
+  public var evaluationRows: Int { inner.evaluationRows }
   public var usesWinograd: Bool { inner.usesWinograd }
 
   public func initialParameters(seed: UInt64) -> [Float] {

@@ -19,9 +19,9 @@ public struct ContextAttention: Sendable {
     let asked = inputs(x, on: tape)
     let attended: Tensor
     if let others {
-      let known = others(context, on: tape)
+      let known = tape.keep(by: others.weight) { others(context, on: tape) }
       attended = tape.crossAttention(asked, known, shape)
-      tape.recycle(known)
+      tape.recycleUnlessKept(known)
     } else {
       attended = tape.attention(asked, shape)
     }

@@ -6,8 +6,15 @@ import Tensors
 extension UNet {
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
     precondition(second == nil, "a network of one noise level")
+    guard let context else { return forward(x, noiseLevel, condition, context: nil, on: tape) }
+    let known = blocked(context: condition, context, rows: x.rows, on: tape)
+    return tape.withContext(known) { forward(x, noiseLevel, nil, context: known, on: tape) }
+  }
+
+  private func forward(
+    _ x: Tensor, _ noiseLevel: Tensor, _ condition: Tensor?, context known: Tensor?, on tape: Tape
+  ) -> Tensor {
     let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
-    let known = context.map { blocked(context: condition, $0, rows: x.rows, on: tape) }
     let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
     var h = Path(image, on: tape)
 
@@ -44,7 +51,10 @@ extension UNet {
         }
       }
       if let layer = stage.convolution {
-        h.step { tape.upsampleNearest($0, layer.shape.input.halved) }
+        let large = layer.shape.input
+        let small = large.at(large.axes.changed { ($1 + 1) / 2 })
+        h.step { tape.upsampleNearest($0, small) }
+        if small.doubled != large { h.step { tape.crop($0, small.doubled, to: large.axes) } }
         h.step { layer($0, on: tape) }
       }
       if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }

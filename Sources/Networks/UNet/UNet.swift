@@ -149,7 +149,9 @@ public struct UNet: Network {
         }
       }
       if level + 1 < a.up.count {
-        let large = shape.doubled
+        // As many positions as the skip connection has that comes next: one fewer where they were halved from odd ones.
+        let large = skips.last.map { shape.at($0.axes) } ?? shape.doubled
+        precondition(large == shape.doubled || stage.resampling == .convolution)
         switch stage.resampling {
         case .convolution:
           made.convolution = builder.convolution(
@@ -202,6 +204,11 @@ public struct UNet: Network {
     if case .fourier(_, true) = architecture.time { true } else { false }
   }
   public var shardRows: ClosedRange<Int> { 1...max(1, min(32, 8192 / (architecture.height * architecture.width))) }
+
+  /// With a context, 1024 positions: a row of 32 × 32 latents.
+  public var evaluationRows: Int {
+    context == nil ? shardRows.upperBound : max(1, min(32, 1024 / (architecture.height * architecture.width)))
+  }
 
   public var noiseInput: NoiseLevelInput {
     switch architecture.time {

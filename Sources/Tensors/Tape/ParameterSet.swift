@@ -60,6 +60,11 @@ public final class ParameterSet {
     if let widened { ck_free_memory(widened.memory, 4 * widened.capacity) }
   }
 
+  /// What tells these parameters from others.
+  var identity: ObjectIdentifier {
+    if case .stored(let stored) = source { ObjectIdentifier(stored) } else { ObjectIdentifier(self) }
+  }
+
   /// A parameter as floats; on a tape, whose memory small ones of 16 bits take.
   func parameter(_ index: Int, on tape: Tape) -> Tensor {
     let entry = layout.entries[index]

@@ -44,6 +44,9 @@ public final class Tape {
   var frozen: ParameterSet?
   /// What is added to every index of a parameter, inside `shifted`.
   var firstParameter = 0
+  /// What layers made of contexts, and the context that `withContext` named.
+  var contexts: [KeptContext] = []
+  var knownContext: KeptContext?
   /// The node of each parameter that was used.
   private var parameterNodes: [Int]
 
@@ -155,6 +158,9 @@ public final class Tape {
     let values = UnsafePointer(weights.values)
     return base <= values && values < base + layout.count ? parameterWorkspace : workspace
   }
+
+  /// Whether the parameters that are read are the same in every pass.
+  var weightsStay: Bool { (frozen.map(\.workspace) ?? parameterWorkspace) != nil }
 
   /// Where the gradient of each used parameter ended after `backward`; nil for a parameter that was not used.
   func gradient(ofParameter index: Int) -> Tensor? {
