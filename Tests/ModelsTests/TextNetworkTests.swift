@@ -190,7 +190,8 @@ struct CountingNetwork: Network {
     let evaluator = try rest.makeEvaluator(for: RowSpan(first: 0, count: 3, dimension: 3))
     try x.withRows { x in try other.withRows { try evaluator.evaluate(x[0..<3], at: .all(0.9), into: $0) } }
     #expect(counting.encoded.value == 3)
-    #expect((0..<3).allSatisfy { other[2, $0] == s[2, $0] && other[0, $0] != s[0, $0] })
+    // Products of 3 rows and of 256 are rounded otherwise.
+    #expect((0..<3).allSatisfy { abs(other[2, $0] - s[2, $0]) < 1e-5 && abs(other[0, $0] - s[0, $0]) > 1e-3 })
   }
 
   @Test("a tokenizer with more tokens, or longer texts, than the encoder knows is refused") func refused() throws {
