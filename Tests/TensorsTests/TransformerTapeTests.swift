@@ -112,7 +112,9 @@ import Testing
     tape.begin(parameters: [0], recording: true)
     let (ones, zeros) = (tape.filled(1, 4, [1, 1, 1, 1]), tape.filled(1, 4, [0, 0, 0, 0]))
     let x = tape.filled(2, 4, values(8, seed: 1))
-    let (scale, shift) = (tape.variable(tape.filled(1, 4, [1, 2, 3, 4])), tape.variable(tape.filled(1, 4, [1, 2, 3, 4])))
+    let (scale, shift) = (
+      tape.variable(tape.filled(1, 4, [1, 2, 3, 4])), tape.variable(tape.filled(1, 4, [1, 2, 3, 4]))
+    )
     let y = tape.layerNorm(x, scale: scale, shift: shift, epsilon: 0)
     tape.backward(from: y)
     #expect(tape.gradient(of: shift)?.array == [2, 2, 2, 2])
