@@ -31,13 +31,14 @@ import Testing
       if composing {
         // Forwards along random directions of all parameters: ⟨adjoint, J v⟩ = ⟨Jᵀ adjoint, v⟩, below.
         let entries = read.encoder.layout.entries
-        moved = tape.tangent(
-          of: output,
-          along: entries.indices.map { index in
-            let part = Array(directions[entries[index].offset..<entries[index].offset + entries[index].count])
-            return (tape.parameter(index), tape.filled(entries[index].rows, entries[index].columns, part))
-          }
-        )?.array
+        moved =
+          tape.tangent(
+            of: output,
+            along: entries.indices.map { index in
+              let part = Array(directions[entries[index].offset..<entries[index].offset + entries[index].count])
+              return (tape.parameter(index), tape.filled(entries[index].rows, entries[index].columns, part))
+            }
+          )?.array
       }
       gradients.withUnsafeMutableBufferPointer {
         tape.backward(from: output, adjoint: adjoint, gradients: $0.baseAddress!)
@@ -150,7 +151,10 @@ import Testing
     try expect("not 5 equal attention heads", at: "config.json", configure("num_attention_heads", 5))
     try expect("has shape", at: "model.safetensors", configure("vocab_size", 41))
     try expect("no tensor 'final_layer_norm.bias'", at: "model.safetensors", edit { $0["final_layer_norm.bias"] = nil })
-    try expect("no place for", at: "model.safetensors", edit { $0["text_projection.weight"] = .init(shape: [1], values: [0]) })
-    try expect("not finite", at: "model.safetensors", edit { $0["final_layer_norm.bias"] = .init(shape: [16], values: Array(repeating: .nan, count: 16)) })
+    try expect(
+      "no place for", at: "model.safetensors", edit { $0["text_projection.weight"] = .init(shape: [1], values: [0]) })
+    try expect(
+      "not finite", at: "model.safetensors",
+      edit { $0["final_layer_norm.bias"] = .init(shape: [16], values: Array(repeating: .nan, count: 16)) })
   }
 }
