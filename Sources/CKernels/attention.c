@@ -266,7 +266,8 @@ CK_KERNEL(void, ck_attention_backward,
         const size_t columns = wide ? 32 : 16;
         product_panel(p, 1, ld, tile + w * rows, columns, wide, rows, count, sum_v + c * width + w, width, 1);
         product_panel(d, 1, ld, tile_q + w * rows, columns, wide, rows, count, sum_k + c * width + w, width, 1);
-        product_panel(d, ld, 1, plain_k + w * s.keys + c * columns, columns, wide, count, rows, sum_q + w, width, c > 0);
+        product_panel(d, ld, 1, plain_k + w * s.keys + c * columns, columns, wide, count, rows, sum_q + w, width,
+                      c > 0);
       }
     }
     for (size_t r = 0; r < rows; r++)
