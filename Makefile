@@ -33,7 +33,7 @@ comma := ,
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge scenes-judge kills sweep-kills \
   faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check pipeline-parity clean \
-  clip-vocabulary tokens-check
+  clip-vocabulary tokens-check bench-text memory-text
 
 default: vp-digits
 
@@ -57,6 +57,7 @@ help:
 	@echo 'make pipeline-parity  compare pictures of `score-sde generate` with those of diffusers on 20 random folders'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
 	@echo 'make bench-text      time text to image beside diffusers, OpenVINO and stable-diffusion.cpp'
+	@echo 'make memory-text     the memory of text to image with a U-Net of 860 million parameters'
 	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
 	@echo 'make tokens-check    compare our tokens with those of transformers on 10,000 prompts'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -224,6 +225,12 @@ $(scratch)/text-quarter/model_index.json: $(venv)-text/ready
 
 bench-text: build $(venv)-text/ready $(scratch)/text-quarter/model_index.json
 	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde $(ARGS)
+
+$(scratch)/text-full/model_index.json: $(venv)-text/ready
+	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D) --scale 1 --size 64
+
+memory-text: build $(scratch)/text-full/model_index.json
+	@python3 Tests/Text/memory.py $(scratch)/text-full $(scratch)/release/score-sde $(ARGS)
 
 bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench

@@ -272,7 +272,9 @@ import Testing
       let error = #expect(throws: InputError.self) { try UNet(a) }
       #expect(error?.message.contains(text) == true, "\(String(describing: error))")
     }
-    refuses("transformers without a context") { $0.context = nil; $0.outputChannels = $0.inputChannels }
+    refuses("transformers without a context") {
+      $0.context = nil; $0.outputChannels = $0.inputChannels
+    }
     refuses("attention and a transformer") { $0.down[0].attention = true }
     refuses("a context that no stage asks") {
       $0.down[0].transformer = nil
