@@ -31,9 +31,9 @@ comma := ,
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge kills sweep-kills \
+  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge scenes-judge kills sweep-kills \
   faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check pipeline-parity clean \
-  clip-vocabulary tokens-check
+  clip-vocabulary tokens-check bench-text memory-text
 
 default: vp-digits
 
@@ -51,9 +51,13 @@ help:
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
 	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
+	@echo 'make scenes-text     train an autoencoder of captioned scenes and a text model in its latents: pictures under captions'
+	@echo 'make scenes-judge    let classifiers of scikit-learn read the samples of scenes-text (FOLDERS=...: of others)'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make pipeline-parity  compare pictures of `score-sde generate` with those of diffusers on 20 random folders'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
+	@echo 'make bench-text      time text to image beside diffusers, OpenVINO and stable-diffusion.cpp'
+	@echo 'make memory-text     the memory of text to image with a U-Net of 860 million parameters'
 	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
 	@echo 'make tokens-check    compare our tokens with those of transformers on 10,000 prompts'
 	@echo 'make orders          measure the order of every solver; Results/solver-orders/orders-*.csv'
@@ -185,6 +189,24 @@ $(venv)-judge/ready:
 digits-classes-judge: digits-classes $(venv)-judge/ready
 	@$(venv)-judge/bin/python Experiments/Data/judge_digits.py Results/digits-classes
 
+# Latents are those of a trained autoencoder.
+Results/scenes-text/manifest.json: Results/scenes-autoencoder/manifest.json
+
+# Scenes that the judge learns from and is judged by.
+scenes := Results/.scenes
+
+$(scenes)/ready: Experiments/scenes-autoencoder.yaml | build
+	@rm -rf $(scenes) && mkdir -p $(scenes)
+	@$(program) data $< --rows training --count 6000 --format npy --to $(scenes)/training --quiet
+	@$(program) data $< --rows held-out --format npy --to $(scenes)/held-out --quiet
+	@touch $@
+
+# FOLDERS="Results/a Results/b": other results.
+FOLDERS ?= Results/scenes-text
+
+scenes-judge: $(if $(filter Results/scenes-text,$(FOLDERS)),scenes-text) $(scenes)/ready $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_scenes.py $(scenes) $(FOLDERS)
+
 photos: Experiments/Data/photos/rocket.png
 
 Experiments/Data/photos/rocket.png: | $(venv)/ready
@@ -194,6 +216,21 @@ Results/photos-unet/manifest.json: | photos
 
 $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 	@python3 -m venv $(venv)-bench && $(venv)-bench/bin/pip install -q -r $< && touch $@
+
+$(venv)-text/ready: Tests/Text/requirements.txt
+	@python3 -m venv $(venv)-text && $(venv)-text/bin/pip install -q -r $< && touch $@
+
+$(scratch)/text-quarter/model_index.json: $(venv)-text/ready
+	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D)
+
+bench-text: build $(venv)-text/ready $(scratch)/text-quarter/model_index.json
+	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde $(ARGS)
+
+$(scratch)/text-full/model_index.json: $(venv)-text/ready
+	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D) --scale 1 --size 64
+
+memory-text: build $(scratch)/text-full/model_index.json
+	@python3 Tests/Text/memory.py $(scratch)/text-full $(scratch)/release/score-sde $(ARGS)
 
 bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench

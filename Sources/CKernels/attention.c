@@ -90,22 +90,62 @@ CK_INLINE f32x16 chosen(i32x16 mask, f32x16 v, float other) {
   return (f32x16)((mask & (i32x16)v) | (~mask & (i32x16)f32_all(other)));
 }
 
+/// Products of some keys, `row` apart, with 32 or 16 queries, and the maximum of each query's.
+#define SCORES(name, ROWS, VECTORS)                                                                            \
+  CK_INLINE void name(const float *k, size_t row, const float *asked, size_t inner, float *p, f32x16 *high) {  \
+    f32x16 sum[ROWS][VECTORS];                                                                                 \
+    _Pragma("unroll") for (int r = 0; r < ROWS; r++)                                                           \
+        _Pragma("unroll") for (int q = 0; q < VECTORS; q++) sum[r][q] = f32_all(0);                            \
+    for (size_t d = 0; d < inner; d++) {                                                                       \
+      f32x16 w[VECTORS];                                                                                       \
+      _Pragma("unroll") for (int q = 0; q < VECTORS; q++) w[q] = f32_load(asked + d * 16 * VECTORS + 16 * q, 16); \
+      _Pragma("unroll") for (int r = 0; r < ROWS; r++) {                                                       \
+        const f32x16 v = f32_all(k[(size_t)r * row + d]);                                                      \
+        _Pragma("unroll") for (int q = 0; q < VECTORS; q++) sum[r][q] += v * w[q];                             \
+      }                                                                                                        \
+    }                                                                                                          \
+    _Pragma("unroll") for (int r = 0; r < ROWS; r++) _Pragma("unroll") for (int q = 0; q < VECTORS; q++) {     \
+      high[q] = __builtin_elementwise_max(high[q], sum[r][q]);                                                 \
+      f32_store(p + (size_t)r * 16 * VECTORS + 16 * q, sum[r][q], 16);                                         \
+    }                                                                                                          \
+  }
+SCORES(scores_12_2, 12, 2)
+SCORES(scores_4_2, 4, 2)
+SCORES(scores_1_2, 1, 2)
+SCORES(scores_16_1, 16, 1)
+SCORES(scores_4_1, 4, 1)
+SCORES(scores_1_1, 1, 1)
+
+CK_INLINE void scores(const float *k, size_t row, const float *asked, int wide, size_t inner, size_t count, float *p,
+                      f32x16 *high) {
+  size_t j = 0;
+  if (wide) {
+    for (; j + 12 <= count; j += 12) scores_12_2(k + j * row, row, asked, inner, p + j * 32, high);
+    for (; j + 4 <= count; j += 4) scores_4_2(k + j * row, row, asked, inner, p + j * 32, high);
+    for (; j < count; j++) scores_1_2(k + j * row, row, asked, inner, p + j * 32, high);
+  } else {
+    for (; j + 16 <= count; j += 16) scores_16_1(k + j * row, row, asked, inner, p + j * 16, high);
+    for (; j + 4 <= count; j += 4) scores_4_1(k + j * row, row, asked, inner, p + j * 16, high);
+    for (; j < count; j++) scores_1_1(k + j * row, row, asked, inner, p + j * 16, high);
+  }
+}
+
 /// A chunk of keys for 16 queries in the lanes of column `p`: products become exponentials, whose maximum and sum are
 /// brought up to date. Returns what sums of chunks before are to be multiplied by.
-CK_INLINE f32x16 soften(float *p, size_t width, size_t count, int causal, size_t query, size_t key, f32x16 *top,
-                        f32x16 *total) {
+/// `high` is the maximum of the chunk's products, where all queries see all keys.
+CK_INLINE f32x16 soften(float *p, size_t width, size_t count, int causal, size_t query, size_t key, f32x16 high,
+                        f32x16 *top, f32x16 *total) {
   // Keys up to the first query are seen by all of them.
   const size_t open = !causal || query + 1 >= key + count ? count : query + 1 > key ? query + 1 - key : 0;
-  f32x16 even = *top, odd = even;
-  size_t j = 0;
-  for (; j + 2 <= open; j += 2) {
-    even = __builtin_elementwise_max(even, f32_load(p + j * width, 16));
-    odd = __builtin_elementwise_max(odd, f32_load(p + (j + 1) * width, 16));
+  size_t j;
+  if (open < count) {
+    high = f32_all(-__builtin_inff());
+    for (j = 0; j < open; j++) high = __builtin_elementwise_max(high, f32_load(p + j * width, 16));
+    for (; j < count; j++)
+      high =
+          __builtin_elementwise_max(high, chosen(sees(query, key + j), f32_load(p + j * width, 16), -__builtin_inff()));
   }
-  for (; j < open; j++) even = __builtin_elementwise_max(even, f32_load(p + j * width, 16));
-  for (; j < count; j++)
-    even = __builtin_elementwise_max(even, chosen(sees(query, key + j), f32_load(p + j * width, 16), -__builtin_inff()));
-  const f32x16 now = __builtin_elementwise_max(even, odd), shrink = power_of_two(*top - now);
+  const f32x16 now = __builtin_elementwise_max(*top, high), shrink = power_of_two(*top - now);
   f32x16 s0 = f32_all(0), s1 = s0;
   for (j = 0; j + 2 <= open; j += 2) {
     const f32x16 u = power_of_two(f32_load(p + j * width, 16) - now);
@@ -145,10 +185,11 @@ CK_KERNEL(void, ck_attention_forward,
     const size_t last = s.causal && first + rows < s.keys ? first + rows : s.keys;
     for (size_t c = 0; c < last; c += KEYS) {
       const size_t count = last - c < KEYS ? last - c : KEYS;
-      product_panel(k + c * s.key_stride, s.key_stride, 1, asked, width, wide, s.width, count, p, width, 0);
+      f32x16 high[2] = {f32_all(-__builtin_inff()), f32_all(-__builtin_inff())};
+      scores(k + c * s.key_stride, s.key_stride, asked, wide, s.width, count, p, high);
       for (size_t h = 0; h < width; h += 16) {
         const f32x16 shrink =
-            soften(p + h, width, count, s.causal, first + h, c, &top[h / 16], &total[h / 16]);
+            soften(p + h, width, count, s.causal, first + h, c, high[h / 16], &top[h / 16], &total[h / 16]);
         if (c > 0)
           for (size_t d = 0; d < s.width; d++)
             f32_store(sum + d * width + h, shrink * f32_load(sum + d * width + h, 16), 16);
@@ -225,7 +266,8 @@ CK_KERNEL(void, ck_attention_backward,
         const size_t columns = wide ? 32 : 16;
         product_panel(p, 1, ld, tile + w * rows, columns, wide, rows, count, sum_v + c * width + w, width, 1);
         product_panel(d, 1, ld, tile_q + w * rows, columns, wide, rows, count, sum_k + c * width + w, width, 1);
-        product_panel(d, ld, 1, plain_k + w * s.keys + c * columns, columns, wide, count, rows, sum_q + w, width, c > 0);
+        product_panel(d, ld, 1, plain_k + w * s.keys + c * columns, columns, wide, count, rows, sum_q + w, width,
+                      c > 0);
       }
     }
     for (size_t r = 0; r < rows; r++)

@@ -27,7 +27,10 @@ CK_KERNEL(void, ck_channel_norm_forward,
       float mean[TILE], root[TILE];
       for (size_t p = 0; p < count; p++) sum[p] = f32_all(0);
       for (size_t b = 0; b < n.blocks; b++)
-        for (size_t p = 0; p < count; p++) sum[p] += f32_load(x + b * plane + 16 * (first + p), 16);
+        for (size_t p = 0; p < count; p++) {
+          const f32x16 v = f32_load(x + b * plane + 16 * (first + p), 16);
+          sum[p] += b + 1 == n.blocks ? last * v : v;
+        }
       for (size_t p = 0; p < count; p++) {
         mean[p] = (float)(f32_sum(sum[p]) / (double)n.channels);
         sum[p] = f32_all(0);
@@ -45,7 +48,8 @@ CK_KERNEL(void, ck_channel_norm_forward,
         *statistics++ = root[p];
       }
       for (size_t b = 0; b < n.blocks; b++) {
-        const f32x16 scale = f32_load(n.scale + 16 * b, 16), offset = f32_load(n.offset + 16 * b, 16);
+        const f32x16 mask = b + 1 == n.blocks ? last : f32_all(1);
+        const f32x16 scale = mask * f32_load(n.scale + 16 * b, 16), offset = mask * f32_load(n.offset + 16 * b, 16);
         for (size_t p = 0; p < count; p++) {
           const size_t place = b * plane + 16 * (first + p);
           f32_store(y + place, (f32_load(x + place, 16) - mean[p]) * root[p] * scale + offset, 16);

@@ -174,7 +174,8 @@ static const float *prepared(ck_workspace *w, const ck_convolution *s, const flo
 /// The shape of the convolution that backward by data is, of stride 1.
 static ck_convolution adjoint_of(const ck_convolution *s) {
   return (ck_convolution){s->out_blocks, s->in_blocks, s->out_height, s->out_width, s->height,
-                          s->width,      s->kernel,    1,             s->kernel - 1 - s->pad_top, s->kernel - 1 - s->pad_left};
+                          s->width,      s->kernel,    1,             s->kernel - 1 - s->pad_top,
+                          s->kernel - 1 - s->pad_left};
 }
 
 /// Forms of more floats than this, which no cache holds, are made panel by panel.
@@ -203,7 +204,9 @@ static int suits_winograd(const ck_convolution *s, int direction, int images) {
   const long height = direction == CK_BACKWARD_DATA ? s->height : s->out_height;
   const long width = direction == CK_BACKWARD_DATA ? s->width : s->out_width;
   const long tiles = ((height + 3) / 4) * ((width + 3) / 4) * images;
-  return tiles >= 8 && s->in_blocks + s->out_blocks > 2;
+  // Weights of 320 channels and more come from memory, which is waited for whatever the method: 4 tiles are enough.
+  const int many = s->in_blocks >= 20 && s->out_blocks >= 20;
+  return tiles >= (many ? 4 : 8) && s->in_blocks + s->out_blocks > 2;
 }
 
 static plan *plan_of(ck_workspace *w, const ck_convolution *s, int direction, int images) {

@@ -45,6 +45,11 @@ struct Generate: ParsableCommand {
   var mask: String?
   @Option(help: "A variant of the weights, as fp16. (default: none, or the only one there)")
   var variant: String?
+  @Option(
+    help: "A safetensors file of low-rank adapters, in diffusers' or kohya's keys, that are added to the weights.")
+  var adapters: String?
+  @Option(help: "How much of the adapters is added.")
+  var adapterWeight = 1.0
   @Option(help: "The file to write: .png or .npy.")
   var output: String
   @Option(help: "png, or npy: count × height × width × 3 in [0, 1]. (default: by the output's ending)")
@@ -63,6 +68,10 @@ struct Generate: ParsableCommand {
       (request.count, request.seed, request.latents) = (count, seed ?? 0, latents)
       (request.image, request.strength, request.mask) = (image, strength, mask)
       (request.variant, request.quiet) = (variant, quiet)
+      guard adapters != nil || adapterWeight == 1 else {
+        throw InputError("has no effect without --adapters", at: "--adapter-weight")
+      }
+      (request.adapters, request.adapterWeight) = (adapters, adapterWeight)
       if let format {
         guard let known = GenerationRequest.Format(rawValue: format) else {
           throw InputError("is '\(format)'; allowed: png, npy", at: "--format")

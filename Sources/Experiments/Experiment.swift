@@ -68,8 +68,7 @@ public struct Experiment: Sendable {
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
     _ = try guidedSolvers(origin.source, data, isRehearsal: true)
-    let conditions = try plan.sampling.condition.conditions(
-      for: plan.sampling.told(origin.source), count: plan.sampling.count)
+    let conditions = try conditions(of: origin.source, data)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
     )
@@ -135,8 +134,9 @@ public struct Experiment: Sendable {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {
           let field = try source.flatMap { try fieldFigure($0, data) }
-          return try sampling(bound, data, startStates, field: field, isRepeat: isRepeat, isJudged: evaluates).run(
-            into: results)
+          return try sampling(
+            bound, data, conditions, startStates, field: field, isRepeat: isRepeat, isJudged: evaluates
+          ).run(into: results)
         }
         table = sampled
         manifest.failures += failures
@@ -197,12 +197,12 @@ public struct Experiment: Sendable {
   }
 
   private func sampling(
-    _ solvers: [GuidedSolver], _ data: DataInCoordinates, _ startStates: Batch?, field: FieldFigure?, isRepeat: Bool,
-    isJudged: Bool
+    _ solvers: [GuidedSolver], _ data: DataInCoordinates, _ conditions: Conditions, _ startStates: Batch?,
+    field: FieldFigure?, isRepeat: Bool, isJudged: Bool
   ) -> SamplingStage {
     SamplingStage(
       name: plan.name, process: plan.prepared, processKind: plan.processKind, solvers: solvers, plan: plan.sampling,
-      data: data,
+      data: data, captions: CaptionFile(conditions, of: plan.data, count: plan.sampling.count),
       pictures: PictureStage(
         shape: plan.data.imageShape, heldOut: data.dataset.heldOutRows, columns: plan.data.columnNames,
         law: plan.data.law, formats: plan.sampling.figures),
@@ -215,7 +215,7 @@ public struct Experiment: Sendable {
   private func fieldFigure(_ source: ScoreSource, _ data: DataInCoordinates) throws -> FieldFigure? {
     guard !plan.sampling.field.isEmpty else { return nil }
     let conditions = try plan.sampling.condition.conditions(
-      for: plan.sampling.told(source), count: max(1, plan.sampling.count))
+      for: plan.sampling.told(source), count: max(1, plan.sampling.count), of: data.dataset)
     let names = plan.data.columnNames ?? SampleFile.columns(2)
     return FieldFigure(
       score: try samplingScore(source, data, given: .all(conditions[0])), process: plan.prepared,
@@ -279,7 +279,8 @@ public struct Experiment: Sendable {
     if let solvers, !solvers.table.rows.isEmpty { lines.append(solvers.text) }
     let files = [
       "config.yaml", "manifest.json", "training.csv", TrainingPreview.folder, TrainingEvents.folder,
-      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv", "samples",
+      "loss_by_time.csv", "\(Reconstructions.name).png", "checkpoint.safetensors", "solvers.csv", "evaluation.csv",
+      "samples",
     ].filter { results.exists($0) }
     lines.append("\(results.path): \(files.joined(separator: ", "))")
     return lines.joined(separator: "\n")

@@ -134,7 +134,9 @@ public struct ExperimentPlan: Sendable {
 
   /// The options of a section that an autoencoder's experiment does not have: nothing is drawn.
   private static func nothing(of key: String, _ options: Options) throws -> Options {
-    if options.has(key) { throw options.wrong(key, "has no effect: an autoencoder draws no samples, and has no density") }
+    if options.has(key) {
+      throw options.wrong(key, "has no effect: an autoencoder draws no samples, and has no density")
+    }
     let isSampling = key == "sampling"
     let pairs: [(Node, Node)] = isSampling ? [(Node("count"), Node("0")), (Node("solvers"), Node([Node]()))] : []
     return Options(.mapping(Node.Mapping(pairs)), path: key, source: nil)

@@ -2,7 +2,7 @@
 
 /// A panel: series between a horizontal and a vertical axis.
 public struct Axes: Sendable {
-  /// Above the panel; may be empty.
+  /// Above the panel, in one line or more; may be empty.
   public var title: String
   /// Beneath the horizontal axis.
   public var xLabel: String
@@ -40,6 +40,9 @@ public struct Axes: Sendable {
     (xLimits, yLimits) = (0...width, 0...height)
     (isBare, hasEqualUnits, hasXTicks, hasYTicks) = (true, true, false, false)
   }
+
+  /// The lines of the title.
+  var titleLines: [String] { title.split(separator: "\n", omittingEmptySubsequences: false).map(String.init) }
 
   /// The scales of both axes in a box.
   func scales(width: Double, height: Double) -> (x: Scale, y: Scale) {

@@ -82,7 +82,9 @@ struct Layout {
     let across = panels.map { row in
       var margins = Margins()
       for case let axes? in row {
-        if !axes.title.isEmpty { margins.top = max(margins.top, panelFont.height + 5) }
+        if !axes.title.isEmpty {
+          margins.top = max(margins.top, Double(axes.titleLines.count) * panelFont.height + 5)
+        }
         if axes.hasXTicks { margins.bottom = max(margins.bottom, 5 + tickFont.height + 1) }
         if !axes.xLabel.isEmpty || axes.xKind == .linear && axes.hasXTicks && !axes.isBare && hasUnit(axes.xLimits) {
           margins.bottom = max(margins.bottom, (axes.hasXTicks ? 6 + tickFont.height : 2) + labelFont.height + 3)
@@ -156,9 +158,11 @@ struct Layout {
     canvas.clipped(box) { for series in axes.series { canvas.draw(series, in: frame) } }
     if !axes.title.isEmpty {
       let most = box.width + 2 * min(margins.left, margins.right) - 2
-      canvas.write(
-        canvas.fitted(axes.title, panelFont, most), x: (box.left + box.right) / 2,
-        y: box.top - 3 - panelFont.height / 2, panelFont)
+      for (line, text) in axes.titleLines.reversed().enumerated() {
+        canvas.write(
+          canvas.fitted(text, panelFont, most), x: (box.left + box.right) / 2,
+          y: box.top - 3 - (Double(line) + 0.5) * panelFont.height, panelFont)
+      }
     }
     guard !axes.isBare else { return }
     let (xTicks, yTicks) = (xTicks(scales.x, box.width), yTicks(scales.y, box.height))

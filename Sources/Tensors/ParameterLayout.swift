@@ -67,7 +67,7 @@ public struct ParameterLayout: Sendable, Equatable {
     public var count: Int { rows * columns }
 
     /// The place in the buffer, from `offset`, of every value of a part in the checkpoint's order.
-    func places(ofPart part: Int) -> [Int] {
+    package func places(ofPart part: Int) -> [Int] {
       switch storage {
       case .plain: return Array(0..<parts[0].count)
       case .vector(let places): return places.places.map { part * places.padded + $0 }

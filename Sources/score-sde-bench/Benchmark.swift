@@ -24,7 +24,7 @@ struct Benchmark {
     [
       "train-128", "train-256", "sample-128", "mixture-em", "mixture-flow", "mixture-flow-accuracy", "normals",
       "mixture-score",
-      "matrix-product",
+      "matrix-product", "unet-text-forward",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
     + metrics.map { "metrics-\($0.name)" } + ["metrics"] + posteriors.keys.sorted()
 
@@ -46,6 +46,7 @@ struct Benchmark {
     case "mixture-score": try mixtureScore()
     case "matrix-product": matrixProduct()
     case "matrix-product-2048": try largeMatrixProduct(threads: size.threads ?? Shards.processors)
+    case "unet-text-forward": try contextForward(threads: size.threads ?? Shards.processors)
     case "metrics": metrics(all: metrics.map(\.metric), size)
     default:
       if let (method, network) = posteriors[name] {

@@ -37,7 +37,9 @@ import Testing
 
   private func bytes(_ path: String) throws -> Data { try Data(contentsOf: URL(fileURLWithPath: path)) }
 
-  @Test("one is trained, judged, drawn and exported; the same for 1 to 3 threads and after a stop") func training() throws {
+  @Test("one is trained, judged, drawn and exported; the same for 1 to 3 threads and after a stop") func training()
+    throws
+  {
     var first: [Data] = []
     for threads in 1...3 {
       try withFolder { folder in
@@ -104,7 +106,8 @@ import Testing
     }
   }
 
-  @Test("a model of latents trains, samples pictures, and is kept by the autoencoder's checksum") func latents() throws {
+  @Test("a model of latents trains, samples pictures, and is kept by the autoencoder's checksum") func latents() throws
+  {
     try withFolder { folder in
       let store = folder + "/models"
       _ = try makeExperiment(try plan(Self.autoencoder), folder: folder + "/vae", store: store).run([.train])
@@ -127,6 +130,8 @@ import Testing
       #expect(moved.trainingIdentity == first.trainingIdentity)
       let file = try plan(Self.latent(folder + "/vae/checkpoint.safetensors"))
       #expect(file.trainingIdentity == first.trainingIdentity)
+      let anew = try plan(Self.latent(folder + "/vae", more: ", encode: anew"))
+      #expect(anew.trainingIdentity != first.trainingIdentity)
       let drawn = try plan(Self.latent(folder + "/vae", more: ", latents: draw"))
       #expect(drawn.trainingIdentity != first.trainingIdentity)
       _ = try makeExperiment(
@@ -223,7 +228,7 @@ import Testing
     try withFolder { folder in
       try Data(("a,b,c,d\n" + (0..<30).map { "\($0 % 7),0,1,\($0 % 3)\n" }.joined()).utf8).write(
         to: URL(fileURLWithPath: folder + "/d.csv"))
-      let table = "data={kind: csv, path: \(folder)/d.csv, shape: [2, 2, 1]}"
+      let table = "data={kind: csv, path: \(folder)/d.csv, shape: [2, 2, 1], range: [0, 7]}"
       refused(vae, [table, perceptual], ["needs data with classes or texts"])
       refused(Self.latent("/nowhere"), [], ["/nowhere", "no such file or folder"])
       _ = try makeExperiment(try plan(vae), folder: folder + "/r").run([.train])

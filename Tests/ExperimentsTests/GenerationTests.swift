@@ -43,7 +43,8 @@ import Testing
     #expect(Set(bytes[0]).count == 4)
   }
 
-  @Test("solvers of ours draw from the folder too", arguments: ["dpm-solver-3", "probability-flow", "reverse-diffusion"])
+  @Test(
+    "solvers of ours draw from the folder too", arguments: ["dpm-solver-3", "probability-flow", "reverse-diffusion"])
   func ours(solver: String) throws {
     let fixture = try PipelineFixture.load()
     let output = try TemporaryFolder()

@@ -111,6 +111,17 @@ import Testing
           ], "seen-\(format)")
       }
 
+      // Pictures for texts.
+      let text =
+        "score.network={kind: text-unet, channels: [4, 4, 4], blocks: 1, attention: [8], text: {width: 8, layers: 1}}"
+      _ = try run(
+        tiny,
+        few + [
+          "data={kind: scenes, count: 8, held_out: 4}", text, "training.steps=1", "training.batch=4",
+          "sampling.count=2",
+          "sampling.condition={rows: held-out}", "sampling.figures=[png, svg, pdf]", "evaluation.metrics=[]",
+        ], "texts")
+
       // Particles.
       _ = try run(
         exact,
@@ -146,7 +157,7 @@ import Testing
     let documented = Set(sections.keys.filter { $0.contains(".") }).union(sections["samples"] ?? [])
     #expect(files == documented, "\(files.symmetricDifference(documented).sorted())")
     #expect(keys == sections["manifest.json"], "\(keys.symmetricDifference(sections["manifest.json"] ?? []).sorted())")
-    #expect(columns.count == 14, "\(columns.keys.sorted())")
+    #expect(columns.count == 15, "\(columns.keys.sorted())")
     for (title, names) in columns {
       let known = sections[title] ?? []
       #expect(names == known, "\(title): \(names.symmetricDifference(known).sorted())")

@@ -162,7 +162,8 @@ import Testing
     folder.expectRefused(says, at: folder.config)
   }
 
-  @Test("weights that are missing, of another shape, too many or not finite are refused by name") func weights() throws {
+  @Test("weights that are missing, of another shape, too many or not finite are refused by name") func weights() throws
+  {
     let name = "decoder.conv_in.weight"
     func refused(_ says: String, _ change: (inout Safetensors.Table) throws -> Void) throws {
       let folder = try SpoiledAutoencoder()

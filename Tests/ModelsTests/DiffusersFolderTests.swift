@@ -10,7 +10,7 @@ import Testing
 /// What diffusers' folders are refused for, and how.
 @Suite("Diffusers folders") struct DiffusersFolderTests {
   static let configs: [(String, String, String)] = [
-    ("_class_name", #""UNet3DConditionModel""#, "is 'UNet3DConditionModel'; allowed: UNet2DModel, UNet2DConditionModel"),
+    ("_class_name", #""UNet3DConditionModel""#, "'UNet3DConditionModel'; allowed: UNet2DModel, UNet2DCond"),
     ("sample_size", "null", "'sample_size' is missing or no size"),
     ("sample_size", "[]", "'sample_size' is missing or no size"),
     ("sample_size", "0", "'sample_size' is missing or no size"),

@@ -6,9 +6,9 @@ import Networks
 import Pairs
 import Processes
 import Scores
+import Synchronization
 import Tensors
 import TestSupport
-import Synchronization
 import Testing
 
 /// A network that knows the answer for data N(0, deviation² I): its output is linear in x with a factor of the label

@@ -35,7 +35,7 @@ private final class HeapWatch: StepObserver, @unchecked Sendable {
     ("ddim", DDIM(eta: 0.5), nil),
     ("dpm-solver-3", DPMSolver(order: 3), nil), ("dpm-solver++-3m", DPMSolverPP(order: 3), nil),
     ("unipc", UniPC(), nil),
-    ("deis", DEIS(order: 4), nil),
+    ("deis", DEIS(order: 4), nil), ("lms", LinearMultistep(order: 4), nil),
   ]
 
   /// Multistep methods have seen all that they keep after four steps; from the fifth on there is nothing new.

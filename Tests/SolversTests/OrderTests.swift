@@ -43,6 +43,8 @@ import Testing
     Case(name: "deis 2", method: DEIS(order: 2), shipped: 2),
     Case(name: "deis 3", method: DEIS(order: 3), shipped: 2, exactStart: (2, 3)),
     Case(name: "deis 4", method: DEIS(order: 4), shipped: 2, exactStart: (3, 4)),
+    Case(name: "lms 2", method: LinearMultistep(order: 2), shipped: 2, exactStart: (1, 2)),
+    Case(name: "lms 4", method: LinearMultistep(order: 4), shipped: 2, exactStart: (3, 4)),
   ]
 
   /// Two components, stopped where σ/m is 0.06 or 0.09: further down every method needs more steps to show its order.

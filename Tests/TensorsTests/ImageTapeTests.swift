@@ -61,6 +61,15 @@ private let others: [(ConvolutionShape, Int)] = [
       Case("sumPool in 3-D", [(1, 8 * volume.count)]) { $0.sumPool($1[0], volume, factor: 0.125) },
       Case("upsampleNearest", [(1, small.count)]) { $0.upsampleNearest($1[0], small, factor: 1.5) },
       Case("sumPool", [(1, 4 * small.count)]) { $0.sumPool($1[0], small, factor: 0.25) },
+      Case("channelNorm", [(2, 32 * 3), (1, 32), (1, 32)]) {
+        $0.channelNorm(
+          $1[0], FeatureShape(ChannelPlaces(20), [3]), scale: $1[1], offset: $1[2], epsilon: 1e-3)
+      },
+      Case("crop", [(2, small.count)]) { $0.crop($1[0], small, to: [2, 1]) },
+      Case("uncrop", [(2, small.count)]) { $0.uncrop($1[0], small, to: [4, 2]) },
+      Case("crop in 3-D", [(1, 8 * volume.count)]) {
+        $0.crop($1[0], FeatureShape(ChannelPlaces(3), [2, 4, 2]), to: [1, 3, 2])
+      },
       Case("channelSums", [(2, small.count)]) { $0.channelSums($1[0], small) },
       Case("spreadChannels", [(2, odd.padded)]) { $0.spreadChannels($1[0], small) },
       Case("featureMatrix", [(2, small.count)]) {
@@ -89,7 +98,7 @@ private let others: [(ConvolutionShape, Int)] = [
 
   @Test(
     "so do the gradients of fused operations",
-    arguments: cases.filter { $0.name.hasPrefix("groupNorm") || $0.name.hasPrefix("attention") })
+    arguments: cases.filter { c in ["groupNorm", "channelNorm", "attention"].contains { c.name.hasPrefix($0) } })
   func fused(c: Case) { checkDerivatives(c, composing: false) }
 
   /// Convolutions are linear in each argument: ⟨conv(x, w), g⟩ = ⟨x, convᵀ(g, w)⟩ = ⟨w, conv*(x, g)⟩ says all of their

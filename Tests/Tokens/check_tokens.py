@@ -68,6 +68,14 @@ def prompt(rng):
     return rng.choice(["a", "é", "1", "!", "ab", "\u0301", "漢"]) * rng.randrange(50, 2000)
 
 
+def code_points():
+    """Every code point but most of the large blocks of Han and Hangul and of those for private use, between others."""
+    large = [(0x3500, 0x4d00), (0x4e00, 0x9f00), (0xac80, 0xd700), (0xd800, 0xe000), (0x17100, 0x18700),
+             (0x20100, 0x2a600), (0x2a800, 0x2fa00), (0x30010, 0x32000), (0x33000, 0xe0000), (0xe1000, 0x10fff0)]
+    codes = [c for c in range(0x110000) if not any(first <= c < last for first, last in large)]
+    return [f"a{chr(c)}\u0301{chr(c)}b {chr(c)}1{chr(c)}!{chr(c)}" for c in codes]
+
+
 def layouts(folder, scratch):
     """Folders of the four forms."""
     yield folder
@@ -92,9 +100,10 @@ def main():
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=COUNT)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--code-points", action="store_true", help="a prompt for every code point instead")
     arguments = parser.parse_args()
     rng = random.Random(arguments.seed)
-    prompts = [prompt(rng) for _ in range(arguments.count)]
+    prompts = code_points() if arguments.code_points else [prompt(rng) for _ in range(arguments.count)]
     wrong = 0
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)

@@ -10,7 +10,7 @@ typedef struct {
 } ck_channel_norm;
 
 /// y = scale * (x - mean) / sqrt(variance + epsilon) + offset. statistics: the mean and 1/sqrt(variance + epsilon) of
-/// each position of each item. y may be x.
+/// each position of each item. Places without a channel become zeros. y may be x.
 void ck_channel_norm_forward(const ck_channel_norm *norm, size_t items, const float *x, float *y, float *statistics);
 /// dx, and summed over items and positions dscale and doffset. dx may be dy.
 void ck_channel_norm_backward(const ck_channel_norm *norm, size_t items, const float *x, const float *dy,

@@ -57,7 +57,8 @@ public struct DataInCoordinates: Sendable {
       self.source = FittedData(
         dimension: chain.dimension(of: source.dimension), imageShape: stage.imageShape,
         conditionShape: source.conditionShape, occurringClasses: source.occurringClasses,
-        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, seen: seen)
+        fingerprint: source.fingerprint, law: source.law.flatMap { chain.law(of: $0) }, texts: source.texts,
+        seen: seen)
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: "coordinates")
     }

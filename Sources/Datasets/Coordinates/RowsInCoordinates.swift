@@ -31,7 +31,11 @@ struct RowsInCoordinates {
     }
     let own = KeptRows(training, in: map, from: stream, step: 1)
     let judges = KeptRows(try encodedHeldOut(), in: map, from: stream, step: 0)
-    (training, heldOut, source, maps) = (own, judges, KeptSource(rows: own), [])
+    let drawn: any TrainingSource =
+      map.keepsTraining
+      ? KeptSource(rows: own)
+      : CoordinateSource(source, in: Chain(maps + [map], dimension: source.dimension))
+    (training, heldOut, source, maps) = (own, judges, drawn, [])
     kept += [own, judges]
   }
 

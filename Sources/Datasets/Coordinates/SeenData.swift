@@ -33,6 +33,8 @@ public struct SeenData: DataSource {
   public let imageShape: ImageShape?
   public var conditionShape: ConditionShape { base.conditionShape }
   public var occurringClasses: [Int]? { base.occurringClasses }
+  public var texts: [String] { base.texts }
+  public func isSeen(_ condition: Condition) -> Bool? { base.isSeen(condition) }
   public var fingerprint: String { base.fingerprint }
   public var notes: [String] { base.notes }
   public var hasRows: Bool { base.hasRows }
@@ -51,6 +53,7 @@ struct FittedData: DataSource {
   let occurringClasses: [Int]?
   let fingerprint: String
   let law: DataLaw?
+  let texts: [String]
   let seen: Dataset
 
   var hasRows: Bool { seen.trainingRows.count > 0 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Synchronization
 
 /// The PNG files of a folder and of those in it, as `FolderListing` finds them.
 ///
@@ -58,23 +57,9 @@ public struct ImageFolder: DataSource {
   public let fingerprint: String
   public let notes: [String]
 
-  /// The unpacked images of a folder, which are unpacked once.
-  private final class Unpacked: Sendable {
-    private let images = Mutex<ImageSource?>(nil)
-
-    func images(or unpack: () throws -> ImageSource) throws -> ImageSource {
-      try images.withLock {
-        if let images = $0 { return images }
-        let images = try unpack()
-        $0 = images
-        return images
-      }
-    }
-  }
-
   /// The images of one folder.
   private struct Part {
-    private let unpacked = Unpacked()
+    private let unpacked = UnpackedImages()
 
     let path: String
     let files: [PNGFile]
@@ -85,15 +70,7 @@ public struct ImageFolder: DataSource {
     /// The images as bytes.
     func source(_ shape: ImageShape, _ options: Options) throws -> ImageSource {
       try unpacked.images {
-        let sizes = files.map { ($0.height, $0.width) }
-        var collector = try PixelCollector(size: sizes.reduce(0) { $0 + $1.0 * $1.1 * shape.channels })
-        for file in files {
-          let pixels = try file.pixels(channels: shape.channels, background: options.background.value)
-          try pixels.withUnsafeBytes { try collector.append($0) }
-        }
-        var source = ImageSource(shape: shape, flips: options.flip)
-        source.append(collector.finished, sizes: sizes)
-        return source
+        try ImageSource(unpacking: files, shape: shape, background: options.background, flips: options.flip)
       }
     }
 

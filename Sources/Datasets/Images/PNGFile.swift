@@ -86,6 +86,27 @@ struct PNGFile: Sendable {
   }
 }
 
+extension ImageSource {
+  /// The images of files, as bytes.
+  /// - Parameters:
+  ///   - files: at least as large as the rows.
+  ///   - shape: that of the rows.
+  ///   - background: what transparent pixels are composed on.
+  ///   - flips: whether half of the crops are mirrored.
+  /// - Throws: `InputError` for a file that libpng refuses, or that has changed since it was looked at; `WriteError`
+  ///   where there is no room for many images.
+  init(unpacking files: [PNGFile], shape: ImageShape, background: ImageFolder.Background, flips: Bool) throws {
+    let sizes = files.map { ($0.height, $0.width) }
+    var collector = try PixelCollector(size: sizes.reduce(0) { $0 + $1.0 * $1.1 * shape.channels })
+    for file in files {
+      let pixels = try file.pixels(channels: shape.channels, background: background.value)
+      try pixels.withUnsafeBytes { try collector.append($0) }
+    }
+    self.init(shape: shape, flips: flips)
+    append(collector.finished, sizes: sizes)
+  }
+}
+
 extension PNGFile {
   /// What a PNG file's chunks say.
   struct Structure {

@@ -95,6 +95,12 @@ public struct CSVData: DataSource {
     return places.map { header[$0].isEmpty ? "column \($0 + 1)" : header[$0] }
   }
 
+  public var texts: [String] {
+    [rows.conditions, judges?.conditions].flatMap { conditions in
+      if case .texts(let texts)? = conditions { texts } else { [String]() }
+    }
+  }
+
   public var conditionColumns: ConditionColumns { layout.columns.conditions }
 
   public func load(seed: UInt64) throws -> Dataset {

@@ -47,7 +47,7 @@ struct Table: Sendable {
   }
 
   /// Refuses kinds of files that are taken for tables by mistake.
-  private static func refuseOthers(_ window: TextWindow) throws {
+  static func refuseOthers(_ window: TextWindow) throws {
     func refuse(_ what: String) -> InputError {
       InputError("is \(what); allowed: a table as UTF-8 text (CSV), or an .npy file", at: window.path)
     }

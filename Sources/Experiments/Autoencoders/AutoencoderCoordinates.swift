@@ -17,9 +17,19 @@ struct AutoencoderCoordinates: KeptCoordinates {
     case draw
   }
 
+  /// When the pictures of a training are encoded.
+  enum Encoding: String, Sendable, CaseIterable {
+    /// All training rows, before the first step.
+    case once
+    /// The pictures of every step, with crops, flips or scenes of their own.
+    case anew
+  }
+
   let autoencoder: Autoencoder
   let latents: Latents
+  let encoding: Encoding
 
+  var keepsTraining: Bool { encoding == .once }
   func dimension(of dimension: Int) -> Int { autoencoder.architecture.latentDimension }
   func keptDimension(of dimension: Int) -> Int {
     autoencoder.architecture.latentDimension * (latents == .mean ? 1 : 2)
@@ -74,10 +84,14 @@ struct AutoencoderCoordinates: KeptCoordinates {
 struct AutoencoderCoordinatesRecipe: CoordinatesRecipe {
   let autoencoder: Autoencoder
   let latents: AutoencoderCoordinates.Latents
+  let encoding: AutoencoderCoordinates.Encoding
   let fingerprint: String
 
-  init(_ autoencoder: Autoencoder, latents: AutoencoderCoordinates.Latents) {
-    (self.autoencoder, self.latents, fingerprint) = (autoencoder, latents, autoencoder.fingerprint)
+  init(
+    _ autoencoder: Autoencoder, latents: AutoencoderCoordinates.Latents, encoding: AutoencoderCoordinates.Encoding
+  ) {
+    (self.autoencoder, self.latents, self.encoding) = (autoencoder, latents, encoding)
+    fingerprint = autoencoder.fingerprint
   }
 
   var isFitted: Bool { false }
@@ -113,11 +127,11 @@ struct AutoencoderCoordinatesRecipe: CoordinatesRecipe {
   }
 
   func fit(_ rows: any DataRows, of data: any DataSource) throws -> any Coordinates {
-    AutoencoderCoordinates(autoencoder: try sized(for: data), latents: latents)
+    AutoencoderCoordinates(autoencoder: try sized(for: data), latents: latents, encoding: encoding)
   }
 
   func restore(_ fitted: [Double], of data: any DataSource) throws -> any Coordinates {
     guard fitted.isEmpty else { throw InputError("autoencoder: \(fitted.count) numbers of a map that has none") }
-    return AutoencoderCoordinates(autoencoder: try sized(for: data), latents: latents)
+    return AutoencoderCoordinates(autoencoder: try sized(for: data), latents: latents, encoding: encoding)
   }
 }

@@ -99,7 +99,8 @@ struct JudgedRows {
       } else {
         restriction = wanted
         let rows = known.heldOut(wanted).batch.count
-        notes.append("samples are of \(Self.text(wanted)), and compared with its \(rows) held-out rows")
+        let whose = wanted.count == 1 ? "its" : "their"
+        notes.append("samples are of \(Self.text(wanted)), and compared with \(whose) \(rows) held-out rows")
       }
     }
     let all = group(restriction, nil, samples: count)
@@ -159,7 +160,8 @@ struct JudgedRows {
   private static func text(_ wanted: Set<Key>) -> String {
     let labels = wanted.compactMap(\.label).sorted()
     if labels.count == 1 { return "class \(labels[0])" }
-    return labels.isEmpty ? "one condition" : "classes \(labels.listed)"
+    if labels.isEmpty { return wanted.count == 1 ? "one condition" : "\(wanted.count) conditions" }
+    return "classes \(labels.listed)"
   }
 
   /// A condition that can be looked up.

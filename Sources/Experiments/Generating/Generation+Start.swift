@@ -42,7 +42,11 @@ extension Generation {
       if let source = models.source, !(isNoise && hasOwnChannels) {
         encoded = try Self.latents(of: source.image, models, &random, threads: request.threads)
       }
-      noise = try request.latents.map { try LatentNoise.read($0, rows: rows, shape: shape) } ?? random.draw(rows)
+      if let latents = request.latents {
+        noise = try LatentNoise.read(latents, rows: rows, shape: shape)
+      } else {
+        noise = random.draw(rows)
+      }
       known = encoded.map { encoded in
         Batch(values: (0..<rows).flatMap { _ in encoded.values }, dimension: shape.count)
       }

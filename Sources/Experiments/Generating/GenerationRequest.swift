@@ -34,6 +34,10 @@ public struct GenerationRequest: Sendable {
   public var mask: String?
   /// Which variant of weights is read, as fp16; nil: none, or the only one there.
   public var variant: String?
+  /// A safetensors file of adapters of low rank that are added to the weights; nil: none.
+  public var adapters: String?
+  /// How much of them is added.
+  public var adapterWeight = 1.0
   /// The file to write.
   public var output: String
   /// What is written; nil: by the output's ending.

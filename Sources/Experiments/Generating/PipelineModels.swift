@@ -44,9 +44,13 @@ struct PipelineModels {
     let pixels = source.map { ($0.height, $0.width) } ?? request.size.map { ($0.height, $0.width) }
     let tokens = try TokenizerFolder(folder.tokenizer)
     let text = try TextEncoderFolder(folder.textEncoder, variant: request.variant)
+    let adapters = try request.adapters.map { try LowRankFile($0) }
     let unet = try DiffusersFolder(
       folder.unet, subfolder: ".", variant: request.variant,
-      size: pixels.map { (height: $0.0 / factor, width: $0.1 / factor) }, tokens: tokens.tokenizer.length, stored: true)
+      size: pixels.map { (height: $0.0 / factor, width: $0.1 / factor) }, tokens: tokens.tokenizer.length, stored: true,
+      adapters: adapters.map { ($0, request.adapterWeight) })
+    let values =
+      try adapters?.added(to: text.parameters, of: text.encoder, times: request.adapterWeight) ?? text.parameters
     let a = unet.network.architecture
     guard let context = a.context else {
       throw InputError("is a U-Net without a context, which no text can be told", at: folder.unet)
@@ -65,14 +69,17 @@ struct PipelineModels {
     inputChannels = a.inputChannels
     latent = ImageShape(height: a.height, width: a.width, channels: channels)
     autoencoder = try coder.autoencoder.sized(height: a.height * factor, width: a.width * factor)
-    inner = unet.stored ?? unet.network
+    if let stored = unet.stored { inner = stored } else { inner = unet.network }
     do {
       network = try TextNetwork(
-        inner, encoder: text.encoder, tokenizer: tokens.tokenizer, values: text.parameters, isTrained: false)
+        inner, encoder: text.encoder, tokenizer: tokens.tokenizer, values: values, isTrained: false)
     } catch let error as InputError {
       throw InputError(error.message, at: folder.tokenizer)
     }
-    notes = coder.notes + tokens.notes + text.notes + unet.notes.filter { !$0.contains("which is not read") }
+    // The U-Net's reader tells of the parts and of the scheduler's entries, which are read here.
+    notes =
+      coder.notes + tokens.notes + text.notes
+      + unet.notes.filter { !$0.contains("which is not read") && !$0.contains("which are not followed") }
   }
 
   /// The network that sees a mask and the latents of the rest beside x.

@@ -218,7 +218,9 @@ private final class SchedulerReader {
     if chosen.count > 1 { throw config.wrong(chosen[1].0, "is true beside \(chosen[0].0); allowed: one of them") }
     if let first = chosen.first {
       scheduler.sigmas = first.1
-    } else if scheduler.method == .euler, try choice("interpolation_type", "linear", ["linear", "log_linear"]) != "linear" {
+    } else if scheduler.method == .euler,
+      try choice("interpolation_type", "linear", ["linear", "log_linear"]) != "linear"
+    {
       scheduler.sigmas = .logLinear
     }
     switch scheduler.method {

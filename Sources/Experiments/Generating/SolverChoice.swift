@@ -38,6 +38,7 @@ struct SolverChoice {
       let hint = nearest(to: name, among: known).map { "did you mean '\($0)'? " } ?? ""
       throw InputError("unknown name '\(name)'; \(hint)allowed: \(known.joined(separator: ", "))", at: "--solver")
     }
+    guard request.eta == 0 else { throw InputError("has no effect; it needs DDIM, as --solver ddim", at: "--eta") }
     // Only the levels and the prediction count, which every scheduler has.
     self.recipe = try recipe("ddim")
     let known = Options.describing()

@@ -42,9 +42,13 @@ extension Catalogue {
       let latents = try options.choice(
         "latents", default: AutoencoderCoordinates.Latents.mean,
         "the mean of a picture's latents, or a draw of their law, new in every training step")
+      let encoding = try options.choice(
+        "encode", default: AutoencoderCoordinates.Encoding.once,
+        "all training rows before the first step, or the pictures of every step anew, with crops and flips of their own"
+      )
       let file = try AutoencoderFile(path, subfolder: subfolder, variant: variant, catalogue)
       for note in file.notes { options.note("path", note) }
-      return AutoencoderCoordinatesRecipe(file.autoencoder, latents: latents)
+      return AutoencoderCoordinatesRecipe(file.autoencoder, latents: latents, encoding: encoding)
     },
   ])
 }

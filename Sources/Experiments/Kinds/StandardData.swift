@@ -68,7 +68,7 @@ extension Catalogue {
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
     plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
-    csv, npy,
+    scenes, csv, npy,
     Kind(
       "images", "the .png files of a folder and of those in it, sorted by the bytes of their paths, cropped to squares"
     ) { options, _ in
@@ -90,6 +90,7 @@ extension Catalogue {
       (read.heldOut, read.heldOutCrops) = try options.heldOutImages()
       return try ImageFolder(path: path, read)
     },
+    captionedImages,
     Kind("idx", "images of an IDX file, as MNIST's, plain or gzipped") { options, _ in
       let path = try options.file("path", allowed: "a file", "images, relative to the config")
       let labels = try options.optionalFile("labels", "a label for every image")
@@ -119,7 +120,7 @@ extension Catalogue {
 
   private enum FolderLabel: String, CaseIterable { case none, folder }
 
-  private static let flipping = "mirror half of the training rows left to right"
+  static let flipping = "mirror half of the training rows left to right"
 
   private static func counts(_ options: Options) throws -> (Int, Int) {
     (

@@ -34,33 +34,8 @@ extension Catalogue {
       }
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },
-    Kind("diffusers", "a UNet2DModel saved by diffusers, with its weights; for images") { options, _ in
-      let path = try options.file(
-        "path", example: "ddpm-cifar10-32", allowed: "a folder",
-        "with config.json and diffusion_pytorch_model.safetensors, or a pipeline's; relative to the config")
-      let subfolder = try options.optionalText(
-        "subfolder", allowed: "a folder within path",
-        "the network's, such as unet_ema; without: path itself, unet or unet_ema")
-      let variant = try options.optionalText(
-        "variant", allowed: "such as fp16", "of the weights; without: those that have none, or the only ones")
-      let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
-      let folder = try DiffusersFolder(path, subfolder: subfolder, variant: variant, winograd: winograd)
-      for note in folder.notes { options.note("path", note) }
-      let network = folder.network
-      return NetworkRecipe(pretrained: NetworkRecipe.Pretrained(folder)) { data, _ in
-        let a = network.architecture
-        guard let image = data.image, image == ImageShape(height: a.height, width: a.width, channels: a.inputChannels)
-        else {
-          throw InputError(
-            "a network for \(a.height) × \(a.width) images of \(a.inputChannels) channels; the data has \(data.text)")
-        }
-        let classes = a.condition.classCount
-        guard classes == 0 || data.conditionShape.classCount <= classes else {
-          throw InputError("a network of \(classes) classes; the data has \(data.conditionShape.classCount)")
-        }
-        return network
-      }
-    },
+    textUNet,
+    diffusersNetwork,
   ])
 
   /// Which of the data's conditions a network is told.

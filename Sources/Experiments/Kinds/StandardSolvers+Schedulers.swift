@@ -56,10 +56,11 @@ extension Catalogue {
     }
     var scheduler = Scheduler(kind.method(order: order, eta: eta, variance: variance, variant: variant))
     let usual: Scheduler.Spacing = kind.hasSigmas || kind == .eulerAncestral ? .linspace : .leading
-    scheduler.spacing = try options.choice(
-      "spacing", default: Spacing.auto,
-      "of the levels told; auto: linspace, of ddim, ddpm and pndm leading"
-    ).value ?? usual
+    scheduler.spacing =
+      try options.choice(
+        "spacing", default: Spacing.auto,
+        "of the levels told; auto: linspace, of ddim, ddpm and pndm leading"
+      ).value ?? usual
     scheduler.offset = try options.only(if: scheduler.spacing == .leading, needs: "spacing: leading") {
       try options.integer("steps_offset", default: 0, atLeast: 0, atMost: levels - 1, "added to the levels told")
     }
@@ -84,7 +85,8 @@ extension Catalogue {
       kind == .pndm || scheduler.sigmas != .trained || kind.hasFractions && scheduler.spacing == .linspace
     scheduler.held = try options.only(if: isBetween, needs: "levels between those that are trained, or method: pndm") {
       try options.choice(
-        "prediction", default: HeldOutput.noise, "the network's output, which is held where its level is not the state's")
+        "prediction", default: HeldOutput.noise,
+        "the network's output, which is held where its level is not the state's")
     }
     if kind == .pndm, scheduler.held == .data {
       throw options.wrong("prediction", "is data; allowed for method: pndm: noise, velocity")

@@ -32,7 +32,8 @@ struct UNetOptions {
     layers =
       hasContext
       ? try options.integer(
-        "transformer_blocks", default: 1, atLeast: 1, atMost: 64, "blocks of each transformer over image and text") : nil
+        "transformer_blocks", default: 1, atLeast: 1, atMost: 64, "blocks of each transformer over image and text")
+      : nil
     head = try options.integer("head_channels", default: 0, atLeast: 0, "channels of an attention head; 0: one head")
     groups = try options.integer(
       "groups", default: 0, atLeast: 0, "of normalisations; 0: the most up to 32 that fit")

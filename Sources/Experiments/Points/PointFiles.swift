@@ -72,7 +72,9 @@ extension Experiment {
     let points = all.prefix(files.count ?? all.count)
     return OpenedPoints(
       rows: try areStates ? data.encodedStates(points) : data.encoded(points),
-      score: try source.score(given: conditions(of: all.count, own, at: files.input ?? "the held-out rows", source)),
+      score: try source.score(
+        given: conditions(
+          of: all.count, own, at: files.input ?? "the held-out rows", source, data.dataset)),
       data: data)
   }
 
@@ -92,12 +94,14 @@ extension Experiment {
   /// What is known of given rows: what the config says of all, or what comes with the rows.
   /// - Throws: `InputError` where a score asks for conditions, and nobody says those of the rows.
   func conditions(
-    of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource
+    of count: Int, _ own: Conditions, at place: String, _ source: ScoreSource, _ data: Dataset
   ) throws -> Conditions {
     let (condition, shape) = (plan.sampling.condition, source.conditionShape)
     // What samples are told is a guidance's, and of no use to the score of points.
     if shape == .nothing, plan.sampling.toldByGuidance != nil { return .nothing }
-    if shape == .nothing || condition.isConstant { return try condition.conditions(for: source, count: count) }
+    if shape == .nothing || condition.isConstant {
+      return try condition.conditions(for: source, count: count, of: data)
+    }
     guard own != .nothing else {
       if condition == .auto && shape.classCount == 0 && source.knowsNothing { return .nothing }
       throw InputError(

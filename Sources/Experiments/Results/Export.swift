@@ -10,7 +10,9 @@ import Training
 
 extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a pipeline's folder: `unet/` for diffusers' `UNet2DModel`,
-  /// and, where diffusers has a scheduler of the process, `scheduler/` and `model_index.json`, for `DDPMPipeline`.
+  /// and, where diffusers has a scheduler of the process, `scheduler/` and `model_index.json`, for `DDPMPipeline`. One
+  /// that is told texts, in the latents of an autoencoder, becomes a whole `StableDiffusionPipeline`; adapters of low rank
+  /// become `pytorch_lora_weights.safetensors`.
   /// A trained autoencoder becomes `vae/`, for `AutoencoderKL`, with the scale of its latents.
   /// - Returns: a line for everything that such a folder has no place for.
   /// - Throws: `InputError`, before anything is written, where the results folder holds another training's network than
@@ -21,6 +23,9 @@ extension Experiment {
       try AutoencoderFolder.write(try trainedAutoencoder(), to: "\(path)/vae")
       return []
     }
+    let adapted = (plan.network as? TextNetwork)?.inner ?? plan.network
+    if let adapted = adapted as? LowRankNetwork { return try exportAdapters(of: adapted, to: path) }
+    if let network = plan.network as? TextNetwork { return try exportPipeline(of: network, to: path) }
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
@@ -47,6 +52,47 @@ extension Experiment {
     }
     Self.removeEarlierExport(path)
     return lostInExport(network, recipe.prediction, hasScheduler: files.scheduler != nil)
+  }
+
+  /// Writes trained adapters alone, as diffusers' `load_lora_weights` reads them.
+  private func exportAdapters(of network: LowRankNetwork, to path: String) throws -> [String] {
+    try requireOwnCheckpoint()
+    var weights = try trainedWeights()
+    var lost: [String] = []
+    if let whole = plan.network as? TextNetwork {
+      if whole.trainsEncoder {
+        lost.append("score.network.train_text: a file of adapters has no place for the text encoder that was trained")
+      }
+      weights = whole.innerParameters(weights)
+    }
+    try ResultsFolder.make(path)
+    try LowRankFile.writer(of: network, parameters: weights).write(to: "\(path)/pytorch_lora_weights.safetensors")
+    return lost
+  }
+
+  /// Writes text encoder, tokenizer, U-Net and autoencoder.
+  private func exportPipeline(of network: TextNetwork, to path: String) throws -> [String] {
+    guard let recipe = plan.score.network else { throw InputError("is no network", at: "score") }
+    guard plan.model.coordinates.count == 1,
+      let autoencoder = (try loadData().coordinates?.maps.first as? AutoencoderCoordinates)?.autoencoder
+    else {
+      throw InputError(
+        "a StableDiffusionPipeline draws latents; allowed: [{kind: autoencoder, path: …}] alone", at: "coordinates")
+    }
+    guard let process = plan.process as? any VariancePreserving else {
+      throw InputError(
+        "diffusers has no scheduler for \(plan.processKind); allowed: a variance-preserving one", at: "process")
+    }
+    try requireOwnCheckpoint()
+    let parts = PipelineParts(
+      network: network, parameters: try trainedWeights(), autoencoder: autoencoder, schedule: process.schedule,
+      prediction: recipe.prediction)
+    do {
+      try parts.write(to: path)
+    } catch let error as InputError where error.location.isEmpty {
+      throw InputError(error.message, at: "score")
+    }
+    return []
   }
 
   /// The noise levels that a scheduler of diffusers can have.

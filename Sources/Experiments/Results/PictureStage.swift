@@ -19,10 +19,11 @@ struct PictureStage {
 
   /// The endings of the files that figures of a solver have.
   static func endings(
-    _ formats: [Figure.Format], isFollowed: Bool, isObserved: Bool, isEdited: Bool
+    _ formats: [Figure.Format], isFollowed: Bool, isObserved: Bool, isEdited: Bool, isCaptioned: Bool
   ) -> [String] {
     formats.map { ".\($0.rawValue)" }
       + (isObserved ? formats.flatMap { ["-posterior.\($0.rawValue)", "-spread.\($0.rawValue)"] } : [])
+      + (isCaptioned ? formats.map { "-captions.\($0.rawValue)" } : [])
       + (isEdited ? formats.map { "-edit.\($0.rawValue)" } : [])
       + (isFollowed ? formats.map { "-trajectories.\($0.rawValue)" } + ["-strip.png", "-animation.png"] : [])
   }

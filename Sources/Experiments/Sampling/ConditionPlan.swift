@@ -14,10 +14,27 @@ public enum ConditionPlan: Sendable, Equatable {
   case texts([String])
   /// A CSV file with the condition of a row in each line.
   case file(String)
+  /// Row i has what row i mod n of the data has, of n rows.
+  case rows(Part)
+
+  /// The rows of the data whose conditions samples have.
+  public enum Part: String, Sendable, CaseIterable {
+    /// Those to judge by: samples and held-out rows are then of the same conditions.
+    case heldOut = "held-out"
+    /// Those to learn from.
+    case training
+
+    fileprivate func conditions(of data: Dataset) -> (conditions: Conditions, count: Int) {
+      switch self {
+      case .heldOut: (data.heldOutConditions, data.heldOutRows.count)
+      case .training: (data.trainingConditions, data.trainingRows.count)
+      }
+    }
+  }
 
   private static let allowed =
-    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: a red tower}, {text: [a, b]}, {csv: FILE} with a line for "
-    + "each row, nothing, or auto"
+    "{class: 7}, {class: in-turn}, {numbers: [0.5, 1]}, {class: 7, numbers: [0.5]}, {text: a red tower}, {text: [a, b]}, "
+    + "{csv: FILE} with a line for each row, {rows: held-out}, nothing, or auto"
 
   /// Reads `sampling.condition`, and its old name `class`.
   init(_ options: Options) throws {
@@ -48,9 +65,11 @@ public enum ConditionPlan: Sendable, Equatable {
     throw options.wrong(options.has("class") ? "class" : "condition", complaint)
   }
 
+  private static let keys = ["class", "numbers", "text", "csv", "rows"]
+
   private static func read(_ section: Options) throws -> ConditionPlan {
-    if !section.isDescribing && !["class", "numbers", "text", "csv"].contains(where: section.has) {
-      for key in ["class", "numbers", "text", "csv"] { section.declare(key, "", nil, "", "") }
+    if !section.isDescribing && !keys.contains(where: section.has) {
+      for key in keys { section.declare(key, "", nil, "", "") }
       try section.finish()
       throw section.wrong("", "says nothing; allowed: \(allowed)")
     }
@@ -73,6 +92,12 @@ public enum ConditionPlan: Sendable, Equatable {
         }
       ),
       ("csv", { .file(try $0.file("csv", "the condition of a sample in each line, relative to the config")) }),
+      (
+        "rows",
+        {
+          .rows(try $0.choice("rows", default: Part.heldOut, "of the data: a sample has the condition of each in turn"))
+        }
+      ),
     ])
   }
 
@@ -99,6 +124,7 @@ public enum ConditionPlan: Sendable, Equatable {
       return shape.classCount > 0 || shape == .nothing ? nil : "is in-turn; the network knows no classes"
     case .texts: return shape == .text ? nil : "is texts; the network knows \(shape.text)"
     case .file: return shape == .nothing ? "is a file; the network knows no conditions" : nil
+    case .rows: return shape == .nothing ? "is that of rows; the network knows no conditions" : nil
     case .constant(let condition):
       if let label = condition.label, shape.contains(condition), let classes, !classes.contains(label) {
         return "is class \(label), which no row to learn from has; allowed: \(classes.listed), or in-turn"
@@ -122,8 +148,9 @@ public enum ConditionPlan: Sendable, Equatable {
   /// - Parameters:
   ///   - source: the score that is told them.
   ///   - count: how many samples there are.
+  ///   - data: the rows whose conditions they may have.
   /// - Throws: `InputError` for conditions that the score does not know, and where it asks for one and none is said.
-  func conditions(for source: ScoreSource, count: Int) throws -> Conditions {
+  func conditions(for source: ScoreSource, count: Int, of data: Dataset) throws -> Conditions {
     if let complaint = complaint(source.conditionShape, source.occurringClasses) {
       throw InputError(complaint, at: "sampling.condition")
     }
@@ -159,6 +186,18 @@ public enum ConditionPlan: Sendable, Equatable {
           at: path)
       }
       return conditions.only(try (0..<padded(count, source, given: conditions)).map { min($0, count - 1) })
+    case .rows(let part):
+      let (conditions, rows) = part.conditions(of: data)
+      guard conditions != .nothing, rows > 0 else {
+        throw InputError("is that of \(part.rawValue) rows, of which nothing is known", at: "sampling.condition")
+      }
+      if let row = (0..<min(rows, count)).first(where: { !source.knows(conditions[$0]) }) {
+        throw InputError(
+          "\(part.rawValue) row \(row + 1) has a condition that the network does not know; allowed: "
+            + source.conditionText, at: "sampling.condition")
+      }
+      let turn = min(rows, count)
+      return conditions.only(try (0..<padded(count, source, given: conditions)).map { $0 % turn })
     }
   }
 

@@ -248,11 +248,15 @@ extension Experiment {
       identity: plan.model.givenText, isRehearsal: isRehearsal, catalogue: catalogue)
   }
 
+  /// What is known of the samples, as a score is told it.
+  func conditions(of source: ScoreSource, _ data: DataInCoordinates) throws -> Conditions {
+    let sampling = plan.sampling
+    return try sampling.condition.conditions(for: sampling.told(source), count: sampling.count, of: data.dataset)
+  }
+
   /// The score that samples are drawn with, unless their solver has a guidance of its own.
   func samplingScore(_ source: ScoreSource, _ data: DataInCoordinates) throws -> any Score {
-    let sampling = plan.sampling
-    return try samplingScore(
-      source, data, given: sampling.condition.conditions(for: sampling.told(source), count: sampling.count))
+    try samplingScore(source, data, given: conditions(of: source, data))
   }
 
   /// The same for other conditions than those of the samples.
@@ -273,7 +277,7 @@ extension Experiment {
     let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
     // Rows that there are not are told here, before anything is computed.
     _ = try sampling.start?.rows(of: data)
-    let once = try sampling.condition.conditions(for: sampling.told(source), count: sampling.count)
+    let once = try conditions(of: source, data)
     let problem = try guidanceProblem(data, isRehearsal: isRehearsal)
     let guidances = sampling.guidances
     func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {

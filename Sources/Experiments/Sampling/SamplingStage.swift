@@ -16,6 +16,8 @@ struct SamplingStage {
   let plan: SamplingPlan
   /// The data, in whose units samples come out.
   let data: DataInCoordinates
+  /// What samples were told, where these are texts.
+  let captions: CaptionFile?
   let pictures: PictureStage
   /// Arrows of the score; nil where nobody asked for them.
   let field: FieldFigure?
@@ -40,7 +42,7 @@ struct SamplingStage {
   private func files(of solver: String) -> [String] {
     let figures = PictureStage.endings(
       plan.figures, isFollowed: plan.trajectories != nil, isObserved: plan.observation != nil,
-      isEdited: plan.start != nil)
+      isEdited: plan.start != nil, isCaptioned: captions != nil)
     let endings = [".csv", ".npy", "-trajectories.npy"] + figures
     let others = (1...repeats).dropFirst().map { SampleFile.name(solver, repetition: $0) }
     return (endings.map { solver + $0 } + others.flatMap { [$0 + ".csv", $0 + ".npy"] }).map { "samples/\($0)" }
@@ -59,6 +61,7 @@ struct SamplingStage {
     if !isRepeat { folder.remove("evaluation.csv") }
     folder.removeFigures("field", but: field == nil ? [] : plan.figures)
     if plan.trajectories == nil { folder.remove("trajectories.csv") }
+    try CaptionFile.write(captions, to: folder)
     try HeldOutFile.write(data.dataset.heldOutRows, count: plan.count, format: plan.format, to: folder)
     let observed = try plan.observation?.observed(in: data.dataset, seed: seed)
     try ObservationFiles.write(observed, format: plan.format, to: folder)
@@ -142,6 +145,10 @@ struct SamplingStage {
     try SampleFile.write(batch, solver: name, format: plan.format, to: folder)
     guard isFirst else { return samples.statistics }
     try pictures.write(batch, solver: named.name, to: folder)
+    if let shape = pictures.shape, let captions {
+      let figure = CaptionedFigure(batch, shape: shape, captions: captions.texts).figure(solver: named.name)
+      try pictures.write(figure, as: "samples/\(named.name)-captions", to: folder)
+    }
     try posterior?.write(batch, solver: named.name, to: folder)
     if let start = plan.start, let shape = pictures.shape {
       let images = PosteriorImages(edited: try start.rows(of: data), frames: start.frames, shape: shape)

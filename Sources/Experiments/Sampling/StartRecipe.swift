@@ -118,7 +118,8 @@ extension Experiment {
     let rows = try data.encodedStates(start.rows(of: data))
     guard start.needsFlow else { return rows }
     let score = try source.score(
-      given: conditions(of: rows.count, start.conditions(of: data) ?? .nothing, at: "sampling.start", source))
+      given: conditions(
+        of: rows.count, start.conditions(of: data) ?? .nothing, at: "sampling.start", source, data.dataset))
     let sampler = Sampler(
       process: plan.prepared, score: score, dimension: data.source.dimension, seed: plan.seed, threads: threads)
     return try sampler.transport(

@@ -89,7 +89,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     do {
       built = try recipe.recipe.build(
         for: DataShape(
-          dimension: shape.dimension, image: shape.image, conditionShape: condition,
+          dimension: shape.dimension, image: shape.image, conditionShape: condition, texts: shape.texts,
           outputDimension: shape.outputDimension),
         seed: UInt64(seed))
     } catch let error as InputError where error.location.isEmpty {

@@ -56,7 +56,7 @@ struct LearningProblem {
     guard let blocks = kernel?.blocks, blocks.count > 1 else { return DataShape(data) }
     return DataShape(
       dimension: dimension, image: dimension == data.dimension ? data.imageShape : nil,
-      conditionShape: data.conditionShape,
+      conditionShape: data.conditionShape, texts: data.texts,
       outputDimension: dimension / blocks.count * blocks.noise)
   }
 

@@ -57,7 +57,7 @@ public struct NetworkRecipe: Sendable {
     /// What the output stands for; nil where the network's files leave it open.
     public let prediction: Prediction?
     /// Changes with the files.
-    public let fingerprint: String
+    public var fingerprint: String
 
     /// What a folder of diffusers says.
     public init(_ folder: DiffusersFolder) {
@@ -98,6 +98,8 @@ public struct DataShape: Sendable, Equatable {
   public let image: ImageShape?
   /// What is known of each row.
   public let conditionShape: ConditionShape
+  /// Texts that have all words of the conditions, where these are texts, and one as long as the longest.
+  public let texts: [String]
   /// How many values the network's output has for each row: fewer than `dimension` where noise acts on some alone.
   public let outputDimension: Int
 
@@ -106,17 +108,22 @@ public struct DataShape: Sendable, Equatable {
   ///   - dimension: how many values a row has.
   ///   - image: how a row is to be seen as an image, where it is one.
   ///   - conditionShape: what is known of each row.
+  ///   - texts: what a tokenizer of the conditions is learned from, where these are texts.
   ///   - outputDimension: how many values the output has for each row; nil: `dimension`.
   public init(
-    dimension: Int, image: ImageShape? = nil, conditionShape: ConditionShape = .nothing, outputDimension: Int? = nil
+    dimension: Int, image: ImageShape? = nil, conditionShape: ConditionShape = .nothing, texts: [String] = [],
+    outputDimension: Int? = nil
   ) {
     self.dimension = dimension
     self.outputDimension = outputDimension ?? dimension
     self.image = image
     self.conditionShape = conditionShape
+    self.texts = texts
   }
 
   init(_ data: any DataSource) {
-    self.init(dimension: data.dimension, image: data.imageShape, conditionShape: data.conditionShape)
+    self.init(
+      dimension: data.dimension, image: data.imageShape, conditionShape: data.conditionShape,
+      texts: data.texts)
   }
 }

@@ -36,7 +36,8 @@ struct PreviewStage {
   /// - Parameter source: of the network's weights.
   private func score(_ source: ScoreSource, isRehearsal: Bool = false) throws -> any Score {
     let sampling = experiment.plan.sampling
-    let conditions = try sampling.condition.conditions(for: sampling.told(source), count: preview.count)
+    let conditions = try sampling.condition.conditions(
+      for: sampling.told(source), count: preview.count, of: data.dataset)
     return try experiment.samplingScore(source, data, given: conditions, isRehearsal: isRehearsal)
   }
 

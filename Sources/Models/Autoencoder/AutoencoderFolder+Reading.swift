@@ -21,7 +21,9 @@ extension AutoencoderFolder {
     let stages = try config.integers("block_out_channels", default: [64])
     func blocks(_ key: String, _ name: String) throws {
       let kinds = try config.texts(key, default: [name])
-      if let other = kinds.first(where: { $0 != name }) { throw config.wrong(key, "holds '\(other)'; allowed: \(name)") }
+      if let other = kinds.first(where: { $0 != name }) {
+        throw config.wrong(key, "holds '\(other)'; allowed: \(name)")
+      }
       guard kinds.count == stages.count, !stages.isEmpty else {
         throw config.wrong(key, "has \(kinds.count) blocks; block_out_channels has \(stages.count) stages")
       }
@@ -49,7 +51,8 @@ extension AutoencoderFolder {
     let shift = config.has("shift_factor") ? try config.number("shift_factor", default: 0) : 0
     for key in ["latents_mean", "latents_std"] where config.has(key) {
       throw config.wrong(
-        key, "is \(config.brief(key)); allowed: null, as Stable Diffusion's pipelines pass it over; scaling_factor and "
+        key,
+        "is \(config.brief(key)); allowed: null, as Stable Diffusion's pipelines pass it over; scaling_factor and "
           + "shift_factor are followed")
     }
     config.pass(withoutEffect)

@@ -35,10 +35,12 @@ public struct DiffusersFolder: Sendable {
   ///   - tokens: how many tokens a context has.
   ///   - stored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones become
   ///     floats when they are used, or at once where all floats together take less than 1 GiB.
+  ///   - adapters: changes of low rank that are added to the weights, and how much of them; nil: none.
   /// - Throws: `InputError` at the file for what is missing, damaged, ambiguous or of an unknown kind.
   public init(
     _ path: String, subfolder: String? = nil, variant: String? = nil, winograd: Bool = true,
-    size: (height: Int, width: Int)? = nil, tokens: Int = 77, stored isStored: Bool = false
+    size: (height: Int, width: Int)? = nil, tokens: Int = 77, stored isStored: Bool = false,
+    adapters: (file: LowRankFile, weight: Double)? = nil
   ) throws {
     let places = try DiffusersPlaces(path, subfolder: subfolder)
     let config = try JSONFile(
@@ -83,6 +85,7 @@ public struct DiffusersFolder: Sendable {
       let network = try UNet(architecture, winograd: winograd, levels: schedule.levels)
       known.formUnion(network.layout.entries.flatMap { $0.parts.map(\.name) })
       try weights.keep(only: known)
+      if let adapters { try adapters.file.add(to: &weights.file.tensors, of: .unet, times: adapters.weight) }
       var checksum = Checksum()
       var isFinite: Bool
       if isStored {

@@ -8,7 +8,7 @@ import Networks
 struct DiffusersWeights {
   /// The file, or the index; complaints point to it.
   let path: String
-  private(set) var file: Safetensors
+  var file: Safetensors
   /// What was chosen and what was left out, a line each.
   private(set) var notes: [String] = []
 

@@ -10,9 +10,11 @@ struct AddedToken: Equatable {
   let id: Int?
   /// Whether it is looked for in the normalised text.
   let isNormalised: Bool
+  /// Whether the file gives it as a text alone.
+  let isBare: Bool
 
   /// A token that a file gives as a text alone.
-  init(_ text: String) { (self.text, id, isNormalised) = (text, nil, false) }
+  init(_ text: String) { (self.text, id, isNormalised, isBare) = (text, nil, false, true) }
 
   /// - Parameters:
   ///   - file: the object that describes it.
@@ -27,7 +29,7 @@ struct AddedToken: Equatable {
     }
     let says = try file.flag("special", default: false)
     isNormalised = try file.flag("normalized", default: !(isSpecial ?? says))
-    self.id = id
+    (self.id, isBare) = (id, false)
     file.pass(["__type", "id"])
     try file.finish(allowed: "content, lstrip, normalized, rstrip, single_word, special")
   }
@@ -113,8 +115,11 @@ struct SpecialTokens {
       if let place { found[place] = (token, id) } else { found.append((token, id)) }
     }
     for token in added { try add(token) }
+    // A description that was there already does not count again.
+    var described: [AddedToken] = []
     for token in [start, end, unknown, padding] where !added.contains(where: { $0.text == token.text }) {
-      try add(token)
+      if !described.contains(token) { try add(token) }
+      described.append(token)
     }
     func id(_ token: AddedToken) -> Int { found.first { $0.token.text == token.text }?.id ?? 0 }
     return CLIPTokenizer(
@@ -125,6 +130,6 @@ struct SpecialTokens {
 
 extension AddedToken {
   fileprivate init(_ text: String, id: Int, isNormalised: Bool) {
-    (self.text, self.id, self.isNormalised) = (text, id, isNormalised)
+    (self.text, self.id, self.isNormalised, isBare) = (text, id, isNormalised, false)
   }
 }

@@ -21,10 +21,12 @@ extension Safetensors {
   ///   - widened: whether tensors of 16 bits become floats at once.
   /// - Throws: `InputError` naming a tensor that is missing, of another shape or no float.
   package func stored(layout: ParameterLayout, prefix: String, widened: Bool) throws -> StoredParameters {
-    let kinds = try layout.entries.map { entry in
-      let types = Set(try entry.parts.map { isMissingNothing($0, prefix) ? .single : try tensor(of: $0, prefix).type })
-      return widened ? .single : types == [.half] ? .half : types == [.brainHalf] ? .brainHalf : .single
-    } as [StoredParameters.Kind]
+    let kinds =
+      try layout.entries.map { entry in
+        let types = Set(
+          try entry.parts.map { isMissingNothing($0, prefix) ? .single : try tensor(of: $0, prefix).type })
+        return widened ? .single : types == [.half] ? .half : types == [.brainHalf] ? .brainHalf : .single
+      } as [StoredParameters.Kind]
     let stored = StoredParameters(layout, kinds: kinds)
     for (index, entry) in layout.entries.enumerated() {
       let memory = stored.memory(ofParameter: index)

@@ -26,20 +26,10 @@ public struct TextNetwork: Network {
   /// What the names of the inner network's parameters begin with.
   public static let innerPrefix = "unet."
 
-  /// An encoder whose parameters stay, in memory that stays, and what it made of texts.
-  private final class Frozen: @unchecked Sendable {
-    // Never written to after it was made.
-    let values: UnsafePointer<Float>
+  /// What an encoder whose parameters stay made of texts.
+  private struct Frozen {
     let prepared = PreparedWeights()
     let contexts = ContextCache()
-
-    init(_ parameters: [Float]) {
-      let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, parameters.count))
-      memory.initialize(from: parameters, count: parameters.count)
-      values = UnsafePointer(memory)
-    }
-
-    deinit { values.deallocate() }
   }
 
   /// - Parameters:
@@ -55,7 +45,8 @@ public struct TextNetwork: Network {
     let a = encoder.architecture
     guard tokenizer.tokenCount <= a.tokens else {
       throw InputError(
-        "the tokenizer has \(tokenizer.tokenCount) tokens; the text encoder knows \(a.tokens): allowed: as many or fewer")
+        "the tokenizer has \(tokenizer.tokenCount) tokens; the text encoder knows \(a.tokens): allowed: as many or fewer"
+      )
     }
     guard tokenizer.length <= a.length else {
       throw InputError(
@@ -64,7 +55,7 @@ public struct TextNetwork: Network {
     precondition(values == nil || values?.count == encoder.layout.count, "parameters of another encoder")
     precondition(isTrained || values != nil, "an encoder that stays has parameters")
     (self.inner, self.encoder, self.tokenizer, self.values) = (inner, encoder, tokenizer, values)
-    frozen = isTrained ? nil : values.map { Frozen($0) }
+    frozen = isTrained ? nil : Frozen()
     var layout = ParameterLayout()
     if isTrained { layout.add(encoder.layout, prefix: Self.encoderPrefix) }
     layout.add(inner.layout, prefix: Self.innerPrefix)
@@ -116,11 +107,14 @@ public struct TextNetwork: Network {
   /// What an encoder that stays makes of one text.
   private func encode(_ ids: [Int], _ frozen: Frozen) -> [Float] {
     let tape = Tape(encoder.layout, prepared: frozen.prepared)
-    tape.begin(parameters: frozen.values, recording: false, constants: true)
-    let told = tape.constant(rows: 1, columns: ids.count)
-    for (j, id) in ids.enumerated() { told[0, j] = Float(id) }
-    let context = encoder(told, on: tape)
-    return (0..<context.columns).map { context[0, $0] }
+    return (values ?? []).withUnsafeBufferPointer { parameters in
+      guard let base = parameters.baseAddress else { return [] }
+      tape.begin(parameters: base, recording: false, constants: true)
+      let told = tape.constant(rows: 1, columns: ids.count)
+      for (j, id) in ids.enumerated() { told[0, j] = Float(id) }
+      let context = encoder(told, on: tape)
+      return (0..<context.columns).map { context[0, $0] }
+    }
   }
 
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {

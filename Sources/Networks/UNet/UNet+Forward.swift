@@ -51,7 +51,10 @@ extension UNet {
         }
       }
       if let layer = stage.convolution {
-        h.step { tape.upsampleNearest($0, layer.shape.input.halved) }
+        let large = layer.shape.input
+        let small = large.at(large.axes.changed { ($1 + 1) / 2 })
+        h.step { tape.upsampleNearest($0, small) }
+        if small.doubled != large { h.step { tape.crop($0, small.doubled, to: large.axes) } }
         h.step { layer($0, on: tape) }
       }
       if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }

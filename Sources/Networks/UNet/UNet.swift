@@ -149,7 +149,9 @@ public struct UNet: Network {
         }
       }
       if level + 1 < a.up.count {
-        let large = shape.doubled
+        // As many positions as the skip connection has that comes next: one fewer where they were halved from odd ones.
+        let large = skips.last.map { shape.at($0.axes) } ?? shape.doubled
+        precondition(large == shape.doubled || stage.resampling == .convolution)
         switch stage.resampling {
         case .convolution:
           made.convolution = builder.convolution(

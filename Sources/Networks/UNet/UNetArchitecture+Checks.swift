@@ -53,7 +53,8 @@ extension UNetArchitecture {
       throw InputError("\(inputChannels) image channels in and \(outputChannels) out; allowed: as many")
     }
     let halvings = 1 << (down.count - 1)
-    guard height % halvings == 0, width % halvings == 0 else {
+    // A network with a context halves odd sizes to the larger half, and is cut to its skip connections on the way up.
+    guard (height % halvings == 0 && width % halvings == 0) || context != nil else {
       throw InputError(
         "\(down.count) stages halve \(height) × \(width) pixels \(down.count - 1) times; "
           + "allowed: multiples of \(halvings)")
@@ -66,7 +67,7 @@ extension UNetArchitecture {
         "\(down[0].channels) channels in the first stage leave too few frequencies; allowed: \(2 * shift + 2) or more")
     }
     for (level, stage) in down.enumerated() {
-      let pixels = (height >> level) * (width >> level)
+      let pixels = ((height - 1) >> level + 1) * ((width - 1) >> level + 1)
       let last = level == down.count - 1
       if attends(stage) || attends(up[up.count - 1 - level])
         || (last && hasMiddle && (middleAttention || middleTransformer != nil))

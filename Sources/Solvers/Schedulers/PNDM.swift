@@ -77,7 +77,8 @@ struct PNDM {
         sum.write(to: output)
         if i == 0 { start.copy(x) }
       }
-      move(x, by: output, from: noise(from), to: noise(to), at: i < doubled ? places.node(call: calls[i - i % 4]) : node)
+      move(
+        x, by: output, from: noise(from), to: noise(to), at: i < doubled ? places.node(call: calls[i - i % 4]) : node)
       let next = i + 1 < calls.count ? noise(Int(calls[i + 1].level)) : nil
       solver.constraint?.apply(to: x, noiseToSignal: next)
       try context.finished(step: i + 1, at: places.time(of: Double(max(-1, to))), x)

@@ -67,12 +67,15 @@ extension Scheduler {
     }
     var called = told
     if method == .pndm, startsWithRungeKutta {
-      guard told.count > 3 else { throw InputError("\(steps) steps that begin with Runge and Kutta's; allowed: 4 or more") }
-      // Each step from a level to the next: its beginning, twice the middle, its end.
-      let first = (0..<3).flatMap { i in
-        [told[i], told[i + 1] + ratio / 2, told[i + 1] + ratio / 2, told[i + 1]]
+      guard told.count > 3 else {
+        throw InputError("\(steps) steps that begin with Runge and Kutta's; allowed: 4 or more")
       }
-      called = first + told.dropFirst(3)
+      called = Array(told.dropFirst(3))
+      // Each step from a level to the next: its beginning, twice the middle, its end.
+      for i in [2, 1, 0] {
+        let (end, middle) = (told[i + 1], told[i + 1] + ratio / 2)
+        called.insert(contentsOf: [told[i], middle, middle, end], at: 0)
+      }
     } else if method == .pndm, told.count > 1 {
       called.insert(told[1], at: 1)
     }

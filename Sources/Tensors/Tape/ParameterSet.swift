@@ -20,6 +20,8 @@ public final class ParameterSet {
   private let prepared: PreparedWeights?
   /// For convolutions by weights that stay; nil where they change from pass to pass.
   let workspace: OpaquePointer?
+  /// Tensors in place of some parameters, by their indices.
+  private var replacements: [Int: Tensor] = [:]
   /// Floats of the large parameter that was read last.
   private var widened: (memory: UnsafeMutablePointer<Float>, capacity: Int)?
 
@@ -60,6 +62,17 @@ public final class ParameterSet {
     if let widened { ck_free_memory(widened.memory, 4 * widened.capacity) }
   }
 
+  /// Within a pass: tensors of the pass in place of some parameters, to whose makers derivatives flow.
+  /// - Parameters:
+  ///   - replacements: by the indices of the parameters, of their shapes.
+  ///   - body: what reads them.
+  func replacing<Result>(_ replacements: [Int: Tensor], _ body: () throws -> Result) rethrows -> Result {
+    let outer = self.replacements
+    self.replacements = replacements
+    defer { self.replacements = outer }
+    return try body()
+  }
+
   /// What tells these parameters from others.
   var identity: ObjectIdentifier {
     if case .stored(let stored) = source { ObjectIdentifier(stored) } else { ObjectIdentifier(self) }
@@ -67,6 +80,7 @@ public final class ParameterSet {
 
   /// A parameter as floats; on a tape, whose memory small ones of 16 bits take.
   func parameter(_ index: Int, on tape: Tape) -> Tensor {
+    if let tensor = replacements[index] { return tensor }
     let entry = layout.entries[index]
     // Parameters are never written through a tensor.
     let values: UnsafeMutablePointer<Float>
@@ -109,5 +123,16 @@ extension Tape {
     (frozen, firstParameter) = (set, 0)
     defer { (frozen, firstParameter) = (outer, first) }
     return try body()
+  }
+
+  /// The same with some of the set's parameters replaced by tensors of the pass, which may be trained.
+  /// - Parameters:
+  ///   - set: the parameters that are read.
+  ///   - replacements: by the indices of the parameters in the set's layout, of their shapes.
+  ///   - body: what reads them.
+  public func with<Result>(
+    _ set: ParameterSet, replacing replacements: [Int: Tensor], _ body: () throws -> Result
+  ) rethrows -> Result {
+    try set.replacing(replacements) { try with(set, body) }
   }
 }

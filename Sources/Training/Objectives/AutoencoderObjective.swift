@@ -162,7 +162,8 @@ public struct AutoencoderObjective: Objective {
 
     /// p times the mean over stages of the mean square difference of features.
     private func features(
-      _ network: FeatureNetwork, _ set: ParameterSet, _ x: Tensor, _ output: Tensor, _ shard: TrainingShard, _ tape: Tape
+      _ network: FeatureNetwork, _ set: ParameterSet, _ x: Tensor, _ output: Tensor, _ shard: TrainingShard,
+      _ tape: Tape
     ) -> Part {
       let (given, found) = tape.with(set) { (network.features(x, on: tape), network.features(output, on: tape)) }
       var (tensor, value): (Tensor?, Double) = (nil, 0)

@@ -32,6 +32,10 @@ VARIANTS = {
                 up_block_types=(CROSS_UP, UP), layers_per_block=1, norm_num_groups=4, cross_attention_dim=20,
                 attention_head_dim=(1, 4), use_linear_projection=True, upcast_attention=True,
                 transformer_layers_per_block=(1, 2)),
+    # Sizes that cannot be halved twice, as pictures of 72 x 88 pixels have.
+    "odd": dict(sample_size=(9, 11), block_out_channels=(8, 8, 8), down_block_types=(DOWN, CROSS_DOWN, CROSS_DOWN),
+                up_block_types=(CROSS_UP, UP, UP), layers_per_block=1, norm_num_groups=4, cross_attention_dim=6,
+                attention_head_dim=2),
     # As Stable Diffusion 1's inpainting network, with the entries that few files change.
     "nine": dict(sample_size=8, in_channels=9, out_channels=4, block_out_channels=(8, 8),
                  down_block_types=(CROSS_DOWN, CROSS_DOWN), up_block_types=(CROSS_UP, CROSS_UP), layers_per_block=1,
