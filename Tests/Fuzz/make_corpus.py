@@ -247,5 +247,60 @@ def diffusers():
     put("diffusers-scheduler", "array", "[]")
 
 
-for write in (yaml, formula, csv, npy, png, idx, cifar, safetensors, diffusers):
+def text():
+    words = ["a", "b", "a</w>", "b</w>", "!", "!</w>", "aa", "aab</w>", "ab</w>", "<|startoftext|>", "<|endoftext|>"]
+    added = [dict(id=i, content=words[i], single_word=False, lstrip=False, rstrip=False, normalized=i == 9, special=True)
+             for i in (9, 10)]
+    model = dict(type="BPE", dropout=None, unk_token=words[10], continuing_subword_prefix="", end_of_word_suffix="</w>",
+                 fuse_unk=False, byte_fallback=False, ignore_merges=False, vocab={w: i for i, w in enumerate(words)},
+                 merges=[["a", "a"], ["aa", "b</w>"], "a b</w>"])
+    tokenizer = dict(
+        version="1.0", truncation=None, padding=None, added_tokens=added,
+        normalizer=dict(type="Sequence", normalizers=[dict(type="NFC"), dict(type="Replace"), dict(type="Lowercase")]),
+        pre_tokenizer=dict(type="Sequence", pretokenizers=[dict(type="Split"), dict(type="ByteLevel")]),
+        post_processor=dict(type="RobertaProcessing"), decoder=dict(type="ByteLevel"), model=model)
+    def put_tokenizer(name, **changes):
+        put("tokenizer", name, json.dumps(tokenizer | changes))
+    put_tokenizer("plain")
+    put_tokenizer("another-kind", model=model | dict(type="Unigram"))
+    put_tokenizer("no-model", model=None)
+    put_tokenizer("merge-of-nothing", model=model | dict(merges=[["a", "z"]]))
+    put_tokenizer("merge-of-three", model=model | dict(merges=["a b c"]))
+    put_tokenizer("negative", model=model | dict(vocab=model["vocab"] | {"a": -1}))
+    put_tokenizer("far-number", model=model | dict(vocab=model["vocab"] | {"a": 1 << 40}))
+    put_tokenizer("fractions", model=model | dict(vocab=model["vocab"] | {"a": 0.5}))
+    put_tokenizer("empty-vocabulary", model=model | dict(vocab={}))
+    put_tokenizer("added-beyond", added_tokens=added + [added[0] | dict(id=99, content="<x>")])
+    put_tokenizer("added-empty", added_tokens=[added[0] | dict(content="")])
+    put_tokenizer("strips", added_tokens=[added[0] | dict(lstrip=True)])
+    put_tokenizer("other-steps", normalizer=dict(type="NFKC"))
+    put("tokenizer", "deep", '{"model": ' + "[" * 2000)
+    put("tokenizer", "empty", "")
+    put("merges", "plain", "#version: 0.2\na a\naa a</w>\na b</w>\n")
+    put("merges", "no-version", "a b\r\na b</w>\r\n")
+    put("merges", "three", "a b b\n")
+    put("merges", "stranger", "a z\n")
+    put("merges", "not-text", b"\xff\xfe a\n")
+    put("merges", "empty", "")
+    put("prompt", "plain", "A red tower, aaaa!! it's <|endoftext|>")
+    put("prompt", "empty", "")
+    put("prompt", "marks", "e\u0301\u0327\u0301 \u1112\u1161\u11ab \u0130\u03a3" + "\u0301\u0327" * 200)
+    put("prompt", "long", "a" * 4000)
+    put("prompt", "not-text", b"\xff\xfe\xf0\x9f\x98")
+    config = dict(architectures=["CLIPTextModel"], model_type="clip_text_model", vocab_size=11, hidden_size=4,
+                  num_hidden_layers=1, num_attention_heads=2, intermediate_size=6, max_position_embeddings=77,
+                  hidden_act="quick_gelu", layer_norm_eps=1e-5)
+    def put_config(name, **changes):
+        put("text-config", name, json.dumps(config | changes))
+    put_config("plain")
+    put_config("huge", vocab_size=1 << 30, hidden_size=1 << 30)
+    put_config("many-layers", num_hidden_layers=1024)
+    put_config("no-heads", num_attention_heads=0)
+    put_config("negative", hidden_size=-4)
+    put_config("infinite", layer_norm_eps=float("inf"))
+    put_config("stranger", surprise="a\nb")
+    put("text-config", "empty", "")
+
+
+for write in (yaml, formula, csv, npy, png, idx, cifar, safetensors, diffusers, text):
     write()
