@@ -21,11 +21,25 @@ import Testing
     let expected = try #require(io.tensors["output"]).values
     let tape = Tape(read.encoder.layout)
     var gradients = [Float](repeating: .nan, count: read.encoder.layout.count)
+    let directions = values(read.encoder.layout.count, seed: 5)
+    var moved: [Float]?
     try read.parameters.withUnsafeBufferPointer { parameters in
       tape.begin(parameters: parameters.baseAddress!, recording: true, composing: composing)
       let output = read.encoder(tape.filled(rows, count, try ids.values), on: tape)
       #expect(difference(output.array, expected) < 1e-5 * largest(expected))
       let adjoint = tape.filled(rows, output.columns, try #require(io.tensors["adjoint"]).values)
+      if composing {
+        // Forwards along random directions of all parameters: ⟨adjoint, J v⟩ = ⟨Jᵀ adjoint, v⟩, below.
+        let entries = read.encoder.layout.entries
+        moved =
+          tape.tangent(
+            of: output,
+            along: entries.indices.map { index in
+              let part = Array(directions[entries[index].offset..<entries[index].offset + entries[index].count])
+              return (tape.parameter(index), tape.filled(entries[index].rows, entries[index].columns, part))
+            }
+          )?.array
+      }
       gradients.withUnsafeMutableBufferPointer {
         tape.backward(from: output, adjoint: adjoint, gradients: $0.baseAddress!)
       }
@@ -35,6 +49,12 @@ import Testing
         let output = read.encoder(tape.filled(rows, count, try ids.values), on: tape)
         #expect(difference(output.array, expected) < 1e-5 * largest(expected))
       }
+    }
+    if composing {
+      let forwards = dot(try #require(moved), try #require(io.tensors["adjoint"]).values)
+      let backwards = dot(gradients, directions)
+      // Sums of some thousand products in floats.
+      #expect(abs(forwards - backwards) < 1e-4 * max(abs(forwards), abs(backwards), 10))
     }
     var compared = 0
     try read.encoder.layout.forEachTensor(of: gradients) { part, found in
@@ -131,7 +151,10 @@ import Testing
     try expect("not 5 equal attention heads", at: "config.json", configure("num_attention_heads", 5))
     try expect("has shape", at: "model.safetensors", configure("vocab_size", 41))
     try expect("no tensor 'final_layer_norm.bias'", at: "model.safetensors", edit { $0["final_layer_norm.bias"] = nil })
-    try expect("no place for", at: "model.safetensors", edit { $0["text_projection.weight"] = .init(shape: [1], values: [0]) })
-    try expect("not finite", at: "model.safetensors", edit { $0["final_layer_norm.bias"] = .init(shape: [16], values: Array(repeating: .nan, count: 16)) })
+    try expect(
+      "no place for", at: "model.safetensors", edit { $0["text_projection.weight"] = .init(shape: [1], values: [0]) })
+    try expect(
+      "not finite", at: "model.safetensors",
+      edit { $0["final_layer_norm.bias"] = .init(shape: [16], values: Array(repeating: .nan, count: 16)) })
   }
 }

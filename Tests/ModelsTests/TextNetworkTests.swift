@@ -99,7 +99,8 @@ struct CountingNetwork: Network {
   @Test("names of the parts stay, behind text_encoder. and unet.") func names() throws {
     let network = try Self.network()
     let names = network.layout.entries.flatMap { $0.parts.map(\.name) }
-    #expect(names.contains("text_encoder.encoder.layers.0.self_attn.q_proj.weight") && names.contains("unet.layer.bias"))
+    #expect(
+      names.contains("text_encoder.encoder.layers.0.self_attn.q_proj.weight") && names.contains("unet.layer.bias"))
     #expect(Set(names).count == names.count)
     #expect(network.initialParameters(seed: 1).count == network.layout.count)
     let parameters = Self.parameters(network)
@@ -128,7 +129,7 @@ struct CountingNetwork: Network {
     }
     var found = [Float](repeating: .nan, count: network.layout.count)
     let value = loss(&found)
-    #expect(found.allSatisfy(\.isFinite))
+    #expect(found.allSatisfy { $0.isFinite })
     // Every seventh parameter: some of each.
     var moved = 0
     for i in stride(from: 0, to: parameters.count, by: 7) {
@@ -151,7 +152,8 @@ struct CountingNetwork: Network {
     let parameters = Self.parameters(trained)
     let frozen = try Self.network(values: trained.encoderParameters(parameters), isTrained: false)
     let inner = trained.innerParameters(parameters)
-    #expect(frozen.layout.count == inner.count && frozen.layout.entries.allSatisfy { $0.parts[0].name.hasPrefix("unet.") })
+    #expect(
+      frozen.layout.count == inner.count && frozen.layout.entries.allSatisfy { $0.parts[0].name.hasPrefix("unet.") })
     let texts = ["abc", "b", "abc", ""]
     let (a, b) = (Self.output(trained, parameters, texts), Self.output(frozen, inner, texts))
     // The trained one takes all rows in one product, the other each text by itself.
@@ -164,7 +166,8 @@ struct CountingNetwork: Network {
     let counting = CountingNetwork(base: base, encoded: .init())
     let process = PreparedProcess(VPSDE())
     let model = ScoreModel(
-      counting, parameters: Self.parameters(base), prediction: .noise, kernel: try #require(process.kernel), duration: 1)
+      counting, parameters: Self.parameters(base), prediction: .noise, kernel: try #require(process.kernel), duration: 1
+    )
     let rows = 600
     let texts = (0..<rows).map { ["abc", "b", ""][$0 % 3] }
     try model.check(.texts(texts))
@@ -190,7 +193,8 @@ struct CountingNetwork: Network {
     let evaluator = try rest.makeEvaluator(for: RowSpan(first: 0, count: 3, dimension: 3))
     try x.withRows { x in try other.withRows { try evaluator.evaluate(x[0..<3], at: .all(0.9), into: $0) } }
     #expect(counting.encoded.value == 3)
-    #expect((0..<3).allSatisfy { other[2, $0] == s[2, $0] && other[0, $0] != s[0, $0] })
+    // Products of 3 rows and of 256 are rounded otherwise.
+    #expect((0..<3).allSatisfy { abs(other[2, $0] - s[2, $0]) < 1e-5 && abs(other[0, $0] - s[0, $0]) > 1e-3 })
   }
 
   @Test("a tokenizer with more tokens, or longer texts, than the encoder knows is refused") func refused() throws {

@@ -28,7 +28,9 @@ import Testing
     let expected = try Self.decoded("\(name).json", [[Int]].self)
     let tokenizer = try Self.tokenizer(name)
     #expect(prompts.count == 21 && tokenizer.length == Self.length)
-    for (prompt, ids) in pairs(prompts, expected) { #expect(tokenizer.ids(of: prompt) == ids, "\(prompt.debugDescription)") }
+    for (prompt, ids) in pairs(prompts, expected) {
+      #expect(tokenizer.ids(of: prompt) == ids, "\(prompt.debugDescription)")
+    }
   }
 
   @Test("what is written is read again, and does the same", arguments: ["older", "second", "newer"])
@@ -100,7 +102,9 @@ import Testing
     }
     try expect("no such file", at: "merges.txt") { try $0.remove("merges.txt") }
     try expect("no such file", at: "vocab.json") { try $0.remove("vocab.json") }
-    try expect("allowed: two tokens", at: "merges.txt:2") { try $0.write(Data("#version: 0.2\na b c\n".utf8), to: "merges.txt") }
+    try expect("allowed: two tokens", at: "merges.txt:2") {
+      try $0.write(Data("#version: 0.2\na b c\n".utf8), to: "merges.txt")
+    }
     try expect("'qx', which is no token", at: "vocab.json") { try $0.write(Data("qx y\n".utf8), to: "merges.txt") }
     try expect("'a' is numbered -1", at: "vocab.json") { try $0.write(Data("{\"a\": -1}".utf8), to: "vocab.json") }
     try expect("is not UTF-8", at: "merges.txt") { try $0.write(Data([0xff, 0xfe, 0x0a]), to: "merges.txt") }
@@ -108,7 +112,9 @@ import Testing
     func config(_ text: String) -> (TemporaryFolder) throws -> Void {
       { try $0.write(Data(text.utf8), to: "tokenizer_config.json") }
     }
-    try expect("is 'T5Tokenizer'; allowed: CLIPTokenizer", at: "tokenizer_config.json", config("{\"tokenizer_class\": \"T5Tokenizer\"}"))
+    try expect(
+      "is 'T5Tokenizer'; allowed: CLIPTokenizer", at: "tokenizer_config.json",
+      config("{\"tokenizer_class\": \"T5Tokenizer\"}"))
     try expect("'do_lower_case' is false", at: "tokenizer_config.json", config("{\"do_lower_case\": false}"))
     try expect("'surprise' is 1, which is unknown", at: "tokenizer_config.json", config("{\"surprise\": 1}"))
     try expect("allowed: 2 to 65536", at: "tokenizer_config.json", config("{\"model_max_length\": 1}"))

@@ -33,7 +33,9 @@ public struct TokenTable {
     guard let data = FileManager.default.contents(atPath: path) else { throw InputError("no such file", at: path) }
     if path.hasSuffix(".json") {
       do {
-        guard case .list(let elements) = try JSONValue(decoding: data) else { throw InputError("is not a list of texts") }
+        guard case .list(let elements) = try JSONValue(decoding: data) else {
+          throw InputError("is not a list of texts")
+        }
         return try elements.map {
           guard case .text(let text) = $0 else { throw InputError("holds \($0.brief); allowed: texts") }
           return text

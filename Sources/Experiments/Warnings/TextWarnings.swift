@@ -21,7 +21,8 @@ struct TextWarnings {
   var lines: [(key: String, text: String)] {
     let sampling = plan.sampling
     let told = sampling.condition.texts + sampling.guidances.flatMap { $0?.texts ?? [] }
-    return line("sampling", told, "are cut off") + (plan.training == nil ? [] : line("data", preview.texts, "to learn from are cut off"))
+    return line("sampling", told, "are cut off")
+      + (plan.training == nil ? [] : line("data", preview.texts, "to learn from are cut off"))
   }
 
   private func line(_ key: String, _ texts: [String], _ what: String) -> [(key: String, text: String)] {

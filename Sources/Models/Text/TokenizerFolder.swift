@@ -51,8 +51,10 @@ public struct TokenizerFolder: Sendable {
   /// Entries that say nothing about the numbers of a text padded to its length: who wrote the file, how bytes become
   /// text again, and what CLIPTokenizer does not look at.
   private static let withoutEffect = [
-    "add_prefix_space", "backend", "clean_up_tokenization_spaces", "device_map", "errors", "is_local", "local_files_only",
-    "max_length", "name_or_path", "pad_to_multiple_of", "pad_token_type_id", "processor_class", "special_tokens_map_file",
+    "add_prefix_space", "backend", "clean_up_tokenization_spaces", "device_map", "errors", "is_local",
+    "local_files_only",
+    "max_length", "name_or_path", "pad_to_multiple_of", "pad_token_type_id", "processor_class",
+    "special_tokens_map_file",
     "stride", "tokenizer_file", "truncation_strategy", "use_fast", "verbose", "model_input_names", "_commit_hash",
     "transformers_version", "fix_mistral_regex", "trust_remote_code", "revision",
   ]

@@ -29,7 +29,8 @@ struct TokenizerTable {
       return
     }
     guard older.contains(where: exists) else {
-      throw InputError("holds neither tokenizer.json nor vocab.json with merges.txt; a tokenizer's folder does", at: folder)
+      throw InputError(
+        "holds neither tokenizer.json nor vocab.json with merges.txt; a tokenizer's folder does", at: folder)
     }
     let file = try JSONFile("\(folder)/vocab.json", missing: "no such file; merges.txt needs it")
     path = file.path
@@ -63,7 +64,8 @@ struct TokenizerTable {
       if line.isEmpty || line.starts(with: "#version".unicodeScalars) { continue }
       let parts = line.split(separator: " ", omittingEmptySubsequences: false)
       guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
-        throw InputError("'\(String(line.prefix(60)))'; allowed: two tokens with a blank between", at: "\(path):\(number + 1)")
+        throw InputError(
+          "'\(String(line.prefix(60)))'; allowed: two tokens with a blank between", at: "\(path):\(number + 1)")
       }
       merges.append((String(parts[0]), String(parts[1])))
     }
@@ -112,7 +114,9 @@ struct TokenizerTable {
       let found = try kinds(key, list)
       guard found == wanted else {
         throw file.wrong(
-          key, "is \(found.isEmpty ? "nothing" : found.joined(separator: ", ")); allowed: CLIP's, \(wanted.joined(separator: ", "))")
+          key,
+          "is \(found.isEmpty ? "nothing" : found.joined(separator: ", ")); allowed: CLIP's, \(wanted.joined(separator: ", "))"
+        )
       }
     }
     try require("normalizer", "normalizers", ["NFC", "Replace", "Lowercase"])

@@ -49,7 +49,8 @@ public struct BytePairEncoding: Sendable {
       func known(_ text: String) throws -> Int32 {
         guard let id = vocabulary[text] else {
           throw InputError(
-            "merge \(rank + 1), '\(merge.first) \(merge.second)', is about '\(text)', which is no token of the vocabulary")
+            "merge \(rank + 1), '\(merge.first) \(merge.second)', is about '\(text)', which is no token of the vocabulary"
+          )
         }
         return Int32(id)
       }

@@ -106,7 +106,9 @@ public struct TextEncoder: Sendable {
 
   private func attend(_ block: Block, _ x: Tensor, tokens: Int, on tape: Tape) -> Tensor {
     let h = normalise(x, block.norm1, on: tape)
-    let (q, k, v) = (apply(block.queries, h, on: tape), apply(block.keys, h, on: tape), apply(block.values, h, on: tape))
+    let (q, k, v) = (
+      apply(block.queries, h, on: tape), apply(block.keys, h, on: tape), apply(block.values, h, on: tape)
+    )
     tape.recycle(h)
     let shape = TokenAttentionShape(
       queries: tokens, keys: tokens, heads: architecture.heads, width: architecture.width / architecture.heads,

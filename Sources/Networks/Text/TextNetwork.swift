@@ -45,7 +45,8 @@ public struct TextNetwork: Network {
     let a = encoder.architecture
     guard tokenizer.tokenCount <= a.tokens else {
       throw InputError(
-        "the tokenizer has \(tokenizer.tokenCount) tokens; the text encoder knows \(a.tokens): allowed: as many or fewer")
+        "the tokenizer has \(tokenizer.tokenCount) tokens; the text encoder knows \(a.tokens): allowed: as many or fewer"
+      )
     }
     guard tokenizer.length <= a.length else {
       throw InputError(
