@@ -28,12 +28,14 @@ experiments := $(filter-out $(sweeps),$(notdir $(configs:.yaml=)))
 ARGS ?=
 FILTER ?=
 comma := ,
+empty :=
+space := $(empty) $(empty)
 
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
-  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge scenes-judge kills sweep-kills \
-  faults large-data load same-bytes mutants fuzz fuzz-build sanitize tensorboard-check pipeline-parity clean \
-  clip-vocabulary tokens-check bench-text memory-text
+  coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
+  inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize \
+  tensorboard-check pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -50,12 +52,14 @@ help:
 	@echo 'make notebooks-test  test what the notebooks are made of, and two of them on tiny runs'
 	@echo 'make readme-pictures draw the pictures of the README anew, from mnist-unet and solvers of digits'
 	@echo 'make mnist           fetch 5,000 images of MNIST into Experiments/Data/mnist; make mnist-unet learns them'
+	@echo 'make inpaint-judge   ranks and C2ST of right halves of 100 digits; a table of Docs/Conditional.md'
 	@echo 'make digits-classes-judge  let a classifier of scikit-learn read the samples of digits-classes'
 	@echo 'make scenes-text     train an autoencoder of captioned scenes and a text model in its latents: pictures under captions'
 	@echo 'make scenes-judge    let classifiers of scikit-learn read the samples of scenes-text (FOLDERS=...: of others)'
 	@echo 'make photos          fetch the photographs of Experiments/Data into Experiments/Data/photos'
 	@echo 'make pipeline-parity  compare pictures of `score-sde generate` with those of diffusers on 20 random folders'
 	@echo 'make bench           time us against PyTorch, JAX and OpenVINO; Results/Benchmarks/*.csv'
+	@echo 'make bench-posterior time DPS, PiGDM and SMC beside azula and deepinv; Results/Benchmarks/posterior.csv'
 	@echo 'make bench-text      time text to image beside diffusers, OpenVINO and stable-diffusion.cpp'
 	@echo 'make memory-text     the memory of text to image with a U-Net of 860 million parameters'
 	@echo 'make clip-vocabulary fetch the vocabulary of CLIP, for texts, into Experiments/Data/clip-tokenizer'
@@ -207,6 +211,16 @@ FOLDERS ?= Results/scenes-text
 scenes-judge: $(if $(filter Results/scenes-text,$(FOLDERS)),scenes-text) $(scenes)/ready $(venv)-judge/ready
 	@$(venv)-judge/bin/python Experiments/Data/judge_scenes.py $(scenes) $(FOLDERS)
 
+# 100 held-out images of digits, half masked: by the network, and of a mixture whose posterior is exact.
+inpaint-judge: build $(venv)-judge/ready
+	@$(program) run Experiments/inpaint-digits.yaml --output Results/inpaint-judge/digits --set sampling.count=1900 \
+	  --set 'sampling.observation.held_out={first: 100}' $(ARGS)
+	@$(program) run Experiments/inpaint-mixture.yaml --output Results/inpaint-judge/mixture $(ARGS)
+	@$(venv)-judge/bin/python Experiments/Data/judge_inpainting.py Results/inpaint-judge/mixture \
+	  Results/inpaint-judge/digits > Results/inpaint-judge/table.md
+	@$(if $(ARGS),cat Results/inpaint-judge/table.md,python3 Experiments/insert_table.py inpaint Docs/Conditional.md \
+	  < Results/inpaint-judge/table.md)
+
 photos: Experiments/Data/photos/rocket.png
 
 Experiments/Data/photos/rocket.png: | $(venv)/ready
@@ -236,6 +250,14 @@ bench: setup $(venv)-bench/ready
 	@$(swift) build $(flags) --product score-sde-bench
 	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench $(ARGS)
 	@$(venv)-bench/bin/python Experiments/Benchmarks/scaling.py --bench $(scratch)/release/score-sde-bench
+
+# Posterior sampling beside azula and deepinv, on the same networks.
+posterior-peers := $(foreach m,dps pigdm smc,posterior-$(m)-mlp posterior-$(m)-unet)
+
+bench-posterior: setup $(venv)-bench/ready
+	@$(swift) build $(flags) --product score-sde-bench
+	@$(venv)-bench/bin/python Experiments/Benchmarks/compare.py --bench $(scratch)/release/score-sde-bench \
+	  --cases $(subst $(space),$(comma),$(posterior-peers)) --output Results/Benchmarks/posterior.csv $(ARGS)
 
 # Studies of the metrics: tables of Docs/Metrics.md. With ARGS, which may ask for a part, on the terminal alone.
 studies := $(scratch)/release/score-sde-studies

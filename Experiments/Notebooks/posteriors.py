@@ -92,6 +92,15 @@ def modes(samples, law):
     return [judging.share(count, len(samples)) for count in found]
 
 
+def unseen(run):
+    """A direction of which an observation by a matrix says nothing: a unit vector; None where all is seen."""
+    matrix = np.array(run.config["sampling"]["observation"]["operator"]["values"], float)
+    vectors = np.linalg.svd(matrix)[2]
+    if np.linalg.matrix_rank(matrix) == matrix.shape[1]:
+        return None
+    return vectors[-1] * np.sign(vectors[-1][np.argmax(np.abs(vectors[-1]))])
+
+
 def ranks(samples, truths):
     """Among its samples, how many lie below the truth: K × D, of K observations; sample i is of observation i mod K.
 

@@ -77,6 +77,7 @@ class Posteriors(unittest.TestCase):
             # N(0, 1) seen as y with noise of variance 1: N(y/2, 1/2), and N(0, 1) beside it.
             np.testing.assert_allclose(laws[0].means[0], [0.25, 0])
             np.testing.assert_allclose(laws[0].covariances[0], [[0.5, 0], [0, 1]])
+            np.testing.assert_allclose(posteriors.unseen(runs.Run(folder, "r", [])), [0, 1])
             # A run that is none of a mixture, and one without an observation.
             for other in ({"data": {"kind": "digits"}, "sampling": {"observation": seen}}, {"data": data}):
                 (place / "config.yaml").write_text(yaml.safe_dump(other))

@@ -100,6 +100,59 @@ import Testing
     }
   }
 
+  /// s = −K x, as no law has it where 1 − v K has a negative eigenvalue: so a network may err.
+  private struct LinearField: Score {
+    let k: [Double]
+    var traits: ScoreTraits { [.jacobian] }
+
+    func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { Evaluator(k) }
+
+    final class Evaluator: ScoreEvaluator {
+      let k: [Double]
+      init(_ k: [Double]) { self.k = k }
+
+      func evaluate(_ x: Rows, at times: Times, into s: Rows) throws {
+        for row in 0..<x.count { for j in 0..<x.dimension { s[row, j] = -k[j] * x[row, j] } }
+      }
+      func linearise(_ x: Rows, at times: Times, into s: Rows) throws { try evaluate(x, at: times, into: s) }
+      func pullback(_ v: Rows, into out: Rows) throws { try evaluate(v, at: .all(0), into: out) }
+    }
+  }
+
+  /// Whitened, C + A V Aᵀ has eigenvalues 5, 1.5 and 0.02; the last one would multiply a residual by 50.
+  @Test("MMPS takes no direction for surer than the noise allows", arguments: [1, 2, 3, 16])
+  func negativeVariance(iterations: Int) throws {
+    let (process, t, noise) = (VPSDE(), 0.3, 0.1)
+    let moments = process.makeKernel().moments(at: t)
+    let (m, v) = (moments.scale, moments.variance)
+    let wanted = [4, 0.5, -0.98]
+    // v/m (1 − v k)/m = (S − 1) C
+    let k = wanted.map { (1 - $0 * noise * noise * m * m / v) / v }
+    let linear = try LinearObservation(SparseMatrix(.identity(3)), noise: .deviation(noise))
+    let observation = Observation(linear, values: Batch(rows: [[0.5, -0.4, 0.3]]))
+    let field = LinearField(k: k)
+    let guided = PosteriorScore(
+      field, kernel: process.makeKernel(), observation: observation,
+      likelihood: MMPS(iterations: iterations, tolerance: 0))
+    let span = RowSpan(first: 0, count: 1, dimension: 3)
+    var (x, s, base) = (Batch(rows: [[0.2, 0.1, -0.3]]), Batch(count: 1, dimension: 3), Batch(count: 1, dimension: 3))
+    try x.withRows { x in
+      try s.withRows { try guided.makeEvaluator(for: span).evaluate(x, at: .all(t), into: $0) }
+      try base.withRows { try field.makeEvaluator(for: span).evaluate(x, at: .all(t), into: $0) }
+    }
+    var (norm, moved) = (0.0, 0.0)
+    for j in 0..<3 {
+      let slope = (1 - v * k[j]) / m
+      let residual = (observation.values[0, j] - slope * x[0, j]) / noise
+      norm += residual * residual
+      // g = Jᵀ Aᵀ L⁻ᵀ u, of which u is wanted.
+      let u = (s[0, j] - base[0, j]) / slope * noise
+      moved += u * u
+    }
+    // With C + A V Aᵀ ≥ C the solution is no longer than the residual. Conjugate gradients come from u = 0.
+    #expect(moved.squareRoot() <= norm.squareRoot() * (1 + 1e-9), "\(moved.squareRoot()) \(norm.squareRoot())")
+  }
+
   /// Conjugate gradients take the place of eigenvectors where an operator hangs together in more than 400 rows.
   @Test("ΠGDM of a large block is that of its eigenvectors") func largeBlock() throws {
     let n = 420

@@ -71,6 +71,45 @@ import Testing
     #expect(found.variance < 0.9, "\(guidance): \(found)")
   }
 
+  @Test("colours are drawn whose gray is what was seen, and of several inks where gray leaves that open")
+  func colourisation() throws {
+    try withFolder { folder in
+      let source = try ConfigSource(
+        path: repository.path + "/Experiments/colourise-digits.yaml",
+        overrides: [
+          "data.held_out=60", "data.count=60", "sampling.count=24", "sampling.observation.held_out={first: 1}",
+          "sampling.solvers=[{name: s, kind: ancestral, steps: 12, guidance: exact}]", "evaluation.metrics=[]",
+        ])
+      _ = try makeExperiment(ExperimentPlan(source), folder: folder + "/r").run([.sample])
+      func table(_ name: String) -> [[Double]] {
+        contents("\(folder)/r/\(name).csv").split(separator: "\n").dropFirst().map { line in
+          line.split(separator: ",").compactMap { Double($0) }
+        }
+      }
+      let (samples, seen) = (table("samples/s"), table("observations"))
+      #expect(samples.count == 24 && samples[0].count == 192 && seen.count == 1 && seen[0].count == 64)
+      var square = 0.0
+      for x in samples {
+        for j in 0..<64 {
+          let gray = 0.299 * x[3 * j] + 0.587 * x[3 * j + 1] + 0.114 * x[3 * j + 2]
+          square += (gray - seen[0][j]) * (gray - seen[0][j])
+        }
+      }
+      // Noise of 0.05 between what was seen and a draw of the posterior, and less where the law itself is as narrow.
+      let residual = (square / Double(24 * 64)).squareRoot()
+      #expect(residual > 0.02 && residual < 0.07, "\(residual)")
+      // The channel that a sample has most of, over all pixels.
+      var inks: [Int] = []
+      for x in samples {
+        var sums = [0.0, 0, 0]
+        for (place, value) in x.enumerated() { sums[place % 3] += value }
+        inks.append(sums.firstIndex(of: sums.max() ?? 0) ?? 0)
+      }
+      #expect(Set(inks).count > 1, "\(inks)")
+      #expect(FileManager.default.fileExists(atPath: folder + "/r/samples/s-posterior.png"))
+    }
+  }
+
   @Test("each solver may have its own method, and DAPS its own steps") func own() throws {
     let daps = try second([
       "sampling.solvers=[{name: s, kind: ancestral, steps: 30, guidance: {kind: daps, langevin_steps: 100, step_size: 0.05}}]"

@@ -6,6 +6,8 @@ import Core
 final class ConjugateGradients {
   private let directions, products, residuals: RowStorage
   private let squares, goals: RowStorage
+  /// By how much, relative to a bound, a product in double precision may fall below it.
+  private static let rounding = 1e-6
 
   init(_ span: RowSpan) {
     (directions, products, residuals) = (RowStorage(span), RowStorage(span), RowStorage(span))
@@ -17,9 +19,11 @@ final class ConjugateGradients {
   ///   - u: where the solutions go, from u = 0 on.
   ///   - iterations: how many steps there are at most.
   ///   - tolerance: the norm of the residual, of that of b, at which a row is solved.
+  ///   - least: a bound of pᵀ M p/pᵀ p from below that M has by what it stands for. Where a p is below it, M is taken
+  ///     for the bound along p, and the row is solved: further directions would be divided by even less.
   ///   - multiply: writes M p; it is symmetric and positive definite.
   func solve(
-    _ b: Rows, into u: Rows, iterations: Int, tolerance: Double,
+    _ b: Rows, into u: Rows, iterations: Int, tolerance: Double, least: Double = 0,
     _ multiply: (_ p: Rows, _ product: Rows) throws -> Void
   ) throws {
     let (p, q, r) = (directions.view(like: b), products.view(like: b), residuals.view(like: b))
@@ -38,10 +42,12 @@ final class ConjugateGradients {
         let (p, q, r, u) = (p.row(row), q.row(row), r.row(row), u.row(row))
         var curvature = 0.0
         for i in 0..<p.size { curvature += p.values[i] * q.values[i] }
-        // A Jacobian of a network need not be positive definite: the row keeps what it has.
-        guard curvature > 0 else {
+        // A Jacobian of a network need be neither symmetric nor positive definite.
+        let bound = least * p.squaredNorm
+        if curvature < (1 - Self.rounding) * bound || !(curvature > 0) {
           goals[row] = .infinity
-          continue
+          guard bound > 0 else { continue }
+          curvature = bound
         }
         let step = squares[row] / curvature
         var square = 0.0

@@ -8,6 +8,10 @@ import Core
 ///
 /// u by conjugate gradients, each step of which takes a product with the Jacobian. Exact for Gaussian data once there
 /// are as many steps as C⁻¹ A V Aᵀ has different eigenvalues.
+///
+/// V is a covariance, so that uᵀ (C + A V Aᵀ) u is at least uᵀ C u. The Jacobian of a network need not give such a V:
+/// where a direction falls below that, its variance counts as 0, and the row's iteration ends. Without this, more steps
+/// make more samples run away, as they divide by what is left of the noise.
 public struct MMPS: LikelihoodScore {
   /// How many steps the conjugate gradients take at most.
   public let iterations: Int
@@ -44,7 +48,8 @@ public struct MMPS: LikelihoodScore {
       let (r, u) = (residual.view(like: g), solution.view(like: g))
       let (back, covaried) = (back.view(like: g), covaried.view(like: g))
       model.linearise(state, into: r)
-      try gradients.solve(r, into: u, iterations: method.iterations, tolerance: method.tolerance) { p, product in
+      try gradients.solve(r, into: u, iterations: method.iterations, tolerance: method.tolerance, least: 1) {
+        p, product in
         model.multiplyTransposed(p, into: back)
         try state.covary(back, into: covaried)
         model.multiply(covaried, into: product)

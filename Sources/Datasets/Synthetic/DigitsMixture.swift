@@ -15,8 +15,16 @@ enum DigitsMixture {
   /// Channels of the inks.
   private static let inks = [[1, 0.2, 0.2], [0.2, 0.8, 0.2], [0.3, 0.4, 1]]
 
-  /// The law, and the class of each component.
-  static func law(isColoured: Bool) throws -> (mixture: GaussianMixture, classes: [Int]) {
+  /// The law, which is made once.
+  static func law(isColoured: Bool) throws -> Law { try (isColoured ? coloured : gray).get() }
+
+  /// A mixture, and the class of each component.
+  typealias Law = (mixture: GaussianMixture, classes: [Int])
+
+  private static let gray = Result { try fitted(isColoured: false) }
+  private static let coloured = Result { try fitted(isColoured: true) }
+
+  private static func fitted(isColoured: Bool) throws -> Law {
     let digits = try Digits().load(seed: 0)
     guard let labels = digits.trainingConditions.listedClasses else {
       preconditionFailure("digits have classes")
@@ -46,34 +54,46 @@ enum DigitsMixture {
       pooled = pooled + (Double(rows.count) / Double(labels.count)) * covariance
     }
     let covariances = own.map { 0.5 * $0 + 0.5 * pooled }
+    let eigen = covariances.map(\.symmetricEigen)
     let weights = groups.map { Double($0.count) }
     guard isColoured else {
       return (
-        try GaussianMixture(
-          weights: weights, means: means,
-          covariances: covariances.map { rows(of: $0 + Self.floor * Matrix.identity(d)) }),
+        GaussianMixture(
+          weights: weights, means: Batch(rows: means),
+          covariances: eigen.map { (values: $0.values.map { max(0, $0) + floor }, vectors: $0.vectors) }),
         Array(0..<10)
       )
     }
-    var (allWeights, allMeans, all, classes): ([Double], [[Double]], [[[Double]]], [Int]) = ([], [], [], [])
-    for ink in inks {
-      for k in 0..<10 {
-        allWeights.append(weights[k])
-        allMeans.append(means[k].flatMap { x in ink.map { -1 + $0 * (x + 1) } })
-        all.append(
-          (0..<3 * d).map { a in
-            (0..<3 * d).map { b in
-              ink[a % 3] * ink[b % 3] * covariances[k][a / 3, b / 3] + (a == b ? Self.floor : 0)
-            }
-          })
-        classes.append(k)
-      }
-    }
-    return (try GaussianMixture(weights: allWeights, means: allMeans, covariances: all), classes)
+    var all: [(values: [Double], vectors: Matrix)] = []
+    for ink in inks { for k in 0..<10 { all.append(inked(eigen[k], ink)) } }
+    return (
+      GaussianMixture(
+        weights: inks.flatMap { _ in weights },
+        means: Batch(rows: inks.flatMap { ink in means.map { $0.flatMap { x in ink.map { -1 + $0 * (x + 1) } } } }),
+        covariances: all),
+      inks.flatMap { _ in Array(0..<10) }
+    )
   }
 
-  private static func rows(of matrix: Matrix) -> [[Double]] {
-    (0..<matrix.rows).map { i in (0..<matrix.columns).map { matrix[i, $0] } }
+  /// The eigenvalues and vectors of Σ ⊗ h hᵀ + floor I, where those of Σ are known: along h, and across it.
+  private static func inked(
+    _ eigen: (values: [Double], vectors: Matrix), _ ink: [Double]
+  ) -> (values: [Double], vectors: Matrix) {
+    let (d, square) = (eigen.values.count, ink.reduce(0) { $0 + $1 * $1 })
+    // The largest value of h hᵀ is last or first; the others are 0.
+    let axes = Matrix(ink.map { a in ink.map { a * $0 } }).symmetricEigen
+    let along = axes.values.indices.max { axes.values[$0] < axes.values[$1] } ?? 0
+    var (values, vectors) = ([Double](), Matrix(rows: 3 * d, columns: 3 * d))
+    for axis in 0..<3 {
+      for e in 0..<d {
+        let column = values.count
+        values.append((axis == along ? square * max(0, eigen.values[e]) : 0) + floor)
+        for i in 0..<d {
+          for c in 0..<3 { vectors[3 * i + c, column] = eigen.vectors[i, e] * axes.vectors[c, axis] }
+        }
+      }
+    }
+    return (values, vectors)
   }
 }
 
