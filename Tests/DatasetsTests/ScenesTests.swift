@@ -176,9 +176,11 @@ import Testing
       let (u, v) = (y - Double(i), x - Double(j))
       return (1 - u) * ((1 - v) * at(i, j) + v * at(i, j + 1)) + u * ((1 - v) * at(i + 1, j) + v * at(i + 1, j + 1))
     }
-    return (0..<64).map { k in
-      sample(
-        Double(y0) + Double((k / 8) * (y1 - y0)) / 7, Double(x0) + Double((k % 8) * (x1 - x0)) / 7)
+    return (0..<64).map { (k: Int) -> Double in
+      let (i, j): (Double, Double) = (Double(k / 8) / 7, Double(k % 8) / 7)
+      let y: Double = Double(y0) + i * Double(y1 - y0)
+      let x: Double = Double(x0) + j * Double(x1 - x0)
+      return sample(y, x)
     }
   }
 
