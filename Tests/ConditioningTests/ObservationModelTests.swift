@@ -38,7 +38,7 @@ import Testing
   @Test("a linear map gives what the linear model gives") func linear() throws {
     let a = SparseMatrix(Matrix([[1, 2, 0], [0, -1, 0.5]]))
     for noise in try Self.noises() {
-      var (plain, curved) = (
+      let (plain, curved) = (
         Evaluated(try LinearObservation(a, noise: noise), someRows(3, 3), someRows(3, 2, step: 1)),
         Evaluated(try NonlinearObservation(a, noise: noise), someRows(3, 3), someRows(3, 2, step: 1))
       )
@@ -158,7 +158,7 @@ import Testing
     #expect(logarithms.model.linear == nil)
     var curved = Evaluated(logarithms.model, someRows(3, 3), values)
     curved.checkDerivatives(within: 1e-6)
-    var plain = Evaluated(
+    let plain = Evaluated(
       try LinearObservation(a, noise: .deviation(0.4)),
       Batch(values: someRows(3, 3).values.map { exp($0) }, dimension: 3),
       values)

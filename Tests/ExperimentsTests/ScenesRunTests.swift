@@ -75,7 +75,8 @@ import Testing
       let place = folder + "/second"
       _ = try makeExperiment(second, folder: place, store: store).run([.sample])
       // β are written in decimals, and ᾱ summed from them.
-      #expect(largest(try samples(place), drawn) < 1e-3, "\(largest(try samples(place), drawn))")
+      let difference = largest(try samples(place), drawn)
+      #expect(difference < 1e-3, "\(difference)")
 
       // Fine-tuned on a folder of captioned pictures.
       _ = try DataExport(part: .training).write(try plan(Self.autoencoder), to: folder + "/pictures")
