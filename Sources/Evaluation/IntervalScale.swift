@@ -84,7 +84,8 @@ public enum IntervalScale: Sendable, Equatable {
           abs(share) < 1e-12 ? 0 : share, variance: rest * rest * spread.variance, quantile: spread.quantile,
           rows: rows)
       else { return (value - half, value + half) }
-      return ((bounds.low - chance) / rest, (bounds.high - chance) / rest)
+      // The value is within, whatever rounding does.
+      return (min(value, (bounds.low - chance) / rest), max(value, (bounds.high - chance) / rest))
     }
   }
 
