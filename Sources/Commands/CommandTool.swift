@@ -88,9 +88,9 @@ public enum CommandTool {
 
 struct ScoreSDECommand: ParsableCommand {
   private static let own: [any ParsableCommand.Type] = [
-    Run.self, Train.self, Sample.self, Evaluate.self, Generate.self, SweepCommand.self, SweepRunCommand.self, Score.self,
-    LogDensity.self, Encode.self, Decode.self, Interpolate.self, Converge.self, Check.self, Compare.self, Export.self,
-    DataCommand.self, Report.self, Tokens.self, Watch.self, Verify.self, Validate.self, List.self,
+    Run.self, Train.self, Sample.self, Evaluate.self, Generate.self, SweepCommand.self, SweepRunCommand.self,
+    Score.self, LogDensity.self, Encode.self, Decode.self, Interpolate.self, Converge.self, Check.self, Compare.self,
+    Export.self, DataCommand.self, Report.self, Tokens.self, Watch.self, Verify.self, Validate.self, List.self,
   ]
 
   static var configuration: CommandConfiguration {

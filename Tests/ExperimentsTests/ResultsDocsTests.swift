@@ -113,7 +113,7 @@ import Testing
 
       // Pictures for texts.
       let text =
-        "score.network={kind: text-unet, channels: [4, 4, 4], blocks: 1, attention: [8], text: {width: 8, layers: 1}}"
+        "score.network={kind: text-unet, channels: [4, 4, 4], blocks: 1, attention: [8], text_width: 8, text_layers: 1}"
       _ = try run(
         tiny,
         few + [

@@ -39,7 +39,7 @@ import Testing
   }
 
   private static let network =
-    "{kind: text-unet, channels: [8, 16], blocks: 1, attention: [8, 4], text: {width: 8, layers: 1}}"
+    "{kind: text-unet, channels: [8, 16], blocks: 1, attention: [8, 4], text_width: 8, text_layers: 1}"
 
   private func samples(_ folder: String) throws -> Batch {
     try NumericTable(reading: folder + "/samples/a.npy").values
@@ -86,7 +86,7 @@ import Testing
       #expect(try tuned.exportNetwork(to: folder + "/tuned-out") == [])
 
       // Adapters alone are trained, kept and written; added to the folder they are the tuned model.
-      let lora = "score.network={kind: diffusers, path: \(out), lora: {rank: 2, alpha: 6, targets: transformer}}"
+      let lora = "score.network={kind: diffusers, path: \(out), lora: 2, lora_alpha: 6, lora_targets: transformer}"
       let adapted = try run(again, "adapted", [lora, "training.learning_rate=0.05", "training.ema=0"])
       let names = try Safetensors(reading: folder + "/adapted/checkpoint.safetensors").tensors.names
       #expect(!names.isEmpty && names.allSatisfy { $0.contains(".lora_A.") || $0.contains(".lora_B.") })
@@ -113,11 +113,11 @@ import Testing
       (tiny, "score.network={kind: text-unet}", "needs data with texts"),
       (
         tiny.replacing("{kind: two-moons, count: 500, held_out: 200}", with: "{kind: scenes, count: 8, held_out: 4}"),
-        "score.network={kind: text-unet, text: {width: 10, heads: 4}}", "heads"
+        "score.network={kind: text-unet, text_width: 10, text_heads: 4}", "heads"
       ),
       (
         tiny.replacing("{kind: two-moons, count: 500, held_out: 200}", with: "{kind: scenes, count: 8, held_out: 4}"),
-        "score.network={kind: text-unet, text: {length: 4.5}}", "length"
+        "score.network={kind: text-unet, text_length: 4.5}", "length"
       ),
     ] {
       let error = #expect(throws: InputError.self) { try plan(text, overrides: [set]) }

@@ -112,17 +112,18 @@ struct AdapterOptions {
       try options.number("adapter_weight", default: 1, in: .any, "how much of them is added")
     }
     file = try path.map { try LowRankFile($0) }
-    guard let section = try options.optionalSection("lora", "train adapters of low rank in place of the weights") else {
-      trained = nil
-      return
+    let rank = try options.integer(
+      "lora", default: 0, atLeast: 0, atMost: 4096,
+      "r: train adapters of this rank in place of the weights; 0: train the weights")
+    let (alpha, targets) = try options.only(if: rank > 0 || options.isDescribing, needs: "lora: 1 or more") {
+      (
+        try options.number("lora_alpha", default: 4, in: .positive, "α: the change of a weight is α/r B A"),
+        try options.choice(
+          "lora_targets", default: Targets.attention,
+          "attention: its queries, keys, values and outputs; transformer: also its other linear layers")
+      )
     }
-    let rank = try section.integer("rank", default: 4, atLeast: 1, atMost: 4096, "r: the inner dimension of B A")
-    let alpha = try section.number("alpha", default: 4, in: .positive, "α: the change is α/r B A")
-    let targets = try section.choice(
-      "targets", default: Targets.attention,
-      "attention: its queries, keys, values and outputs; transformer: also its other linear layers")
-    try section.finish()
-    trained = options.isDescribing ? nil : (rank, alpha, targets)
+    trained = rank == 0 ? nil : (rank, alpha, targets)
   }
 
   /// A network whose adapters are trained, where these are asked for.

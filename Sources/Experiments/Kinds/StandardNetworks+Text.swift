@@ -12,9 +12,7 @@ extension Catalogue {
     "diffusers' UNet2DConditionModel over a CLIPTextModel, both trained; for images with texts"
   ) { options, _ in
     let unet = try UNetOptions(options, hasContext: true)
-    let text = try options.section("text", "the transformer that reads texts")
-    let encoder = try TextEncoderOptions(text)
-    try text.finish()
+    let encoder = try TextEncoderOptions(options)
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
     return NetworkRecipe { data, seed in
       guard data.conditionShape == .text else { throw InputError("needs data with texts; this has none") }
@@ -38,19 +36,20 @@ struct TextEncoderOptions {
   private let layers, heads: Int
 
   init(_ options: Options) throws {
-    width = try options.integer("width", default: 128, atLeast: 1, atMost: 65_536, "numbers of a token")
-    layers = try options.integer("layers", default: 2, atLeast: 1, atMost: 1024, "blocks of the transformer")
+    width = try options.integer("text_width", default: 128, atLeast: 1, atMost: 65_536, "numbers of a token of a text")
+    layers = try options.integer(
+      "text_layers", default: 2, atLeast: 1, atMost: 1024, "blocks of the transformer that reads texts")
     heads = try options.integer(
-      "heads", default: 4, atLeast: 1, atMost: 65_536, "attention heads; the width is a multiple of them")
+      "text_heads", default: 4, atLeast: 1, atMost: 65_536, "its attention heads; text_width is a multiple of them")
     let given = try options.number(
-      "length", or: "data", in: .from(3, below: 65_537),
+      "text_length", or: "data", in: .from(3, below: 65_537),
       "tokens of a text, with start and end; data: of the longest text of the data, up to 77")
     if let given, given != given.rounded() {
-      throw options.wrong("length", "is \(written(given)); allowed: whole numbers from 3 to 65536, or data")
+      throw options.wrong("text_length", "is \(written(given)); allowed: whole numbers from 3 to 65536, or data")
     }
     length = given.map { Int($0) }
     guard width % heads == 0 || options.isDescribing else {
-      throw options.wrong("heads", "is \(heads); allowed: what divides the width, \(width)")
+      throw options.wrong("text_heads", "is \(heads); allowed: what divides text_width, \(width)")
     }
   }
 
