@@ -50,8 +50,14 @@ def generate(program, folder, output, *options):
 
 
 def with_scheduler(pipe, kind):
-    more = {"skip_prk_steps": True} if kind == "PNDM" else {}
-    return getattr(diffusers, kind + "Scheduler").from_config(pipe.scheduler.config, **more)
+    """A pipeline made with another scheduler of the same entries. Made, it sets clip_sample to false; assigned to a
+    pipeline that is there, a scheduler would keep it. PNDM of another class's file has no Runge-Kutta steps here."""
+    more = {} if isinstance(pipe.scheduler, diffusers.PNDMScheduler) or kind != "PNDM" else {"skip_prk_steps": True}
+    scheduler = getattr(diffusers, kind + "Scheduler").from_config(pipe.scheduler.config, **more)
+    other = diffusers.StableDiffusionPipeline(
+        **{**pipe.components, "scheduler": scheduler}, requires_safety_checker=False)
+    other.set_progress_bar_config(disable=True)
+    return other
 
 
 def generator(seed):
@@ -87,19 +93,16 @@ class Parity:
         shape = {"height": self.height, "width": self.width}
         latents = torch.randn(self.count, 4, self.height // 2, self.width // 2, generator=generator(self.seed + 1))
         np.save(self.folder / "latents.npy", latents.numpy())
-        own = self.pipe.scheduler
         self.compare("own", self.pipe(self.prompt, generator=generator(self.seed), **shape, **self.common).images,
                      *size, "--seed", str(self.seed))
         for solver, kind in SOLVERS.items():
-            self.pipe.scheduler = own
-            self.pipe.scheduler = with_scheduler(self.pipe, kind)
+            pipe = with_scheduler(self.pipe, kind)
             for way in ("latents", "seed"):
                 extra = {"latents": latents.clone()} if way == "latents" else {"generator": generator(self.seed)}
-                theirs = self.pipe(self.prompt, **extra, **shape, **self.common).images
+                theirs = pipe(self.prompt, **extra, **shape, **self.common).images
                 told = ["--latents", str(self.folder / "latents.npy")] if way == "latents" else [
                     "--seed", str(self.seed)]
                 self.compare(f"{solver} {way}", theirs, *size, *told, "--solver", solver)
-        self.pipe.scheduler = own
 
     def pictures(self):
         """Image to image and inpainting with the folder's own scheduler."""

@@ -258,7 +258,9 @@ private final class SchedulerReader {
     guard ["DDIM", "DDPM", "HeunDiscrete"].contains(name) else { return .none }
     guard try flag("clip_sample", name != "HeunDiscrete") else { return .none }
     if isStableDiffusion {
-      notes.append("\(config.path): clip_sample is taken as false, as StableDiffusionPipeline does")
+      if config.has("clip_sample") {
+        notes.append("\(config.path): clip_sample is taken as false, as StableDiffusionPipeline does")
+      }
       return .none
     }
     let range = try config.number("clip_sample_range", default: 1)

@@ -91,11 +91,12 @@ def main():
     for solver, kind in {
             "pndm": "PNDM", "ddim": "DDIM", "euler-ancestral": "EulerAncestralDiscrete", "unipc": "UniPCMultistep",
             "dpm-solver++-2m": "DPMSolverMultistep", "ddpm": "DDPM"}.items():
-        pipe.scheduler = own
-        more = {"skip_prk_steps": True} if kind == "PNDM" else {}
-        pipe.scheduler = getattr(diffusers, kind + "Scheduler").from_config(own.config, **more)
-        add(solver, pipe(PROMPT, **seeded(), **common).images, seed=str(SEED), solver=solver)
-    pipe.scheduler = own
+        # A pipeline made with a scheduler sets clip_sample to false; assigned to a pipeline that is there, it does not.
+        other = StableDiffusionPipeline(
+            **{**pipe.components, "scheduler": getattr(diffusers, kind + "Scheduler").from_config(own.config)},
+            requires_safety_checker=False)
+        other.set_progress_bar_config(disable=True)
+        add(solver, other(PROMPT, **seeded(), **common).images, seed=str(SEED), solver=solver)
     add("unguided", pipe(PROMPT, **seeded(), **{**common, "guidance_scale": 1.0}).images, seed=str(SEED), guidance="1")
     add("wide", pipe(PROMPT, **seeded(), **common, height=16, width=24).images, seed=str(SEED), size="24x16")
     parts = dict(pipe.components)
