@@ -36,7 +36,7 @@ struct RowsInCoordinates {
       ? KeptSource(rows: own)
       : CoordinateSource(source, in: Chain(maps + [map], dimension: source.dimension))
     (training, heldOut, source, maps) = (own, judges, drawn, [])
-    kept += [own, judges]
+    kept += map.keepsTraining ? [own, judges] : [judges]
   }
 
   private func encodedHeldOut() throws -> any DataRows {
