@@ -14,7 +14,7 @@ import Testing
   private static let solverOptions = [
     "predictor-corrector": ", steps: 6, corrector: {kind: langevin, rule: batch-mean}",
     "annealed-langevin": ", steps: 4, steps_per_level: 3", "adaptive": ", rtol: 0.1, atol: 0.1",
-    "jolicoeur-martineau": ", rtol: 0.1, atol: 0.1",
+    "jolicoeur-martineau": ", rtol: 0.1, atol: 0.1", "scheduler": ", method: ddpm, steps: 6",
   ]
 
   @Test("of every solver, for 1 to 4 threads and for any number of rows") func solvers() throws {
@@ -48,9 +48,12 @@ import Testing
   }
 
   /// Networks that come from files are made of kinds that are here, and `DiffusersTests` samples them.
-  private static let networks = ["mlp": "two-moons", "unet": "digits"]
+  private static let networks = [
+    "mlp": "two-moons", "unet": "digits", "text-unet": "scenes, count: 80, held_out: 8",
+  ]
   private static let networkOptions = [
     "mlp": ", hidden: [40, 40]", "unet": ", channels: [8, 16], blocks: 1, attention: [4]",
+    "text-unet": ", channels: [4, 4, 4], blocks: 1, attention: [8], text: {width: 8, layers: 1}",
   ]
 
   @Test("of every network's training and samples, for 1 to 4 threads") func networks() throws {

@@ -43,7 +43,7 @@ import Testing
   private static let pathErrors = [
     "euler-maruyama": 0.35, "reverse-diffusion": 0.35, "ancestral": 0.25, "stochastic-heun": 0.2,
     "dpm-solver++-2m-sde": 0.2, "dpm-solver++-3m-sde": 0.2, "sra1": 0.04, "shark": 0.04, "jm": 0.04, "adaptive": 0.1,
-    "ddim": 0.1, "euler": 0.2,
+    "ddim": 0.1, "euler": 0.2, "sched": 0.2,
   ]
 
   @Test("every kind samples from every process, and says what it costs", arguments: ["vp", "sub-vp", "ve"])
@@ -58,7 +58,7 @@ import Testing
       Self.line("flow-sc", "kind: probability-flow, control: scaled, a_y: 0.5, a_dydt: 0.5, scale: 0.1"),
       Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
       Self.line("adaptive flow".replacing(" ", with: "-"), "kind: adaptive, method: dpm-solver-3"),
-      Self.line("jm", "kind: jolicoeur-martineau"),
+      Self.line("jm", "kind: jolicoeur-martineau"), Self.line("sched", "kind: scheduler, method: ddim, steps: 60"),
       Self.line("al", "kind: annealed-langevin, steps: 30, steps_per_level: 100, grid: {kind: karras, rho: 7}"),
     ]
     let options = process == "ve" ? ", sigma_max: 10" : ""

