@@ -122,6 +122,9 @@ import Testing
           "sampling.condition={rows: held-out}", "sampling.figures=[png, svg, pdf]", "evaluation.metrics=[]",
         ], "texts")
 
+      // An autoencoder alone.
+      _ = try run(AutoencoderRunTests.autoencoder, ["training.steps=1"], "autoencoder")
+
       // Particles.
       _ = try run(
         exact,

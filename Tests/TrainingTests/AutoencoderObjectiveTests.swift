@@ -76,7 +76,7 @@ import Training
 
   /// Central differences along directions of unit components over 1,500 parameters. Steps of 1/512 move the outputs by
   /// some percent: truncation costs below a hundredth. The slope of |x| jumps at 0, so that l1 takes steps of 1/8192,
-  /// which few values cross; outputs in floats, to 1e-7, leave the slope to some thousandths.
+  /// which few values cross: those that do leave some hundredths.
   @Test(
     "the gradient is that of the value", arguments: AutoencoderObjective.Reconstruction.allCases, [0.0, 0.7])
   func gradient(reconstruction: AutoencoderObjective.Reconstruction, perceptual: Double) throws {
@@ -90,7 +90,8 @@ import Training
       func value(_ h: Float) -> Double { Self.loss(objective, pairs(parameters, direction).map { $0 + h * $1 }).value }
       let expected = (value(h) - value(-h)) / Double(2 * h)
       let found = pairs(gradient, direction).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-      #expect(abs(found - expected) < 0.02 * max(1, abs(expected)), "\(found) \(expected)")
+      let tolerance = reconstruction == .l1 ? 0.05 : 0.02
+      #expect(abs(found - expected) < tolerance * max(1, abs(expected)), "\(found) \(expected)")
     }
   }
 
