@@ -30,6 +30,13 @@ public struct Generation {
     files = try GeneratedFiles(request)
     let folder = try PipelineFolder(request.folder)
     choice = try SolverChoice(request, folder.scheduler, folder.schedulerClass, catalogue)
+    if choice.ours == nil {
+      do {
+        _ = try choice.recipe.scheduler.plan(steps: request.steps, levels: choice.recipe.levels)
+      } catch let error as InputError {
+        throw InputError(error.message, at: "--steps")
+      }
+    }
     let sde = VPSDE(choice.recipe.schedule.asModelLevels())
     (process, kernel) = (PreparedProcess(sde), sde.makeKernel())
     models = try PipelineModels(folder, request)
