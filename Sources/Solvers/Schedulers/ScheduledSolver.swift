@@ -124,6 +124,10 @@ public struct ScheduledSolver: Solver {
           from: -Double(2 * i), to: -Double(2 * i + 1), index: i, count: count, maximumOrder: step.maximumOrder))
       let next = i + 1 < steps.count ? steps[i + 1] : nil
       constraint?.apply(to: x, noiseToSignal: next?.from)
+      // Methods that begin with σ̃ times noise keep x/m to the end, and do not multiply by m where noise is left.
+      if next == nil, step.to > 0, scheduler.beginsWithSigma {
+        ck_combine(x.values, (1 + step.to * step.to).squareRoot(), x.values, 0, x.values, x.size)
+      }
       try context.finished(step: i + 1, at: nodes[2 * i + 1].time, x)
     }
     return StepCount(accepted: Double(steps.count))
