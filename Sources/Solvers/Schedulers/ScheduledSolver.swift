@@ -38,7 +38,8 @@ public struct ScheduledSolver: Solver {
   /// How many steps there are is not known to grids: the scheduler has its own.
   public var steps: Int? { nil }
   public var requires: Requirements { .kernel }
-  public var limit: Limit { scheduler.isStochastic ? .law : .flow }
+  /// It begins below T and ends beyond ε, so that its ends are no others' to any accuracy.
+  public var limit: Limit { .law }
   /// It ends at the data, whatever ε is.
   public var endsWithData: Bool { true }
 
