@@ -100,6 +100,10 @@ func start(
       ["converge", exact, "--rows", "1000000", "--steps", "100,200,50000"] + table,
       ["check", exact, "--rows", "1000000", "--steps", "100000"] + table,
       ["train", exact, "--set", "data.count=100000000"] + output,
+      [
+        "generate", "Tests/ExperimentsTests/Fixtures/Pipeline/model", "--prompt", "a", "--solver", "sra1", "--steps",
+        "100000", "--output", folder + "/x.png",
+      ],
     ]
     for (index, command) in commands.enumerated() {
       let signal = index % 2 == 0 ? SIGINT : SIGTERM

@@ -35,6 +35,11 @@ import Testing
     (["sampling.solvers.0={name: h, kind: heun, steps: 5, s_noise: 1.1}"], ["solvers.0.s_noise", "s_churn above 0"]),
     (["sampling.solvers.0.last_step=first"], ["solvers.0.last_step", "order 2 or more"]),
     (
+      ["sampling.solvers.0={name: s, kind: scheduler, steps: 5, denoise: false}"],
+      ["solvers.0.denoise", "ends at epsilon"]
+    ),
+    (["sampling.solvers.0={name: s, kind: scheduler, steps: 5, order: 3}"], ["solvers.0.order", "dpm-solver++"]),
+    (
       ["sampling.solvers.0={name: d, kind: deis, order: 1, steps: 5, last_step: full}"],
       ["last_step", "order 2 or more"]
     ),

@@ -14,7 +14,7 @@ import Testing
   private static let solverOptions = [
     "predictor-corrector": ", steps: 6, corrector: {kind: langevin, rule: batch-mean}",
     "annealed-langevin": ", steps: 4, steps_per_level: 3", "adaptive": ", rtol: 0.1, atol: 0.1",
-    "jolicoeur-martineau": ", rtol: 0.1, atol: 0.1", "scheduler": ", method: ddpm, steps: 6",
+    "jolicoeur-martineau": ", rtol: 0.1, atol: 0.1", "scheduler": ", steps: 6, method: euler-ancestral",
   ]
 
   @Test("of every solver, for 1 to 4 threads and for any number of rows") func solvers() throws {

@@ -58,7 +58,7 @@ import Testing
       Self.line("flow-sc", "kind: probability-flow, control: scaled, a_y: 0.5, a_dydt: 0.5, scale: 0.1"),
       Self.line("adaptive", "kind: adaptive, rtol: 0.05, atol: 0.05"),
       Self.line("adaptive flow".replacing(" ", with: "-"), "kind: adaptive, method: dpm-solver-3"),
-      Self.line("jm", "kind: jolicoeur-martineau"), Self.line("sched", "kind: scheduler, method: ddim, steps: 60"),
+      Self.line("jm", "kind: jolicoeur-martineau"), Self.line("scheduler", "kind: scheduler, steps: 60"),
       Self.line("al", "kind: annealed-langevin, steps: 30, steps_per_level: 100, grid: {kind: karras, rho: 7}"),
     ]
     let options = process == "ve" ? ", sigma_max: 10" : ""
@@ -72,7 +72,7 @@ import Testing
       // components.
       #expect(distance < (name == "al" ? 0.5 : 0.1), "\(name): \(distance)")
       let error = Double(row["path_error"] ?? "")
-      if ["pc", "mala", "al", "sscs"].contains(name) {
+      if ["pc", "mala", "al", "sscs", "scheduler"].contains(name) {
         #expect(error == nil, "\(name)")
       } else {
         #expect(try #require(error) < Self.pathErrors[name] ?? 0.01, "\(name): \(error ?? .nan)")

@@ -49,39 +49,42 @@ struct PNDM {
     let doubled = solver.scheduler.startsWithRungeKutta ? 12 : 0
     for (i, call) in calls.enumerated() {
       var (from, to) = (Int(call.level), Int(call.level) - ratio)
-      let node = places.node(noise: noise(from), level: call.level)
+      let node = places.node(call: call)
+      // Outputs at the beginnings of steps are remembered; others belong to a step that is made again.
+      let isRemembered = i < doubled ? i % 4 == 0 : i != 1 || doubled > 0
+      if isRemembered {
+        outputs.insert(outputs.removeLast(), at: 0)
+        known = min(4, known + 1)
+      }
+      try evaluate(x, node, into: isRemembered ? outputs[0] : output, context)
+      // From the units of the process to those in which m² + σ² = 1, where levels follow each other.
+      scale(x, by: 1 / places.unit(at: node.time))
       if i < doubled {
         let stage = i % 4
         if stage == 0 {
-          outputs.insert(outputs.removeLast(), at: 0)
-          known = min(4, known + 1)
           start.copy(x)
           total.fill(0)
+          output.copy(outputs[0])
         }
-        try evaluate(x, node, into: output, context)
-        if stage == 0 { outputs[0].copy(output) }
         ck_add_scaled(total.values, output.values, (stage == 0 || stage == 3 ? 1.0 : 2.0) / 6, x.size)
         if stage == 3 { output.copy(total) }
         (from, to) = (Int(calls[i - stage].level), Int(call.level) - (stage % 2 == 0 ? ratio / 2 : 0))
         x.copy(start)
-      } else if i == 1 && doubled == 0 {
-        try evaluate(x, node, into: output, context)
+      } else if !isRemembered {
         ck_combine(output.values, 0.5, output.values, 0.5, outputs[0].values, output.size)
         x.copy(start)
         (from, to) = (from + ratio, from)
       } else {
-        outputs.insert(outputs.removeLast(), at: 0)
-        try evaluate(x, node, into: outputs[0], context)
-        known = min(4, known + 1)
         for (weight, term) in zip(Self.weights[known - 1], outputs) { sum.add(weight, term) }
         sum.write(to: output)
         if i == 0 { start.copy(x) }
       }
-      move(
-        x, by: output, from: noise(from), to: noise(to), at: i < doubled ? places.node(call: calls[i - i % 4]) : node)
-      let next = i + 1 < calls.count ? noise(Int(calls[i + 1].level)) : nil
-      solver.constraint?.apply(to: x, noiseToSignal: next)
-      try context.finished(step: i + 1, at: places.time(of: Double(max(-1, to))), x)
+      move(x, by: output, from: noise(from), to: noise(to))
+      let next = i + 1 < calls.count ? calls[i + 1] : nil
+      solver.constraint?.apply(to: x, noiseToSignal: next.map { noise(Int($0.level)) })
+      let time = next.map { places.time(of: $0.level) } ?? 0
+      scale(x, by: places.unit(at: time))
+      try context.finished(step: i + 1, at: time, x)
     }
     return StepCount(accepted: Double(calls.count))
   }
@@ -102,15 +105,15 @@ struct PNDM {
     }
   }
 
+  private func scale(_ x: Rows, by factor: Double) { ck_combine(x.values, factor, x.values, 0, x.values, x.size) }
+
   /// x ← m_s (x/m_t + (σ̃_s − σ̃_t) ε)
-  private func move(_ x: Rows, by output: Rows, from: Double, to: Double, at node: ScheduledNode) {
-    let unit = (node.told.scale * node.told.scale + node.told.variance).squareRoot()
+  private func move(_ x: Rows, by output: Rows, from: Double, to: Double) {
     let (start, end) = (1 / (1 + from * from).squareRoot(), 1 / (1 + to * to).squareRoot())
     // ε = m v + σ x
     let isVelocity = solver.scheduler.held == .velocity
-    let (own, share) = isVelocity ? (from * start / unit, start) : (0, 1)
+    let (own, share) = isVelocity ? (from * start, start) : (0, 1)
     ck_combine(
-      x.values, end / start + unit * end * (to - from) * own, x.values, unit * end * (to - from) * share,
-      output.values, x.size)
+      x.values, end / start + end * (to - from) * own, x.values, end * (to - from) * share, output.values, x.size)
   }
 }

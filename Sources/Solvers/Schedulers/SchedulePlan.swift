@@ -45,7 +45,7 @@ extension Scheduler {
   }
 
   /// Whether it is one of k-diffusion's methods, whose states begin as σ̃ times noise.
-  private var beginsWithSigma: Bool {
+  var beginsWithSigma: Bool {
     switch method {
     case .euler, .eulerAncestral, .heun, .lms: true
     default: false

@@ -38,7 +38,8 @@ public struct ScheduledSolver: Solver {
   /// How many steps there are is not known to grids: the scheduler has its own.
   public var steps: Int? { nil }
   public var requires: Requirements { .kernel }
-  public var limit: Limit { scheduler.isStochastic ? .law : .flow }
+  /// It begins below T and ends beyond ε, so that its ends are no others' to any accuracy.
+  public var limit: Limit { .law }
   /// It ends at the data, whatever ε is.
   public var endsWithData: Bool { true }
 
@@ -124,6 +125,10 @@ public struct ScheduledSolver: Solver {
           from: -Double(2 * i), to: -Double(2 * i + 1), index: i, count: count, maximumOrder: step.maximumOrder))
       let next = i + 1 < steps.count ? steps[i + 1] : nil
       constraint?.apply(to: x, noiseToSignal: next?.from)
+      // Methods that begin with σ̃ times noise keep x/m to the end, and do not multiply by m where noise is left.
+      if next == nil, step.to > 0, scheduler.beginsWithSigma {
+        ck_combine(x.values, (1 + step.to * step.to).squareRoot(), x.values, 0, x.values, x.size)
+      }
       try context.finished(step: i + 1, at: nodes[2 * i + 1].time, x)
     }
     return StepCount(accepted: Double(steps.count))

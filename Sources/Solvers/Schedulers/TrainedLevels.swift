@@ -36,7 +36,15 @@ public struct TrainedLevels: Sendable, Equatable {
     noiseToSignal = levels
   }
 
-  private static func noise(ofSignal signal: Double) -> Double { ((1 - signal) / signal).squareRoot() }
+  /// In single precision, too.
+  private static func noise(ofSignal signal: Double) -> Double {
+    let signal = Float(signal)
+    return Double(((1 - signal) / signal).squareRoot())
+  }
+
+  /// ln σ̃ of a level, rounded to single precision as in diffusers: where fractions of levels are cut off, the last digit
+  /// decides between two levels.
+  private func log(_ level: Int) -> Double { Double(Float(Glibc.log(noiseToSignal[level]))) }
 
   /// σ̃ at a level, linear between whole numbers; outside, that of the nearest level.
   func interpolated(at level: Double) -> Double {
@@ -49,15 +57,15 @@ public struct TrainedLevels: Sendable, Equatable {
   /// The level at which σ̃ is `wanted`, with ln σ̃ linear between whole numbers; outside, the nearest level.
   func level(ofNoiseToSignal wanted: Double) -> Double {
     guard count > 1 else { return 0 }
-    let wanted = log(max(wanted, 1e-10))
+    let wanted = Glibc.log(max(wanted, 1e-10))
     // The last level that is not above it.
     var (low, high) = (0, count)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if log(noiseToSignal[middle]) <= wanted { low = middle } else { high = middle }
+      if log(middle) <= wanted { low = middle } else { high = middle }
     }
     let below = min(low, count - 2)
-    let (a, b) = (log(noiseToSignal[below]), log(noiseToSignal[below + 1]))
+    let (a, b) = (log(below), log(below + 1))
     return Double(below) + min(max((wanted - a) / (b - a), 0), 1)
   }
 }

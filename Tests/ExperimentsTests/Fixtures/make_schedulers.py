@@ -4,7 +4,9 @@
 The network: the exact mean of the data, noise or v of a Gaussian mixture in 4 dimensions at the level told, where
 between two levels ln(alpha bar) is linear in the level; levels are scaled_linear from 0.00085 to 0.012, 1000 of them, or
 as a case says. 4 rows; noise of the state and of steps comes from torch.Generator("cpu").manual_seed(seed), rows x 4
-normals at a time, as a pipeline draws them. Samples are float32, as in a pipeline.
+normals at a time, as a pipeline draws them, in single precision. The schedulers' tables are what they are, rounded to
+single precision; their arithmetic is done in double precision, where torch.float32 means double: in single precision
+diffusers' formulas lose up to three digits (DEIS of order 3, levels of hardly any signal).
 
 A case has the scheduler's own file, the steps, the seed, the eta of DDIM, the number of steps that are left out at the
 beginning (image to image: the state is then what `add_noise` makes of x0), and the end. What is called and at which
@@ -13,13 +15,30 @@ sigma is there as well, for the shortest runs.
 Requires torch, scipy, diffusers 0.42.1. Run: python make_schedulers.py
 """
 
+import inspect
 import json
 import math
+import sys
+import types
 from pathlib import Path
 
 import diffusers
 import numpy as np
 import torch
+
+
+class DoubleTorch(types.ModuleType):
+    """torch, but its float32 is float64."""
+
+    float32 = torch.float64
+
+    def __getattr__(self, name):
+        return getattr(torch, name)
+
+
+def draw(shape, generator=None, **ignored):
+    return torch.randn(shape, generator=generator).double()
+
 
 WEIGHTS = np.array([0.3, 0.5, 0.2])
 MEANS = np.array([[-1.0, 0.5, 0.2, -0.3], [0.8, -0.4, 0.6, 0.1], [0.1, 1.2, -0.9, 0.7]])
@@ -66,7 +85,7 @@ class Network:
         score = (shares[..., None] * scores).sum(0)
         noise, data = -sigma * score, (x + variance * score) / m
         result = {"epsilon": noise, "sample": data, "v_prediction": m * noise - sigma * data}[self.prediction]
-        return torch.from_numpy(result).float()[..., None, None]
+        return torch.from_numpy(result)[..., None, None]
 
 
 SD = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -149,25 +168,35 @@ for kind, about, entries, options in CASES:
 
 
 def run(kind, entries, steps, seed, eta=None, skipped=0):
-    scheduler = getattr(diffusers, kind + "Scheduler")(**{**SD, **entries})
+    kind = getattr(diffusers, kind + "Scheduler")
+    sys.modules[kind.__module__].torch = torch
+    scheduler = kind(**{**SD, **entries})
     network = Network(scheduler.config)
     generator = torch.Generator("cpu").manual_seed(seed)
     scheduler.set_timesteps(steps)
+    for table in ("sigmas", "alphas_cumprod", "final_alpha_cumprod", "one"):
+        if hasattr(scheduler, table):
+            setattr(scheduler, table, getattr(scheduler, table).double())
+    module = sys.modules[type(scheduler).__module__]
+    module.torch = DoubleTorch("torch")
+    if hasattr(module, "randn_tensor"):
+        module.randn_tensor = draw
     start = skipped * scheduler.order
     times = scheduler.timesteps[start:]
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(start)
     # With axes of height and width, as schedulers expect.
-    noise = torch.randn(ROWS, 4, 1, 1, generator=generator)
+    noise = torch.randn(ROWS, 4, 1, 1, generator=generator).double()
     if skipped:
-        x = scheduler.add_noise(torch.tensor(START)[..., None, None], noise, times[:1].repeat(ROWS))
+        x = scheduler.add_noise(torch.tensor(START).double()[..., None, None], noise, times[:1].repeat(ROWS))
     else:
         x = noise * scheduler.init_noise_sigma
     extra = {} if eta is None else {"eta": eta}
-    if kind in ("DDIM", "DDPM", "EulerAncestralDiscrete", "DPMSolverMultistep"):
+    if "generator" in inspect.signature(scheduler.step).parameters:
         extra["generator"] = generator
     for t in times:
         x = scheduler.step(network(scheduler.scale_model_input(x, t), t), t, x, **extra).prev_sample
+        assert x.dtype == torch.float64
     assert torch.isfinite(x).all(), (kind, entries)
     return scheduler, x
 
@@ -183,7 +212,7 @@ def main():
         cases.append({
             "class": kind + "Scheduler", "about": about, "config": scheduler.to_json_string(), "seed": number,
             "eta": options.get("eta", 0.0), "skipped": options.get("skipped", 0),
-            "ends": {steps: [round(v, 7) for v in end] for steps, end in ends.items()}})
+            "ends": {steps: [round(v, 9) for v in end] for steps, end in ends.items()}})
     result = {
         "weights": WEIGHTS.tolist(), "means": MEANS.tolist(), "deviations": DEVIATIONS.tolist(), "start": START,
         "cases": cases}
