@@ -43,7 +43,7 @@ import Testing
   private static let pathErrors = [
     "euler-maruyama": 0.35, "reverse-diffusion": 0.35, "ancestral": 0.25, "stochastic-heun": 0.2,
     "dpm-solver++-2m-sde": 0.2, "dpm-solver++-3m-sde": 0.2, "sra1": 0.04, "shark": 0.04, "jm": 0.04, "adaptive": 0.1,
-    "ddim": 0.1, "euler": 0.2, "sched": 0.2,
+    "ddim": 0.1, "euler": 0.2,
   ]
 
   @Test("every kind samples from every process, and says what it costs", arguments: ["vp", "sub-vp", "ve"])

@@ -74,7 +74,9 @@ package final class JSONFile {
     return Int(status.st_size)
   }
 
-  package func wrong(_ key: String, _ message: String) -> InputError { InputError("'\(prefix)\(key)' \(message)", at: path) }
+  package func wrong(_ key: String, _ message: String) -> InputError {
+    InputError("'\(prefix)\(key)' \(message)", at: path)
+  }
 
   /// Refuses keys that nobody asked for.
   /// - Parameter allowed: what may be there, for people.
