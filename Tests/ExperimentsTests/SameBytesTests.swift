@@ -53,7 +53,7 @@ import Testing
   ]
   private static let networkOptions = [
     "mlp": ", hidden: [40, 40]", "unet": ", channels: [8, 16], blocks: 1, attention: [4]",
-    "text-unet": ", channels: [4, 4, 4], blocks: 1, attention: [8], text: {width: 8, layers: 1}",
+    "text-unet": ", channels: [4, 4, 4], blocks: 1, attention: [8], text_width: 8, text_layers: 1",
   ]
 
   @Test("of every network's training and samples, for 1 to 4 threads") func networks() throws {

@@ -213,7 +213,7 @@ import Testing
 
   static let refused: [(String, String, String)] = [
     ("num_class_embeds", "10", "classes beside the text, which is not followed; allowed: null"),
-    ("class_embed_type", #""timestep""#, "'class_embed_type' is not null"),
+    ("class_embed_type", #""timestep""#, "'class_embed_type' is 'timestep': an embedding of classes or times"),
     ("addition_embed_type", #""text_time""#, "a pooled text beside the time (Stable Diffusion XL)"),
     ("encoder_hid_dim_type", #""text_proj""#, "a projection of the text"),
     ("encoder_hid_dim", "32", "a projection of the text"),

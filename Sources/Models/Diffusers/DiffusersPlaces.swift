@@ -64,6 +64,9 @@ struct DiffusersPlaces {
   private static func index(_ file: JSONFile, isAsked: Bool, _ notes: inout [String]) throws -> String? {
     var schedulerClass: String?
     var others: [String] = []
+    // What a network that is told texts works with: others read it, from the same folder.
+    let isTold = file.brief("_class_name").contains("StableDiffusion")
+    let companions = isTold && isAsked ? ["text_encoder", "tokenizer", "vae"] : []
     for key in file.keys where !key.hasPrefix("_") {
       if key == "unet" || key == "scheduler" {
         let (library, kind) = try file.pair(key)
@@ -71,7 +74,7 @@ struct DiffusersPlaces {
           throw file.wrong(key, "is of \(library ?? ""); allowed: diffusers")
         }
         if key == "scheduler" { schedulerClass = kind }
-      } else if file.isSet(key), file.brief(key) != "[null, null]" {
+      } else if file.isSet(key), file.brief(key) != "[null, null]", !companions.contains(key) {
         others.append(key)
       }
     }
