@@ -59,13 +59,14 @@ import Testing
   @Test("of every network's training and samples, for 1 to 4 threads") func networks() throws {
     for kind in Catalogue.standard.networks.names where !kind.contains("diffusers") {
       let data = Self.networks[kind] ?? "two-moons"
+      let told = kind == "text-unet" ? ", condition: {text: [a red two, two blue ones]}" : ""
       let text = """
         name: same
         data: {kind: \(data)}
         process: {kind: vp}
         score: {kind: network, network: {kind: \(kind)\(Self.networkOptions[kind] ?? "")}}
         training: {steps: 3, batch: 70}
-        sampling: {count: 70, solvers: [{name: a, kind: euler-maruyama, steps: 3}]}
+        sampling: {count: 70\(told), solvers: [{name: a, kind: euler-maruyama, steps: 3}]}
         evaluation: {metrics: [energy-distance]}
         """
       var first: [Data] = []
