@@ -84,7 +84,9 @@ public struct LowRankFile: Sendable {
   public var components: [Component] { Component.allCases.filter { adapters[$0] != nil } }
 
   /// The adapters of a component by the names of the weights that they change.
-  /// - Parameter weights: the shapes of the component's weights by their names, which end in `.weight`.
+  /// - Parameters:
+  ///   - component: which one.
+  ///   - weights: the shapes of the component's weights by their names, which end in `.weight`.
   /// - Throws: `InputError` at the file for a module that the component does not have, and for a matrix of another shape.
   public func adapters(of component: Component, weights: [String: [Int]]) throws -> [String: LowRankAdapter] {
     var left = adapters[component] ?? [:]

@@ -33,7 +33,7 @@ public struct DiffusersFolder: Sendable {
   ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
   ///   - size: of the images, in pixels; nil: what config.json says.
   ///   - tokens: how many tokens a context has.
-  ///   - stored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones become
+  ///   - isStored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones become
   ///     floats when they are used, or at once where all floats together take less than 1 GiB.
   ///   - adapters: changes of low rank that are added to the weights, and how much of them; nil: none.
   /// - Throws: `InputError` at the file for what is missing, damaged, ambiguous or of an unknown kind.

@@ -19,7 +19,7 @@ public struct FeatureNetwork: Network {
   ///   - width: of a picture, in pixels.
   ///   - channels: of a picture.
   ///   - widths: the channels of each stage; every stage but the last halves the picture, while its sides are even.
-  ///   - words: how many numbers come out.
+  ///   - count: how many numbers come out.
   public init(height: Int, width: Int, channels: Int, widths: [Int] = [16, 32, 64], words count: Int) {
     precondition(!widths.isEmpty && count > 0, "stages and words")
     var builder = LayerBuilder()

@@ -14,7 +14,7 @@ public struct TransformerBlock: Sendable {
 
   /// - Parameters:
   ///   - x: rows × count of the shape; nobody else will read it.
-  ///   - context: as many rows × count of the context's shape.
+  ///   - known: the context, as many rows × count of the context's shape.
   ///   - tape: records the operations.
   /// - Returns: the shape of x.
   public func callAsFunction(_ x: Tensor, context known: Tensor, on tape: Tape) -> Tensor {

@@ -14,6 +14,7 @@ public struct ChannelsBeside: Network {
   /// - Parameters:
   ///   - base: a network of rows of pixels × all channels, with an output of fewer.
   ///   - beside: pixels × further channels, which come after those of x.
+  ///   - pixels: how many there are.
   /// - Precondition: base.dimension is that of base's output and of `beside` together.
   public init(_ base: any Network, beside: [Float], pixels: Int) {
     precondition(base.dimension == base.outputDimension + beside.count && beside.count % pixels == 0, "other channels")

@@ -53,6 +53,7 @@ public struct Scheduler: Sendable, Equatable {
 
   /// σ̃ at the end of the last step.
   public enum LastSigma: String, Sendable, CaseIterable {
+    /// 0: the data.
     case zero
     /// That of the first trained level; of UniPC with its own σ̃, the last of these.
     case lowest = "sigma-min"
@@ -128,6 +129,7 @@ public enum HeldOutput: String, Sendable, CaseIterable {
 
 /// What becomes of the denoised mean before a step.
 public enum Clipping: Sendable, Equatable {
+  /// It stays as it is.
   case none
   /// Cut to ±range.
   case range(Double)
