@@ -77,11 +77,11 @@ public protocol DataSource: Sendable {
   var conditionShape: ConditionShape { get }
   /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
   var occurringClasses: [Int]? { get }
-  /// Texts that have all words which the conditions of rows have, where these are texts, and one as long as the longest:
-  /// what a tokenizer is learned from. Default: none.
+  /// Texts that have all words which the conditions of rows have, where these are texts, and one as long as the
+  /// longest: what a tokenizer is learned from. Default: none.
   var texts: [String] { get }
-  /// Whether rows to learn from have what a condition combines, where some combinations are kept back from them to judge
-  /// by; nil where none are, or nobody knows. Default: nil.
+  /// Whether rows to learn from have what a condition combines, where some combinations are kept back from them to
+  /// judge by; nil where none are, or nobody knows. Default: nil.
   func isSeen(_ condition: Condition) -> Bool?
   /// The columns of a CSV file of rows like these that hold their conditions. Default: `label` where rows have classes.
   var conditionColumns: ConditionColumns { get }

@@ -50,8 +50,8 @@ public protocol Network: Sendable {
   ///   - second: a second noise level of the same shapes, for networks that map between two (flow maps); nil for
   ///     others.
   ///   - condition: what each row is told. For `.classes(n)` rows × 1 indices from 0, where n means nothing; for
-  ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; for `.both(n, k)` the index and then
-  ///     those; for `.text` what `encodeCondition` gives; nil only for `.nothing`.
+  ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; for `.both(n, k)` the index and
+  ///     then those; for `.text` what `encodeCondition` gives; nil only for `.nothing`.
   ///   - tape: records the operations.
   /// - Returns: rows × `outputDimension`.
   func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor

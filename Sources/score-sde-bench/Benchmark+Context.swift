@@ -7,7 +7,8 @@ import Scores
 import Tensors
 
 extension Benchmark {
-  /// A U-Net of Stable Diffusion 1's form at a quarter of its widths: 32 × 32 latents that ask 77 tokens of 768 numbers.
+  /// A U-Net of Stable Diffusion 1's form at a quarter of its widths: 32 × 32 latents that ask 77 tokens of 768
+  /// numbers.
   static var quarter: UNetArchitecture {
     var a = UNetArchitecture(
       height: 32, width: 32, channels: 4, widths: [80, 160, 320, 320], blocks: 2, attention: [],

@@ -104,8 +104,8 @@ import Testing
     }
   }
 
-  /// Isotropic components with few observed values go by the directions that are seen. The same law with correlations of
-  /// 1e-14 goes by dense matrices.
+  /// Isotropic components with few observed values go by the directions that are seen. The same law with correlations
+  /// of 1e-14 goes by dense matrices.
   @Test("many dimensions of which few directions are seen: posterior, score, products and draws are those of matrices")
   func seenDirections() throws {
     let (d, variances) = (24, [0.5, 0.5, 1.3])

@@ -35,7 +35,8 @@ func plan(_ text: String, overrides: [String] = [], path: String = "test.yaml") 
   try ExperimentPlan(ConfigSource(text: text, path: path, overrides: overrides))
 }
 
-/// What lets a shipped config be read in a clone that has not fetched its data (`make photos`, `make mnist`), or trained what they need: others.
+/// What lets a shipped config be read in a clone that has not fetched its data (`make photos`, `make mnist`), or
+/// trained what they need: others.
 func standingIn(for file: String) -> [String] {
   switch file {
   case "photos-unet.yaml": ["data={kind: digits}"]

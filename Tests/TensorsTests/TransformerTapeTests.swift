@@ -101,8 +101,8 @@ import Testing
       let variance = row.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(columns)
       for j in 0..<columns {
         let expected = Double(scale[j]) * (row[j] - mean) / (variance + 1e-5).squareRoot() + Double(shift[j])
-        // The mean of about 100 is rounded to a float, 4e-6, against a deviation of 2; where there is one column, or two
-        // close ones, √ε = 0.003 takes its place, and the mean is exact.
+        // The mean of about 100 is rounded to a float, 4e-6, against a deviation of 2; where there is one column, or
+        // two close ones, √ε = 0.003 takes its place, and the mean is exact.
         #expect(abs(Double(found[r * columns + j]) - expected) < 1e-5 * max(1, abs(Double(scale[j]))), "\(r) \(j)")
       }
     }

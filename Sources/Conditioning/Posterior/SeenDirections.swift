@@ -2,8 +2,9 @@
 import Core
 import Glibc
 
-/// The directions that an observation B x + e, e ~ N(0, I), sees: B = U diag(√λ) Wᵀ, with M rows that are fewer than the
-/// D columns. Of a law of variance s² I they are all that the observation changes, so that nothing takes D³ operations.
+/// The directions that an observation B x + e, e ~ N(0, I), sees: B = U diag(√λ) Wᵀ, with M rows that are fewer than
+/// the D columns. Of a law of variance s² I they are all that the observation changes, so that nothing takes D³
+/// operations.
 struct SeenDirections: Sendable {
   /// D
   let dimension: Int

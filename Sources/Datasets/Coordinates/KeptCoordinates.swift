@@ -10,8 +10,8 @@ public protocol KeptCoordinates: Coordinates {
   /// How many rows go through the map at a time.
   var keptRows: Int { get }
 
-  /// Whether training draws from kept rows too. Else every picture of every step goes through the map, with crops, flips
-  /// and the like of its own, and rows to look at alone are kept.
+  /// Whether training draws from kept rows too. Else every picture of every step goes through the map, with crops,
+  /// flips and the like of its own, and rows to look at alone are kept.
   var keepsTraining: Bool { get }
 
   /// Writes what is kept of some rows. It may run on many threads at once.

@@ -69,8 +69,8 @@ public struct CaptionedImages: DataSource {
 
   /// - Parameters:
   ///   - path: the folder.
-  ///   - options: how images are read; `crops`, `heldOutCrops` and `labelsFolders` are of no use here. A mirrored picture
-  ///     is what its caption says only where that tells no left from right.
+  ///   - options: how images are read; `crops`, `heldOutCrops` and `labelsFolders` are of no use here. A mirrored
+  ///     picture is what its caption says only where that tells no left from right.
   /// - Throws: `InputError` at file and line for captions that are no such table, for images that are not there, cannot
   ///   be read or are smaller than the rows, and for fewer than 2 images where some of them are held out.
   public init(path: String, _ options: ImageFolder.Options) throws {

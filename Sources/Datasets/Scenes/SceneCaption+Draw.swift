@@ -29,9 +29,9 @@ extension SceneCaption {
 
   /// Draws a caption.
   ///
-  /// Three in ten have one group, of one to three digits with equal chances. The others have two: a place and counts are
-  /// drawn evenly of those allowed, then a colour and digit for each, the second of another colour than the first. A
-  /// caption that is kept back is so for one reason, which is drawn first: in a single group its colour and digit; in
+  /// Three in ten have one group, of one to three digits with equal chances. The others have two: a place and counts
+  /// are drawn evenly of those allowed, then a colour and digit for each, the second of another colour than the first.
+  /// A caption that is kept back is so for one reason, which is drawn first: in a single group its colour and digit; in
   /// two groups those of the first, those of the second, or the place and counts.
   /// - Parameters:
   ///   - u: `uniformsOfDraw` uniforms in [0, 1).

@@ -41,8 +41,8 @@ public struct SceneCaption: Sendable, Hashable {
       (self.count, self.colour, self.digit) = (count, colour, digit)
     }
 
-    /// The pair is kept back where the digit, modulo 6, is the number of the colour: each colour lacks one digit or two,
-    /// each digit one colour.
+    /// The pair is kept back where the digit, modulo 6, is the number of the colour: each colour lacks one digit or
+    /// two, each digit one colour.
     public var isKeptBack: Bool { digit % Colour.allCases.count == colour.rawValue }
 
     var text: String {

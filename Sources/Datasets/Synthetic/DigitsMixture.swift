@@ -4,8 +4,8 @@ import Scores
 
 /// A Gaussian mixture fitted to the digits that train: images whose law is known, so that posteriors of it are exact.
 ///
-/// Each class is a component. Its covariance is half its own and half that of all classes about their means, as 150 rows
-/// do not know 64 × 64 numbers (Friedman 1989, regularised discriminant analysis), and `floor` I.
+/// Each class is a component. Its covariance is half its own and half that of all classes about their means, as 150
+/// rows do not know 64 × 64 numbers (Friedman 1989, regularised discriminant analysis), and `floor` I.
 ///
 /// In colour each class is a component in each of three inks h, red, green and blue: where a gray digit is x, a pixel's
 /// channels are −1 + h_c (x + 1).

@@ -10,9 +10,9 @@ import Core
 /// noise that they are no nearer to their row than data is to its nearest row are not seen, by this or any distance.
 ///
 /// The interval is Wilson's of F, at the number of rows that has the variance of both shares; the held-out part is
-/// (dF/dG)² G (1 − G)/m (Hsieh and Turnbull 1996, *Nonparametric and semiparametric estimation of the receiver operating
-/// characteristic curve*), with the slope dF/dG between the 2.5 % and the 7.5 % quantile. It holds given the training
-/// rows.
+/// (dF/dG)² G (1 − G)/m (Hsieh and Turnbull 1996, *Nonparametric and semiparametric estimation of the receiver
+/// operating characteristic curve*), with the slope dF/dG between the 2.5 % and the 7.5 % quantile. It holds given the
+/// training rows.
 public struct Memorisation: Metric {
   /// Which share of the held-out rows is near.
   public static let share = 0.05

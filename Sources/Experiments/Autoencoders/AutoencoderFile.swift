@@ -6,8 +6,8 @@ import Models
 import Networks
 import Training
 
-/// A trained autoencoder in a file or folder: diffusers' `AutoencoderKL`, a pipeline that has one, the results folder of
-/// an experiment that trained one, or its checkpoint.
+/// A trained autoencoder in a file or folder: diffusers' `AutoencoderKL`, a pipeline that has one, the results folder
+/// of an experiment that trained one, or its checkpoint.
 struct AutoencoderFile {
   let autoencoder: Autoencoder
   /// What was chosen or left out, a line each.

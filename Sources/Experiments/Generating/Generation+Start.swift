@@ -8,8 +8,8 @@ import Processes
 import Solvers
 
 extension Generation {
-  /// Where a generation begins, with the draws that diffusers makes, in its order: the latents of the picture, the noise,
-  /// the latents of the rest of a masked picture, and then the noise of steps.
+  /// Where a generation begins, with the draws that diffusers makes, in its order: the latents of the picture, the
+  /// noise, the latents of the rest of a masked picture, and then the noise of steps.
   struct Start {
     /// Unit noise of all pictures.
     private let noise: Batch

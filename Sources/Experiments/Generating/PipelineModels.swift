@@ -26,8 +26,8 @@ struct PipelineModels {
     return ImageShape(height: a.height, width: a.width, channels: a.channels)
   }
 
-  /// - Throws: `InputError` at the file for what is missing, damaged or of an unknown kind, and for sizes that the models
-  ///   do not have.
+  /// - Throws: `InputError` at the file for what is missing, damaged or of an unknown kind, and for sizes that the
+  ///   models do not have.
   init(_ folder: PipelineFolder, _ request: GenerationRequest) throws {
     let coder = try AutoencoderFolder(folder.autoencoder, subfolder: ".", variant: request.variant)
     let factor = coder.autoencoder.architecture.factor

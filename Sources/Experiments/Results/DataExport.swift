@@ -33,11 +33,11 @@ public struct DataExport: Sendable {
   /// Writes rows of the data of a plan, in the units of the data.
   ///
   /// What is known of them is written beside: `captions.csv` where it is text, else `conditions.csv`, with the columns
-  /// `file` (of PNG files), then `caption`, or `class` and `c0`, `c1`, …, and `combination`, which is `seen` or `unseen`
-  /// where combinations are kept back from training.
+  /// `file` (of PNG files), then `caption`, or `class` and `c0`, `c1`, …, and `combination`, which is `seen` or
+  /// `unseen` where combinations are kept back from training.
   /// - Returns: what was written, in a line.
-  /// - Throws: `InputError` for rows that are not there, for PNG of what is no image, and for a folder that is not empty;
-  ///   `WriteError`.
+  /// - Throws: `InputError` for rows that are not there, for PNG of what is no image, and for a folder that is not
+  ///   empty; `WriteError`.
   public func write(_ plan: ExperimentPlan, to folder: String) throws -> String {
     let (data, shape) = (plan.data, plan.data.imageShape)
     let format = format ?? (shape != nil ? .png : data.dimension <= SampleFile.widestCSV ? .csv : .npy)

@@ -11,9 +11,9 @@ import Training
 extension Experiment {
   /// Writes the trained U-Net, with its averaged weights, as a pipeline's folder: `unet/` for diffusers' `UNet2DModel`,
   /// and, where diffusers has a scheduler of the process, `scheduler/` and `model_index.json`, for `DDPMPipeline`. One
-  /// that is told texts, in the latents of an autoencoder, becomes a whole `StableDiffusionPipeline`; adapters of low rank
-  /// become `pytorch_lora_weights.safetensors`.
-  /// A trained autoencoder becomes `vae/`, for `AutoencoderKL`, with the scale of its latents.
+  /// that is told texts, in the latents of an autoencoder, becomes a whole `StableDiffusionPipeline`; adapters of low
+  /// rank become `pytorch_lora_weights.safetensors`. A trained autoencoder becomes `vae/`, for `AutoencoderKL`, with
+  /// the scale of its latents.
   /// - Returns: a line for everything that such a folder has no place for.
   /// - Throws: `InputError`, before anything is written, where the results folder holds another training's network than
   ///   the config's, or none is trained.

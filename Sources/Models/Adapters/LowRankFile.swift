@@ -87,7 +87,8 @@ public struct LowRankFile: Sendable {
   /// - Parameters:
   ///   - component: which one.
   ///   - weights: the shapes of the component's weights by their names, which end in `.weight`.
-  /// - Throws: `InputError` at the file for a module that the component does not have, and for a matrix of another shape.
+  /// - Throws: `InputError` at the file for a module that the component does not have, and for a matrix of another
+  ///   shape.
   public func adapters(of component: Component, weights: [String: [Int]]) throws -> [String: LowRankAdapter] {
     var left = adapters[component] ?? [:]
     var found: [String: LowRankAdapter] = [:]

@@ -3,8 +3,8 @@ import Core
 import Networks
 
 extension AutoencoderFolder {
-  /// Entries that say nothing about what is computed: who wrote the file, and whether halves are widened, as all numbers
-  /// are here.
+  /// Entries that say nothing about what is computed: who wrote the file, and whether halves are widened, as all
+  /// numbers are here.
   private static let withoutEffect = [
     "_diffusers_version", "_name_or_path", "_use_default_values", "_commit_hash", "force_upcast",
   ]

@@ -6,8 +6,8 @@ import Processes
 import Tensors
 
 /// A `UNet2DModel` or `UNet2DConditionModel` as diffusers saves it: config.json, weights in safetensors and, of a
-/// pipeline, scheduler_config.json. The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it, or a
-/// checkpoint of diffusers' training scripts with `unet` and `unet_ema`.
+/// pipeline, scheduler_config.json. The folder may be the model's own, a pipeline's with `unet` and `scheduler` in it,
+/// or a checkpoint of diffusers' training scripts with `unet` and `unet_ema`.
 ///
 /// Every entry of the two configs is followed, refused by name, or told in `notes`.
 public struct DiffusersFolder: Sendable {
@@ -33,8 +33,8 @@ public struct DiffusersFolder: Sendable {
   ///   - winograd: whether 3 × 3 convolutions may use Winograd's filtering.
   ///   - size: of the images, in pixels; nil: what config.json says.
   ///   - tokens: how many tokens a context has.
-  ///   - isStored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones become
-  ///     floats when they are used, or at once where all floats together take less than 1 GiB.
+  ///   - isStored: whether the weights stay as the files have them, for a network that is not trained: 16-bit ones
+  ///     become floats when they are used, or at once where all floats together take less than 1 GiB.
   ///   - adapters: changes of low rank that are added to the weights, and how much of them; nil: none.
   /// - Throws: `InputError` at the file for what is missing, damaged, ambiguous or of an unknown kind.
   public init(

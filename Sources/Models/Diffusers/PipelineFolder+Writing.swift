@@ -34,7 +34,8 @@ public struct PipelineParts: Sendable {
 
   /// Writes unet, vae, text_encoder, tokenizer, scheduler and model_index.json.
   /// - Parameter folder: is made where it is missing.
-  /// - Throws: `InputError` for parts that diffusers has no words for, and where the folder cannot be made; `WriteError`.
+  /// - Throws: `InputError` for parts that diffusers has no words for, and where the folder cannot be made;
+  ///   `WriteError`.
   public func write(to folder: String) throws {
     guard let unet = network.inner as? UNet, unet.architecture.context != nil,
       let tokenizer = network.tokenizer as? CLIPTokenizer

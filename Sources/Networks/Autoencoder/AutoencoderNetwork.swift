@@ -19,8 +19,8 @@ public struct AutoencoderNetwork: Network {
   /// The place of the log variance of what the decoder misses, over `logVarianceScale`.
   private let deviation: Int
 
-  /// The name of the log variance of pictures given their latents, which diffusers does not know: training by a Gaussian
-  /// likelihood finds it.
+  /// The name of the log variance of pictures given their latents, which diffusers does not know: training by a
+  /// Gaussian likelihood finds it.
   public static let deviationName = "log_variance"
 
   /// The log variance is `logVarianceStart` + this × the parameter: an optimiser whose steps are as long as its rate
@@ -66,8 +66,8 @@ public struct AutoencoderNetwork: Network {
   /// - Parameters:
   ///   - x: pictures, rows × `architecture.dimension`, values in about [−1, 1].
   ///   - tape: records the operations.
-  /// - Returns: mean and log variance, rows × `architecture.latentDimension` each. Whoever uses the log variance cuts it
-  ///   to `logVarianceRange`.
+  /// - Returns: mean and log variance, rows × `architecture.latentDimension` each. Whoever uses the log variance cuts
+  ///   it to `logVarianceRange`.
   public func encode(_ x: Tensor, on tape: Tape) -> (mean: Tensor, logVariance: Tensor) {
     let all = encoder(x, on: tape)
     let (channels, rows) = (architecture.latentChannels, x.rows)

@@ -9,7 +9,8 @@ extension BytePairEncoding {
   /// The vocabulary is of CLIP's kind: the letters of all bytes, the same at the end of a word, the merges, and the
   /// tokens of start and end. Other texts are read too, by more tokens.
   /// - Parameters:
-  ///   - texts: whose words become one token each; words are the pieces that CLIP's tokenizer cuts normalised texts into.
+  ///   - texts: whose words become one token each; words are the pieces that CLIP's tokenizer cuts normalised texts
+  ///     into.
   ///   - limit: how many merges there are at most. The work grows with the merges times the words.
   public static func learned(from texts: some Sequence<String>, limit: Int = 4096) throws -> BytePairEncoding {
     var words: Set<[String]> = []

@@ -138,7 +138,8 @@ private struct Heap {
   }
 }
 
-/// GPT-2's letters for bytes: printable characters of Latin-1 stand for themselves, the others for those from U+0100 on.
+/// GPT-2's letters for bytes: printable characters of Latin-1 stand for themselves, the others for those from U+0100
+/// on.
 public enum ByteLetters {
   /// The letter of each byte.
   public static let letters: [Character] = {

@@ -8,8 +8,8 @@ import Tensors
 ///
 ///     x ← x + attend(norm₁(x));  x ← x + W₂ gelu(W₁ norm₂(x) + b₁) + b₂,
 ///
-/// in which a token sees itself and those before it, then a last normalisation. Every token's numbers come out, those of
-/// the padding too: there is no mask of it.
+/// in which a token sees itself and those before it, then a last normalisation. Every token's numbers come out, those
+/// of the padding too: there is no mask of it.
 public struct TextEncoder: Sendable {
   /// What it is made of.
   public let architecture: TextEncoderArchitecture

@@ -83,7 +83,8 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var headChannels: Int?
   /// What positions ask beside each other; nil: nothing. Then no stage has a transformer.
   public var context: Context?
-  /// What lies between the middle's two residual blocks in place of attention, in networks with a context; nil: nothing.
+  /// What lies between the middle's two residual blocks in place of attention, in networks with a context; nil:
+  /// nothing.
   public var middleTransformer: Transformer?
   /// Whether the middle has attention, and its normalisation's groups (nil: none).
   public var middleAttention = true

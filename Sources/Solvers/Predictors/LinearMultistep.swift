@@ -8,15 +8,15 @@ import Processes
 ///
 ///     y_s = y_t + Σ_j ε̂_j ∫ L_j(σ̃) dσ̃  from σ̃_t to σ̃_s,
 ///
-/// L_j the Lagrange polynomials through the last `order` values of σ̃ (k-diffusion's LMS by K. Crowson). The first steps
-/// are of lower order.
+/// L_j the Lagrange polynomials through the last `order` values of σ̃ (k-diffusion's LMS by K. Crowson). The first
+/// steps are of lower order.
 ///
 /// NFE a row: 1 a step.
 public struct LinearMultistep: Predictor {
   /// 1 to 4
   public let order: Int
-  /// σ̃ before the first step, the latest first: nodes of polynomials whose ε̂ are not known, and left out of the sum as
-  /// diffusers does where it begins in the middle.
+  /// σ̃ before the first step, the latest first: nodes of polynomials whose ε̂ are not known, and left out of the sum
+  /// as diffusers does where it begins in the middle.
   let earlierNoise: [Double]
 
   public var requires: Requirements { .kernel }

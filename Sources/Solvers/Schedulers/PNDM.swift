@@ -4,8 +4,8 @@ import Core
 import Processes
 import Scores
 
-/// PNDM (Liu et al. 2022; without Runge–Kutta steps the PLMS of latent diffusion): with F_i the network's outputs, from the
-/// second step on
+/// PNDM (Liu et al. 2022; without Runge–Kutta steps the PLMS of latent diffusion): with F_i the network's outputs, from
+/// the second step on
 ///
 ///     F = (3, −1)/2,  (23, −16, 5)/12,  (55, −59, 37, −9)/24
 ///

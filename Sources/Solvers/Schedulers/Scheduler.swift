@@ -85,8 +85,8 @@ public struct Scheduler: Sendable, Equatable {
   public var held: HeldOutput
   /// What becomes of the denoised mean.
   public var clipping: Clipping
-  /// Whether the multistep methods cut off the fractions of levels that follow from Karras' σ̃ instead of rounding them,
-  /// as diffusers does for cosine schedules.
+  /// Whether the multistep methods cut off the fractions of levels that follow from Karras' σ̃ instead of rounding
+  /// them, as diffusers does for cosine schedules.
   public var cutsFractions: Bool
 
   /// A method with the conventions that diffusers gives it where a file says nothing.

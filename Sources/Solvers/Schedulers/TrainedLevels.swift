@@ -42,8 +42,8 @@ public struct TrainedLevels: Sendable, Equatable {
     return Double(((1 - signal) / signal).squareRoot())
   }
 
-  /// ln σ̃ of a level, rounded to single precision as in diffusers: where fractions of levels are cut off, the last digit
-  /// decides between two levels.
+  /// ln σ̃ of a level, rounded to single precision as in diffusers: where fractions of levels are cut off, the last
+  /// digit decides between two levels.
   private func log(_ level: Int) -> Double { Double(Float(Glibc.log(noiseToSignal[level]))) }
 
   /// σ̃ at a level, linear between whole numbers; outside, that of the nearest level.

@@ -47,7 +47,8 @@ public final class ParameterSet {
   }
 
   /// Parameters that stay as a file had them. In a pass that is recorded all of them become floats; in one that is not,
-  /// one large parameter at a time, which is read by the operation that follows and by none after the next is asked for.
+  /// one large parameter at a time, which is read by the operation that follows and by none after the next is asked
+  /// for.
   /// - Parameters:
   ///   - stored: the parameters.
   ///   - prepared: convolution weights as kernels want them, of those that are kept as floats; shared as above.

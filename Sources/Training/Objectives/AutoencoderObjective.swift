@@ -6,14 +6,15 @@ import Networks
 import Tensors
 
 /// The loss of a variational autoencoder (Kingma and Welling 2014; Rombach et al. 2022, section 3.1), a mean over rows:
-/// with latents z = μ(x) + e^{v(x)/2} ε drawn by the encoder, x̂ the picture that z decodes to, and D values in a picture,
+/// with latents z = μ(x) + e^{v(x)/2} ε drawn by the encoder, x̂ the picture that z decodes to, and D values in a
+/// picture,
 ///
 ///     (R(x, x̂) + w · ½ Σ (μ² + e^v − 1 − v))/D + p · P(x, x̂),
 ///
 /// where R is Σ |x − x̂|, or −ln N(x; x̂, s² I) with an s that is learned; the second term is w times the divergence of
 /// the latents' law from standard normals. With a Gaussian R and w = 1 it is the bound of −ln p(x), in nats a value.
-/// P compares features of a frozen network (Johnson et al. 2016): the mean over its stages of the mean square difference
-/// of features that have unit mean square each.
+/// P compares features of a frozen network (Johnson et al. 2016): the mean over its stages of the mean square
+/// difference of features that have unit mean square each.
 public struct AutoencoderObjective: Objective {
   /// How far a picture is from what its latents decode to.
   public enum Reconstruction: String, Sendable, CaseIterable {

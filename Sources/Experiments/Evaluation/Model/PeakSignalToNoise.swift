@@ -3,9 +3,9 @@ import Core
 import Evaluation
 import Glibc
 
-/// 10 log₁₀(4/MSE) in decibels, the mean over held-out pictures: how near the pictures that an autoencoder makes of them
-/// are, cut to [−1, 1], whose range is 2. Latents are the means of their laws. Pictures are independent, and the interval
-/// is that of a mean.
+/// 10 log₁₀(4/MSE) in decibels, the mean over held-out pictures: how near the pictures that an autoencoder makes of
+/// them are, cut to [−1, 1], whose range is 2. Latents are the means of their laws. Pictures are independent, and the
+/// interval is that of a mean.
 struct PeakSignalToNoise: ModelMetric {
   /// At most so many held-out rows.
   let rows: Int
