@@ -22,7 +22,7 @@ public struct GenerationRequest: Sendable {
   public var size: (height: Int, width: Int)?
   /// How many pictures each prompt gets.
   public var count = 1
-  /// Of PyTorch's generator.
+  /// The seed of PyTorch's generator.
   public var seed: UInt64 = 0
   /// A file of unit noise in place of the generator's, prompts · count × channels × height × width.
   public var latents: String?

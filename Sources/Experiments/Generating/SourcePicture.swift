@@ -64,7 +64,7 @@ struct SourcePicture {
 /// Inpainting with a network that knows nothing of it: after every step the latents outside the mask are those of the
 /// picture with the noise that they have there.
 struct MaskConstraint: StepConstraint {
-  /// Of the picture, and the noise: for all rows.
+  /// Latents of the picture, and noise; both for all rows.
   let latents, noise: Batch
   /// 1 where the picture is painted anew, height × width.
   let mask: [Double]

@@ -53,7 +53,7 @@ package struct PosteriorImages {
   /// The samples that are shown beside an image.
   private func shown(_ samples: Batch, beside k: Int) -> Batch {
     guard let frames else { return samples.rows(of: k, among: count).prefix(Self.mostSamples) }
-    // Of a long way some frames, both ends among them.
+    // A long way shows some of its frames, both ends among them.
     let most = min(frames, Self.mostFrames)
     return Batch(rows: (0..<most).map { samples.row(k * frames + $0 * (frames - 1) / max(1, most - 1)) })
   }

@@ -62,7 +62,7 @@ struct DataPreview {
   /// The law of the rows in coordinates, where it is known and the process keeps them as they are.
   let law: GaussianMixture?
   let heldOutCount: Int
-  /// Of the rows to learn from, where their conditions are texts.
+  /// The texts of the rows to learn from; empty where their conditions are none.
   let texts: [String]
   /// Whether one of the coordinates standardises.
   let isStandardised: Bool

@@ -111,7 +111,7 @@ struct SpecialTokens {
         throw InputError("'\(token.text)' is number \(id) by the vocabulary, and \(said) by the list of added tokens")
       }
       if id == next { next += 1 }
-      // Of two descriptions the later one counts.
+      // Where a token is described twice, the later description counts.
       if let place { found[place] = (token, id) } else { found.append((token, id)) }
     }
     for token in added { try add(token) }

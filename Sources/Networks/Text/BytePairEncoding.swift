@@ -55,7 +55,7 @@ public struct BytePairEncoding: Sendable {
         return Int32(id)
       }
       let key = Self.key(try known(merge.first), try known(merge.second))
-      // Of a pair that is there twice the later one counts, as in the reference.
+      // Where a pair is there twice, the later one counts, as in the reference.
       table[key] = Merge(rank: Int32(rank), token: try known(merge.first + merge.second))
     }
     self.table = table

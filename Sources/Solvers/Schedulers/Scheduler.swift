@@ -69,7 +69,7 @@ public struct Scheduler: Sendable, Equatable {
   public var sigmas: Sigmas
   /// The ends of Karras', exponential and beta σ̃; nil: those of the levels.
   public var lowestSigma, highestSigma: Double?
-  /// Of methods in σ̃.
+  /// Where methods in σ̃ end.
   public var lastSigma: LastSigma
   /// Whether DDIM and PNDM end without noise (`set_alpha_to_one`), or at the first level.
   public var endsWithoutNoise: Bool

@@ -28,7 +28,7 @@ struct PeakSignalToNoise: ModelMetric {
     return ModelJudgement(.mean(values), count: values.count)
   }
 
-  /// Of one picture.
+  /// 10 log₁₀(4/MSE) of one picture, in dB.
   static func decibels(_ original: ArraySlice<Double>, _ picture: ArraySlice<Double>) -> Double {
     var sum = 0.0
     for (x, y) in zip(original, picture) {
