@@ -234,11 +234,15 @@ $(venv)-bench/ready: Experiments/Benchmarks/requirements.txt
 $(venv)-text/ready: Tests/Text/requirements.txt
 	@python3 -m venv $(venv)-text && $(venv)-text/bin/pip install -q -r $< && touch $@
 
+$(venv)-export/ready: Tests/Text/requirements-export.txt
+	@python3 -m venv $(venv)-export && $(venv)-export/bin/pip install -q -r $< && touch $@
+
 $(scratch)/text-quarter/model_index.json: $(venv)-text/ready
 	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D)
 
-bench-text: build $(venv)-text/ready $(scratch)/text-quarter/model_index.json
-	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde $(ARGS)
+bench-text: build $(venv)-text/ready $(venv)-export/ready $(scratch)/text-quarter/model_index.json
+	@$(venv)-text/bin/python Tests/Text/peers.py $(scratch)/text-quarter $(scratch)/release/score-sde \
+	  --exporter $(venv)-export/bin/python $(ARGS)
 
 $(scratch)/text-full/model_index.json: $(venv)-text/ready
 	@$(venv)-text/bin/python Tests/Text/make_folder.py $(@D) --scale 1 --size 64

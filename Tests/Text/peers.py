@@ -7,7 +7,8 @@ U-Net compiled by torch.compile, OpenVINO's U-Net in diffusers' pipeline, OpenVI
 they can read the folder (they say so where not), and PROGRAM. The time of STEPS steps is that of a picture of 2 STEPS
 steps less that of one of STEPS, so that neither reading weights nor the decoder counts; the least of all rounds is told,
 with the largest distance of the picture from diffusers' own. Needs torch, diffusers, transformers; openvino,
-openvino-genai with openvino-tokenizers and optimum-intel, stable-diffusion-cpp-python where they are to take part.
+openvino-genai, stable-diffusion-cpp-python where they are to take part. GenAI reads what optimum-intel exports, which
+wants other versions than these: --exporter is a Python that has it.
 """
 
 import argparse
@@ -98,7 +99,7 @@ class GenAI:
         import openvino_genai
         folder = Path(arguments.work) / "openvino"
         subprocess.run(
-            [sys.executable, "-m", "optimum.commands.optimum_cli", "export", "openvino", "--model", arguments.folder,
+            [arguments.exporter, "-m", "optimum.commands.optimum_cli", "export", "openvino", "--model", arguments.folder,
              "--weight-format", "fp32", "--task", "text-to-image", str(folder)],
             check=True, capture_output=True, text=True)
         import openvino
@@ -168,6 +169,7 @@ def main():
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--exporter", default=sys.executable, help="a Python that has optimum-intel")
     parser.add_argument("--only", nargs="*", help="names of those that take part")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)

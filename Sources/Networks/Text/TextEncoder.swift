@@ -34,9 +34,10 @@ public struct TextEncoder: Sendable {
     self.architecture = architecture
     let a = architecture
     var builder = LayerBuilder()
-    // CLIP's beginnings: small embeddings, and matrices that keep the variance over all blocks.
-    tokens = builder.parameter("embeddings.token_embedding.weight", shape: [a.tokens, a.width], .normals(0.02))
-    places = builder.parameter("embeddings.position_embedding.weight", shape: [a.length, a.width], .normals(0.01))
+    // Matrices begin as CLIP's do, so that the variance stays over all blocks. Embeddings begin larger than its 0.02 and
+    // 0.01, which the blocks' outputs drown: a network that asks the context then learns late which word a token was.
+    tokens = builder.parameter("embeddings.token_embedding.weight", shape: [a.tokens, a.width], .normals(1))
+    places = builder.parameter("embeddings.position_embedding.weight", shape: [a.length, a.width], .normals(0.5))
     func norm(_ name: String) -> Norm {
       Norm(
         scale: builder.parameter("\(name).weight", shape: [a.width], .ones),
