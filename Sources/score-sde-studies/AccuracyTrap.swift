@@ -6,9 +6,18 @@ import Foundation
 /// The table of Docs/Conditional.md, "Accuracy trap".
 func accuracyTrap(_ words: [String]) throws {
   var (seeds, rows, steps) = (20, 1000, 500)
+  var methods = AccuracyTrap.methods
+  var only: [String] = []
   var words = words[...]
   while let word = words.popFirst() {
     guard let value = words.popFirst() else { throw InputError("\(word) has no value") }
+    if word == "--only" {
+      guard methods.contains(where: { $0.name == value }) else {
+        throw InputError("'\(value)'; allowed: '\(methods.map(\.name).joined(separator: "', '"))'")
+      }
+      only.append(value)
+      continue
+    }
     guard let number = Int(value), number > 1 else {
       throw InputError("\(word) is '\(value)'; allowed: whole numbers from 2")
     }
@@ -16,13 +25,14 @@ func accuracyTrap(_ words: [String]) throws {
     case "--seeds": seeds = number
     case "--rows": rows = number
     case "--steps": steps = number
-    default: throw InputError("'\(word)'; allowed: --seeds, --rows, --steps")
+    default: throw InputError("'\(word)'; allowed: --seeds, --rows, --steps, --only")
     }
   }
+  if !only.isEmpty { methods.removeAll { !only.contains($0.name) } }
   let study = AccuracyTrap(seeds: seeds, count: rows, steps: steps)
   for setting in try AccuracyTrap.settings() {
     let start = ContinuousClock().now
-    let outcomes = try study.run(setting)
+    let outcomes = try study.run(setting, methods: methods)
     report("\(setting.name): \(start.duration(to: ContinuousClock().now))")
     guard let floor = outcomes.last else { continue }
     print("\n**\(setting.name)**\n")
