@@ -108,7 +108,7 @@ public struct AccuracyTrap: Sendable {
           law.mixtures(given: observation.values).map { MixtureScore($0, kernel: base.kernel) })
         return (score, FixedSteps(Ancestral(), steps: steps))
       },
-      likelihood("mmps", MMPS(iterations: 16)),
+      likelihood("mmps", MMPS(iterations: 16), repeats: 5),
       // The method that is recommended, with a fifth of the steps.
       likelihood("mmps, UniPC", MMPS(iterations: 16), UniPC(), times: 0.2, repeats: 5),
       likelihood("tmpd", TMPD()), likelihood("pigdm", PiGDM()),
