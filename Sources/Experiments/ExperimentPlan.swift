@@ -82,7 +82,7 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
+      traits: score.traits, map: model.map, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     let likelihood =
       model.trainsAutoencoder
@@ -90,7 +90,7 @@ public struct ExperimentPlan: Sendable {
       : try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
-      isAsked: options.has("likelihood"), catalogue)
+      map: model.map, isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     if let start = self.sampling.start, start.needsFlow, !options.isDescribing {
       let flow = self.likelihood
@@ -101,13 +101,18 @@ public struct ExperimentPlan: Sendable {
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(
       evaluation, hasRows: model.data.hasRows, ofAutoencoder: model.trainsAutoencoder,
-      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
+      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law },
+      hasExactMap: model.hasExactMap, trainsMap: model.map != nil, catalogue)
     try evaluation.finish()
     let setting = ModelSetting(
       process: process, data: data, dequantises: model.levels != nil,
       hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
       hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
       isScore: !model.trainsAutoencoder)
+    if let map = model.map, !map.isScore, let first = self.evaluation.modelMetrics.first, !options.isDescribing {
+      throw evaluation.wrong(
+        "metrics", "'\(first.name)' judges a score, and the network is a flow map alone; allowed: metrics of samples")
+    }
     for (name, metric) in self.evaluation.modelMetrics {
       try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
       if metric.usesLikelihood, let refusal = model.refusalOfDensities {
@@ -120,7 +125,7 @@ public struct ExperimentPlan: Sendable {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
       let setting = SamplingSetting(
         process, start: self.sampling.start?.time, epsilon: self.sampling.epsilon, grid: self.sampling.grid,
-        traits: traits)
+        traits: traits, map: self.sampling.guidance == nil ? model.map : nil)
       try options.located("training", prefix: "preview.solver: ") { try solver.check(setting) }
     }
     try options.finish(also: ["sweep"])

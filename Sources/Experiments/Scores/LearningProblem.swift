@@ -119,6 +119,32 @@ struct LearningProblem {
     }
   }
 
+  /// Refuses what an objective of few steps is not made for.
+  /// - Parameters:
+  ///   - prediction: what the network's output stands for.
+  ///   - network: told two noise levels where the objective is of two times.
+  ///   - kind: the process's, as the config names it.
+  ///   - options: where complaints point to.
+  func checkMap(_ prediction: Prediction, _ network: any Network, kind: String, _ options: Options) throws {
+    guard objective.trains != .score || objective.teacher != nil else { return }
+    func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
+    guard coordinates == nil, process.scalarKernel != nil, process.hasScalarDiffusion else {
+      throw wrong("needs a process whose perturbation kernel is m(t) x₀ + σ(t) z; \(kind) has none")
+    }
+    guard network.conditionShape != .text else { throw wrong("trains no network that is told texts") }
+    guard !objective.isOfTwoTimes || network.takesSecond else {
+      throw wrong("maps between two times; allowed: a network with second: true (mlp, unet)")
+    }
+    if let allowed = objective.predictions, !allowed.contains(prediction) || network.takesRawInput {
+      let names = allowed.map(\.rawValue).joined(separator: ", ")
+      throw wrong("is made for the coordinates of prediction \(names); it is \(prediction.rawValue); allowed: \(names)")
+    }
+    if objective.teacher == .exact, network.conditionShape != .nothing {
+      throw wrong("has an exact teacher, which is told nothing, and a network that is told conditions; allowed: a "
+        + "checkpoint as its teacher")
+    }
+  }
+
   /// A network read as a model of the problem's process.
   /// - Parameters:
   ///   - parameters: a flat buffer of the network's layout.
@@ -194,14 +220,19 @@ struct LearningProblem {
   }
 
   /// The training of a model.
-  /// - Parameter perceptual: a trained network by which an autoencoder's pictures are compared.
+  /// - Parameters:
+  ///   - perceptual: a trained network by which an autoencoder's pictures are compared.
+  ///   - teacher: whose flow is learned; nil: there is none.
+  ///   - initial: weights to begin with; nil: the network's own.
   func trainer(
     _ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan,
-    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, threads: Int
+    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, teacher: Teacher? = nil, initial: [Float]? = nil,
+    threads: Int
   ) throws -> Trainer {
-    let setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
+    var setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
+    setting.teacher = teacher
     return Trainer(
       try objective.objective(in: setting), data: try trainingSource(dataset),
-      conditions: dataset.trainingConditions, plan: plan, seed: seed, threads: threads)
+      conditions: dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
   }
 }
