@@ -259,8 +259,7 @@ public struct Experiment: Sendable {
       } : nil
     var mapErrors: MapErrors?
     if evaluation.mapError, let guided {
-      let exact = try OtherScore(recipe: ExactScoreRecipe()).guide(
-        source ?? ScoreSource(guided[0].score), given: conditions, in: guidanceProblem(data))
+      let exact = try ExactScoreRecipe().resolve(in: guidanceProblem(data).scoreSetting).score(given: conditions)
       mapErrors = try MapErrors(
         process: plan.prepared, exact: exact, solvers: guided, data: data, sampling: plan.sampling,
         startStates: startStates, seed: plan.seed, threads: threads)

@@ -6,10 +6,12 @@ import Training
 // Objectives whose networks draw samples in few steps.
 extension Catalogue {
   /// What has no effect where an objective draws its times, and weighs them, by itself.
-  private static let weights = ["weighting"]
+  static let weights = ["weighting"]
   private static let timesAndWeights = weights + ["noise_levels", "p_mean", "p_std"]
 
-  static let fewStepObjectives: [Kind<ObjectiveRecipe>] = [
+  static let fewStepObjectives: [Kind<ObjectiveRecipe>] = consistencyObjectives + flowMapObjectives
+
+  private static let consistencyObjectives: [Kind<ObjectiveRecipe>] = [
     Kind("consistency-distillation", "a consistency function of a teacher's flow (Song et al. 2023)") { options, _ in
       let teacher = try TeacherRecipe(options, isNeeded: true)
       let intervals = try options.integer(
