@@ -127,7 +127,7 @@ public struct Checkpoint: Sendable {
       state.averages = try file.values(layout: layout, prefix: "average.")
       state.firstMoments = try file.values(layout: layout, prefix: "adam.first.")
       state.secondMoments = try file.values(layout: layout, prefix: "adam.second.")
-      if file.tensors.keys.contains(where: { $0.hasPrefix(Self.snapshotPrefix) }) {
+      if layout.entries.first.map({ file.tensors[Self.snapshotPrefix + $0.parts[0].name] != nil }) ?? false {
         state.snapshot = try file.values(layout: layout, prefix: Self.snapshotPrefix)
       }
       guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {

@@ -100,8 +100,14 @@ extension Options {
   /// True or false, by default false, where identities of trainings do not name it: for options that came later.
   func rareFlag(_ key: String, _ about: String) throws -> Bool {
     let value = try flag(key, default: false, about)
-    if !value { resolved[resolved.count - 1].value = .absent }
+    if !value { settleAbsent(key) }
     return value
+  }
+
+  /// Says of an option that was read that it is not given.
+  func settleAbsent(_ key: String) {
+    guard let place = resolved.lastIndex(where: { $0.key == key }) else { return }
+    resolved[place].value = .absent
   }
 
   /// A text.

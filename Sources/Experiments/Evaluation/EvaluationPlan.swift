@@ -44,7 +44,7 @@ public struct EvaluationPlan: Sendable {
   ///   - hasExactPaths: whether the score is exact, and a solver follows the flow or the reverse SDE.
   init(
     _ options: Options, hasRows: Bool = true, ofAutoencoder: Bool = false, hasExactPaths: Bool = false,
-    hasExactMap: Bool = false, trainsMap: Bool = false, _ catalogue: Catalogue
+    hasExactMap: @autoclosure () -> Bool = false, trainsMap: Bool = false, _ catalogue: Catalogue
   ) throws {
     let kinds = Kinds<Judge>(
       catalogue.metrics.all.map { kind in
@@ -86,10 +86,11 @@ public struct EvaluationPlan: Sendable {
         + "where the score is exact")
     namesMapError = options.has("map_error")
     mapError = try options.flag(
-      "map_error", default: hasExactMap && trainsMap,
+      "map_error", default: trainsMap && hasExactMap(),
       "columns more: root mean square, median and 90th percentile of the distance, row by row, from the flow of the "
         + "data's exact score; by default where the network is a flow map and that score is known")
-    if mapError, !hasExactMap, !options.isDescribing {
+    if !mapError, !namesMapError { options.settleAbsent("map_error") }
+    if mapError, !options.isDescribing, !hasExactMap() {
       throw options.wrong("map_error", "needs data and a process whose exact score is known; allowed: false")
     }
     // A figure of memorisation may join them.

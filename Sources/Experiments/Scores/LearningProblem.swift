@@ -71,6 +71,11 @@ struct LearningProblem {
     _ training: TrainingPlan?, prediction: Prediction, dimension: Int, kind: String, _ options: Options
   ) throws {
     let weighting = training?.weighting
+    guard !isOfFewSteps || coordinates == nil && process.scalarKernel != nil && process.hasScalarDiffusion else {
+      throw options.wrong(
+        "training",
+        "objective \(objective.name) needs a process whose perturbation kernel is m(t) x₀ + σ(t) z; \(kind) has none")
+    }
     if let largest = objective.largestDimension, dimension > largest {
       throw options.wrong(
         "training",
@@ -119,18 +124,17 @@ struct LearningProblem {
     }
   }
 
+  /// Whether the objective is one of few steps.
+  private var isOfFewSteps: Bool { objective.trains != .score || objective.teacher != nil }
+
   /// Refuses what an objective of few steps is not made for.
   /// - Parameters:
   ///   - prediction: what the network's output stands for.
   ///   - network: told two noise levels where the objective is of two times.
-  ///   - kind: the process's, as the config names it.
   ///   - options: where complaints point to.
-  func checkMap(_ prediction: Prediction, _ network: any Network, kind: String, _ options: Options) throws {
-    guard objective.trains != .score || objective.teacher != nil else { return }
+  func checkMap(_ prediction: Prediction, _ network: any Network, _ options: Options) throws {
+    guard isOfFewSteps else { return }
     func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
-    guard coordinates == nil, process.scalarKernel != nil, process.hasScalarDiffusion else {
-      throw wrong("needs a process whose perturbation kernel is m(t) x₀ + σ(t) z; \(kind) has none")
-    }
     guard network.conditionShape != .text else { throw wrong("trains no network that is told texts") }
     guard !objective.isOfTwoTimes || network.takesSecond else {
       throw wrong("maps between two times; allowed: a network with second: true (mlp, unet)")

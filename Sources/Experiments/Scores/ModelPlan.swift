@@ -113,10 +113,7 @@ public struct ModelPlan: Sendable {
         for key in objective.unused where !options.isDescribing {
           try section.refuse(key, needs: "another objective than \(objective.name)")
         }
-        initial = try section.optionalFile(
-          "initial", allowed: "a results folder or checkpoint.safetensors",
-          "a trained network of the same layers, whose averaged weights this one begins with"
-        ).map(TeacherRecipe.file)
+        initial = try Self.initial(section)
         if !options.isDescribing {
           if trainsAutoencoder { try section.refuse("initial", needs: "a score") }
           fingerprints = try Self.fingerprints(objective, initial, section)
@@ -140,7 +137,7 @@ public struct ModelPlan: Sendable {
         }
         if let network, let training { try Self.check(network, training, data, options) }
         if let network, training != nil {
-          try problem.checkMap(recipe.prediction, network, kind: processKind, options)
+          try problem.checkMap(recipe.prediction, network, options)
           if objective.teacher == .exact {
             try options.located("training", prefix: "objective \(objective.name): teacher: ") {
               try ExactScoreRecipe().check(prepared, seen)
@@ -181,10 +178,19 @@ public struct ModelPlan: Sendable {
     reread = { Self.identity(rereading: $0, path: path, catalogue) }
   }
 
+  /// Reads `training.initial`.
+  static func initial(_ section: Options) throws -> String? {
+    try section.optionalFile(
+      "initial", allowed: "a results folder or checkpoint.safetensors",
+      "a trained network of the same layers, whose averaged weights this one begins with"
+    ).map(TeacherRecipe.file)
+  }
+
   /// ε of a training where its config does not say it: maps end where samplers do. nil: as for other trainings.
   private static func usualEnd(_ section: Options, _ process: any SDE, _ catalogue: Catalogue) -> Double? {
     let kind = catalogue.objectives[section.kindName(of: "objective")]
-    guard let recipe = try? kind?.decode(.describing(), catalogue), recipe.trains != .score else { return nil }
+    guard let recipe = try? kind?.decode(.describing(), catalogue), recipe.trains != .score || recipe.teacher != nil
+    else { return nil }
     return process.samplingEpsilon
   }
 

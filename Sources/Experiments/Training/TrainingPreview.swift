@@ -46,8 +46,8 @@ public struct TrainingPreview: Sendable {
 
   /// Reads `training.preview`, which may be a number of steps alone.
   static func read(
-    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, map: FlowMapRange?,
-    _ catalogue: Catalogue
+    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool,
+    map: FlowMapRange? = nil, _ catalogue: Catalogue
   ) throws -> TrainingPreview? {
     options.practical.insert("preview")
     let section = try options.optionalSection(
