@@ -76,22 +76,29 @@ final class MapErrors {
       found[Self.names[0]] = Estimate(
         root, sampleInfluences: squares.map { ($0 - meanSquare) / (2 * root) }, scale: .logarithm)
     }
-    let sorted = squares.map { $0.squareRoot() }.sorted()
-    found[Self.names[1]] = Self.quantile(0.5, of: sorted)
-    found[Self.names[2]] = Self.quantile(0.9, of: sorted)
+    let distances = squares.map { $0.squareRoot() }
+    found[Self.names[1]] = Self.quantile(0.5, of: distances)
+    found[Self.names[2]] = Self.quantile(0.9, of: distances)
     return found
   }
 
   /// A quantile with the interval between two order statistics that has it in 95 of 100 cases, by the normal law of the
-  /// number of rows below it.
-  private static func quantile(_ share: Double, of sorted: [Double]) -> Estimate {
-    let n = Double(sorted.count)
+  /// number of rows below it. The influence of a row is (share − [it lies below])/density, with the density that this
+  /// interval says.
+  private static func quantile(_ share: Double, of values: [Double]) -> Estimate {
+    let (sorted, n) = (values.sorted(), Double(values.count))
     func value(_ place: Double) -> Double {
       let place = min(max(place, 0), n - 1)
       let (low, part) = (Int(place), place - place.rounded(.down))
       return low + 1 < sorted.count ? (1 - part) * sorted[low] + part * sorted[low + 1] : sorted[low]
     }
-    let (middle, width) = (share * (n - 1), normalQuantile * (n * share * (1 - share)).squareRoot())
-    return Estimate(value(middle), low: value(middle - width), high: value(middle + width))
+    let (middle, deviation) = (share * (n - 1), (n * share * (1 - share)).squareRoot())
+    let (quantile, low, high) = (
+      value(middle), value(middle - normalQuantile * deviation), value(middle + normalQuantile * deviation)
+    )
+    let inverse = (high - low) / (2 * normalQuantile) * n / deviation
+    return Estimate(
+      quantile, low: low, high: high,
+      sampleInfluences: values.map { (share - ($0 <= quantile ? 1 : 0)) * inverse })
   }
 }
