@@ -84,9 +84,11 @@ public struct ExperimentPlan: Sendable {
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
       traits: score.traits, map: model.map, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
+    let isMapAlone = model.map.map { !$0.isScore } ?? false
     let likelihood =
-      model.trainsAutoencoder
-      ? try Self.nothing(of: "likelihood", options)
+      model.trainsAutoencoder || isMapAlone
+      ? try Self.nothing(
+        of: "likelihood", options, because: isMapAlone ? "the network is a flow map alone, and no score" : nil)
       : try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
@@ -137,10 +139,10 @@ public struct ExperimentPlan: Sendable {
     overrides = options.source?.settings.joined(separator: " ") ?? ""
   }
 
-  /// The options of a section that an autoencoder's experiment does not have: nothing is drawn.
-  private static func nothing(of key: String, _ options: Options) throws -> Options {
+  /// The options of a section that an autoencoder's experiment does not have, as nothing is drawn, or that of a flow map.
+  private static func nothing(of key: String, _ options: Options, because reason: String? = nil) throws -> Options {
     if options.has(key) {
-      throw options.wrong(key, "has no effect: an autoencoder draws no samples, and has no density")
+      throw options.wrong(key, "has no effect: \(reason ?? "an autoencoder draws no samples, and has no density")")
     }
     let isSampling = key == "sampling"
     let pairs: [(Node, Node)] = isSampling ? [(Node("count"), Node("0")), (Node("solvers"), Node([Node]()))] : []

@@ -62,7 +62,7 @@ import Testing
     #expect(!one.takesSecond && two.takesSecond)
     var (first, values) = (one.initialParameters(seed: 5), two.initialParameters(seed: 5))
     // A last layer of zeros would hide everything.
-    let last = one.layout.entries.filter { $0.parts[0].name.contains("conv_out") || $0.parts[0].name.contains("layers.2") }
+    let last = one.layout.entries.filter { $0.parts[0].name.contains("conv_out") || $0.parts[0].name.contains("conv2") || $0.parts[0].name.contains("layers.2") }
     for entry in last {
       for i in entry.offset..<entry.offset + entry.count {
         (first[i], values[i]) = (0.1 * Float(i % 7 - 3), 0.1 * Float(i % 7 - 3))
