@@ -20,6 +20,10 @@ extension Catalogue {
       let method = try options.choice(
         "method", default: TeacherSteps.Method.heun, "of the teacher's steps: euler is DDIM, heun EDM's")
       let count = try options.integer("steps", default: 1, atLeast: 1, atMost: 1000, "of the teacher in an interval")
+      let allSteps = intervals * TeacherSteps(method, count: count).parts
+      guard allSteps <= 1_000_000 else {
+        throw options.wrong("steps", "makes \(allSteps) times with intervals; allowed: at most 1000000")
+      }
       let loss = try rowLoss(options, default: .squared)
       let target = try options.choice(
         "target", default: ConsistencyDistillation.Target.own,
@@ -78,8 +82,8 @@ extension Catalogue {
     },
     Kind("progressive-distillation", "a denoiser for ever fewer steps of ddim (Salimans and Ho 2022)") { options, _ in
       let teacher = try TeacherRecipe(options, isNeeded: false)
-      let first = try options.integer("first", default: 64, atLeast: 1, atMost: 1 << 30, "the student's steps at first")
-      let last = try options.integer("last", default: 1, atLeast: 1, atMost: 1 << 30, "the student's steps in the end")
+      let first = try options.integer("first", default: 64, atLeast: 1, atMost: 65_536, "the student's steps at first")
+      let last = try options.integer("last", default: 1, atLeast: 1, atMost: 65_536, "the student's steps in the end")
       var steps = first
       while steps > last { steps /= 2 }
       guard steps == last, first % last == 0, (first / last).nonzeroBitCount == 1 else {

@@ -139,7 +139,10 @@ struct LearningProblem {
     guard !objective.isOfTwoTimes || network.takesSecond else {
       throw wrong("maps between two times; allowed: a network with second: true (mlp, unet)")
     }
-    if let allowed = objective.predictions, !allowed.contains(prediction) || network.takesRawInput {
+    guard objective.predictions == nil || !network.takesRawInput else {
+      throw wrong("wants a network that sees scaled states; allowed: scale_output: false")
+    }
+    if let allowed = objective.predictions, !allowed.contains(prediction) {
       let names = allowed.map(\.rawValue).joined(separator: ", ")
       throw wrong("is made for the coordinates of prediction \(names); it is \(prediction.rawValue); allowed: \(names)")
     }

@@ -24,7 +24,7 @@ public struct TeacherSteps: Sendable, Equatable {
   public init(_ method: Method, count: Int = 1) { (self.method, self.count) = (method, count) }
 
   /// How many parts an interval of a grid has for them.
-  var parts: Int { method == .rk4 ? 2 * count : count }
+  public var parts: Int { method == .rk4 ? 2 * count : count }
 
   /// Carries rows from the upper node of their intervals to the lower one.
   /// - Parameters:
