@@ -16,5 +16,6 @@ public struct FewerRows: Score {
   }
 
   public var traits: ScoreTraits { base.traits }
+  public var flowMap: (any FlowMap)? { base.flowMap }
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { try base.makeEvaluator(for: rows) }
 }

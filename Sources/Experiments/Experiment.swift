@@ -73,7 +73,7 @@ public struct Experiment: Sendable {
       stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
     )
     let needsScore =
-      samples || evaluates && (plan.evaluation.pathError || !plan.evaluation.modelMetrics.isEmpty)
+      samples || evaluates && (plan.evaluation.pathError || plan.evaluation.mapError || !plan.evaluation.modelMetrics.isEmpty)
     var manifest = Manifest(plan, threads: threads)
     var source: ScoreSource?
     if needsScore && !trains {
@@ -128,7 +128,7 @@ public struct Experiment: Sendable {
         }
       }
       let bound = needsScore ? try source.map { try guidedSolvers($0, data) } : nil
-      let begins = samples || evaluates && plan.evaluation.pathError
+      let begins = samples || evaluates && (plan.evaluation.pathError || plan.evaluation.mapError)
       let startStates = begins ? try source.flatMap { try self.startStates($0, data) } : nil
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
@@ -257,16 +257,23 @@ public struct Experiment: Sendable {
           process: plan.prepared, solvers: $0, data: data, sampling: plan.sampling,
           startStates: startStates, seed: plan.seed, threads: threads)
       } : nil
+    var mapErrors: MapErrors?
+    if evaluation.mapError, let guided {
+      let exact = try ExactScoreRecipe().resolve(in: guidanceProblem(data).scoreSetting).score(given: conditions)
+      mapErrors = try MapErrors(
+        process: plan.prepared, exact: exact, solvers: guided, data: data, sampling: plan.sampling,
+        startStates: startStates, seed: plan.seed, threads: threads)
+    }
     let model =
       evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
     let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count
     let solvers = plan.sampling.solvers.count
     let figures =
-      judgements * (1 + solvers * evaluation.repeats) + (pathErrors == nil ? 0 : solvers)
+      judgements * (1 + solvers * evaluation.repeats) + (pathErrors == nil ? 0 : solvers) + (mapErrors == nil ? 0 : solvers)
       + (model == nil ? 0 : evaluation.modelMetrics.count)
     return EvaluationStage(
       plan: evaluation, solvers: plan.sampling.solvers, rows: rows,
-      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, model: model,
+      dimension: data.dataset.heldOutRows.dimension, pathErrors: pathErrors, mapErrors: mapErrors, model: model,
       leftOut: leftOut, notes: notes,
       progress: ProgressBar("judge \(plan.name)", total: figures, unit: "figure", quiet: quiet))
   }

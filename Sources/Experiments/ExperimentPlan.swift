@@ -82,15 +82,17 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
+      traits: score.traits, map: model.map, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
+    let isMapAlone = model.map.map { !$0.isScore } ?? false
     let likelihood =
-      model.trainsAutoencoder
-      ? try Self.nothing(of: "likelihood", options)
+      model.trainsAutoencoder || isMapAlone
+      ? try Self.nothing(
+        of: "likelihood", options, because: isMapAlone ? "the network is a flow map alone, and no score" : nil)
       : try options.section("likelihood", "how log densities and codes are computed")
     self.likelihood = try LikelihoodPlan(
       likelihood, process: process, dimension: data.dimension, score: score, levels: model.levels,
-      isAsked: options.has("likelihood"), catalogue)
+      map: model.map, isAsked: options.has("likelihood"), catalogue)
     try likelihood.finish()
     if let start = self.sampling.start, start.needsFlow, !options.isDescribing {
       let flow = self.likelihood
@@ -101,13 +103,18 @@ public struct ExperimentPlan: Sendable {
     let evaluation = try options.section("evaluation", "how samples are judged")
     self.evaluation = try EvaluationPlan(
       evaluation, hasRows: model.data.hasRows, ofAutoencoder: model.trainsAutoencoder,
-      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law }, catalogue)
+      hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law },
+      hasExactMap: model.hasExactMap, trainsMap: model.map != nil, catalogue)
     try evaluation.finish()
     let setting = ModelSetting(
       process: process, data: data, dequantises: model.levels != nil,
       hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
       hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
       isScore: !model.trainsAutoencoder)
+    if let map = model.map, !map.isScore, let first = self.evaluation.modelMetrics.first, !options.isDescribing {
+      throw evaluation.wrong(
+        "metrics", "'\(first.name)' judges a score, and the network is a flow map alone; allowed: metrics of samples")
+    }
     for (name, metric) in self.evaluation.modelMetrics {
       try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
       if metric.usesLikelihood, let refusal = model.refusalOfDensities {
@@ -120,7 +127,7 @@ public struct ExperimentPlan: Sendable {
       let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
       let setting = SamplingSetting(
         process, start: self.sampling.start?.time, epsilon: self.sampling.epsilon, grid: self.sampling.grid,
-        traits: traits)
+        traits: traits, map: self.sampling.guidance == nil ? model.map : nil)
       try options.located("training", prefix: "preview.solver: ") { try solver.check(setting) }
     }
     try options.finish(also: ["sweep"])
@@ -132,10 +139,10 @@ public struct ExperimentPlan: Sendable {
     overrides = options.source?.settings.joined(separator: " ") ?? ""
   }
 
-  /// The options of a section that an autoencoder's experiment does not have: nothing is drawn.
-  private static func nothing(of key: String, _ options: Options) throws -> Options {
+  /// The options of a section that an autoencoder's experiment does not have, as nothing is drawn, or that of a flow map.
+  private static func nothing(of key: String, _ options: Options, because reason: String? = nil) throws -> Options {
     if options.has(key) {
-      throw options.wrong(key, "has no effect: an autoencoder draws no samples, and has no density")
+      throw options.wrong(key, "has no effect: \(reason ?? "an autoencoder draws no samples, and has no density")")
     }
     let isSampling = key == "sampling"
     let pairs: [(Node, Node)] = isSampling ? [(Node("count"), Node("0")), (Node("solvers"), Node([Node]()))] : []

@@ -19,8 +19,11 @@ public struct ModelScore: Score {
   }
 
   public var shardRows: Int { model.network.shardRows.upperBound }
+  public var flowMap: (any FlowMap)? { model.map.map { ModelFlowMap(self, $0) } }
 
-  public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator {
+  public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { try makeMapEvaluator(for: rows) }
+
+  func makeMapEvaluator(for rows: RowSpan) throws -> Evaluator {
     guard rows.dimension == model.network.dimension else {
       throw InputError("states of \(rows.dimension) values for a network of \(model.network.dimension)")
     }
@@ -225,6 +228,32 @@ public struct ModelScore: Score {
         if recording { input = tape.variable(input) }
         body(
           model.network.forward(input, noiseLevel: noiseLevel, second: nil, condition: condition, on: tape), input)
+      }
+    }
+
+    /// X_{t→s}(x) of every row, where the model is a flow map.
+    func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) {
+      (linearised, pass) = (nil, nil)
+      let (first, second) = (model.kernel.moments(at: t), model.kernel.moments(at: s))
+      let c = model.mapCoefficients(from: first, to: second)
+      let size = score.shardRows
+      for start in stride(from: 0, to: x.count, by: size) {
+        let part = start..<min(start + size, x.count)
+        let (x, y) = (x[part], y[part])
+        model.parameters.withUnsafeBufferPointer { parameters in
+          tape.begin(parameters: parameters.baseAddress ?? TapePool.none, recording: false, constants: true)
+          func level(_ moments: Moments, _ time: Double) -> Tensor {
+            let level = tape.constant(rows: 1, columns: 1)
+            level.values[0] = Float(model.noiseLevel(moments, at: time))
+            return level
+          }
+          let (level, other) = (level(first, t), model.network.takesSecond ? level(second, s) : nil)
+          let condition = condition(of: x)
+          let input = tape.constant(rows: x.count, columns: x.dimension)
+          ck_to_float(input.values, x.values, c.input, x.size)
+          let output = model.network.forward(input, noiseLevel: level, second: other, condition: condition, on: tape)
+          ck_combine_float(y.values, c.skip, x.values, c.output, output.values, x.size)
+        }
       }
     }
 

@@ -27,6 +27,27 @@ public enum Prediction: String, Sendable, CaseIterable {
     public let skip, output: Double
   }
 
+  /// The factors of the denoiser D = E[x_0 | x_t] = (x + v s)/m, D = skip · x + out · F, which are finite where m or
+  /// the signal vanishes and the prediction allows it.
+  /// - Parameters:
+  ///   - moments: m and v at the time.
+  ///   - dataDeviation: σ_d, the standard deviation of all data values; only `edm` asks for it.
+  public func denoiser(_ moments: Moments, dataDeviation: Double = 1) -> (skip: Double, output: Double) {
+    let (m, v) = (moments.scale, moments.variance)
+    switch self {
+    case .noise: return (1 / m, -moments.deviation / m)
+    case .score: return (1 / m, v / m)
+    case .data: return (0, 1)
+    case .velocity:
+      let total = m * m + v
+      return (m / total, -moments.deviation / total.squareRoot())
+    case .edm:
+      let square = dataDeviation * dataDeviation
+      let total = m * m * square + v
+      return (m * square / total, moments.deviation * dataDeviation / total.squareRoot())
+    }
+  }
+
   /// The factors of the affine map where the kernel has these moments.
   /// - Parameters:
   ///   - moments: m and v at the time.

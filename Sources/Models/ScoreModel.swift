@@ -28,6 +28,8 @@ public struct ScoreModel: Sendable {
   public let duration: Double
   /// σ_d, the standard deviation of all data values, by which EDM's conventions scale.
   public let dataDeviation: Double
+  /// Between which times the network maps, where it was trained as a flow map; nil: it is a score alone.
+  public let map: FlowMapRange?
   let tapes: TapePool
   /// What the network made of texts.
   let contexts = ContextCache()
@@ -39,9 +41,10 @@ public struct ScoreModel: Sendable {
   ///   - kernel: the process's, made once.
   ///   - duration: T
   ///   - dataDeviation: σ_d; only `edm` asks for it.
+  ///   - map: between which times the network maps, where it was trained as a flow map.
   public init(
     _ network: any Network, parameters: [Float], prediction: Prediction, kernel: any PerturbationKernel,
-    duration: Double, dataDeviation: Double = 1
+    duration: Double, dataDeviation: Double = 1, map: FlowMapRange? = nil
   ) {
     precondition(parameters.count == network.layout.count, "parameters of another network")
     precondition(kernel.isScalar || prediction == .noise || prediction == .edm, "matrices allow noise and edm")
@@ -55,6 +58,7 @@ public struct ScoreModel: Sendable {
     self.kernel = kernel
     self.duration = duration
     self.dataDeviation = dataDeviation
+    self.map = map
     tapes = TapePool(parameters: network.layout.count)
   }
 
@@ -62,7 +66,14 @@ public struct ScoreModel: Sendable {
   public func with(parameters: [Float]) -> ScoreModel {
     ScoreModel(
       network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration,
-      dataDeviation: dataDeviation)
+      dataDeviation: dataDeviation, map: map)
+  }
+
+  /// The same model as a flow map; nil: as a score alone.
+  public func with(map: FlowMapRange?) -> ScoreModel {
+    ScoreModel(
+      network, parameters: parameters, prediction: prediction, kernel: kernel, duration: duration,
+      dataDeviation: dataDeviation, map: map)
   }
 
   /// The score of rows with the given conditions.
@@ -115,6 +126,24 @@ public struct ScoreModel: Sendable {
     var coefficients = prediction.coefficients(moments, dataDeviation: dataDeviation)
     if network.takesRawInput { coefficients.input = 1 }
     return coefficients
+  }
+
+  /// The affine map between a flow map and the network's output: with the denoiser D = skip x + out F of the first
+  /// time, now told of the second time, too (the generalised denoiser G of Kim et al. 2024, CTM, eq. 9),
+  ///
+  ///     X_{t→s}(x) = (σ_s/σ_t) x + (m_s − m_t σ_s/σ_t) D,
+  ///
+  /// which is x where s = t, and DDIM's step where D is the denoiser of t.
+  /// - Parameters:
+  ///   - first: the moments at t.
+  ///   - second: the moments at s.
+  /// - Returns: the factors of X = skip x + output F(input x, …).
+  public func mapCoefficients(from first: Moments, to second: Moments) -> Prediction.Coefficients {
+    let denoiser = prediction.denoiser(first, dataDeviation: dataDeviation)
+    let ratio = second.deviation / first.deviation
+    let share = second.scale - first.scale * ratio
+    return Prediction.Coefficients(
+      input: scalarCoefficients(first).input, skip: ratio + share * denoiser.skip, output: share * denoiser.output)
   }
 
   /// - Throws: `InputError` for conditions that the network cannot be told.

@@ -4,7 +4,8 @@ import Glibc
 import Tensors
 
 /// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its
-/// layers.
+/// layers. One that is told a second noise level adds W φ(second) to its first layer, where W begins as zeros: it begins
+/// as the network of one noise level.
 public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int
@@ -16,10 +17,13 @@ public struct MLP: Network {
   public let layout: ParameterLayout
   private let weights, biases: [Int]
   private let embedding: ConditionEmbedding?
+  /// The place of W; nil for a network of one noise level.
+  private let second: Int?
   private let builder: LayerBuilder
 
   public var noiseInput: NoiseLevelInput { features.noiseInput }
   public var knowsNothing: Bool { embedding != nil }
+  public var takesSecond: Bool { second != nil }
 
   /// - Parameters:
   ///   - dimension: the width of x.
@@ -27,8 +31,10 @@ public struct MLP: Network {
   ///   - hidden: the widths of the hidden layers, at least one, each at least 1.
   ///   - features: how the network sees the noise level.
   ///   - condition: what the network is told of each row; embedded as widely as the noise level.
+  ///   - second: whether it is told a second noise level.
   public init(
-    dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures, condition: ConditionShape = .nothing
+    dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures, condition: ConditionShape = .nothing,
+    second: Bool = false
   ) {
     let output = output ?? dimension
     precondition(!hidden.isEmpty && hidden.allSatisfy { $0 > 0 } && dimension > 0 && output > 0)
@@ -46,6 +52,8 @@ public struct MLP: Network {
       biases.append(builder.parameter("layers.\(i).bias", shape: [widths[i + 1]], .zeros))
     }
     var embedding = ConditionEmbedding(condition, width: features.count, &builder)
+    self.second =
+      second ? builder.parameter("second_embedding.weight", shape: [hidden[0], features.count], .zeros) : nil
     embedding?.addNothing(&builder)
     self.embedding = embedding
     layout = builder.layout
@@ -69,8 +77,8 @@ public struct MLP: Network {
   }
 
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    precondition(second == nil, "a network of one noise level")
-    var h = firstLayer(x, noiseLevel, embedding?(condition, on: tape), tape)
+    precondition(second == nil || takesSecond, "a network of one noise level")
+    var h = firstLayer(x, noiseLevel, second ?? noiseLevel, embedding?(condition, on: tape), tape)
     for layer in 1..<weights.count {
       let z = tape.matrixProduct(h, tape.parameter(weights[layer]), transposeB: true)
       tape.recycle(h)
@@ -81,13 +89,22 @@ public struct MLP: Network {
     return h
   }
 
-  private func firstLayer(_ x: Tensor, _ noiseLevel: Tensor, _ condition: Tensor?, _ tape: Tape) -> Tensor {
+  private func firstLayer(
+    _ x: Tensor, _ noiseLevel: Tensor, _ other: Tensor, _ condition: Tensor?, _ tape: Tape
+  ) -> Tensor {
     let weight = tape.parameter(weights[0])
     let bias = tape.parameter(biases[0])
-    if !tape.recording && noiseLevel.rows == 1 {
+    /// W φ(second), a row for each row of it.
+    func moved(_ z: Tensor) -> Tensor {
+      guard let second else { return z }
+      let part = tape.matrixProduct(features(other, on: tape), tape.parameter(second), transposeB: true)
+      return tape.sum(1, z, 1, part.rows == z.rows ? part : tape.repeatRow(part, rows: z.rows))
+    }
+    if !tape.recording && noiseLevel.rows == 1 && other.rows == 1 {
       // All rows share the noise level, so its part of the layer is a single row: a bias.
       let timeWeight = tape.columns(weight, first: dimension, count: features.count)
-      let shared = tape.addBias(tape.matrixProduct(features(noiseLevel, on: tape), timeWeight, transposeB: true), bias)
+      let shared = moved(
+        tape.addBias(tape.matrixProduct(features(noiseLevel, on: tape), timeWeight, transposeB: true), bias))
       let dataWeight = tape.columns(weight, first: 0, count: dimension)
       var z = tape.matrixProduct(x, dataWeight, transposeB: true)
       if let condition {
@@ -99,6 +116,6 @@ public struct MLP: Network {
     let levels = noiseLevel.rows == x.rows ? noiseLevel : tape.repeatRow(noiseLevel, rows: x.rows)
     var input = tape.concatenate(x, features(levels, on: tape))
     if let condition { input = tape.concatenate(input, condition) }
-    return tape.biasThenSilu(tape.matrixProduct(input, weight, transposeB: true), bias)
+    return tape.biasThenSilu(moved(tape.matrixProduct(input, weight, transposeB: true)), bias)
   }
 }

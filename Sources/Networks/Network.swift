@@ -21,6 +21,8 @@ public protocol Network: Sendable {
   /// Whether the network has an embedding of its own for a condition that was dropped, or is told texts: no text is the
   /// empty one.
   var knowsNothing: Bool { get }
+  /// Whether the network is told a second noise level, as a map between two times wants it. Default: false.
+  var takesSecond: Bool { get }
   /// Whether the network wants x itself, not scaled.
   var takesRawInput: Bool { get }
   /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
@@ -47,8 +49,8 @@ public protocol Network: Sendable {
   /// - Parameters:
   ///   - x: rows × `dimension`.
   ///   - noiseLevel: what `noiseInput` says, rows × 1, or 1 × 1 where all rows share it.
-  ///   - second: a second noise level of the same shapes, for networks that map between two (flow maps); nil for
-  ///     others.
+  ///   - second: a second noise level of the same shapes, for networks that map between two (`takesSecond`); nil for
+  ///     others, and where it is equal to the first.
   ///   - condition: what each row is told. For `.classes(n)` rows × 1 indices from 0, where n means nothing; for
   ///     `.numbers(k)` rows × (k + 1), the numbers and then 1, or zeros for nothing; for `.both(n, k)` the index and
   ///     then those; for `.text` what `encodeCondition` gives; nil only for `.nothing`.
@@ -62,6 +64,7 @@ extension Network {
   public var conditionShape: ConditionShape { .nothing }
   public var textInput: (any TextInput)? { nil }
   public var knowsNothing: Bool { conditionShape == .text }
+  public var takesSecond: Bool { false }
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
   public var evaluationRows: Int { shardRows.upperBound }

@@ -43,6 +43,7 @@ public struct StoredNetwork: Network {
   public var noiseInput: NoiseLevelInput { inner.noiseInput }
   public var conditionShape: ConditionShape { inner.conditionShape }
   public var knowsNothing: Bool { inner.knowsNothing }
+  public var takesSecond: Bool { inner.takesSecond }
   public var takesRawInput: Bool { inner.takesRawInput }
   public var shardRows: ClosedRange<Int> { inner.shardRows }
   public var evaluationRows: Int { inner.evaluationRows }

@@ -9,11 +9,14 @@ public protocol Score: Sendable {
   var shardRows: Int { get }
   /// What its evaluators offer beyond the score.
   var traits: ScoreTraits { get }
+  /// The map of its flow, where a network was trained for that; default: nil.
+  var flowMap: (any FlowMap)? { get }
 }
 
 extension Score {
   public var shardRows: Int { Shards.rows }
   public var traits: ScoreTraits { [] }
+  public var flowMap: (any FlowMap)? { nil }
 }
 
 /// What a score's evaluators offer beyond the score.

@@ -16,8 +16,14 @@ public struct Requirements: OptionSet, Sendable {
   public static let logDensity = Requirements(rawValue: 4)
   /// A score whose Jacobian is exact to double precision.
   public static let jacobian = Requirements(rawValue: 8)
+  /// The map of the flow, of a network that was trained for it.
+  public static let flowMap = Requirements(rawValue: 16)
+  /// A score: what every solver asks for that does not ask for the map of the flow.
+  public static let score = Requirements(rawValue: 32)
 
   private static let texts: [(Requirements, String)] = [
+    (.flowMap, "a flow map: a network of an objective that trains one, as consistency-training"),
+    (.score, "a score, and the network is a flow map alone; allowed: the solvers flow-map and consistency"),
     (.kernel, "a process whose perturbation kernel is m(t) x₀ + σ(t) z"),
     (.additiveNoise, "a linear process, whose noise does not depend on the state"),
     (.logDensity, "a score that knows its log density: exact or empirical"),
@@ -40,6 +46,8 @@ public struct SamplingSetting: Sendable {
   public let grid: any TimeGrid
   /// What the score offers.
   public let traits: ScoreTraits
+  /// Between which times the map of the flow maps; nil: there is none.
+  public let map: FlowMapRange?
 
   /// The process itself.
   public var process: any SDE { prepared.sde }
@@ -54,14 +62,17 @@ public struct SamplingSetting: Sendable {
   ///   - epsilon: where solvers stop.
   ///   - grid: of solvers with fixed steps that have none of their own.
   ///   - traits: what the score offers.
+  ///   - map: between which times the map of the flow maps; nil: there is none.
   public init(
-    _ prepared: PreparedProcess, start: Double? = nil, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits
+    _ prepared: PreparedProcess, start: Double? = nil, epsilon: Double, grid: any TimeGrid, traits: ScoreTraits,
+    map: FlowMapRange? = nil
   ) {
     self.prepared = prepared
     self.start = start ?? prepared.duration
     self.epsilon = epsilon
     self.grid = grid
     self.traits = traits
+    self.map = map
   }
 
   /// Which of the requirements there are.
@@ -71,6 +82,8 @@ public struct SamplingSetting: Sendable {
     if prepared.hasAdditiveNoise { offers.insert(.additiveNoise) }
     if traits.contains(.logDensity) { offers.insert(.logDensity) }
     if traits.contains(.jacobian) { offers.insert(.jacobian) }
+    if map != nil { offers.insert(.flowMap) }
+    if map?.isScore ?? true { offers.insert(.score) }
     return offers
   }
 
@@ -91,7 +104,7 @@ public struct SamplingSetting: Sendable {
 
   /// - Throws: `InputError` that names what is missing.
   public func require(_ requirements: Requirements) throws {
-    let missing = requirements.subtracting(offers)
+    let missing = (requirements.contains(.flowMap) ? requirements : requirements.union(.score)).subtracting(offers)
     if let phrase = missing.phrases.first { throw InputError("needs \(phrase)") }
   }
 }

@@ -29,6 +29,8 @@ public struct SamplingProblem: Sendable {
   public var kernel: (any PerturbationKernel)? { setting.kernel }
   /// ε, the time at which solvers stop.
   public var epsilon: Double { setting.epsilon }
+  /// The map of the flow, of a network that was trained for it; nil for others.
+  public var map: (any FlowMap)? { score.flowMap }
   /// The grid of solvers with fixed steps that have none of their own.
   public var grid: any TimeGrid { setting.grid }
   /// How many values a state has, which may be wider than the data.
@@ -49,7 +51,7 @@ public struct SamplingProblem: Sendable {
   ) {
     setting = SamplingSetting(
       process, start: beginning?.time, epsilon: epsilon ?? process.sde.samplingEpsilon,
-      grid: grid ?? process.sde.samplingSpacing.grid, traits: score.traits)
+      grid: grid ?? process.sde.samplingSpacing.grid, traits: score.traits, map: score.flowMap?.range)
     self.beginning = beginning
     self.score = score
     self.dimension = dimension
@@ -149,6 +151,24 @@ public final class SolveContext {
     self.path = path
     score = CountingEvaluator(evaluator, rows: outer.span)
     (progress, observer, seen) = (nil, nil, nil)
+  }
+
+  private var mapEvaluator: (any FlowMapEvaluator)?
+
+  /// Carries rows by the map of the flow, which counts as one evaluation of a row.
+  /// - Parameters:
+  ///   - x: the states at t, rows × dimension: all rows of the shard.
+  ///   - t: their time.
+  ///   - s: the time to carry them to, at most t.
+  ///   - y: the states at s; of the shape of x, which it does not overlap.
+  /// - Throws: `InputError` where there is no map.
+  public func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) throws {
+    try StopSignals.check()
+    guard let map = problem.map else { throw InputError("needs \(Requirements.flowMap.phrases[0])") }
+    let evaluator = try mapEvaluator ?? map.makeEvaluator(for: span)
+    mapEvaluator = evaluator
+    for row in 0..<x.count { score.add(1, to: x.first - span.first + row) }
+    try evaluator.map(x, from: t, to: s, into: y)
   }
 
   /// Rows for a stepper's own use, valid as long as the context.

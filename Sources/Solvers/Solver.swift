@@ -30,6 +30,9 @@ public protocol Solver: Sendable {
   /// Whether it ends with the data, whatever ε is, so that no denoising is to follow.
   var endsWithData: Bool { get }
 
+  /// - Throws: `InputError` where the solver is not defined for the setting.
+  func check(_ setting: SamplingSetting) throws
+
   /// Solves in place. Throws with row and time where the state stops being finite.
   func solve(_ x: Rows, in context: SolveContext) throws -> StepCount
 }
@@ -43,7 +46,6 @@ extension Solver {
   public var carriesAllRows: Bool { false }
   public var endsWithData: Bool { false }
 
-  /// - Throws: `InputError` where the solver is not defined for the setting.
   public func check(_ setting: SamplingSetting) throws {
     try setting.require(requires)
     guard let steps, steps > 0 else { return }

@@ -11,7 +11,7 @@ final class FrozenValues {
       let values = UnsafeMutablePointer<Float>.allocate(capacity: max(1, set.network.layout.count))
       switch set.source {
       case .values(let given): values.initialize(from: given, count: given.count)
-      case .average:
+      case .average, .snapshot:
         precondition(set.network.layout.count == count, "the average of another network")
         values.initialize(repeating: 0, count: count)
       }
@@ -21,11 +21,20 @@ final class FrozenValues {
 
   deinit { for set in sets { set.values.deallocate() } }
 
-  /// Takes over the average as it is before a step.
-  func update(average: [Float]) {
+  /// Takes over the average as it is before a step, and the snapshot where one is due.
+  func update(_ state: inout TrainingState) {
     for set in sets {
-      guard case .average = set.parameters.source else { continue }
-      average.withUnsafeBufferPointer { set.values.update(from: $0.baseAddress!, count: $0.count) }
+      let values: [Float]
+      switch set.parameters.source {
+      case .values: continue
+      case .average: values = state.averages
+      case .snapshot(let every):
+        // A step that was skipped and is taken again finds the same.
+        let kept = state.step % every == 0 ? state.averages : state.snapshot ?? state.averages
+        state.snapshot = kept
+        values = kept
+      }
+      values.withUnsafeBufferPointer { set.values.update(from: $0.baseAddress!, count: $0.count) }
     }
   }
 

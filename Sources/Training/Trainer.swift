@@ -26,6 +26,7 @@ public struct Trainer: Sendable {
   public let threads: Int
   let data: any TrainingSource
   let conditions: Conditions
+  private let initial: [Float]?
 
   /// What a finished step tells.
   public struct Step: Sendable {
@@ -47,10 +48,11 @@ public struct Trainer: Sendable {
   ///   - conditions: one for every item of the data, for a network that is told conditions.
   ///   - plan: how.
   ///   - seed: of all random numbers.
+  ///   - initial: parameters to begin with; nil: the network's own.
   ///   - threads: the result does not depend on it.
   public init(
     _ objective: any Objective, data: any TrainingSource, conditions: Conditions = .nothing, plan: TrainingPlan,
-    seed: UInt64, threads: Int = Shards.processors
+    seed: UInt64, initial: [Float]? = nil, threads: Int = Shards.processors
   ) {
     let shape = objective.network.conditionShape
     precondition(shape == .nothing || conditions.count == data.count, "a condition for every item")
@@ -61,12 +63,13 @@ public struct Trainer: Sendable {
     self.seed = seed
     self.threads = threads
     self.data = data
+    self.initial = initial
     self.conditions = conditions
   }
 
   /// A state before the first step.
   public func initialState() -> TrainingState {
-    TrainingState(initial: objective.network.initialParameters(seed: seed))
+    TrainingState(initial: initial ?? objective.network.initialParameters(seed: seed))
   }
 
   /// Takes the steps that are left of the plan.
@@ -93,7 +96,7 @@ public struct Trainer: Sendable {
     var skippedInARow = 0
     while state.step < plan.steps {
       let step = state.step
-      frozen.update(average: state.averages)
+      frozen.update(&state)
       try state.parameters.withUnsafeMutableBufferPointer { parameters in
         let parameters = SharedMemory(parameters.baseAddress!)
         try lanes.forEach(threads: workers.count) { lane, _, worker in

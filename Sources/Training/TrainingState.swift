@@ -17,6 +17,8 @@ public struct TrainingState: Sendable, Equatable {
   public var firstMoments: [Float]
   /// Adam's means of squared gradients.
   public var secondMoments: [Float]
+  /// The average as the objective took it last (`FrozenParameters.Source.snapshot`); nil where it takes none.
+  public var snapshot: [Float]?
 
   /// A training that has not begun: averages are the parameters, moments are zeros.
   public init(initial parameters: [Float]) {
@@ -62,6 +64,8 @@ public struct Checkpoint: Sendable {
     self.dataDeviation = dataDeviation
   }
 
+  private static let snapshotPrefix = "snapshot."
+
   /// With a checksum; files of the first format have none.
   private static let format = "score-sde checkpoint 2"
   private static let formats = [format, "score-sde checkpoint 1"]
@@ -80,6 +84,7 @@ public struct Checkpoint: Sendable {
     file.add(state.averages, layout: layout, prefix: "average.")
     file.add(state.firstMoments, layout: layout, prefix: "adam.first.")
     file.add(state.secondMoments, layout: layout, prefix: "adam.second.")
+    if let snapshot = state.snapshot { file.add(snapshot, layout: layout, prefix: Self.snapshotPrefix) }
     return file
   }
 
@@ -122,6 +127,9 @@ public struct Checkpoint: Sendable {
       state.averages = try file.values(layout: layout, prefix: "average.")
       state.firstMoments = try file.values(layout: layout, prefix: "adam.first.")
       state.secondMoments = try file.values(layout: layout, prefix: "adam.second.")
+      if layout.entries.first.map({ file.tensors[Self.snapshotPrefix + $0.parts[0].name] != nil }) ?? false {
+        state.snapshot = try file.values(layout: layout, prefix: Self.snapshotPrefix)
+      }
       guard let step = file.metadata["step"].flatMap({ Int($0) }), step >= 0 else {
         throw InputError("a checkpoint without its number of steps")
       }

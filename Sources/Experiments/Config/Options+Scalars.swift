@@ -97,6 +97,19 @@ extension Options {
     return value
   }
 
+  /// True or false, by default false, where identities of trainings do not name it: for options that came later.
+  func rareFlag(_ key: String, _ about: String) throws -> Bool {
+    let value = try flag(key, default: false, about)
+    if !value { settleAbsent(key) }
+    return value
+  }
+
+  /// Says of an option that was read that it is not given.
+  func settleAbsent(_ key: String) {
+    guard let place = resolved.lastIndex(where: { $0.key == key }) else { return }
+    resolved[place].value = .absent
+  }
+
   /// A text.
   /// - Parameters:
   ///   - key: the option's name.
@@ -138,6 +151,25 @@ extension Options {
   public func optionalFile(_ key: String, allowed: String = "a file", _ about: String) throws -> String? {
     declare(key, "text", "null", allowed, about)
     return try scalar(key, "text", required: false, plainOnly: false).map { try keep(file: key, $0) } ?? absent(key)
+  }
+
+  /// A path, or one of some words in its place.
+  /// - Parameters:
+  ///   - key: the option's name.
+  ///   - words: the first stands for a missing option.
+  ///   - allowed: which files may be named, for people; the caller checks it.
+  ///   - about: what the option means, for the listing and the docs.
+  /// - Returns: the word, or the path.
+  func file(
+    _ key: String, orOneOf words: [String], allowed: String, _ about: String
+  ) throws -> (word: String?, path: String?) {
+    declare(key, "text", words.first, (words + [allowed]).joined(separator: ", "), about)
+    let text = try scalar(key, "text", required: false, plainOnly: false) ?? words[0]
+    guard !words.contains(text) else {
+      resolved.append((key, .scalar(text)))
+      return (text, nil)
+    }
+    return (nil, try keep(file: key, text))
   }
 
   private func keep(file key: String, _ path: String) throws -> String {

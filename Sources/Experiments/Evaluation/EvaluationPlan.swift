@@ -22,6 +22,11 @@ public struct EvaluationPlan: Sendable {
   /// Whether the config asks for that.
   let namesPathError: Bool
 
+  /// Whether solvers are compared, row by row, with the flow of the data's exact score.
+  public let mapError: Bool
+  /// Whether the config asks for that.
+  let namesMapError: Bool
+
   /// What a kind of `evaluation.metrics` judges.
   private enum Judge {
     case samples(any Metric)
@@ -34,10 +39,12 @@ public struct EvaluationPlan: Sendable {
   /// - Parameters:
   ///   - hasRows: whether there are rows to judge by.
   ///   - ofAutoencoder: whether an autoencoder is trained, which draws no samples.
+  ///   - hasExactMap: whether the exact score of the data's law is known.
+  ///   - trainsMap: whether the score's network is a flow map.
   ///   - hasExactPaths: whether the score is exact, and a solver follows the flow or the reverse SDE.
   init(
     _ options: Options, hasRows: Bool = true, ofAutoencoder: Bool = false, hasExactPaths: Bool = false,
-    _ catalogue: Catalogue
+    hasExactMap: @autoclosure () -> Bool = false, trainsMap: Bool = false, _ catalogue: Catalogue
   ) throws {
     let kinds = Kinds<Judge>(
       catalogue.metrics.all.map { kind in
@@ -77,10 +84,20 @@ public struct EvaluationPlan: Sendable {
       "path_error", default: hasExactPaths,
       "a column more: RMS distance from the exact flow, or from the reverse SDE on the same Brownian paths; by default "
         + "where the score is exact")
+    namesMapError = options.has("map_error")
+    mapError = try options.flag(
+      "map_error", default: trainsMap && hasExactMap(),
+      "columns more: root mean square, median and 90th percentile of the distance, row by row, from the flow of the "
+        + "data's exact score; by default where the network is a flow map and that score is known")
+    if !mapError, !namesMapError { options.settleAbsent("map_error") }
+    if mapError, !options.isDescribing, !hasExactMap() {
+      throw options.wrong("map_error", "needs data and a process whose exact score is known; allowed: false")
+    }
     // A figure of memorisation may join them.
     let joins = !metrics.isEmpty && !metrics.contains { $0.metric.judgesMemorisation }
     try Self.checkColumns(
-      (joins ? [Self.memorisationName] : []) + judges.map(\.name) + (pathError ? [Self.pathErrorName] : []), options)
+      (joins ? [Self.memorisationName] : []) + judges.map(\.name) + (pathError ? [Self.pathErrorName] : [])
+        + (mapError ? MapErrors.names : []), options)
   }
 
   /// The columns of a table must have names of their own.
@@ -146,7 +163,9 @@ public struct EvaluationPlan: Sendable {
   }
 
   /// The columns that evaluation adds to `solvers.csv`, named as metrics are.
-  var columns: [String] { metrics.map(\.name) + (pathError ? [Self.pathErrorName] : []) }
+  var columns: [String] {
+    metrics.map(\.name) + (pathError ? [Self.pathErrorName] : []) + (mapError ? MapErrors.names : [])
+  }
 
   /// Which values of a column are better.
   func better(_ column: String) -> Direction {

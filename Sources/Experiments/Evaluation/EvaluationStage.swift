@@ -12,6 +12,8 @@ struct EvaluationStage {
   let dimension: Int
   /// Compares solvers with exact solutions; nil where the plan does not ask for it.
   let pathErrors: PathErrors?
+  /// Compares solvers with the exact flow; nil where the plan does not ask for it.
+  var mapErrors: MapErrors?
   /// nil where no metric judges it.
   let model: JudgedModel?
   /// Metrics that would take too long, and were not asked for by name.
@@ -59,6 +61,7 @@ struct EvaluationStage {
       try reporting("solver \(solver)", &found) {
         try judge(index, real, in: folder, &$0)
         try addPathError(index, &$0)
+        try addMapErrors(index, &$0)
       }
     }
     for (name, metric) in plan.modelMetrics {
@@ -178,6 +181,26 @@ struct EvaluationStage {
       found.note("solver \(solver): path_error is empty: \(error)")
     } catch let error as InputError where !plan.namesPathError {
       found.note("solver \(solver): path_error is empty: \(error)")
+    }
+  }
+
+  /// Adds the distances from the exact flow. Where nobody asked for them, what cannot be had is only noted.
+  private func addMapErrors(_ index: Int, _ found: inout Findings) throws {
+    let solver = found.table.rows[index].solver
+    guard let mapErrors, let named = solvers.first(where: { $0.name == solver }) else { return }
+    defer { progress.advance(by: 1) }
+    do {
+      guard let errors = try mapErrors.errors(of: named) else { return }
+      for name in MapErrors.names {
+        found.table.rows[index].metrics[name] = errors[name]
+        found.rows.append(
+          EvaluationTable.Row(
+            solver: solver, metric: name, estimate: errors[name], count: mapErrors.count, better: .lower))
+      }
+    } catch let error as ComputationError where !error.isStop && !plan.namesMapError {
+      found.note("solver \(solver): map_error is empty: \(error)")
+    } catch let error as InputError where !plan.namesMapError {
+      found.note("solver \(solver): map_error is empty: \(error)")
     }
   }
 

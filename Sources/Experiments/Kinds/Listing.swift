@@ -44,6 +44,7 @@ public struct Listing {
       + declared("training") {
         _ = try TrainingPlan($0, duration: 1)
         _ = try ObjectiveRecipe($0, catalogue)
+        _ = try ModelPlan.initial($0)
         _ = try CheckpointInterval($0)
         _ = try TrainingPreview.read($0, isImage: true, process: PreparedProcess(VPSDE()), samples: true, catalogue)
       }

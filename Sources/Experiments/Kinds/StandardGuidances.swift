@@ -6,6 +6,6 @@ extension Catalogue {
   static let standardGuidances = Kinds<any Guidance>([
     .classifierFree, .adaptiveProjected, .autoguidance, .classifier,
     .exact, .dps, .pigdm, .tmpd, .mmps, .ddnm, .ddrm, .diffpir, .repaint, .daps,
-    particleGuidance, monteCarloGuidance,
+    particleGuidance, monteCarloGuidance, .otherScore,
   ])
 }

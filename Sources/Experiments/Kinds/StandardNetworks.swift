@@ -18,6 +18,7 @@ extension Catalogue {
         try options.number("scale", default: 0.2, in: .positive, "the spread of fourier frequencies")
       }
       let told = try Told(options)
+      let second = try options.secondLevel()
       guard count % 2 == 0, count <= 65_536 else {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
       }
@@ -30,7 +31,7 @@ extension Catalogue {
         }
         return MLP(
           dimension: data.dimension, output: data.outputDimension, hidden: hidden,
-          features: TimeFeatures(kind, count: count, scale: scale, seed: seed), condition: condition)
+          features: TimeFeatures(kind, count: count, scale: scale, seed: seed), condition: condition, second: second)
       }
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },
@@ -67,9 +68,19 @@ extension Catalogue {
     let unet = try UNetOptions(options, hasContext: false)
     let told = try Told(options)
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
+    let second = try options.secondLevel()
     return NetworkRecipe { data, seed in
-      try UNet(try unet.architecture(for: data, told: try told.condition(of: data), seed: seed), winograd: winograd)
+      var architecture = try unet.architecture(for: data, told: try told.condition(of: data), seed: seed)
+      architecture.second = second
+      return try UNet(architecture, winograd: winograd)
     }
+  }
+}
+
+extension Options {
+  /// `second`, of networks that map between two times. The identity of others does not name it.
+  fileprivate func secondLevel() throws -> Bool {
+    try rareFlag("second", "tell the network a second noise level: a map from one time to another (flow maps)")
   }
 }
 

@@ -2,7 +2,10 @@
 import Training
 
 extension Catalogue {
-  static let standardObjectives = Kinds<ObjectiveRecipe>([
+  static let standardObjectives = Kinds<ObjectiveRecipe>(
+    scoreObjectives + fewStepObjectives)
+
+  private static let scoreObjectives: [Kind<ObjectiveRecipe>] = [
     Kind("denoising", "denoising score matching, for processes with a perturbation kernel") { _, _ in .denoising },
     Kind("sliced", "sliced score matching with reduced variance, on simulated paths: for any process") { options, _ in
       let projections = try options.integer("projections", default: 1, atLeast: 1, atMost: 64, "random directions")
@@ -29,7 +32,7 @@ extension Catalogue {
         reconstruction, klWeight: weight, perceptualWeight: perceptual,
         perceptual: perceptual > 0 ? PerceptualRecipe(steps: steps) : nil)
     },
-  ])
+  ]
 
   private static func simulationSteps(_ options: Options) throws -> Int {
     try options.integer(

@@ -128,7 +128,7 @@ extension Catalogue {
       let (rtol, atol, first, maximumSteps) = try tolerances(options, rtol: 0.05, atol: 0.0078)
       return Adaptive.jolicoeurMartineau(rtol: rtol, atol: atol, firstStep: first, maximumSteps: maximumSteps)
     },
-    scheduler,
+    scheduler, flowMap, consistency,
     Kind("annealed-langevin", "annealed Langevin dynamics, NCSN's sampler") { options, catalogue in
       let levels = try options.integer("steps", example: 10, atLeast: 1, atMost: 10_000_000, "noise levels from T to ε")
       let each = try options.integer(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Processes
+import Scores
 import Solvers
 
 /// How log densities, codes and what lies between points are computed.
@@ -14,18 +15,23 @@ public struct LikelihoodPlan: Sendable {
   /// The flow by which points are encoded and decoded.
   public var flow: ProbabilityFlow { ProbabilityFlow(likelihood.integrator) }
 
+  /// Between which times the score's network maps; nil: it is a score alone.
+  private let map: FlowMapRange?
+
   private enum Divergence: String, CaseIterable { case auto, exact, hutchinson }
 
   /// - Parameters:
   ///   - process, dimension, score: what densities are asked of.
   ///   - levels: those that the coordinates dequantise; nil where they do not.
+  ///   - map: between which times the score's network maps; nil: it is a score alone.
   ///   - isAsked: whether the config has this section, so that it must be possible.
   init(
     _ options: Options, process: PreparedProcess, dimension: Int, score: any ScoreRecipe,
-    levels dequantised: Quantisation? = nil,
+    levels dequantised: Quantisation? = nil, map: FlowMapRange? = nil,
     isAsked: Bool,
     _ catalogue: Catalogue
   ) throws {
+    self.map = map
     let epsilon = try options.number(
       "epsilon", default: process.firstLevel ?? safeEpsilon(1e-5, process.duration),
       in: .from(0, below: process.duration),
@@ -96,7 +102,7 @@ public struct LikelihoodPlan: Sendable {
       }
     }
     let setting = SamplingSetting(
-      process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits)
+      process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits, map: map)
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
     try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
     try named("divergence", "") { try likelihood.requireDimension(dimension) }
@@ -110,7 +116,7 @@ public struct LikelihoodPlan: Sendable {
     guard time > epsilon else {
       throw InputError("is at the time \(written(time)); allowed: above likelihood.epsilon, \(written(epsilon))")
     }
-    let setting = SamplingSetting(process, epsilon: epsilon, grid: UniformGrid(), traits: score.traits)
+    let setting = SamplingSetting(process, epsilon: epsilon, grid: UniformGrid(), traits: score.traits, map: map)
     try setting.require(flow.requires)
     do {
       try requireNoise(setting, score)

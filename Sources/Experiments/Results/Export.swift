@@ -29,6 +29,9 @@ extension Experiment {
     guard let recipe = plan.score.network, let network = plan.network as? any DiffusersExporting else {
       throw InputError("only a U-Net of this experiment can be saved for diffusers", at: "score")
     }
+    guard !(plan.network?.takesSecond ?? false) else {
+      throw InputError("a network of two noise levels (second: true), which diffusers does not have", at: "score")
+    }
     try requireOwnCheckpoint()
     let weights = try trainedWeights()
     let files = try network.diffusersConfigs(levels: exportedLevels(network), prediction: recipe.prediction)

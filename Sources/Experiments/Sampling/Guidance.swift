@@ -18,6 +18,9 @@ public protocol Guidance: Sendable {
   /// Whether it has no effect on samples of which nothing is known. Default: false.
   var usesCondition: Bool { get }
 
+  /// Whether it takes another score in place of the experiment's, at which it does not look. Default: false.
+  var replacesScore: Bool { get }
+
   /// Texts that it tells the score beside those of samples. Default: none.
   var texts: [String] { get }
 
@@ -62,6 +65,7 @@ extension Guidance {
   public func traits(of traits: ScoreTraits) -> ScoreTraits { [] }
   public var usesObservation: Bool { false }
   public var usesCondition: Bool { false }
+  public var replacesScore: Bool { false }
   public var texts: [String] { [] }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
@@ -171,6 +175,7 @@ struct GuidanceChain: Guidance {
   func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
   var usesObservation: Bool { links.contains(where: \.usesObservation) }
   var usesCondition: Bool { links.contains(where: \.usesCondition) }
+  var replacesScore: Bool { links.first?.replacesScore ?? false }
   var texts: [String] { links.flatMap(\.texts) }
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
     links.reduce(shape) { $1.conditionShape(of: $0, for: data) }

@@ -74,10 +74,11 @@ public struct SamplingPlan: Sendable {
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
+  ///   - map: between which times its network maps; nil: it is a score alone.
   ///   - data: the data, and as a model sees them; nil while options are only described.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
+    traits: ScoreTraits, map: FlowMapRange? = nil, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
   ) throws {
     let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     self.count = count
@@ -92,6 +93,10 @@ public struct SamplingPlan: Sendable {
     self.observation = observation
     func isFine(_ guidance: (any Guidance)?, _ options: Options) throws {
       guard let guidance, let data else { return }
+      if let map, !map.isScore, !guidance.replacesScore {
+        throw options.wrong(
+          "guidance", "leads a score, and the network is a flow map alone; allowed: none, or other-score")
+      }
       try options.located("guidance") {
         try guidance.check(
           GuidanceSetting(
@@ -131,6 +136,7 @@ public struct SamplingPlan: Sendable {
       "the kinds of files of figures; [] for none"
     ).compactMap(Figure.Format.init)
     field = try Self.field(options, process, data?.seen.dimension)
+    if let map, !map.isScore, shared == nil { try options.refuse("field", needs: "a score, and not a flow map alone") }
     let followed = try options.optionalSection(
       "trajectories", "rows to follow: trajectories.csv, film strips, animations")
     let rows = max(1, count)
@@ -151,7 +157,8 @@ public struct SamplingPlan: Sendable {
       }
       let (guidance, start) = (guidances[own], self.start)
       let setting = SamplingSetting(
-        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits)
+        process, start: start?.time, epsilon: epsilon, grid: grid, traits: guidance?.traits(of: traits) ?? traits,
+        map: guidance == nil ? map : nil)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") {
         try solver.check(setting)

@@ -39,7 +39,40 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     }
   }
 
+  public func map(in catalogue: Catalogue) -> FlowMapRange? {
+    // What is wrong with the file is told where it is read as a whole.
+    guard let file = try? Safetensors(reading: path), let text = try? Checkpoint.config(of: file, path: path),
+      let source = try? ConfigSource(text: text, path: path),
+      let training = try? Options(source.root, path: "", source: source).section("training", "")
+    else { return nil }
+    return try? Self.map(training, ObjectiveRecipe(training, catalogue))
+  }
+
+  /// Between which times the network of a training maps; nil: it is a score alone.
+  private static func map(_ training: Options, _ objective: ObjectiveRecipe) throws -> FlowMapRange? {
+    guard objective.trains != .score else { return nil }
+    let end = try training.number("epsilon", in: .positive, "")
+    return FlowMapRange(end: end, reachesAnyTime: objective.isOfTwoTimes, isScore: objective.trains == .both)
+  }
+
+  /// A network that was trained, read by the conventions of a process.
+  struct Learned {
+    let problem: LearningProblem
+    let model: ScoreModel
+    let dropsConditions: Bool
+    /// The classes that it was trained on; nil: all.
+    let classes: [Int]?
+  }
+
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
+    let learned = try learned(in: setting)
+    return learned.problem.source(
+      learned.model, dropsConditions: learned.dropsConditions, occurringClasses: learned.classes)
+  }
+
+  /// The network of the file.
+  /// - Throws: `InputError` for a file that is not a checkpoint, and for one of another process or of other data.
+  func learned(in setting: ScoreSetting) throws -> Learned {
     let file = try Safetensors(reading: path)
     let text = try Checkpoint.config(of: file, path: path)
     let source = try ConfigSource(text: text, path: "the config in \(path)")
@@ -103,10 +136,11 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
           + "fourier features", at: path)
     }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
-    return problem.source(
-      try problem.model(
-        built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
-        data: setting.dataset.trainingRows), dropsConditions: dropout > 0, occurringClasses: checkpoint.classes)
+    let model = try problem.model(
+      built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
+      data: setting.dataset.trainingRows
+    ).with(map: try Self.map(training, objective))
+    return Learned(problem: problem, model: model, dropsConditions: dropout > 0, classes: checkpoint.classes)
   }
 
   /// The key `coordinates` of a checkpoint's config, with every default written out.

@@ -15,7 +15,8 @@ struct LearnedNetwork {
   let initial: ScoreModel
   /// The classes that it learns; nil: all that it knows.
   let occurringClasses: [Int]?
-  private let dropsConditions: Bool
+  /// Whether it is trained on rows that have lost their condition.
+  let dropsConditions: Bool
 
   /// - Parameters:
   ///   - plan: of a score that has a network.
@@ -30,7 +31,8 @@ struct LearnedNetwork {
     initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,
       dataDeviation: try Self.dataDeviation(recipe.dataDeviation, recipe.prediction, plan.training, data),
-      data: dataset.trainingRows)
+      data: dataset.trainingRows
+    ).with(map: plan.map)
   }
 
   /// σ_d as given or of the data; 1 where nothing asks for it. The same data gives the same number.

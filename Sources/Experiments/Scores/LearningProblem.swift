@@ -71,6 +71,11 @@ struct LearningProblem {
     _ training: TrainingPlan?, prediction: Prediction, dimension: Int, kind: String, _ options: Options
   ) throws {
     let weighting = training?.weighting
+    guard !isOfFewSteps || coordinates == nil && process.scalarKernel != nil && process.hasScalarDiffusion else {
+      throw options.wrong(
+        "training",
+        "objective \(objective.name) needs a process whose perturbation kernel is m(t) x₀ + σ(t) z; \(kind) has none")
+    }
     if let largest = objective.largestDimension, dimension > largest {
       throw options.wrong(
         "training",
@@ -116,6 +121,34 @@ struct LearningProblem {
           "prediction \(prediction.rawValue): the signal at T is \(written(end.scale / end.deviation)) of the noise, too "
             + "little to find it by; allowed: data, velocity, edm, or an earlier T")
       }
+    }
+  }
+
+  /// Whether the objective is one of few steps.
+  private var isOfFewSteps: Bool { objective.trains != .score || objective.teacher != nil }
+
+  /// Refuses what an objective of few steps is not made for.
+  /// - Parameters:
+  ///   - prediction: what the network's output stands for.
+  ///   - network: told two noise levels where the objective is of two times.
+  ///   - options: where complaints point to.
+  func checkMap(_ prediction: Prediction, _ network: any Network, _ options: Options) throws {
+    guard isOfFewSteps else { return }
+    func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
+    guard network.conditionShape != .text else { throw wrong("trains no network that is told texts") }
+    guard !objective.isOfTwoTimes || network.takesSecond else {
+      throw wrong("maps between two times; allowed: a network with second: true (mlp, unet)")
+    }
+    guard objective.predictions == nil || !network.takesRawInput else {
+      throw wrong("wants a network that sees scaled states; allowed: scale_output: false")
+    }
+    if let allowed = objective.predictions, !allowed.contains(prediction) {
+      let names = allowed.map(\.rawValue).joined(separator: ", ")
+      throw wrong("is made for the coordinates of prediction \(names); it is \(prediction.rawValue); allowed: \(names)")
+    }
+    if objective.teacher == .exact, network.conditionShape != .nothing {
+      throw wrong("has an exact teacher, which is told nothing, and a network that is told conditions; allowed: a "
+        + "checkpoint as its teacher")
     }
   }
 
@@ -194,14 +227,19 @@ struct LearningProblem {
   }
 
   /// The training of a model.
-  /// - Parameter perceptual: a trained network by which an autoencoder's pictures are compared.
+  /// - Parameters:
+  ///   - perceptual: a trained network by which an autoencoder's pictures are compared.
+  ///   - teacher: whose flow is learned; nil: there is none.
+  ///   - initial: weights to begin with; nil: the network's own.
   func trainer(
     _ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan,
-    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, threads: Int
+    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, teacher: Teacher? = nil, initial: [Float]? = nil,
+    threads: Int
   ) throws -> Trainer {
-    let setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
+    var setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
+    setting.teacher = teacher
     return Trainer(
       try objective.objective(in: setting), data: try trainingSource(dataset),
-      conditions: dataset.trainingConditions, plan: plan, seed: seed, threads: threads)
+      conditions: dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
   }
 }

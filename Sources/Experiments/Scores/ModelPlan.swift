@@ -4,6 +4,7 @@ import Datasets
 import Models
 import Networks
 import Processes
+import Scores
 import Tensors
 import Training
 
@@ -35,6 +36,10 @@ public struct ModelPlan: Sendable {
   public let preview: TrainingPreview?
   /// What the training minimises.
   public let objective: ObjectiveRecipe
+  /// A checkpoint whose averaged weights the training begins with; nil: the network's own.
+  public let initial: String?
+  /// Between which times the score's network maps; nil: it is a score alone.
+  public let map: FlowMapRange?
   /// The key `coordinates` of the config with every default written out; empty where there are none.
   public let coordinatesText: String
   /// The seed and the key `data` as a text: what drawn data depends on.
@@ -79,6 +84,9 @@ public struct ModelPlan: Sendable {
     var objective = ObjectiveRecipe.denoising
     var interval = CheckpointInterval()
     var preview: TrainingPreview?
+    var initial: String?
+    var fingerprints = ""
+    var map = score.map(in: catalogue)
     var network: (any Network)?
     let pretrained = score.network?.recipe.pretrained
     if let pretrained, let recipe = score.network {
@@ -92,7 +100,8 @@ public struct ModelPlan: Sendable {
       if pretrained == nil || options.has("training") {
         let section = try options.section("training", required: true, "how the network is trained")
         training = try TrainingPlan(
-          section, duration: process.duration, firstLevel: prepared.firstLevel)
+          section, duration: process.duration,
+          firstLevel: prepared.firstLevel ?? Self.usualEnd(section, process, catalogue))
         if !options.isDescribing, !data.hasRows {
           throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
         }
@@ -101,9 +110,22 @@ public struct ModelPlan: Sendable {
           try Self.check(objective, trainsAutoencoder, section)
           try options.located("training", prefix: "objective autoencoder: ") { try objective.perceptual?.check(data) }
         }
+        for key in objective.unused where !options.isDescribing {
+          try section.refuse(key, needs: "another objective than \(objective.name)")
+        }
+        initial = try Self.initial(section)
+        if !options.isDescribing {
+          if trainsAutoencoder { try section.refuse("initial", needs: "a score") }
+          fingerprints = try Self.fingerprints(objective, initial, section)
+        }
+        if let training, objective.trains != .score {
+          map = FlowMapRange(
+            end: training.epsilon, reachesAnyTime: objective.isOfTwoTimes, isScore: objective.trains == .both)
+        }
         interval = try CheckpointInterval(section)
         preview = try TrainingPreview.read(
-          section, isImage: data.imageShape != nil, process: prepared, samples: !trainsAutoencoder, catalogue)
+          section, isImage: data.imageShape != nil, process: prepared, samples: !trainsAutoencoder, map: map,
+          catalogue)
         try section.finish()
       }
       if !options.isDescribing {
@@ -114,6 +136,14 @@ public struct ModelPlan: Sendable {
           try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
+        if let network, training != nil {
+          try problem.checkMap(recipe.prediction, network, options)
+          if objective.teacher == .exact {
+            try options.located("training", prefix: "objective \(objective.name): teacher: ") {
+              try ExactScoreRecipe().check(prepared, seen)
+            }
+          }
+        }
         if recipe.prediction != .edm && training?.weighting != .edm {
           try options.read("score")?.refuse("sigma_data", needs: "prediction: edm, or training.weighting: edm")
         }
@@ -123,7 +153,7 @@ public struct ModelPlan: Sendable {
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
-    (checkpointInterval, self.preview) = (interval, preview)
+    (checkpointInterval, self.preview, self.initial, self.map) = (interval, preview, initial, map)
     // The checksum of files stands for their paths.
     func text(_ keys: String..., omittingFiles: Bool = false) -> String {
       options.resolvedYAML(only: keys, for: .identity(omittingFiles: omittingFiles))
@@ -139,12 +169,44 @@ public struct ModelPlan: Sendable {
       + text("process")
     givenText = given + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
     identity = TrainingIdentity(
-      given + text("score", omittingFiles: pretrained != nil) + text("training")
+      given + text("score", omittingFiles: pretrained != nil)
+        + text("training", omittingFiles: !fingerprints.isEmpty) + fingerprints
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
     let path = options.source?.path ?? ""
     reread = { Self.identity(rereading: $0, path: path, catalogue) }
+  }
+
+  /// Reads `training.initial`.
+  static func initial(_ section: Options) throws -> String? {
+    try section.optionalFile(
+      "initial", allowed: "a results folder or checkpoint.safetensors",
+      "a trained network of the same layers, whose averaged weights this one begins with"
+    ).map(TeacherRecipe.file)
+  }
+
+  /// ε of a training where its config does not say it: maps end where samplers do. nil: as for other trainings.
+  private static func usualEnd(_ section: Options, _ process: any SDE, _ catalogue: Catalogue) -> Double? {
+    let kind = catalogue.objectives[section.kindName(of: "objective")]
+    guard let recipe = try? kind?.decode(.describing(), catalogue), recipe.trains != .score || recipe.teacher != nil
+    else { return nil }
+    return process.samplingEpsilon
+  }
+
+  /// What a training depends on beside its config: the contents of the checkpoints that it names.
+  private static func fingerprints(
+    _ objective: ObjectiveRecipe, _ initial: String?, _ section: Options
+  ) throws -> String {
+    var text = ""
+    if case .checkpoint(let path) = objective.teacher {
+      let found = try section.located("objective", prefix: "teacher: ") { try TeacherRecipe.fingerprint(ofFile: path) }
+      text += "teacher: \(found)\n"
+    }
+    if let initial {
+      text += "initial: \(try section.located("initial") { try TeacherRecipe.fingerprint(ofFile: initial) })\n"
+    }
+    return text
   }
 
   /// Begins a line of an identity that stands for the files of a map.
@@ -157,6 +219,9 @@ public struct ModelPlan: Sendable {
     return "needs the determinant of the coordinates, and kind autoencoder has none, as latents do not tell all of a "
       + "picture: no density of the data is known; allowed: coordinates without it"
   }
+
+  /// Whether the exact score of the data's law is known.
+  var hasExactMap: Bool { (try? ExactScoreRecipe().check(prepared, seen)) != nil }
 
   /// Whether an autoencoder is trained, and no score.
   var trainsAutoencoder: Bool { score is AutoencoderScoreRecipe }
@@ -199,7 +264,7 @@ public struct ModelPlan: Sendable {
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
     func isChecksum(_ line: Substring) -> Bool {
-      ["fingerprint: ", "pretrained: ", "parameters: ", mapPrefix].contains { line.hasPrefix($0) }
+      ["fingerprint: ", "pretrained: ", "parameters: ", "teacher: ", "initial: ", mapPrefix].contains { line.hasPrefix($0) }
     }
     func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
     let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")

@@ -83,8 +83,11 @@ extension Experiment {
     return (data.seen, try samplingScore(score(ScoreOrigin(self, data), data), data))
   }
 
-  /// - Throws: `InputError` where the experiment trains an autoencoder, which has no score.
+  /// - Throws: `InputError` where the experiment trains an autoencoder or a flow map alone, which have no score.
   func requireScore() throws {
+    if let map = plan.model.map, !map.isScore {
+      throw InputError("is a flow map alone, which is no score; allowed: train, sample, evaluate, run", at: "score")
+    }
     guard plan.model.trainsAutoencoder else { return }
     throw InputError("is of kind autoencoder, which is no score; allowed: train, evaluate, run, export", at: "score")
   }

@@ -25,6 +25,10 @@ public protocol ScoreRecipe: Sendable {
   /// Whether it is the exact score of the data's law: what solvers make of it is then told from how good it is.
   var isExact: Bool { get }
 
+  /// Between which times the map of its flow maps, where it comes with a network that was trained for that; nil: it is
+  /// a score alone.
+  func map(in catalogue: Catalogue) -> FlowMapRange?
+
   /// Whether the score is finite at times at which the process has no noise yet.
   var isDefinedWithoutNoise: Bool { get }
 
@@ -46,6 +50,7 @@ extension ScoreRecipe {
   public var conditionShape: ConditionShape? { .nothing }
   public func conditionShape(for data: any DataSource) -> ConditionShape? { conditionShape }
   public var isExact: Bool { false }
+  public func map(in catalogue: Catalogue) -> FlowMapRange? { nil }
   public var isDefinedWithoutNoise: Bool { false }
   public func fittedCoordinates() throws -> [[Double]]? { nil }
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {}

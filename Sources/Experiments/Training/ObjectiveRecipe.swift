@@ -17,6 +17,27 @@ public struct ObjectiveRecipe: Sendable {
   public let usesKernel: Bool
   /// The largest dimension that it is offered in; nil: any.
   public let largestDimension: Int?
+  /// What a network that is trained so is.
+  public let trains: Trains
+  /// Whether its network is told two noise levels, and maps between any two times.
+  public let isOfTwoTimes: Bool
+  /// Options of `training` that have no effect on it.
+  public let unused: [String]
+  /// Whose flow the network learns to map along; nil: it needs none.
+  public internal(set) var teacher: TeacherRecipe?
+  /// The predictions that its formula is for; nil: any.
+  public internal(set) var predictions: [Prediction]?
+
+  /// What a network is.
+  public enum Trains: String, Sendable {
+    /// A score.
+    case score
+    /// The map of the flow, and no score.
+    case map
+    /// Both: at equal times the map's network is a score.
+    case both
+  }
+
   /// Whether it trains an autoencoder, and no score.
   private(set) var trainsAutoencoder = false
   /// The network by which it compares pictures, which is trained before; nil: none.
@@ -27,11 +48,17 @@ public struct ObjectiveRecipe: Sendable {
   ///   - name: as a config names it.
   ///   - usesKernel: whether it asks for the process's perturbation kernel.
   ///   - largestDimension: the largest dimension that it is offered in; nil: any.
+  ///   - trains: what a network that is trained so is.
+  ///   - isOfTwoTimes: whether its network is told two noise levels, and maps between any two times.
+  ///   - teacher: whose flow is learned; nil: there is none.
+  ///   - unused: options of `training` that have no effect on it.
   ///   - build: makes it, from what an experiment knows.
   public init(
-    _ name: String, usesKernel: Bool, largestDimension: Int? = nil,
+    _ name: String, usesKernel: Bool, largestDimension: Int? = nil, trains: Trains = .score, isOfTwoTimes: Bool = false,
+    teacher: TeacherRecipe? = nil, unused: [String] = [],
     build: @escaping @Sendable (ObjectiveSetting) throws -> any Objective
   ) {
+    (self.trains, self.isOfTwoTimes, self.teacher, self.unused) = (trains, isOfTwoTimes, teacher, unused)
     self.name = name
     self.usesKernel = usesKernel
     self.largestDimension = largestDimension
@@ -94,6 +121,17 @@ public struct ObjectiveSetting: Sendable {
   public let plan: TrainingPlan
   /// A trained network by which pictures are compared, and its parameters; nil: none.
   let perceptual: (network: FeatureNetwork, parameters: [Float])?
+  /// Whose flow is learned; nil: there is none.
+  public internal(set) var teacher: Teacher?
+
+  /// ε: the smallest time trained on, to which maps lead.
+  public var end: Double { plan.epsilon }
+
+  /// The teacher, for an objective that cannot do without.
+  public func requireTeacher(for objective: String) throws -> Teacher {
+    guard let teacher else { throw InputError("objective \(objective) needs a teacher", at: "training.objective.teacher") }
+    return teacher
+  }
 
   /// What an objective is made from.
   /// - Parameters:

@@ -17,21 +17,28 @@ public struct TrainingPreview: Sendable {
   ///   - isImage: whether the data are images, which need fewer samples for a picture than points do.
   ///   - process: what the solver is chosen for where the config names none.
   ///   - samples: whether samples are drawn; else held-out rows are shown beside what an autoencoder makes of them.
-  init(_ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, _ catalogue: Catalogue) throws {
+  ///   - map: between which times the network maps; nil: it is a score alone.
+  init(
+    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, map: FlowMapRange? = nil,
+    _ catalogue: Catalogue
+  ) throws {
     steps = try options.integer("steps", example: 500, atLeast: 1, "between two pictures; the last step has one, too")
     count = try options.integer(
       "count", default: isImage ? 64 : 1000, atLeast: 1, atMost: 100_000,
       "samples in a picture; by default 64 images or 1000 points")
     let given = try options.kind(
       "solver", of: catalogue.allSolvers, or: "auto", in: catalogue,
-      "draws them; auto: ddim in 50 steps, or euler-maruyama in 200 without a kernel of scalars")
+      "draws them; auto: ddim in 50 steps, euler-maruyama in 200 without a kernel of scalars, or flow-map in one step")
     if !samples, options.has("solver") {
       throw options.wrong("solver", "has no effect: an autoencoder draws no samples")
     }
-    solver = samples ? try given ?? Self.quickSolver(for: process, catalogue) : nil
+    solver = samples ? try given ?? Self.quickSolver(for: process, map, catalogue) : nil
   }
 
-  private static func quickSolver(for process: PreparedProcess, _ catalogue: Catalogue) throws -> any Solver {
+  private static func quickSolver(
+    for process: PreparedProcess, _ map: FlowMapRange?, _ catalogue: Catalogue
+  ) throws -> any Solver {
+    if let map, !map.isScore { return FlowMapSolver(steps: 1) }
     let grid = try catalogue.grids[process.sde.samplingSpacing.rawValue]?.decode(.describing(), catalogue)
     return process.scalarKernel == nil
       ? FixedSteps(EulerMaruyama(), steps: 200, grid: grid) : FixedSteps(DDIM(eta: 0), steps: 50, grid: grid)
@@ -39,13 +46,14 @@ public struct TrainingPreview: Sendable {
 
   /// Reads `training.preview`, which may be a number of steps alone.
   static func read(
-    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool, _ catalogue: Catalogue
+    _ options: Options, isImage: Bool, process: PreparedProcess, samples: Bool,
+    map: FlowMapRange? = nil, _ catalogue: Catalogue
   ) throws -> TrainingPreview? {
     options.practical.insert("preview")
     let section = try options.optionalSection(
       "preview", shortFor: "steps", "pictures of samples while the network is trained, every so many steps")
     guard let section else { return nil }
-    let preview = try TrainingPreview(section, isImage: isImage, process: process, samples: samples, catalogue)
+    let preview = try TrainingPreview(section, isImage: isImage, process: process, samples: samples, map: map, catalogue)
     try section.finish()
     return preview
   }

@@ -58,7 +58,9 @@ struct TrainingStage {
     law = data.law
     preview = try plan.model.preview.map { try PreviewStage($0, experiment, network, data) }
     logsEvents = plan.logsEvents
-    trainer = try network.problem.trainer(network.initial, data.seen, training, threads: threads)
+    trainer = try network.problem.trainer(
+      network.initial, data.seen, training, teacher: experiment.teacher(of: network, data),
+      initial: experiment.initialWeights(of: network, data), threads: threads)
     (kept, damaged) = try Self.search(
       identity, training, network, store, folder: folder, reread)
   }

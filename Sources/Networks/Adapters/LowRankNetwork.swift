@@ -107,6 +107,7 @@ public struct LowRankNetwork: Network {
   public var noiseInput: NoiseLevelInput { inner.noiseInput }
   public var conditionShape: ConditionShape { inner.conditionShape }
   public var knowsNothing: Bool { inner.knowsNothing }
+  public var takesSecond: Bool { inner.takesSecond }
   public var takesRawInput: Bool { inner.takesRawInput }
   public var shardRows: ClosedRange<Int> { inner.shardRows }
   public var usesWinograd: Bool { inner.usesWinograd }

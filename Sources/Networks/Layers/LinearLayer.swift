@@ -19,6 +19,13 @@ extension LayerBuilder {
       bias: parameter(name + ".bias", shape: [output], .zeros))
   }
 
+  /// The same, beginning as zeros.
+  mutating func zeroLinear(_ name: String, from input: Int, to output: Int) -> LinearLayer {
+    LinearLayer(
+      weight: parameter(name + ".weight", shape: [output, input], .zeros),
+      bias: parameter(name + ".bias", shape: [output], .zeros))
+  }
+
   /// A linear layer whose results lie as the channels of blocked features do.
   public mutating func linear(_ name: String, from input: Int, to output: ChannelPlaces) -> LinearLayer {
     LinearLayer(

@@ -82,6 +82,7 @@ public struct TextNetwork: Network {
   public var noiseInput: NoiseLevelInput { inner.noiseInput }
   public var conditionShape: ConditionShape { .text }
   public var textInput: (any TextInput)? { tokenizer }
+  public var takesSecond: Bool { inner.takesSecond }
   public var takesRawInput: Bool { inner.takesRawInput }
   public var shardRows: ClosedRange<Int> { inner.shardRows }
   public var evaluationRows: Int { inner.evaluationRows }

@@ -27,6 +27,7 @@ public struct ChannelsBeside: Network {
   public var noiseInput: NoiseLevelInput { base.noiseInput }
   public var conditionShape: ConditionShape { base.conditionShape }
   public var knowsNothing: Bool { base.knowsNothing }
+  public var takesSecond: Bool { base.takesSecond }
   public var takesRawInput: Bool { base.takesRawInput }
   public var shardRows: ClosedRange<Int> { base.shardRows }
   public var evaluationRows: Int { base.evaluationRows }

@@ -5,16 +5,17 @@ import Tensors
 
 extension UNet {
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    precondition(second == nil, "a network of one noise level")
-    guard let context else { return forward(x, noiseLevel, condition, context: nil, on: tape) }
+    precondition(second == nil || takesSecond, "a network of one noise level")
+    let levels = (noiseLevel, second ?? noiseLevel)
+    guard let context else { return forward(x, levels, condition, context: nil, on: tape) }
     let known = blocked(context: condition, context, rows: x.rows, on: tape)
-    return tape.withContext(known) { forward(x, noiseLevel, nil, context: known, on: tape) }
+    return tape.withContext(known) { forward(x, levels, nil, context: known, on: tape) }
   }
 
   private func forward(
-    _ x: Tensor, _ noiseLevel: Tensor, _ condition: Tensor?, context known: Tensor?, on tape: Tape
+    _ x: Tensor, _ levels: (Tensor, Tensor), _ condition: Tensor?, context known: Tensor?, on tape: Tape
   ) -> Tensor {
-    let embedding = tape.silu(embed(noiseLevel, condition, rows: x.rows, on: tape))
+    let embedding = tape.silu(embed(levels, condition, rows: x.rows, on: tape))
     let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
     var h = Path(image, on: tape)
 
@@ -62,7 +63,7 @@ extension UNet {
     h.step { norm($0, silu: true, on: tape) }
     h.step { output($0, on: tape) }
     h.step { tape.unblocked($0, output.shape.output) }
-    return divided(h.value, by: noiseLevel, on: tape)
+    return divided(h.value, by: levels.0, on: tape)
   }
 
   private func blocked(context: Tensor?, _ shape: FeatureShape, rows: Int, on tape: Tape) -> Tensor {
@@ -86,10 +87,15 @@ extension UNet {
     return tape.scaleRows(x, by: inverse)
   }
 
-  /// The embedding of the noise level and of the condition: one row for all images where both are shared.
-  private func embed(_ noiseLevel: Tensor, _ told: Tensor?, rows: Int, on tape: Tape) -> Tensor {
-    let features = timeFeatures(noiseLevel, on: tape)
-    let embedded = time2(tape.silu(time1(features, on: tape)), on: tape)
+  /// The embedding of the noise levels and of the condition: one row for all images where both are shared.
+  private func embed(_ levels: (Tensor, Tensor), _ told: Tensor?, rows: Int, on tape: Tape) -> Tensor {
+    var embedded = time2(tape.silu(time1(timeFeatures(levels.0, on: tape), on: tape)), on: tape)
+    if let (first, last) = second {
+      let other = last(tape.silu(first(timeFeatures(levels.1, on: tape), on: tape)), on: tape)
+      let count = max(embedded.rows, other.rows)
+      func all(_ x: Tensor) -> Tensor { x.rows == count ? x : tape.repeatRow(x, rows: count) }
+      embedded = tape.sum(1, all(embedded), 1, all(other))
+    }
     guard let condition else { return embedded }
     let known = condition(told, on: tape)
     return tape.sum(1, embedded.rows == rows ? embedded : tape.repeatRow(embedded, rows: rows), 1, known)

@@ -38,6 +38,8 @@ public struct UNet: Network {
   let frequencies: [Float]
   let time1, time2: LinearLayer
   let condition: ConditionEmbedding?
+  /// The embedding of a second noise level, whose last layer begins as zeros; nil for a network of one.
+  let second: (LinearLayer, LinearLayer)?
   let down: [Stage]
   let middle: (ResidualBlock, SelfAttention?, SpatialTransformer?, ResidualBlock)?
   /// The context as features: a position for each token.
@@ -168,6 +170,13 @@ public struct UNet: Network {
     norm = builder.norm("conv_norm_out", shape, groups: a.groups, epsilon: a.epsilon)
     output = builder.convolution(
       ["conv_out"], from: shape, to: ChannelPlaces(a.outputChannels), kernel: 3, zero: true)
+    let (features, width) = (a.timeFeatures, a.embeddingWidth)
+    second =
+      a.second
+      ? (
+        builder.linear("second_embedding.linear_1", from: features, to: width),
+        builder.zeroLinear("second_embedding.linear_2", from: width, to: width)
+      ) : nil
     if a.knowsNothing { condition?.addNothing(&builder) }
     self.condition = condition
     guard builder.layout.count < 1 << 31 else {
@@ -199,6 +208,7 @@ public struct UNet: Network {
   public var outputDimension: Int { architecture.height * architecture.width * architecture.outputChannels }
   public var conditionShape: ConditionShape { architecture.condition }
   public var knowsNothing: Bool { condition != nil && architecture.knowsNothing }
+  public var takesSecond: Bool { architecture.second }
   /// Networks whose output is divided by σ (NCSN++) see x as it is.
   public var takesRawInput: Bool {
     if case .fourier(_, true) = architecture.time { true } else { false }

@@ -108,6 +108,8 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var condition = ConditionShape.nothing
   /// Whether the network has an embedding for a condition that was dropped; diffusers' networks have none.
   public var knowsNothing = true
+  /// Whether the network is told a second noise level, whose embedding is added to that of the first.
+  public var second = false
   /// x ↦ 2x − 1 first.
   public var centresInput = false
 

@@ -2,9 +2,10 @@
 
 extension Tape {
   /// Forward-mode differentiation: the tangent of `output` where each variable moves along its direction; nil where the
-  /// output does not move. The pass is recorded like any other, so that its result can be differentiated again.
+  /// output does not move. The pass is recorded like any other, so that its result can be differentiated again; within
+  /// `withoutRecording` it is not.
   public func tangent(of output: Tensor, along directions: [(variable: Tensor, direction: Tensor)]) -> Tensor? {
-    precondition(recording && !output.isConstant, "nothing was recorded for this tensor")
+    precondition(!output.isConstant, "nothing was recorded for this tensor")
     var tangents = [Tensor?](repeating: nil, count: output.node + 1)
     for (variable, direction) in directions {
       precondition(!variable.isConstant, "a direction for a constant")

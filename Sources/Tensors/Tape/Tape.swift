@@ -106,7 +106,8 @@ public final class Tape {
           operation: .parameter(index),
           output: Tensor(values: values, rows: entry.rows, columns: entry.columns, node: nodes.count)))
     }
-    return Tensor(values: values, rows: entry.rows, columns: entry.columns, node: parameterNodes[index])
+    return Tensor(
+      values: values, rows: entry.rows, columns: entry.columns, node: recording ? parameterNodes[index] : -1)
   }
 
   /// Evaluates one of several networks whose parameters follow each other in the tape's layout: within `body`,
@@ -114,6 +115,14 @@ public final class Tape {
   public func shifted<Result>(by first: Int, _ body: () throws -> Result) rethrows -> Result {
     firstParameter += first
     defer { firstParameter -= first }
+    return try body()
+  }
+
+  /// Within `body` nothing is written down: what it computes are constants, as targets are that no gradient reaches.
+  public func withoutRecording<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let outer = recording
+    recording = false
+    defer { recording = outer }
     return try body()
   }
 

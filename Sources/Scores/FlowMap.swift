@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+
+/// The map X_{t→s} of a probability flow from one time to another, as a network that was trained for it has it: a
+/// sample in one evaluation (consistency functions, Song et al. 2023; flow maps, Boffi et al. 2024).
+public protocol FlowMap: Sendable {
+  /// Between which times it maps.
+  var range: FlowMapRange { get }
+  /// An evaluator with its own memory for the given rows, owned by one worker.
+  func makeEvaluator(for rows: RowSpan) throws -> any FlowMapEvaluator
+}
+
+/// A flow map with the memory that it works in, owned by one worker.
+public protocol FlowMapEvaluator: AnyObject {
+  /// Writes X_{t→s}(x) of every row. It takes one evaluation of a network.
+  /// - Parameters:
+  ///   - x: the states at t, rows × dimension; some of the rows that the evaluator was made for.
+  ///   - t: their time.
+  ///   - s: the time to carry them to, at most t.
+  ///   - y: the states at s; of the shape of x, which it does not overlap.
+  func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) throws
+}
+
+/// Between which times a flow map maps, and what else it is.
+public struct FlowMapRange: Sendable, Equatable {
+  /// The smallest time that it maps to.
+  public let end: Double
+  /// Whether it maps to every later time, too; else to `end` alone, as a consistency function does.
+  public let reachesAnyTime: Bool
+  /// Whether its network is a score as well.
+  public let isScore: Bool
+
+  /// - Parameters:
+  ///   - end: the smallest time that it maps to.
+  ///   - reachesAnyTime: whether it maps to every later time, too.
+  ///   - isScore: whether its network is a score as well.
+  public init(end: Double, reachesAnyTime: Bool, isScore: Bool) {
+    (self.end, self.reachesAnyTime, self.isScore) = (end, reachesAnyTime, isScore)
+  }
+
+  /// Whether it maps to a time, which a config may have as a rounded number.
+  public func reaches(_ s: Double) -> Bool {
+    abs(s - end) <= 1e-9 * end || reachesAnyTime && s > end
+  }
+}

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CKernels
+import Core
+import Glibc
+import Models
+import Processes
+import Tensors
+
+/// What objectives of maps between two times have in common: which second time a row has, and what it learns where both
+/// are equal.
+public struct TwoTimes: Sendable {
+  /// The network with its conventions; it is told two noise levels.
+  public let model: ScoreModel
+  /// With a scalar diffusion.
+  public let process: PreparedProcess
+  /// Whose flow is learned; nil: the network's own, which at equal times learns from the data.
+  public let teacher: Teacher?
+  /// The share of rows whose two times are equal.
+  public let diagonal: Double
+  let end: NoiseNode
+
+  /// - Parameters:
+  ///   - model: with a scalar kernel and a network that is told two noise levels; its parameters are not used.
+  ///   - process: with a scalar diffusion.
+  ///   - teacher: whose flow is learned; nil: the network's own.
+  ///   - end: ε, the smallest time.
+  ///   - diagonal: the share of rows whose two times are equal, 0 to 1.
+  public init(_ model: ScoreModel, process: PreparedProcess, teacher: Teacher?, to end: Double, diagonal: Double) {
+    precondition(model.network.takesSecond && (0...1).contains(diagonal), "a network of two noise levels")
+    (self.model, self.process, self.teacher, self.diagonal) = (model, process, teacher, diagonal)
+    self.end = NoiseNode(model, at: end)
+  }
+}
+
+/// A worker's memory for them.
+final class TwoTimesBatch {
+  let base: TwoTimes
+  let batch: FewStepBatch
+  let teacher: TeacherEvaluator?
+  /// The first and the second time of each row, and which rows have equal ones.
+  private(set) var from: [NoiseNode] = []
+  private(set) var to: [NoiseNode] = []
+  private(set) var isDiagonal: [Bool] = []
+  /// The states at the first time, and the noise in them.
+  private(set) var x: Rows
+  private(set) var z: Rows
+
+  var model: ScoreModel { base.model }
+  var dimension: Int { base.model.network.dimension }
+
+  init(_ base: TwoTimes, rows: Int, seed: UInt64) {
+    self.base = base
+    batch = FewStepBatch(base.model, rows: rows, seed: seed)
+    teacher = base.teacher.map { TeacherEvaluator($0, rows: rows, dimension: base.model.network.dimension) }
+    (x, z) = (batch.rows(0, 0), batch.rows(0, 0))
+  }
+
+  /// How second times are drawn below first ones.
+  enum Draw {
+    /// Uniform in ln σ̃ between ε and t.
+    case logRatio
+    /// Uniform in t.
+    case time
+  }
+
+  /// Draws times and states: column 0 of the uniform numbers says which rows are diagonal, column 1 the second time.
+  /// - Parameter leastGap: rows whose times are nearer, as a share of T, are diagonal.
+  func draw(_ shard: TrainingShard, _ draw: Draw, leastGap: Double = 1e-6) {
+    let (count, end) = (shard.rows.count, base.end)
+    let u = batch.uniforms(shard)
+    from = (0..<count).map { NoiseNode(model, at: shard.times[$0]) }
+    to = (0..<count).map { i in
+      let node = from[i]
+      if u[i, 0] < base.diagonal || node.time <= end.time { return node }
+      switch draw {
+      case .time: return NoiseNode(model, at: end.time + u[i, 1] * (node.time - end.time))
+      case .logRatio:
+        let ratio = end.ratio * pow(node.ratio / end.ratio, u[i, 1])
+        return NoiseNode(model, at: model.kernel.time(ofNoiseToSignal: ratio, from: end.time, to: node.time))
+      }
+    }
+    isDiagonal = (0..<count).map { from[$0].time - to[$0].time <= leastGap * model.duration }
+    for i in 0..<count where isDiagonal[i] { to[i] = from[i] }
+    setStates(shard)
+  }
+
+  /// Takes times that were drawn otherwise.
+  func set(from: [NoiseNode], to: [NoiseNode], _ shard: TrainingShard) {
+    (self.from, self.to) = (from, to)
+    isDiagonal = from.indices.map { from[$0].time == to[$0].time }
+    setStates(shard)
+  }
+
+  private func setStates(_ shard: TrainingShard) {
+    z = batch.normals(shard)
+    x = batch.rows(0, from.count)
+    batch.perturb(shard, z, at: from, into: x)
+  }
+
+  /// Writes D of the flow at states: the teacher's, or the network's own at equal times, without a gradient.
+  func denoised(_ x: Rows, at nodes: [NoiseNode], _ shard: TrainingShard, _ tape: Tape, into out: Rows) {
+    if let teacher { return teacher.denoised(x, at: nodes, shard, tape, into: out) }
+    let output = tape.withoutRecording { model.output(x, at: nodes, to: nodes, told: shard.condition, on: tape) }
+    for i in 0..<x.count {
+      let d = model.prediction.denoiser(nodes[i].moments, dataDeviation: model.dataDeviation)
+      ck_combine_float(out.row(i).values, d.skip, x.row(i).values, d.output, output.values + i * dimension, dimension)
+    }
+  }
+
+  /// Writes what D of the states is to be: the teacher's, or the data, whose mean it is.
+  func wanted(_ shard: TrainingShard, _ tape: Tape, into out: Rows) {
+    if let teacher { return teacher.denoised(x, at: from, shard, tape, into: out) }
+    for i in 0..<out.size { out.values[i] = Double(shard.data[i]) }
+  }
+
+  /// Writes ẋ, the flow's velocity m′ D + σ′ ẑ at the states, with the D and ẑ = (x − m D)/σ that are given.
+  func velocity(_ denoised: Rows, _ rates: [MapRates], into out: Rows) {
+    for i in 0..<x.count {
+      let (m, r) = (from[i].moments, rates[i])
+      for j in 0..<dimension {
+        let d = denoised[i, j]
+        out[i, j] = r.scale * d + r.deviation * (x[i, j] - m.scale * d) / m.deviation
+      }
+    }
+  }
+
+  /// A pass of the network from the states, whose input and noise levels are variables.
+  struct Pass {
+    let output, input, level, second: Tensor
+  }
+
+  func forward(_ shard: TrainingShard, _ tape: Tape) -> Pass {
+    let input = tape.constant(rows: x.count, columns: dimension)
+    for i in 0..<x.count {
+      ck_to_float(
+        input.values + i * dimension, x.row(i).values, model.scalarCoefficients(from[i].moments).input, dimension)
+    }
+    let (state, level, second) = (
+      tape.variable(input), tape.variable(ScoreModel.levels(of: from, on: tape)),
+      tape.variable(ScoreModel.levels(of: to, on: tape))
+    )
+    let output = model.network.forward(
+      state, noiseLevel: level, second: second, condition: shard.condition, on: tape)
+    return Pass(output: output, input: state, level: level, second: second)
+  }
+
+  /// The derivative of the network's output by t along states that move with a velocity, and noise levels with them.
+  func tangentAlong(_ velocity: Rows, _ rates: [MapRates], _ pass: Pass, _ tape: Tape) -> Tensor? {
+    let (along, levels) = (tape.constant(rows: x.count, columns: dimension), tape.constant(rows: x.count, columns: 1))
+    for i in 0..<x.count {
+      let (m, r) = (from[i].moments, rates[i])
+      let (factor, rate) = (model.scalarCoefficients(m).input, r.input(model, m))
+      levels.values[i] = Float(model.levelRate(from[i], base.process) * r.logRatio(m))
+      for j in 0..<dimension { along[i, j] = Float(factor * velocity[i, j] + rate * x[i, j]) }
+    }
+    return tape.tangent(of: pass.output, along: [(pass.input, along), (pass.level, levels)])
+  }
+}

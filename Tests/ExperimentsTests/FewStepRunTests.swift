@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Experiments
+import Foundation
+import Networks
+import Scores
+import Testing
+
+@Suite("Few steps") struct FewStepRunTests {
+  private static let text = """
+    name: few
+    seed: 3
+    data: {kind: gaussian-mixture, weights: [1, 1], means: [[1, 0], [-1, 0.5]], deviations: [0.3, 0.3], count: 400, held_out: 200}
+    process: {kind: vp}
+    score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}
+    training: {steps: 60, batch: 64, learning_rate: 1e-2, objective: {kind: consistency-distillation, intervals: 4}}
+    sampling:
+      count: 300
+      solvers:
+        - {name: one, kind: flow-map}
+        - {name: two, kind: consistency, steps: 2}
+        - {name: exact, kind: probability-flow, integrator: rk8pd, rtol: 1e-10, atol: 1e-10, denoise: false, guidance: {kind: other-score, score: exact}}
+    evaluation: {metrics: [sliced-wasserstein]}
+    """
+
+  private static func rows(_ path: String) -> [[Double]] {
+    contents(path).split(separator: "\n").dropFirst().map { $0.split(separator: ",").compactMap { Double($0) } }
+  }
+
+  private static func column(_ name: String, _ solver: String, _ folder: String) -> String {
+    let lines = contents(folder + "/solvers.csv").split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+    guard let place = lines.first?.firstIndex(of: name) else { return "no column" }
+    return lines.first { $0[2] == solver }?[place] ?? "no solver"
+  }
+
+  @Test("map errors are those of the samples' own files, and evaluations are counted") func mapErrors() throws {
+    try withFolder { folder in
+      _ = try makeExperiment(try plan(Self.text), folder: folder).run()
+      let (one, exact) = (Self.rows(folder + "/samples/one.csv"), Self.rows(folder + "/samples/exact.csv"))
+      let distances = zip(one, exact).map { a, b in
+        zip(a, b).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }.squareRoot()
+      }
+      #expect(distances.count == 300)
+      let root = (distances.reduce(0) { $0 + $1 * $1 } / 300).squareRoot()
+      let sorted = distances.sorted()
+      let found = Double(Self.column("map_error", "one", folder)) ?? .nan
+      // Files have all digits; the flow is solved once more in blocks of its own.
+      #expect(abs(found / root - 1) < 1e-6, "\(found), \(root)")
+      let median = Double(Self.column("map_error_median", "one", folder)) ?? .nan
+      #expect(sorted[148] <= median && median <= sorted[151])
+      let high = Double(Self.column("map_error_90", "one", folder)) ?? .nan
+      #expect(sorted[268] <= high && high <= sorted[271])
+      let bounds = ["low", "high"].map { Double(Self.column("map_error_median_\($0)", "one", folder)) ?? .nan }
+      #expect(bounds[0] < median && median < bounds[1])
+      #expect((Double(Self.column("map_error", "exact", folder)) ?? .nan) < 1e-7)
+      #expect(Self.column("map_error", "two", folder) == "")
+      #expect(Self.column("nfe", "one", folder) == "1" && Self.column("nfe", "two", folder) == "2")
+      // A map that is no score has no loss by time.
+      #expect(!FileManager.default.fileExists(atPath: folder + "/loss_by_time.csv"))
+    }
+  }
+
+  static let refused: [(changes: [String], says: [String])] = [
+    (["sampling.solvers.0.kind=ddim", "sampling.solvers.0.steps=5"], ["solvers.0", "flow map alone"]),
+    (["sampling.solvers.2.guidance=none"], ["solvers.2", "flow map alone"]),
+    (["sampling.solvers.0.steps=2"], ["solvers.0", "alone; allowed"]),
+    (["sampling.epsilon=0.01"], ["sampling.epsilon is 0.01", "0.001 alone"]),
+    (["training.epsilon=1e-5"], ["sampling.epsilon is 0.001"]),
+    (["sampling.solvers.0.denoise=true"], []),
+    (["sampling.solvers.0.denoise=false"], ["denoise", "no effect"]),
+    (["sampling.solvers.0.noise=0.5"], ["noise", "steps above 1"]),
+    (["sampling.guidance={kind: exact}"], ["guidance", "flow map alone"]),
+    (["sampling.field=[0.5]"], ["field", "flow map alone"]),
+    (["evaluation.metrics=[kl]"], ["metrics", "flow map alone"]),
+    (["likelihood={rtol: 1e-4}"], ["likelihood", "flow map alone"]),
+    (["training.weighting=edm"], ["weighting", "no effect"]),
+    (["training.noise_levels=log-normal"], ["noise_levels", "no effect"]),
+    (["training.objective.teacher=none"], ["teacher", "cannot be read"]),
+    (["training.objective.teacher=nowhere"], ["teacher", "nowhere", "cannot be read"]),
+    (["training.initial=nowhere"], ["training.initial", "nowhere", "cannot be read"]),
+    (["data={kind: two-moons}"], ["teacher", "Gaussian mixture"]),
+    (["process={kind: cld}"], ["training", "perturbation kernel"]),
+    (["training.objective=lagrangian"], ["training", "second: true"]),
+    (["training.objective=continuous-consistency", "score.prediction=noise"], ["prediction edm", "noise"]),
+    (["training.objective={kind: progressive-distillation, first: 12}"], ["first", "power of 2"]),
+    (["training.objective={kind: consistency-training, first: 10, largest: 4}"], ["largest"]),
+    (["training.objective={kind: consistency-distillation, huber: 1}"], ["huber", "pseudo-huber"]),
+    (["training.objective=denoising"], ["solvers.0", "flow map"]),
+  ]
+
+  @Test("what does not fit is refused with its place and reason", arguments: refused.indices)
+  func refusals(_ index: Int) throws {
+    let (changes, says) = Self.refused[index]
+    if says.isEmpty {
+      _ = try plan(Self.text, overrides: changes)
+      return
+    }
+    let message = #expect(throws: InputError.self) { try plan(Self.text, overrides: changes) }?.description ?? ""
+    for part in says { #expect(message.contains(part), "\(changes): \(message)") }
+    #expect(!message.contains("\n"))
+  }
+
+  @Test("every objective of few steps trains, draws and is the same once more", arguments: [
+    "consistency-training", "easy-consistency", "continuous-consistency",
+    "{kind: continuous-consistency, teacher: exact}", "lagrangian", "{kind: lagrangian, teacher: exact}", "eulerian",
+    "progressive", "mean-flow", "shortcut", "progressive-distillation",
+  ])
+  func objectives(_ objective: String) throws {
+    let isDenoiser = objective == "progressive-distillation"
+    let isOfTwoTimes = ["lagrangian", "eulerian", "progressive", "mean-flow", "shortcut"].contains {
+      objective.contains($0) && !isDenoiser
+    }
+    let text =
+      Self.text.replacing("{kind: consistency-distillation, intervals: 4}", with: objective).replacing(
+        "features: 8,", with: isOfTwoTimes ? "features: 8, second: true," : "features: 8,"
+      ).replacing("steps: 60, batch: 64", with: "steps: 12, batch: 40")
+    var changes = ["sampling.count=20", "evaluation.metrics=[]"]
+    if isDenoiser {
+      changes.append("sampling.solvers=[{name: one, kind: ddim, steps: 1}]")
+    } else if isOfTwoTimes {
+      changes.append(
+        "sampling.solvers=[{name: one, kind: flow-map, steps: 3}, {name: ode, kind: ddim, steps: 4}, "
+          + "{name: two, kind: flow-map, steps: 2, noise: 0.5}]")
+    }
+    let files = try (1...2).map { threads in
+      try withFolder { folder in
+        _ = try makeExperiment(try plan(text, overrides: changes), folder: folder, threads: threads).run()
+        return try ["checkpoint.safetensors", "samples/one.csv"].map {
+          try Data(contentsOf: URL(fileURLWithPath: "\(folder)/\($0)"))
+        }
+      }
+    }
+    #expect(files[0] == files[1])
+  }
+
+  @Test("a checkpoint teaches, begins a training, and is a map again, by its content and not its place")
+  func checkpoints() throws {
+    try withFolder { folder in
+      let store = folder + "/models"
+      func run(_ text: String, _ changes: [String], _ name: String) throws -> Experiment {
+        let experiment = makeExperiment(
+          try plan(text, overrides: changes, path: folder + "/c.yaml"), folder: "\(folder)/\(name)", store: store)
+        _ = try experiment.run()
+        return experiment
+      }
+      let diffusion = ["training.objective=denoising", "sampling.solvers=[{name: one, kind: ddim, steps: 4}]"]
+      _ = try run(Self.text, diffusion, "diffusion")
+      let taught = ["training.objective.teacher=\(folder)/diffusion", "training.initial=\(folder)/diffusion"]
+      let student = try run(Self.text, taught, "student")
+      #expect(student.plan.trainingIdentity.contains("\nteacher: ") && student.plan.trainingIdentity.contains("\ninitial: "))
+      #expect(!student.plan.trainingIdentity.contains(folder))
+      // The same contents elsewhere are the same teacher, and the resolved config is the same run.
+      try FileManager.default.copyItem(atPath: folder + "/diffusion", toPath: folder + "/moved")
+      let moved = taught.map { $0.replacing("/diffusion", with: "/moved") }
+      #expect(try plan(Self.text, overrides: moved).trainingIdentity == student.plan.trainingIdentity)
+      let again = try makeExperiment(
+        try plan(contents(folder + "/student/config.yaml")), folder: folder + "/again", store: store
+      ).run()
+      #expect(again.contains("used again"))
+      // Other contents are not.
+      _ = try run(Self.text, diffusion + ["training.steps=61"], "longer")
+      let longer = taught.map { $0.replacing("/diffusion", with: "/longer") }
+      #expect(try plan(Self.text, overrides: longer).trainingIdentity != student.plan.trainingIdentity)
+
+      // A training without steps worth the name begins where the checkpoint ended, its second noise level unseen.
+      let still = [
+        "training.initial=\(folder)/diffusion/checkpoint.safetensors", "training.steps=1", "training.learning_rate=1e-30",
+        "training.objective=denoising", "score.network.second=true", "training.clip=0",
+      ]
+      _ = try run(Self.text, still + ["sampling.solvers=[{name: one, kind: ddim, steps: 4}]"], "still")
+      #expect(contents(folder + "/still/samples/one.csv") == contents(folder + "/diffusion/samples/one.csv"))
+
+      // As a score of another experiment the student is a flow map.
+      let borrowed = Self.text.replacing(
+        "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
+        with: "score: {kind: checkpoint, path: \(folder)/student/checkpoint.safetensors}"
+      ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
+      _ = try run(borrowed, [], "borrowed")
+      #expect(contents(folder + "/borrowed/samples/one.csv") == contents(folder + "/student/samples/one.csv"))
+      let message = #expect(throws: InputError.self) {
+        try plan(borrowed, overrides: ["sampling.solvers.0={name: one, kind: euler, steps: 4}"])
+      }?.description
+      #expect(message?.contains("flow map alone") == true)
+
+      // What does not fit is refused before anything is written.
+      for (changes, says) in [
+        (["training.initial=\(folder)/diffusion", "score.network.hidden=[32, 31]"], "other layers"),
+        (["training.initial=\(folder)/diffusion", "score.prediction=velocity"], "prediction is edm"),
+        (["training.objective.teacher=\(folder)/student"], "flow map alone"),
+        (["training.objective.teacher=\(folder)/diffusion", "process.beta_max=10"], "another process"),
+      ] {
+        let error = #expect(throws: InputError.self) { try run(Self.text, changes, "refused") }
+        #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
+        #expect(!FileManager.default.fileExists(atPath: folder + "/refused"))
+      }
+    }
+  }
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Models
+import Networks
+import Processes
+import Scores
+import Tensors
+import Training
+
+/// A network whose map is known: for data N(0, σ_d² I) under σ(t) = t the flow is X_{t→s}(x) = x √((σ_d² + s²)/(σ_d² +
+/// t²)), and that is the map of `edm` prediction with F = tan((τ_t − τ_s)/2) · input, τ = arctan(t/σ_d). To F it adds
+/// W [input, 1, τ's sine and cosine of both times] with a parameter W that begins as zeros: where a loss is least for
+/// the true map its gradient by W is 0.
+struct KnownMap: Network {
+  let dimension = 2
+  let layout: ParameterLayout
+  /// σ_d
+  let deviation: Double
+  /// T
+  let duration: Double
+  /// ε, where the network is told no second time.
+  let end: Double
+  let takesSecond: Bool
+  /// What F is multiplied by: 1 is the true map.
+  var factor: Float = 1
+  private let weight: Int
+
+  init(deviation: Double, duration: Double, end: Double, second: Bool) {
+    (self.deviation, self.duration, self.end, takesSecond) = (deviation, duration, end, second)
+    var builder = LayerBuilder()
+    weight = builder.parameter("w", shape: [2, 7], .zeros)
+    layout = builder.layout
+  }
+
+  var noiseInput: NoiseLevelInput { .time }
+  func initialParameters(seed: UInt64) -> [Float] { [Float](repeating: 0, count: layout.count) }
+
+  /// cos τ and sin τ of a column of levels 1000 t/T.
+  private func angle(_ level: Tensor, _ rows: Int, _ tape: Tape) -> (cosine: Tensor, sine: Tensor) {
+    let all = level.rows == rows ? level : tape.repeatRow(level, rows: rows)
+    let t = tape.scale(all, by: Float(duration / 1000 / deviation))
+    let ones = tape.constant(rows: rows, columns: 1)
+    ones.values.update(repeating: 1, count: rows)
+    let cosine = tape.power(tape.sum(1, tape.product(t, t), 1, ones), -0.5)
+    return (cosine, tape.product(t, cosine))
+  }
+
+  func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    let first = angle(noiseLevel, x.rows, tape)
+    let last: (cosine: Tensor, sine: Tensor)
+    if takesSecond {
+      last = angle(second ?? noiseLevel, x.rows, tape)
+    } else {
+      let level = tape.constant(rows: 1, columns: 1)
+      level.values[0] = Float(1000 * end / duration)
+      last = angle(level, x.rows, tape)
+    }
+    let ones = tape.constant(rows: x.rows, columns: 1)
+    ones.values.update(repeating: 1, count: x.rows)
+    let cosine = tape.sum(1, tape.product(first.cosine, last.cosine), 1, tape.product(first.sine, last.sine))
+    let sine = tape.sum(1, tape.product(first.sine, last.cosine), -1, tape.product(first.cosine, last.sine))
+    let tangent = tape.product(sine, tape.power(tape.sum(1, cosine, 1, ones), -1))
+    let exact = tape.scale(tape.product(x, tape.repeatColumn(tangent, columns: 2)), by: factor)
+    var features = tape.concatenate(x, ones)
+    for part in [first.cosine, first.sine, last.cosine, last.sine] { features = tape.concatenate(features, part) }
+    return tape.sum(1, exact, 1, tape.matrixProduct(features, tape.parameter(weight), transposeB: true))
+  }
+}
+
+/// The problem of which the map is known.
+struct KnownProblem {
+  let process = PreparedProcess(VESDE(LinearSigma(8)))
+  let deviation = 0.7
+  let end = 0.05
+
+  func model(second: Bool, factor: Float = 1) -> ScoreModel {
+    var network = KnownMap(deviation: deviation, duration: process.duration, end: end, second: second)
+    network.factor = factor
+    return ScoreModel(
+      network, parameters: network.initialParameters(seed: 1), prediction: .edm, kernel: process.kernel!,
+      duration: process.duration, dataDeviation: deviation)
+  }
+
+  var law: DataLaw { get throws { DataLaw(try GaussianMixture(weights: [1], means: [[0, 0]], deviations: [deviation])) } }
+  var teacher: Teacher { get throws { .score(process.exactScore(of: try law)!) } }
+
+  func times(_ model: ScoreModel) -> TrainingTimes {
+    TrainingTimes(
+      TrainingPlan(steps: 1, noiseLevels: .logNormal, logMean: 0, logDeviation: 1.2, epsilon: end), kernel: model.kernel,
+      duration: model.duration)
+  }
+
+  /// The mean loss of several batches of the law's draws, and its gradient.
+  func loss(
+    _ objective: any Objective, batches: Int = 1, rows: Int = 256, parameters: [Float]? = nil, step: Int = 5000
+  ) -> (value: Double, gradient: [Double]) {
+    let network = objective.network
+    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
+    let parameters = parameters ?? network.initialParameters(seed: 1)
+    var sum = 0.0
+    var total = [Double](repeating: 0, count: network.layout.count)
+    for batch in 0..<batches {
+      var data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2, step: batch).values.map {
+        Float(deviation * $0)
+      }
+      let times = (0..<rows).map { objective.times.time(atQuantile: (Double($0) + 0.5) / Double(rows)) }
+      var gradient = [Float](repeating: 0, count: network.layout.count)
+      let values = frozen(objective, parameters)
+      parameters.withUnsafeBufferPointer { parameters in
+        tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
+        let loss = data.withUnsafeMutableBufferPointer { data in
+          times.withUnsafeBufferPointer {
+            worker.loss(
+              of: TrainingShard(
+                rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: values.sets, step: step + batch, batch: rows),
+              on: tape)
+          }
+        }
+        gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
+        sum += Double(loss.values[0])
+      }
+      withExtendedLifetime(values) {}
+      for i in total.indices { total[i] += Double(gradient[i]) / Double(batches) }
+    }
+    return (sum / Double(batches), total)
+  }
+
+  /// The objective's frozen sets, with the average and snapshots equal to the parameters.
+  final class Frozen {
+    var sets: [String: ParameterSet] = [:]
+    var memory: [UnsafeMutablePointer<Float>] = []
+    deinit { for values in memory { values.deallocate() } }
+  }
+
+  private func frozen(_ objective: any Objective, _ parameters: [Float]) -> Frozen {
+    let frozen = Frozen()
+    for set in objective.frozen {
+      let values: [Float] = if case .values(let given) = set.source { given } else { parameters }
+      let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, values.count))
+      memory.initialize(from: values, count: values.count)
+      frozen.memory.append(memory)
+      frozen.sets[set.name] = ParameterSet(set.network.layout, values: memory)
+    }
+    return frozen
+  }
+}
