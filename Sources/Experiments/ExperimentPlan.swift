@@ -82,7 +82,7 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
+      traits: model.traits, source: model.source, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     let likelihood =
       model.trainsAutoencoder
@@ -94,6 +94,7 @@ public struct ExperimentPlan: Sendable {
     try likelihood.finish()
     if let start = self.sampling.start, start.needsFlow, !options.isDescribing {
       let flow = self.likelihood
+      if let refusal = model.refusalOfFlows { throw sampling.wrong("start", refusal) }
       try sampling.located("start") {
         try flow.checkFlow(process, score, until: start.time ?? process.duration)
       }
@@ -107,7 +108,8 @@ public struct ExperimentPlan: Sendable {
       process: process, data: data, dequantises: model.levels != nil,
       hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
       hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
-      isScore: !model.trainsAutoencoder)
+      isScore: !model.trainsAutoencoder,
+      hasFlow: !model.trainsAutoencoder && !model.traits.contains(.pathAlone))
     for (name, metric) in self.evaluation.modelMetrics {
       try evaluation.located("metrics", prefix: "\(name): ") { try metric.check(setting) }
       if metric.usesLikelihood, let refusal = model.refusalOfDensities {
@@ -117,7 +119,7 @@ public struct ExperimentPlan: Sendable {
     }
     logsEvents = try Self.logsEvents(options, trains: model.training != nil)
     if let solver = model.preview?.solver, !options.isDescribing {
-      let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
+      let traits = self.sampling.guidance?.traits(of: model.traits) ?? model.traits
       let setting = SamplingSetting(
         process, start: self.sampling.start?.time, epsilon: self.sampling.epsilon, grid: self.sampling.grid,
         traits: traits)

@@ -46,6 +46,7 @@ extension Solver {
   /// - Throws: `InputError` where the solver is not defined for the setting.
   public func check(_ setting: SamplingSetting) throws {
     try setting.require(requires)
+    try setting.require(limit)
     guard let steps, steps > 0 else { return }
     let times = try setting.times(steps: steps, grid: grid)
     // Methods in σ/m divide by its change.

@@ -29,7 +29,7 @@ extension Catalogue {
         reconstruction, klWeight: weight, perceptualWeight: perceptual,
         perceptual: perceptual > 0 ? PerceptualRecipe(steps: steps) : nil)
     },
-  ])
+  ] + couplingObjectives)
 
   private static func simulationSteps(_ options: Options) throws -> Int {
     try options.integer(
