@@ -82,7 +82,8 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: model.traits, source: model.source, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
+      traits: model.traits, source: model.source,
+      data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     let likelihood =
       model.trainsAutoencoder

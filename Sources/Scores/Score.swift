@@ -31,6 +31,7 @@ public struct ScoreTraits: OptionSet, Sendable {
   /// No score: what makes a x − ½ g² s the velocity of a flow between two laws, as flow matching learns it. Solvers of
   /// the probability flow alone take it.
   public static let flowAlone = ScoreTraits(rawValue: 8)
-  /// No score: what makes a x − g² s the reverse drift of a process of bridges. Solvers of the reverse SDE alone take it.
+  /// No score: what makes a x − g² s the reverse drift of a process of bridges. Solvers of the reverse SDE alone take
+  /// it.
   public static let pathAlone = ScoreTraits(rawValue: 16)
 }

@@ -143,7 +143,8 @@ final class TrainingWorker {
       } else if let layer = tape.firstNonFinite(), !layer.contains("weightedSquares") {
         (found.place, found.remedy) = ("\(layer), from row \(items[0]) of the data", Self.remedies.layer)
       } else if tape.largestMagnitude() > Self.largestOutput {
-        found.place = "the loss of outputs that have grown to \(tape.largestMagnitude()), from row \(items[0]) of the data"
+        found.place =
+          "the loss of outputs that have grown to \(tape.largestMagnitude()), from row \(items[0]) of the data"
         found.remedy = Self.remedies.layer
       } else {
         (found.place, found.remedy) = ("the objective, from row \(items[0]) of the data", Self.remedies.objective)

@@ -24,8 +24,12 @@ import Testing
     """
 
   private static func errors(_ folder: String) -> [String: Double] {
-    let lines = contents(folder + "/solvers.csv").split(separator: "\n").map { $0.split(separator: ",", omittingEmptySubsequences: false) }
-    guard let name = lines.first?.firstIndex(of: "solver"), let error = lines.first?.firstIndex(of: "path_error") else { return [:] }
+    let lines = contents(folder + "/solvers.csv").split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false)
+    }
+    guard let name = lines.first?.firstIndex(of: "solver"), let error = lines.first?.firstIndex(of: "path_error") else {
+      return [:]
+    }
     return Dictionary(uniqueKeysWithValues: lines.dropFirst().map { (String($0[name]), Double($0[error]) ?? .nan) })
   }
 
@@ -34,7 +38,8 @@ import Testing
       let store = folder + "/models"
       func run(_ changes: [String], _ name: String) throws {
         _ = try makeExperiment(
-          plan(Self.text, overrides: changes), folder: folder + "/" + name, store: store).run()
+          plan(Self.text, overrides: changes), folder: folder + "/" + name, store: store
+        ).run()
       }
       func files() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: store).filter { $0.hasSuffix(".times.json") }.sorted()
@@ -89,15 +94,24 @@ import Testing
   }
 
   static let refusals: [(changes: [String], says: [String])] = [
-    (["sampling.solvers.2={name: a, kind: annealed-langevin, steps: 5, grid: optimised}"], ["solvers.2", "plain loop of steps"]),
+    (
+      ["sampling.solvers.2={name: a, kind: annealed-langevin, steps: 5, grid: optimised}"],
+      ["solvers.2", "plain loop of steps"]
+    ),
     (["sampling.solvers.2={name: a, kind: predictor-corrector, steps: 5}"], ["solvers.2", "corrector"]),
     (["sampling.grid.search=local-error"], ["solvers.3", "solver of the flow"]),
     (["sampling.grid={kind: optimised, search: alignment, trials: 5}"], ["grid.trials", "flow"]),
     (["sampling.grid.rows=0"], ["grid.rows", "1"]),
     (["sampling.solvers.2.steps=600"], ["solvers.2", "up to 500"]),
-    (["sampling.grid=log-snr", "sampling.solvers=[{name: p, kind: probability-flow}]"], ["sampling.grid", "fixed steps"]),
     (
-      ["score={kind: network}", "training={steps: 5, preview: {steps: 5, solver: {kind: ddim, steps: 5, grid: optimised}}}"],
+      ["sampling.grid=log-snr", "sampling.solvers=[{name: p, kind: probability-flow}]"],
+      ["sampling.grid", "fixed steps"]
+    ),
+    (
+      [
+        "score={kind: network}",
+        "training={steps: 5, preview: {steps: 5, solver: {kind: ddim, steps: 5, grid: optimised}}}",
+      ],
       ["training", "optimised", "another grid"]
     ),
   ]

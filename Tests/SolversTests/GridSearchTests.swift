@@ -68,8 +68,8 @@ import Testing
       let moments = kernel.moments(at: t)
       return (moments.scale * moments.scale * deviation * deviation + moments.variance).squareRoot()
     }
-    // x_t = S(t) u with one u for a row: a step of DDIM multiplies by m_s/m_t (1 − (σ̃_t − σ̃_s) σ̃_t m_t²/S_t²), and the
-    // flow by S_s/S_t.
+    // x_t = S(t) u with one u for a row: a step of DDIM multiplies by m_s/m_t (1 − (σ̃_t − σ̃_s) σ̃_t m_t²/S_t²), and
+    // the flow by S_s/S_t.
     let rows = try sampler.prior(256)
     let size = (rows.values.reduce(0) { $0 + $1 * $1 } / 256).squareRoot() / spread(process.duration)
     for (i, j) in [(0, 3), (3, 9), (9, 24), (20, 24), (0, 24)] {
@@ -146,6 +146,7 @@ import Testing
     let forced = OptimisedGrid(search: .localError)
     #expect(refusal(FixedSteps(DDIM(eta: 1), steps: 5, grid: forced)).contains("of the flow"))
     #expect(
-      refusal(AnnealedLangevin(levels: 5, stepsPerLevel: 2, stepSize: 0.2, grid: OptimisedGrid())).contains("plain loop"))
+      refusal(AnnealedLangevin(levels: 5, stepsPerLevel: 2, stepSize: 0.2, grid: OptimisedGrid())).contains(
+        "plain loop"))
   }
 }

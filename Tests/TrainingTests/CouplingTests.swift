@@ -68,9 +68,11 @@ private struct BrownianMotion: AffineSDE {
   @Test("entropic plans are those of 100,000 iterations on logarithms") func plans() throws {
     for fixture in try Fixture.read().plans {
       let plan = EntropicPlan(fixture.costs, count: fixture.count)
-      // The iterations end where rows are wrong by 1e-4 of all mass together.
+      // The iterations end where rows are wrong by 1e-5 of all mass together, or after 500 turns: where costs are tens of
+      // units of the entropy they go on for 10⁵, and a share of 1/6 is wrong by 1e-3.
+      let bound = (fixture.costs.max() ?? 0) > 100 ? 2e-3 : 1e-5
       for k in fixture.plan.indices {
-        #expect(abs(plan[k / fixture.count, k % fixture.count] - fixture.plan[k]) < 1e-4)
+        #expect(abs(plan[k / fixture.count, k % fixture.count] - fixture.plan[k]) < bound)
       }
       // Columns are drawn by the plan: uniforms in the middle of a share give its column.
       let wanted = (0..<fixture.count).map { i in
@@ -122,9 +124,13 @@ private struct BrownianMotion: AffineSDE {
   }
 
   private static let instants = [0.1, 0.25, 0.4, 0.55, 0.7, 0.85]
-  private static let rows = NoiseStream(seed: 1, purpose: .data).normals(count: 6, dimension: 2).values.map { Float($0) }
+  private static let rows = NoiseStream(seed: 1, purpose: .data).normals(count: 6, dimension: 2).values.map {
+    Float($0)
+  }
 
-  @Test("of independent draws of the prior it is denoising with the weighting flow-matching", arguments: Prediction.allCases)
+  @Test(
+    "of independent draws of the prior it is denoising with the weighting flow-matching", arguments: Prediction.allCases
+  )
   func denoisingToo(prediction: Prediction) {
     for process in [VPSDE(), RectifiedFlow()] as [any AffineSDE] {
       let model = Self.randomModel(prediction, process)
@@ -209,7 +215,8 @@ private struct BrownianMotion: AffineSDE {
     let model = ScoreModel(
       network, parameters: network.initialParameters(seed: 1), prediction: .data, kernel: kernel, duration: 1)
     let objective = BridgeMatching(
-      model, process: PreparedProcess(BrownianMotion(g: fixture.diffusion)), times: times(TrainingPlan(steps: 1), model))
+      model, process: PreparedProcess(BrownianMotion(g: fixture.diffusion)), times: times(TrainingPlan(steps: 1), model)
+    )
     let moments = kernel.moments(at: fixture.time)
     let point = objective.regression.point(fixture.time, moments)
     var (data, states, targets) = ([Double](), [Double](), [Double]())
@@ -264,7 +271,9 @@ private struct BrownianMotion: AffineSDE {
     #expect(written.values == [3.5, 0, 3.5, 4.5])
   }
 
-  @Test("a training with plans has the same bytes for any number of threads", arguments: [Coupling.minibatchOT, .minibatchEntropic])
+  @Test(
+    "a training with plans has the same bytes for any number of threads",
+    arguments: [Coupling.minibatchOT, .minibatchEntropic])
   func threads(coupling: Coupling) throws {
     let data = try MixtureData(twoGaussians(), count: 300, heldOut: 1).load(seed: 1).training
     let source = try MixtureData(twoGaussians(), count: 200, heldOut: 1).load(seed: 2).training

@@ -10,8 +10,8 @@ extension Experiment {
     return (solver.grid ?? plan.sampling.grid) as? OptimisedGrid
   }
 
-  /// - Throws: `InputError` where a guidance makes of a solver with an optimised grid one that has no times to find, and
-  ///   where a checkpoint's score turns out to be none for a solver.
+  /// - Throws: `InputError` where a guidance makes of a solver with an optimised grid one that has no times to find,
+  ///   and where a checkpoint's score turns out to be none for a solver.
   func requireSolvable(_ solvers: [GuidedSolver]) throws {
     for guided in solvers {
       do {
@@ -57,7 +57,8 @@ extension Experiment {
     let (sampling, seed) = (plan.sampling, plan.seed &+ Self.searchSeed)
     let sampler = Sampler(
       process: plan.prepared, score: guided.score, dimension: data.source.dimension, seed: seed,
-      epsilon: sampling.epsilon, beginning: try startStates.flatMap {
+      epsilon: sampling.epsilon,
+      beginning: try startStates.flatMap {
         try sampling.start?.beginning($0, plan.prepared, seed: seed, period: nil)
       }, threads: threads)
     // Conditions of samples are known for as many rows as there are samples.

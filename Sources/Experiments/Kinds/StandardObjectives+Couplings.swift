@@ -23,8 +23,8 @@ extension Catalogue {
       options, _ in
       let coupling = try options.choice(
         "coupling", default: BridgeCouplingName.minibatchEntropic,
-        "of ends with data: any, those of a batch by the entropic plan of the process or by exact optimal transport, or "
-          + "row i of source with row i of data")
+        "of ends with data: any, those of a batch by the entropic plan of the process or by exact optimal transport, "
+          + "or row i of source with row i of data")
       return .bridgeMatching(coupling.coupling)
     },
     Kind("reflow", "flow matching on pairs that the flow of a teacher makes: rectified flow once more") { options, _ in
@@ -35,7 +35,8 @@ extension Catalogue {
       let path = isExact ? nil : try options.file("teacher", allowed: allowed, about)
       if isExact { _ = try options.text("teacher", example: "exact", allowed: allowed, about) }
       let pairs = try options.integer("pairs", default: 50_000, atLeast: 1, atMost: 100_000_000, "made before training")
-      let tolerance = try options.number("tolerance", default: 1e-5, in: .positive, "relative and absolute, of that flow")
+      let tolerance = try options.number(
+        "tolerance", default: 1e-5, in: .positive, "relative and absolute, of that flow")
       return .reflow(Reflow(teacher: path, count: pairs, tolerance: tolerance))
     },
   ]

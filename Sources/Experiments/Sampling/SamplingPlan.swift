@@ -78,7 +78,8 @@ public struct SamplingPlan: Sendable {
   ///   - data: the data, and as a model sees them; nil while options are only described.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, source: SourceLaw? = nil, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
+    traits: ScoreTraits, source: SourceLaw? = nil, data: (own: any DataSource, seen: any DataSource)? = nil,
+    _ catalogue: Catalogue
   ) throws {
     let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     self.count = count

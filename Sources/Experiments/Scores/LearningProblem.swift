@@ -90,7 +90,8 @@ struct LearningProblem {
     if objective.coupling != nil {
       guard coordinates == nil, process.scalarKernel != nil, process.sde is any AffineSDE else {
         throw options.wrong(
-          "training", "objective \(objective.name) needs a process x_t = m(t) x₀ + σ(t) z of numbers m and σ; \(kind) is none")
+          "training",
+          "objective \(objective.name) needs a process x_t = m(t) x₀ + σ(t) z of numbers m and σ; \(kind) is none")
       }
     }
     guard let kernel = process.kernel else {

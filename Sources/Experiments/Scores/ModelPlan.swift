@@ -125,7 +125,8 @@ public struct ModelPlan: Sendable {
         }
         if let network, let training { try Self.check(network, training, data, options) }
         if objective.coupling == .pairs, network?.conditionShape ?? .nothing != .nothing {
-          throw options.wrong("training", "objective \(objective.name): pairs have no conditions, and the network is told some")
+          throw options.wrong(
+            "training", "objective \(objective.name): pairs have no conditions, and the network is told some")
         }
         if let reflow = objective.reflow {
           try options.located("training", prefix: "objective reflow: ") { try reflow.check(prepared, seen) }
@@ -144,11 +145,15 @@ public struct ModelPlan: Sendable {
       if let source {
         guard objective.coupling != nil || score is CheckpointScoreRecipe else {
           throw options.wrong(
-            "source", "has no effect; it needs training.objective flow-matching, bridge-matching or reflow, or a checkpoint of one")
+            "source",
+            "has no effect; it needs training.objective flow-matching, bridge-matching or reflow, or a checkpoint of one"
+          )
         }
         try options.located("source") { try source.check(data, isPaired: isPaired) }
       } else if isPaired {
-        throw options.wrong("training", "objective \(objective.name): coupling pairs needs source, whose row i goes with row i of data")
+        throw options.wrong(
+          "training",
+          "objective \(objective.name): coupling pairs needs source, whose row i goes with row i of data")
       }
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
@@ -243,7 +248,8 @@ public struct ModelPlan: Sendable {
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
     func isChecksum(_ line: Substring) -> Bool {
-      ["fingerprint: ", "pretrained: ", "parameters: ", "source_fingerprint: ", "teacher: ", mapPrefix].contains { line.hasPrefix($0) }
+      let prefixes = ["fingerprint: ", "pretrained: ", "parameters: ", "source_fingerprint: ", "teacher: ", mapPrefix]
+      return prefixes.contains { line.hasPrefix($0) }
     }
     func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
     let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")

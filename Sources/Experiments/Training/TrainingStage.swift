@@ -19,7 +19,8 @@ struct TrainingStage {
   /// Whose rows are encoded before the first step, where that takes long.
   private let data: DataInCoordinates
   private let perceptual: PerceptualRecipe?
-  /// What the ends of paths at T are drawn from, and the flow that makes pairs of them; nil: pairs are at hand, or none.
+  /// What the ends of paths at T are drawn from, and the flow that makes pairs of them; nil: pairs are at hand, or
+  /// none.
   private let ends: PathEnds
   private let reflow: Reflow?
   private let experiment: Experiment
@@ -310,8 +311,8 @@ struct TrainingStage {
     try data.prepare(threads: threads) { bar.advance(by: $0) }
   }
 
-  /// The trainer with the network that its objective looks with, which is trained now where it is not there, or with the
-  /// pairs that it learns, which are made now.
+  /// The trainer with the network that its objective looks with, which is trained now where it is not there, or with
+  /// the pairs that it learns, which are made now.
   private func completed() throws -> Trainer {
     if let reflow {
       let pairs = try reflow.pairs(experiment, data, ends: ends, epsilon: trainer.plan.epsilon)

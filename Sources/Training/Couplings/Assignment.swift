@@ -3,11 +3,11 @@
 /// The cheapest way to give each of n rows one of n columns: optimal transport between equally many points of equal
 /// weights, where some plan of least cost is a permutation.
 ///
-/// Shortest augmenting paths on a dense matrix of costs (Jonker and Volgenant 1987; Crouse 2016, whose algorithm SciPy's
-/// `linear_sum_assignment` has): potentials u of rows and v of columns leave no reduced cost c − u − v below 0, and each
-/// row is added by Dijkstra's method along arcs of reduced costs, in O(n²). Column reduction and a first pass of free
-/// rows leave few rows to add. Exact for batches of some hundred rows, in memory of n² numbers; `ExactTransport` of the
-/// floor Evaluation is for many thousand rows.
+/// Shortest augmenting paths on a dense matrix of costs (Jonker and Volgenant 1987; Crouse 2016, whose algorithm
+/// SciPy's `linear_sum_assignment` has): potentials u of rows and v of columns leave no reduced cost c − u − v below 0,
+/// and each row is added by Dijkstra's method along arcs of reduced costs, in O(n²). Column reduction and a first pass
+/// of free rows leave few rows to add. Exact for batches of some hundred rows, in memory of n² numbers;
+/// `ExactTransport` of the floor Evaluation is for many thousand rows.
 public struct Assignment: Sendable {
   /// The column of each row.
   public let columns: [Int]

@@ -6,8 +6,8 @@ import Foundation
 /// The ends x_T of a training step's paths, put to the rows of its batch by a coupling. Every number is a function of
 /// the seed, the step and the row.
 ///
-/// The plan of a step is found once, by whichever worker asks first; a worker that finds another at it makes the plan of
-/// the next step meanwhile.
+/// The plan of a step is found once, by whichever worker asks first; a worker that finds another at it makes the plan
+/// of the next step meanwhile.
 package final class CoupledEnds: @unchecked Sendable {
   private let coupling: Coupling
   private let ends: PathEnds

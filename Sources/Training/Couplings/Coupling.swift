@@ -8,7 +8,8 @@ public enum Coupling: Sendable, Equatable {
   case independent
   /// Those of a batch by the plan of least mean ‖x_T − x₀‖² (Tong et al. 2024, OT-CFM; Pooladian et al. 2023).
   case minibatchOT
-  /// Those of a batch by the plan that the reference process of a Schrödinger bridge asks for ([SF]²M, Tong et al. 2024b).
+  /// Those of a batch by the plan that the reference process of a Schrödinger bridge asks for ([SF]²M, Tong et al.
+  /// 2024b).
   case minibatchEntropic
   /// Row i of the ends with item i of the data.
   case pairs

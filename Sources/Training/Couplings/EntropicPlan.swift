@@ -6,14 +6,15 @@ import Glibc
 ///     π = argmin Σ π c + Σ π ln π = diag(a) exp(−c) diag(b),   rows and columns of sum 1/n,
 ///
 /// which is the coupling of a Schrödinger bridge where c is −ln of the reference process's transition density (Léonard
-/// 2014). By Sinkhorn's iterations on a kernel that takes the potentials in whenever the scalings grow (Schmitzer 2019).
+/// 2014). By Sinkhorn's iterations on a kernel that takes the potentials in whenever the scalings grow (Schmitzer
+/// 2019).
 package struct EntropicPlan {
   private let count: Int
   /// π, row by row.
   private let plan: [Double]
 
   private static let mostTurns = 500
-  private static let tolerance = 1e-4
+  private static let tolerance = 1e-5
   private static let largestScaling = 1e50
 
   /// - Parameters:

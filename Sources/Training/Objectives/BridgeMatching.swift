@@ -11,10 +11,10 @@ import Processes
 ///
 ///     N(m_t (1 − r) x₀ + r (m_t/m_T) x_T, σ_t² (1 − r) I),
 ///
-/// and the reverse drift of the process given x₀ is a x − g² (m x₀ − x)/σ². Its mean given x_t replaces x₀ by
-/// D = E[x₀ | x_t]: with S = (m D − x)/σ² solvers of the reverse SDE take the Markov process of the bridges' laws, which
-/// is the Schrödinger bridge where the coupling is the entropic plan of the cost ‖x_T − m_T x₀‖²/(2 σ_T²) (Léonard
-/// 2014). The loss is the mean over t of w(t) σ² ‖S − (m x₀ − x_t)/σ²‖²/D, as that of denoising score matching.
+/// and the reverse drift of the process given x₀ is a x − g² (m x₀ − x)/σ². Its mean given x_t replaces x₀ by D = E[x₀
+/// | x_t]: with S = (m D − x)/σ² solvers of the reverse SDE take the Markov process of the bridges' laws, which is the
+/// Schrödinger bridge where the coupling is the entropic plan of the cost ‖x_T − m_T x₀‖²/(2 σ_T²) (Léonard 2014). The
+/// loss is the mean over t of w(t) σ² ‖S − (m x₀ − x_t)/σ²‖²/D, as that of denoising score matching.
 public struct BridgeMatching: Objective {
   /// The network with its conventions.
   public let model: ScoreModel

@@ -4,17 +4,17 @@ import Models
 import Networks
 import Processes
 
-/// Flow matching between two laws (Lipman et al. 2023; Liu et al. 2023; with couplings Tong et al. 2024; with γ Albergo,
-/// Boffi and Vanden-Eijnden 2023): the mean over t in [ε, T] of ‖u(x_t, t) − ẋ_t‖²/D along paths
+/// Flow matching between two laws (Lipman et al. 2023; Liu et al. 2023; with couplings Tong et al. 2024; with γ
+/// Albergo, Boffi and Vanden-Eijnden 2023): the mean over t in [ε, T] of ‖u(x_t, t) − ẋ_t‖²/D along paths
 ///
 ///     x_t = m(t) x₀ + σ(t) x_T/σ(T) + γ(t/T) w
 ///
 /// between data x₀ and ends x_T, of the prior or of any other law, that a coupling puts together. The least loss has
 /// u = E[ẋ_t | x_t], the velocity of a flow with the laws of x_t.
 ///
-/// Under the process of m and σ, of a = ṁ/m and g² = 2 σ σ̇ − 2 a σ², velocity and score belong together by
-/// u = a x − ½ g² S, and so every solver of the probability flow takes this one: S stands for −E[x_T/σ(T) | x_t]/σ where
-/// γ is 0. It is the score of x_t only where x_T is a draw of the prior that knows nothing of x₀, and γ is 0.
+/// Under the process of m and σ, of a = ṁ/m and g² = 2 σ σ̇ − 2 a σ², velocity and score belong together by u = a x − ½
+/// g² S, and so every solver of the probability flow takes this one: S stands for −E[x_T/σ(T) | x_t]/σ where γ is 0. It
+/// is the score of x_t only where x_T is a draw of the prior that knows nothing of x₀, and γ is 0.
 public struct FlowMatching: Objective {
   /// The network with its conventions.
   public let model: ScoreModel

@@ -7,11 +7,11 @@ import Solvers
 import Synchronization
 
 /// The energy (T − ε) ∫ E ‖dx/dt‖² dt of the ways that the model's flow takes from T to ε, in the units of the data: at
-/// least W₂² of the laws at its ends (Benamou and Brenier 2000), and that where paths are straight and do not cross. The
-/// number beside it is the exact W₂² between as many rows of the source, or of the prior, and held-out rows.
+/// least W₂² of the laws at its ends (Benamou and Brenier 2000), and that where paths are straight and do not cross.
+/// The number beside it is the exact W₂² between as many rows of the source, or of the prior, and held-out rows.
 ///
-/// The integral is the sum of ‖x_{k+1} − x_k‖²/h over steps of rk4 of equal lengths h, too small by h²/12 times the mean
-/// square of ẍ.
+/// The integral is the sum of ‖x_{k+1} − x_k‖²/h over steps of rk4 of equal lengths h, too small by h²/12 times the
+/// mean square of ẍ.
 struct PathEnergy: ModelMetric {
   /// How many ways are taken.
   let rows: Int

@@ -13,9 +13,9 @@ import Synchronization
 ///
 ///     ∫ E ‖D(x_r, r) − D(x_t, t)‖²/σ̃_r² dλ_r  from t to s.
 ///
-/// Those of the steps add up, so that the cheapest way through the candidates is the minimum among them, where the paper
-/// moves one time after the other. The mean is over paths of the reverse SDE in steps of DDIM with η = 1, eight in each
-/// interval, and the integral a sum of trapezoids.
+/// Those of the steps add up, so that the cheapest way through the candidates is the minimum among them, where the
+/// paper moves one time after the other. The mean is over paths of the reverse SDE in steps of DDIM with η = 1, eight
+/// in each interval, and the integral a sum of trapezoids.
 struct Alignment {
   let costs: StepCosts
 

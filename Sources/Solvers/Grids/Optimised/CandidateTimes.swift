@@ -6,8 +6,8 @@ import Processes
 ///
 ///     ln σ̃ − ln(1 + κ σ̃),  σ̃ = σ/m,
 ///
-/// with κ = 0, equal steps of ln(m/σ), unless σ̃ grows without bound: then κ = 1/50 leaves the signal's last fiftieth to
-/// the first interval. A process that knows no noise has equal steps of t. Between them, place and time are linear.
+/// with κ = 0, equal steps of ln(m/σ), unless σ̃ grows without bound: then κ = 1/50 leaves the signal's last fiftieth
+/// to the first interval. A process that knows no noise has equal steps of t. Between them, place and time are linear.
 package struct CandidateTimes: Sendable {
   /// M + 1 falling times.
   package let times: [Double]

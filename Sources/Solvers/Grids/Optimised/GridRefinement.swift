@@ -6,10 +6,10 @@ import Glibc
 /// gradients through the solver.
 ///
 /// The lengths of the steps, in the places of `CandidateTimes`, are M softmax(θ): times always fall, and the ends stay.
-/// The error is a sum of squares over all coordinates of all rows, so that Levenberg's and Marquardt's method finds most
-/// of the way: it solves (JᵀJ + μ diag JᵀJ) Δ = −Jᵀ r, with J by differences. Where a row ends in another component of
-/// the data for a small change, J says little; what trials are left move one time after the other, by a share of the
-/// shorter step beside it that is halved when none helps (a compass search).
+/// The error is a sum of squares over all coordinates of all rows, so that Levenberg's and Marquardt's method finds
+/// most of the way: it solves (JᵀJ + μ diag JᵀJ) Δ = −Jᵀ r, with J by differences. Where a row ends in another
+/// component of the data for a small change, J says little; what trials are left move one time after the other, by a
+/// share of the shorter step beside it that is halved when none helps (a compass search).
 struct GridRefinement {
   private let error: EndError
   private let candidates: CandidateTimes

@@ -4,9 +4,9 @@ import Processes
 
 /// Looks for the best times of a solver's N steps, given its process and its score.
 ///
-/// For a solver of the flow the times that `LocalErrors` makes cheapest, and those of the usual grids, are judged by the
-/// error at ε from the exact solution of the same rows; `GridRefinement` moves the best of them. On these rows no usual
-/// grid is better than what is found. For a solver that adds noise the times are those of the least `Alignment`.
+/// For a solver of the flow the times that `LocalErrors` makes cheapest, and those of the usual grids, are judged by
+/// the error at ε from the exact solution of the same rows; `GridRefinement` moves the best of them. On these rows no
+/// usual grid is better than what is found. For a solver that adds noise the times are those of the least `Alignment`.
 public struct GridSearch: Sendable {
   /// What is solved, with a seed of its own: rows that nobody draws as samples.
   public let sampler: Sampler

@@ -7,11 +7,11 @@ import Synchronization
 /// What every possible step of a method does wrong, measured on exact paths of the probability flow.
 ///
 /// From the exact state x_i at candidate i the method takes one step to candidate j, and misses x_j by e_ij. At ε that
-/// is J_j e_ij, with the flow's Jacobian J_j from t_j to ε: for random signs w, E (wᵀ J_j e)² = ‖J_j e‖², and J_jᵀ w for
-/// all j comes from one way back along the path, the adjoint equation dw/dt = −(∂F/∂x)ᵀ w by Heun's method. To first
-/// order a solve's error is the sum of its J_j e_ij, whose root mean squares bound that of the sum: they are the costs
-/// of steps. (Watson et al. 2021 search so for bounds of the likelihood; GITS, Chen et al. 2024, for errors of Euler's
-/// steps, whose growth it takes for a constant.)
+/// is J_j e_ij, with the flow's Jacobian J_j from t_j to ε: for random signs w, E (wᵀ J_j e)² = ‖J_j e‖², and J_jᵀ w
+/// for all j comes from one way back along the path, the adjoint equation dw/dt = −(∂F/∂x)ᵀ w by Heun's method. To
+/// first order a solve's error is the sum of its J_j e_ij, whose root mean squares bound that of the sum: they are the
+/// costs of steps. (Watson et al. 2021 search so for bounds of the likelihood; GITS, Chen et al. 2024, for errors of
+/// Euler's steps, whose growth it takes for a constant.)
 ///
 /// Multistep methods remember two or three steps: they are told exact ones of the same number of intervals before.
 /// Where the score has no Jacobian, or the process none that is known, J is left out.

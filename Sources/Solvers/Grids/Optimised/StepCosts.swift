@@ -17,8 +17,8 @@ package struct StepCosts: Sendable {
     set { values[from * (count + 1) + to] = newValue }
   }
 
-  /// The candidates of the N steps from 0 to M whose costs have the least sum, by dynamic programming:
-  /// C_n(j) = min over i < j of C_{n−1}(i) + cost(i, j) (Watson et al. 2021). nil where every way costs infinitely much.
+  /// The candidates of the N steps from 0 to M whose costs have the least sum, by dynamic programming: C_n(j) = min
+  /// over i < j of C_{n−1}(i) + cost(i, j) (Watson et al. 2021). nil where every way costs infinitely much.
   /// - Precondition: 1 ≤ N ≤ M.
   package func cheapest(steps: Int) -> [Int]? {
     precondition(steps >= 1 && steps <= count, "1 ≤ N ≤ M")
