@@ -3,7 +3,7 @@
 
 `assignments`: points x and y, and the columns and mean cost of scipy.optimize.linear_sum_assignment for squared
 distances; among them batches with equal points, where the plan is not unique and the cost is. `plans`: costs, and the
-entropic plan by 100,000 of Sinkhorn's iterations on logarithms. `bridges`: of Brownian bridges with diffusion g from a
+entropic plan by 100,000 of Sinkhorn's iterations on logarithms (four minutes). `bridges`: of Brownian bridges with diffusion g from a
 Gaussian to a Gaussian on the line the exact Schroedinger bridge (Janati et al. 2020): the covariance of its ends and,
 for one time, mean and variance of x_t and the line E[x_0 | x_t] = a + b x_t.
 
