@@ -35,7 +35,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize \
-  tensorboard-check pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
+  tensorboard-check variable-steps pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -73,6 +73,7 @@ help:
 	@echo 'make trap-study      posterior methods beside exact posteriors; the tables of Docs/Conditional.md'
 	@echo 'make particles       posterior samples of a mixture beside exact ones; a table of Docs/Conditional.md'
 	@echo 'make sbi             five tasks of simulation-based inference, judged; a table of Docs/Conditional.md'
+	@echo 'make variable-steps  the best times of solvers on the exact problems beside log-snr and karras (PAGE=Docs/Solvers.md)'
 	@echo 'make processes       check and train every process on one mixture; the table of Docs/Processes.md'
 	@echo 'make extending       build Experiments/Extending, a package of kinds of its own, and run its experiment'
 	@echo 'make interruptions   stop 100 trainings by Ctrl-C, and compare what they go on to with an undisturbed one'
@@ -330,6 +331,9 @@ processes: build
 	  $(program) train Experiments/$n.yaml --set 'data=$(call mixture,$n)' --output Results/processes/$n --quiet $(ARGS) \
 	    || exit 1;)
 	@python3 Experiments/process_table.py Results/processes Docs/Processes.md
+
+variable-steps: sweep-variable-steps
+	@python3 Experiments/variable_steps.py Results/variable-steps/sweep.csv $(PAGE)
 
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending

@@ -135,7 +135,8 @@ let package = Package(
     tests("DatasetsTests", on: ["Datasets", "Scores", "Processes", "Core", "CPNG", "CZlib", "Pairs"]),
     tests(
       "TrainingTests",
-      on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"]),
+      on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"],
+      resources: [.copy("Fixtures")]),
     tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),
     tests(

@@ -67,7 +67,7 @@ public struct Experiment: Sendable {
     }
     let origin = try ScoreOrigin(self, data)
     // With initial weights where there are no others yet.
-    _ = try guidedSolvers(origin.source, data, isRehearsal: true)
+    try requireSolvable(guidedSolvers(origin.source, data, isRehearsal: true))
     let conditions = try conditions(of: origin.source, data)
     let (trains, samples, evaluates) = (
       stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
@@ -127,9 +127,15 @@ public struct Experiment: Sendable {
           }
         }
       }
-      let bound = needsScore ? try source.map { try guidedSolvers($0, data) } : nil
+      var bound = needsScore ? try source.map { try guidedSolvers($0, data) } : nil
       let begins = samples || evaluates && (plan.evaluation.pathError || plan.evaluation.mapError)
       let startStates = begins ? try source.flatMap { try self.startStates($0, data) } : nil
+      if begins, let guided = bound {
+        let placed = try withOptimisedTimes(guided, data, startStates)
+        bound = placed.solvers
+        for note in placed.notes { tell(note, &manifest) }
+        if samples { try placed.write(to: results) }
+      }
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
         let (sampled, failures) = try timed(.sample) {

@@ -82,7 +82,8 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: score.traits, map: model.map, data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
+      traits: model.traits, map: model.map, source: model.source,
+      data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     let isMapAlone = model.map.map { !$0.isScore } ?? false
     let likelihood =
@@ -96,6 +97,7 @@ public struct ExperimentPlan: Sendable {
     try likelihood.finish()
     if let start = self.sampling.start, start.needsFlow, !options.isDescribing {
       let flow = self.likelihood
+      if let refusal = model.refusalOfFlows { throw sampling.wrong("start", refusal) }
       try sampling.located("start") {
         try flow.checkFlow(process, score, until: start.time ?? process.duration)
       }
@@ -110,7 +112,8 @@ public struct ExperimentPlan: Sendable {
       process: process, data: data, dequantises: model.levels != nil,
       hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
       hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
-      isScore: !model.trainsAutoencoder)
+      isScore: !model.trainsAutoencoder,
+      hasFlow: !model.trainsAutoencoder && !model.traits.contains(.pathAlone))
     if let map = model.map, !map.isScore, let first = self.evaluation.modelMetrics.first, !options.isDescribing {
       throw evaluation.wrong(
         "metrics", "'\(first.name)' judges a score, and the network is a flow map alone; allowed: metrics of samples")
@@ -124,7 +127,7 @@ public struct ExperimentPlan: Sendable {
     }
     logsEvents = try Self.logsEvents(options, trains: model.training != nil)
     if let solver = model.preview?.solver, !options.isDescribing {
-      let traits = self.sampling.guidance?.traits(of: score.traits) ?? score.traits
+      let traits = self.sampling.guidance?.traits(of: model.traits) ?? model.traits
       let setting = SamplingSetting(
         process, start: self.sampling.start?.time, epsilon: self.sampling.epsilon, grid: self.sampling.grid,
         traits: traits, map: self.sampling.guidance == nil ? model.map : nil)

@@ -31,4 +31,10 @@ public struct ScoreTraits: OptionSet, Sendable {
   /// Scores that depend on the evaluations before, as guidance with momentum does: no flow has them as its score, and
   /// solutions have no limit as steps become shorter.
   public static let memory = ScoreTraits(rawValue: 4)
+  /// No score: what makes a x − ½ g² s the velocity of a flow between two laws, as flow matching learns it. Solvers of
+  /// the probability flow alone take it.
+  public static let flowAlone = ScoreTraits(rawValue: 8)
+  /// No score: what makes a x − g² s the reverse drift of a process of bridges. Solvers of the reverse SDE alone take
+  /// it.
+  public static let pathAlone = ScoreTraits(rawValue: 16)
 }

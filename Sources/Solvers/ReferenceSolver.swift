@@ -20,9 +20,12 @@ public struct ReferenceSolver: Sendable {
     isAdditive = setting.offers.contains(.additiveNoise)
   }
 
+  /// Whether scores are known to double precision.
+  var isExact: Bool { tolerance < 1e-6 }
+
   /// The solver of the probability flow.
   public func flow() -> ProbabilityFlow {
-    ProbabilityFlow(tolerance < 1e-6 ? .rk8pd : .rkf45, rtol: tolerance, atol: tolerance)
+    ProbabilityFlow(isExact ? .rk8pd : .rkf45, rtol: tolerance, atol: tolerance)
   }
 
   /// The solver of the reverse SDE.

@@ -48,6 +48,7 @@ extension Solver {
 
   public func check(_ setting: SamplingSetting) throws {
     try setting.require(requires)
+    try setting.require(limit)
     guard let steps, steps > 0 else { return }
     let times = try setting.times(steps: steps, grid: grid)
     // Methods in σ/m divide by its change.

@@ -15,8 +15,8 @@ final class TrainingWorker {
   /// The data's rows, and the time of each.
   private var rowsOfData: [Float]
   private var times: [Double]
-  /// Which row of the data was copied last.
-  private var item = 0
+  /// Which item of the data each row is.
+  private var items: [Int]
 
   init(_ trainer: Trainer, shardSize: Int, _ values: FrozenValues) {
     self.trainer = trainer
@@ -29,6 +29,7 @@ final class TrainingWorker {
     offset = RowStorage(RowSpan(first: 0, count: 1, dimension: 1))
     rowsOfData = Array(repeating: 0, count: shardSize * trainer.data.dimension)
     times = Array(repeating: 0, count: shardSize)
+    items = Array(repeating: 0, count: shardSize)
   }
 
   /// The loss and gradient of some rows of a step's batch.
@@ -43,15 +44,9 @@ final class TrainingWorker {
 
   /// Puts the loss of some rows on the tape.
   private func loss(of rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>) -> Tensor {
-    let (plan, seed, data) = (trainer.plan, trainer.seed, trainer.data)
-    let (dimension, count) = (data.dimension, data.count)
+    let (plan, seed) = (trainer.plan, trainer.seed)
     tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
     tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
-    // Which rows of the data, with replacement.
-    let span = uniforms.view(of: rows)
-    NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
-    let variation = variations.view(of: rows)
-    NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
     let network = trainer.objective.network
     let told = ScoreModel.makeConditionTensor(rows: rows.count, for: network, on: tape)
     let drops = dropouts.view(of: rows)
@@ -68,17 +63,12 @@ final class TrainingWorker {
       times[i] = law.time(atQuantile: u - u.rounded(.down))
     }
     return rowsOfData.withUnsafeMutableBufferPointer { buffer in
-      for i in 0..<rows.count {
-        item = min(Int(span.values[i] * Double(count)), count - 1)
-        data.copy(
-          item,
-          variation: Variation(
-            uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,
-            row: rows.lowerBound + i),
-          into: buffer.baseAddress! + i * dimension)
-        if let told {
+      draw(rows, step: step, into: buffer.baseAddress!)
+      if let told {
+        for i in 0..<rows.count {
           ScoreModel.write(
-            drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[item], into: told, row: i, for: network)
+            drops[i, 0] < plan.conditionDropout ? .nothing : trainer.conditions[items[i]], into: told, row: i,
+            for: network)
         }
       }
       let condition = told.map { network.encodeCondition($0, on: tape) }
@@ -86,10 +76,37 @@ final class TrainingWorker {
         worker.loss(
           of: TrainingShard(
             rows: rows, data: buffer, times: times.baseAddress!, condition: condition, frozen: frozen,
-            step: step, batch: plan.batch),
+            step: step, batch: plan.batch, items: items, copyBatch: copyBatch),
           on: tape)
       }
     }
+  }
+
+  /// Draws rows of the data, with replacement, and remembers which items they are.
+  private func draw(_ rows: Range<Int>, step: Int, into memory: UnsafeMutablePointer<Float>) {
+    let (seed, data) = (trainer.seed, trainer.data)
+    let span = uniforms.view(of: rows)
+    NoiseStream(seed: seed, purpose: .trainingRow).uniforms(into: span, step: step)
+    let variation = variations.view(of: rows)
+    NoiseStream(seed: seed, purpose: .augmentation).uniforms(into: variation, step: step)
+    for i in 0..<rows.count {
+      items[i] = min(Int(span.values[i] * Double(data.count)), data.count - 1)
+      data.copy(
+        items[i],
+        variation: Variation(
+          uniforms: SIMD3(variation[i, 0], variation[i, 1], variation[i, 2]), seed: seed, step: step,
+          row: rows.lowerBound + i),
+        into: memory + i * data.dimension)
+    }
+  }
+
+  /// Writes the data of all rows of a step's batch: the same as shards have.
+  private func copyBatch(step: Int, into memory: UnsafeMutablePointer<Float>) {
+    let (batch, size, kept) = (trainer.plan.batch, items.count, items)
+    for first in stride(from: 0, to: batch, by: size) {
+      draw(first..<min(batch, first + size), step: step, into: memory + first * trainer.data.dimension)
+    }
+    items = kept
   }
 
   // MARK: After a failure
@@ -122,14 +139,15 @@ final class TrainingWorker {
       if loss.values[0].isFinite { continue }
       note(row, in: &found)
       if !rowsOfData.prefix(trainer.data.dimension).allSatisfy(\.isFinite) {
-        (found.place, found.remedy) = ("row \(item) of the data", Self.remedies.data)
+        (found.place, found.remedy) = ("row \(items[0]) of the data", Self.remedies.data)
       } else if let layer = tape.firstNonFinite(), !layer.contains("weightedSquares") {
-        (found.place, found.remedy) = ("\(layer), from row \(item) of the data", Self.remedies.layer)
+        (found.place, found.remedy) = ("\(layer), from row \(items[0]) of the data", Self.remedies.layer)
       } else if tape.largestMagnitude() > Self.largestOutput {
-        found.place = "the loss of outputs that have grown to \(tape.largestMagnitude()), from row \(item) of the data"
+        found.place =
+          "the loss of outputs that have grown to \(tape.largestMagnitude()), from row \(items[0]) of the data"
         found.remedy = Self.remedies.layer
       } else {
-        (found.place, found.remedy) = ("the objective, from row \(item) of the data", Self.remedies.objective)
+        (found.place, found.remedy) = ("the objective, from row \(items[0]) of the data", Self.remedies.objective)
       }
       return found
     }
@@ -139,7 +157,7 @@ final class TrainingWorker {
       _ = run(row..<row + 1, step: step, parameters: parameters, gradients: gradients, accumulate: false)
       guard let name = layout.firstNonFinite(in: gradients) else { continue }
       note(row, in: &found)
-      found.place = "that of parameter \(name), from row \(item) of the data"
+      found.place = "that of parameter \(name), from row \(items[0]) of the data"
       return found
     }
     found.place = "the sum over the batch"

@@ -34,14 +34,15 @@ final class PathErrors {
     // The first repeat alone is solved.
     let beginning = try startStates.flatMap { try sampling.start?.beginning($0, process, seed: seed, period: nil) }
     rows = min(Self.largestCount, sampling.count)
-    grid = sampling.grid
+    // Where each solver has times of its own, the reference takes the process's spacing.
+    grid = sampling.grid is OptimisedGrid ? process.sde.samplingSpacing.grid : sampling.grid
     self.data = data
     var samplers: [Int: (sampler: Sampler, steps: Int)] = [:]
     for solver in solvers where samplers[solver.guidance] == nil {
       let sampler = Sampler(
         process: process, score: solver.score, dimension: data.source.dimension, seed: seed, epsilon: sampling.epsilon,
         path: CoupledPath(seed: seed, duration: process.duration, depth: CoupledPath.depthOfAnySteps),
-        grid: sampling.grid, beginning: beginning, threads: threads)
+        grid: grid, beginning: beginning, threads: threads)
       samplers[solver.guidance] = (sampler, solver.score.traits.contains(.jacobian) ? 4096 : 1024)
     }
     self.samplers = samplers

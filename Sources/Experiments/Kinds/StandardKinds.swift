@@ -56,5 +56,20 @@ extension Catalogue {
         throw options.wrong("times", error.message)
       }
     },
+    Kind("optimised", "the best times for the solver and its score, found once and kept beside the network") {
+      options, _ in
+      let search = try options.choice(
+        "search", default: OptimisedGrid.Search.auto,
+        "for the first times: errors of single steps, for solvers of the flow; alignment, for those that add noise")
+      let rows = try options.integer("rows", default: 256, atLeast: 1, atMost: 1_000_000, "solved while looking")
+      let candidates = try options.integer(
+        "candidates", default: 64, atLeast: 1, atMost: 1000, "intervals among whose ends the first times choose")
+      let trials = try options.only(if: search != .alignment, needs: "a search for solvers of the flow") {
+        try options.integer(
+          "trials", default: 300, atLeast: 0, atMost: 1_000_000,
+          "grids tried after the first times for a smaller error at ε; 0: none")
+      }
+      return OptimisedGrid(search: search, rows: rows, candidates: candidates, trials: trials)
+    },
   ])
 }

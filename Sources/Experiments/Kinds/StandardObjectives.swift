@@ -3,7 +3,7 @@ import Training
 
 extension Catalogue {
   static let standardObjectives = Kinds<ObjectiveRecipe>(
-    scoreObjectives + fewStepObjectives)
+    scoreObjectives + couplingObjectives + fewStepObjectives)
 
   private static let scoreObjectives: [Kind<ObjectiveRecipe>] = [
     Kind("denoising", "denoising score matching, for processes with a perturbation kernel") { _, _ in .denoising },

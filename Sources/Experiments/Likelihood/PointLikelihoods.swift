@@ -107,6 +107,7 @@ extension Experiment {
   {
     let dimension = plan.model.seen.dimension
     try requireScore()
+    if let refusal = plan.model.refusalOfFlows { throw InputError(refusal, at: "likelihood") }
     try plan.likelihood.check(nil, plan.prepared, dimension, plan.score)
     let opened = try open(files, areStates: areStates)
     return (

@@ -75,10 +75,12 @@ public struct SamplingPlan: Sendable {
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
   ///   - traits: what the score offers.
   ///   - map: between which times its network maps; nil: it is a score alone.
+  ///   - source: what samples begin with, unless `start` says otherwise; nil: draws of the prior.
   ///   - data: the data, and as a model sees them; nil while options are only described.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, map: FlowMapRange? = nil, data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
+    traits: ScoreTraits, map: FlowMapRange? = nil, source: SourceLaw? = nil,
+    data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
   ) throws {
     let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
     self.count = count
@@ -110,10 +112,11 @@ public struct SamplingPlan: Sendable {
     epsilon = try options.number(
       "epsilon", default: process.sde.samplingEpsilon, in: .between(0, process.duration),
       "where solvers stop; default by process")
-    start = try options.kind(
+    let named = try options.kind(
       "start", of: catalogue.starts, or: "prior", in: catalogue,
-      "where samples begin: with draws of the prior at T, or later, with rows of data")
-    if let start, let data {
+      "where samples begin: with draws of the prior or of the source at T, or later, with rows of data")
+    start = named ?? source.map { SourceStart(source: $0, count: count) }
+    if let start = named, let data {
       try options.located("start") { try start.check(process, data.own, count: count) }
       let time = start.time ?? process.duration
       guard time > epsilon, time <= process.duration else {
@@ -161,7 +164,7 @@ public struct SamplingPlan: Sendable {
         map: guidance == nil ? map : nil)
       try section.finish(also: ["kind"])
       try section.located("kind", prefix: "\(section.kindName): ") {
-        try solver.check(setting)
+        try setting.checkable(solver).check(setting)
         if data != nil { try guidance?.check(solver) }
         if start != nil, guidance?.beginsByItself ?? false {
           throw InputError("its guidance begins with draws of its own; allowed: no sampling.start")

@@ -172,10 +172,12 @@ struct SamplingStage {
     guard plan.path == .coupled else { return nil }
     let (kernel, duration) = (process.noise, process.duration)
     let start = plan.start?.time ?? duration
-    let depths = plan.solvers.compactMap { named -> Int? in
-      if named.solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
-      let times = named.solver.steps.flatMap { steps in
-        try? (named.solver.grid ?? plan.grid).times(from: start, to: plan.epsilon, steps: steps, kernel: kernel)
+    let depths = solvers.compactMap { guided -> Int? in
+      // The times of an optimised grid are those of the guided solver.
+      let solver = guided.solver.grid is ListedTimes ? guided.solver : guided.named.solver
+      if solver.needsBrownianPath { return CoupledPath.depthOfAnySteps }
+      let times = solver.steps.flatMap { steps in
+        try? (solver.grid ?? plan.grid).times(from: start, to: plan.epsilon, steps: steps, kernel: kernel)
       }
       return times.map { CoupledPath.depth(for: $0, duration: duration) }
     }

@@ -108,7 +108,8 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       }
     // The same process is required: how the network was trained matters where there is no kernel.
     let training = try root.section("training", "")
-    let objective = try ObjectiveRecipe(training, setting.catalogue)
+    var objective = try ObjectiveRecipe(training, setting.catalogue)
+    if root.has("source"), objective.coupling != nil, objective.traits.isEmpty { objective.traits = .flowAlone }
     let dropout = try training.number("condition_dropout", default: 0, "")
     let problem = LearningProblem(setting.process, objective: objective, seed: setting.seed)
     guard problem.hasKernel else {

@@ -92,6 +92,13 @@ struct LearningProblem {
       }
       return
     }
+    if objective.coupling != nil {
+      guard coordinates == nil, process.scalarKernel != nil, process.sde is any AffineSDE else {
+        throw options.wrong(
+          "training",
+          "objective \(objective.name) needs a process x_t = m(t) x₀ + σ(t) z of numbers m and σ; \(kind) is none")
+      }
+    }
     guard let kernel = process.kernel else {
       throw options.wrong(
         "training",
@@ -179,10 +186,12 @@ struct LearningProblem {
     let shape = model.network.conditionShape
     let knowsNothing = shape == .nothing || dropsConditions && model.knowsNothing
     let classes = shape.classCount > 0 ? occurringClasses : nil
+    let traits = objective.traits
     return ScoreSource(conditionShape: shape, occurringClasses: classes, knowsNothing: knowsNothing) { conditions in
       try model.check(conditions)
       let bound = model.score(given: conditions)
-      return coordinates.map { TransformedScore(bound, $0) } ?? bound
+      if let coordinates { return TransformedScore(bound, coordinates) }
+      return traits.isEmpty ? bound : LimitedScore(bound, traits)
     }
   }
 
@@ -229,17 +238,19 @@ struct LearningProblem {
   /// The training of a model.
   /// - Parameters:
   ///   - perceptual: a trained network by which an autoencoder's pictures are compared.
+  ///   - ends: what the ends of paths at T are drawn from.
+  ///   - pairs: rows that are trained on in place of the data's, each with the end of its number.
   ///   - teacher: whose flow is learned; nil: there is none.
   ///   - initial: weights to begin with; nil: the network's own.
   func trainer(
     _ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan,
-    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, teacher: Teacher? = nil, initial: [Float]? = nil,
-    threads: Int
+    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, ends: PathEnds = .prior, pairs: Batch? = nil,
+    teacher: Teacher? = nil, initial: [Float]? = nil, threads: Int
   ) throws -> Trainer {
     var setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
-    setting.teacher = teacher
+    (setting.ends, setting.teacher) = (ends, teacher)
     return Trainer(
-      try objective.objective(in: setting), data: try trainingSource(dataset),
+      try objective.objective(in: setting), data: try pairs.map { RowSource($0) } ?? trainingSource(dataset),
       conditions: dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
   }
 }

@@ -18,6 +18,8 @@ public struct ModelPlan: Sendable {
   public let coordinates: [any CoordinatesRecipe]
   /// The data as a model sees them.
   public let seen: any DataSource
+  /// What x_T has the law of in place of the prior; nil: the prior.
+  public let source: SourceLaw?
   /// The levels that the coordinates spread into intervals; nil where they do not.
   let levels: Quantisation?
   /// The process, with its kernel and prior, which are made here once.
@@ -63,6 +65,9 @@ public struct ModelPlan: Sendable {
     coordinates = try options.kinds(
       "coordinates", of: catalogue.coordinates, in: catalogue, "maps that the data go through, one after the other")
     let recipes = coordinates
+    let sourceData = try options.kind(
+      "source", of: catalogue.data, or: "prior", in: catalogue,
+      "the law of x_T in place of the prior, as data: for objectives that couple it with the data, as flow-matching")
     levels = (coordinates.first as? DequantiseRecipe).flatMap { $0.levels ?? data.levels }
     let seen: any DataSource =
       try coordinates.isEmpty ? data : options.located("coordinates") { try SeenData(data, recipes: recipes) }
@@ -106,6 +111,10 @@ public struct ModelPlan: Sendable {
           throw options.wrong("data", "has no rows; a training needs some: allowed: another kind, or no training")
         }
         objective = try ObjectiveRecipe(section, default: trainsAutoencoder ? "autoencoder" : "denoising", catalogue)
+        if objective.hasOwnWeighting {
+          try section.refuse("weighting", needs: "an objective other than \(objective.name), which has its own")
+        }
+        if sourceData != nil, objective.coupling != nil, objective.traits.isEmpty { objective.traits = .flowAlone }
         if !options.isDescribing {
           try Self.check(objective, trainsAutoencoder, section)
           try options.located("training", prefix: "objective autoencoder: ") { try objective.perceptual?.check(data) }
@@ -144,12 +153,37 @@ public struct ModelPlan: Sendable {
             }
           }
         }
+        if objective.coupling == .pairs, network?.conditionShape ?? .nothing != .nothing {
+          throw options.wrong(
+            "training", "objective \(objective.name): pairs have no conditions, and the network is told some")
+        }
+        if let reflow = objective.reflow {
+          try options.located("training", prefix: "objective reflow: ") { try reflow.check(prepared, seen) }
+        }
         if recipe.prediction != .edm && training?.weighting != .edm {
           try options.read("score")?.refuse("sigma_data", needs: "prediction: edm, or training.weighting: edm")
         }
       }
     } else if options.has("training") {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
+    }
+    let isPaired = objective.coupling == .pairs && objective.reflow == nil
+    let source = sourceData.map { SourceLaw($0, seed: UInt64(seed), isPaired: isPaired) }
+    self.source = source
+    if !options.isDescribing {
+      if let source {
+        guard objective.coupling != nil || score is CheckpointScoreRecipe else {
+          throw options.wrong(
+            "source",
+            "has no effect; it needs training.objective flow-matching, bridge-matching or reflow, or a checkpoint of one"
+          )
+        }
+        try options.located("source") { try source.check(data, isPaired: isPaired) }
+      } else if isPaired {
+        throw options.wrong(
+          "training",
+          "objective \(objective.name): coupling pairs needs source, whose row i goes with row i of data")
+      }
     }
     (self.data, self.processKind, self.score) = (data, processKind, score)
     (self.network, self.training, self.objective) = (network, training, objective)
@@ -172,6 +206,9 @@ public struct ModelPlan: Sendable {
       given + text("score", omittingFiles: pretrained != nil)
         + text("training", omittingFiles: !fingerprints.isEmpty) + fingerprints
         + (data.fingerprint.isEmpty ? "" : "fingerprint: \(data.fingerprint)\n")
+        + (source == nil ? "" : text("source", omittingFiles: source?.data.fingerprint.isEmpty == false))
+        + (source.map { $0.data.fingerprint.isEmpty ? "" : "source_fingerprint: \($0.data.fingerprint)\n" } ?? "")
+        + (objective.reflow.map { $0.fingerprint.isEmpty ? "" : "teacher: \($0.fingerprint)\n" } ?? "")
         + (pretrained.map { "pretrained: \($0.fingerprint)\n" } ?? "")
         + (network.map { "parameters: \(Self.checksum(of: $0.layout))\n" } ?? ""))
     let path = options.source?.path ?? ""
@@ -215,6 +252,8 @@ public struct ModelPlan: Sendable {
   /// Why no density of the data is known; nil: all maps have a determinant.
   var refusalOfDensities: String? {
     if trainsAutoencoder { return "needs a density, and an autoencoder has none; allowed: none" }
+    if source != nil { return "needs the density of x_T, and that of a source is not known; allowed: no source" }
+    if let refusalOfFlows { return refusalOfFlows }
     guard coordinates.contains(where: { !$0.hasDeterminant }) else { return nil }
     return "needs the determinant of the coordinates, and kind autoencoder has none, as latents do not tell all of a "
       + "picture: no density of the data is known; allowed: coordinates without it"
@@ -222,6 +261,15 @@ public struct ModelPlan: Sendable {
 
   /// Whether the exact score of the data's law is known.
   var hasExactMap: Bool { (try? ExactScoreRecipe().check(prepared, seen)) != nil }
+
+  /// Why rows cannot be carried along the probability flow; nil: they can.
+  var refusalOfFlows: String? {
+    guard traits.contains(.pathAlone) else { return nil }
+    return "needs the probability flow, and a network of objective \(objective.name) knows the reverse SDE alone"
+  }
+
+  /// What the score offers, and what the objective leaves of it.
+  var traits: ScoreTraits { score.traits.union(training == nil ? [] : objective.traits) }
 
   /// Whether an autoencoder is trained, and no score.
   var trainsAutoencoder: Bool { score is AutoencoderScoreRecipe }
@@ -264,7 +312,10 @@ public struct ModelPlan: Sendable {
 
   private static func identity(rereading text: String, path: String, _ catalogue: Catalogue) -> TrainingIdentity? {
     func isChecksum(_ line: Substring) -> Bool {
-      ["fingerprint: ", "pretrained: ", "parameters: ", "teacher: ", "initial: ", mapPrefix].contains { line.hasPrefix($0) }
+      let prefixes = [
+        "fingerprint: ", "pretrained: ", "parameters: ", "source_fingerprint: ", "teacher: ", "initial: ", mapPrefix,
+      ]
+      return prefixes.contains { line.hasPrefix($0) }
     }
     func lines(_ text: String) -> [Substring] { text.split(separator: "\n") }
     let config = lines(text).filter { !isChecksum($0) }.joined(separator: "\n")

@@ -66,6 +66,8 @@ extension Experiment {
       defer { bar.advance(by: 1) }
       guard let loop = named.solver.fixedSteps, loop.limit != .law else { continue }
       let (method, grid) = (loop.predictor, loop.grid ?? plan.sampling.grid)
+      // Times that are found for one number of steps have no order.
+      if grid is OptimisedGrid { continue }
       let equation = method.isStochastic ? "sde" : "ode"
       let key = "\(equation) \(grid)"
       let reference = try references[key] ?? study.reference(isStochastic: method.isStochastic, grid: grid)

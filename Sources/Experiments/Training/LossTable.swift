@@ -19,10 +19,10 @@ struct LossTable {
   let seed: UInt64
   let threads: Int
 
-  /// nil for a process without a kernel, whose scores have no such loss, and for a flow map that is no score.
+  /// nil for a process without a kernel, whose scores have no such loss, and for a network that is no score.
   func csv(of weights: [Float]) throws -> String? {
     guard network.initial.map?.isScore ?? true else { return nil }
-    guard let kernel = network.problem.process.kernel else { return nil }
+    guard let kernel = network.problem.process.kernel, network.problem.objective.traits.isEmpty else { return nil }
     let isExact = network.problem.exactScore(of: law, given: .nothing) != nil
     let (seen, unseen) = try (
       losses(of: weights, kernel, dataset.trainingRows, dataset.trainingConditions),

@@ -42,6 +42,14 @@ public struct ObjectiveRecipe: Sendable {
   private(set) var trainsAutoencoder = false
   /// The network by which it compares pictures, which is trained before; nil: none.
   private(set) var perceptual: PerceptualRecipe?
+  /// How ends of paths at T go with rows of data; nil: it has no such ends, and so no source in place of the prior.
+  var coupling: Coupling?
+  /// The flow that makes the pairs which are trained on; nil: rows are those of the data.
+  var reflow: Reflow?
+  /// What the network then stands for, where it is no score.
+  var traits: ScoreTraits = []
+  /// Whether the loss has a weighting of its own.
+  var hasOwnWeighting = false
   private let build: @Sendable (ObjectiveSetting) throws -> any Objective
 
   /// - Parameters:
@@ -132,6 +140,8 @@ public struct ObjectiveSetting: Sendable {
     guard let teacher else { throw InputError("objective \(objective) needs a teacher", at: "training.objective.teacher") }
     return teacher
   }
+  /// What the ends of paths at T are drawn from.
+  var ends = PathEnds.prior
 
   /// What an objective is made from.
   /// - Parameters:

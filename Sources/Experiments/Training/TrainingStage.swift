@@ -19,6 +19,11 @@ struct TrainingStage {
   /// Whose rows are encoded before the first step, where that takes long.
   private let data: DataInCoordinates
   private let perceptual: PerceptualRecipe?
+  /// What the ends of paths at T are drawn from, and the flow that makes pairs of them; nil: pairs are at hand, or
+  /// none.
+  private let ends: PathEnds
+  private let reflow: Reflow?
+  private let experiment: Experiment
   /// What networks depend on that are trained on these data.
   private let given: String
   private let name, unit: String
@@ -48,6 +53,10 @@ struct TrainingStage {
     self.network = network
     dataset = data.seen
     self.data = data
+    self.experiment = experiment
+    reflow = plan.model.objective.reflow
+    let isPaired = plan.model.objective.coupling == .pairs && reflow == nil
+    ends = try plan.model.source.map { try $0.ends(for: data, isPaired: isPaired) } ?? .prior
     (perceptual, given) = (plan.model.objective.perceptual, plan.model.givenText)
     coordinates = data.fitted.map { FittedNumbers.text(of: $0) }
     (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
@@ -59,7 +68,7 @@ struct TrainingStage {
     preview = try plan.model.preview.map { try PreviewStage($0, experiment, network, data) }
     logsEvents = plan.logsEvents
     trainer = try network.problem.trainer(
-      network.initial, data.seen, training, teacher: experiment.teacher(of: network, data),
+      network.initial, data.seen, training, ends: ends, teacher: experiment.teacher(of: network, data),
       initial: experiment.initialWeights(of: network, data), threads: threads)
     (kept, damaged) = try Self.search(
       identity, training, network, store, folder: folder, reread)
@@ -304,8 +313,14 @@ struct TrainingStage {
     try data.prepare(threads: threads) { bar.advance(by: $0) }
   }
 
-  /// The trainer with the network that its objective looks with, which is trained now where it is not there.
+  /// The trainer with the network that its objective looks with, which is trained now where it is not there, or with
+  /// the pairs that it learns, which are made now.
   private func completed() throws -> Trainer {
+    if let reflow {
+      let pairs = try reflow.pairs(experiment, data, ends: ends, epsilon: trainer.plan.epsilon)
+      return try network.problem.trainer(
+        network.initial, dataset, trainer.plan, ends: .rows(RowSource(pairs.ends)), pairs: pairs.data, threads: threads)
+    }
     guard let perceptual, let autoencoder = network.initial.network as? AutoencoderNetwork else { return trainer }
     let features = try perceptual.network(
       for: autoencoder, dataset, given: given, store: store, seed: trainer.seed, threads: threads, quiet: quiet)

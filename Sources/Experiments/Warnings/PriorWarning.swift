@@ -35,6 +35,8 @@ struct PriorWarning {
   }
 
   var lines: [(key: String, text: String)] {
+    // Bridges begin where they are told to, however much of the data is left at T.
+    if plan.model.traits.contains(.pathAlone) { return [] }
     let inner = plan.prepared.transformed?.process ?? plan.prepared
     guard preview.seen.count > 1, let kernel = inner.kernel, let linear = inner.linear else { return [] }
     let end = kernel.moments(at: inner.duration)

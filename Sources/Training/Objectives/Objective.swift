@@ -87,6 +87,10 @@ public struct TrainingShard {
   public let step: Int
   /// How many rows the batch has.
   public let batch: Int
+  /// Which item of the data each row is.
+  public let items: [Int]
+  /// Writes the data of all rows of a step's batch, batch × data dimension, whichever rows the shard has.
+  public let copyBatch: (_ step: Int, _ data: UnsafeMutablePointer<Float>) -> Void
 
   /// - Parameters:
   ///   - rows: which rows of the batch.
@@ -96,10 +100,19 @@ public struct TrainingShard {
   ///   - frozen: the objective's frozen parameter sets, by name.
   ///   - step: the optimiser's step, from 0.
   ///   - batch: how many rows the batch has.
+  ///   - items: which item of the data each row is; default: the one of its number.
+  ///   - copyBatch: writes the data of all rows of a step's batch; default: those of the shard, which are all.
   public init(
     rows: Range<Int>, data: UnsafeMutableBufferPointer<Float>, times: UnsafePointer<Double>, condition: Tensor? = nil,
-    frozen: [String: ParameterSet] = [:], step: Int, batch: Int
+    frozen: [String: ParameterSet] = [:], step: Int, batch: Int, items: [Int]? = nil,
+    copyBatch: ((_ step: Int, _ data: UnsafeMutablePointer<Float>) -> Void)? = nil
   ) {
+    self.items = items ?? Array(rows)
+    self.copyBatch =
+      copyBatch ?? { _, out in
+        precondition(rows.count == batch, "all rows of the batch")
+        if let base = data.baseAddress { out.update(from: base, count: data.count) }
+      }
     (self.rows, self.data, self.times) = (rows, data, times)
     (self.condition, self.frozen) = (condition, frozen)
     (self.step, self.batch) = (step, batch)

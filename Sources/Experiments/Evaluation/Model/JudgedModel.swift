@@ -25,6 +25,8 @@ public final class JudgedModel: Sendable {
   public let threads: Int
   /// The smallest time that matters.
   public let epsilon: Double
+  /// What the model's flow begins with in place of the prior; nil: the prior.
+  let ends: SourceLaw?
   /// Held-out rows in the units of the data.
   public let heldOut: Batch
   private let conditions: Conditions
@@ -61,6 +63,7 @@ public final class JudgedModel: Sendable {
     law = plan.data.law
     (self.seed, self.threads) = (seed ?? plan.seed, threads ?? experiment.threads)
     epsilon = plan.training?.epsilon ?? plan.sampling.epsilon
+    ends = plan.model.source
     heldOut = reference.heldOut
     conditions = source.conditionShape == .nothing ? .nothing : reference.heldOutConditions
     self.source = source
@@ -115,6 +118,11 @@ public final class JudgedModel: Sendable {
   func conditions(draws: Int) -> Conditions {
     guard conditions != .nothing else { return .nothing }
     return conditions.only((0..<draws * 20).map { LossByTime.dataRow($0 % draws, of: heldOut.count) })
+  }
+
+  /// The score of rows with the conditions of the first held-out ones.
+  func score(ofHeldOut count: Int) throws -> any Score {
+    try score(given: conditions == .nothing ? .nothing : conditions.only((0..<count).map { $0 % heldOut.count }))
   }
 
   private func score(given conditions: Conditions) throws -> any Score {

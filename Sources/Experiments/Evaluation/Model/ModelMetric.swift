@@ -56,6 +56,8 @@ public struct ModelSetting {
   public let hasAutoencoder: Bool
   /// Whether the model is a score, and not an autoencoder.
   public let isScore: Bool
+  /// Whether rows can be carried along its probability flow.
+  public let hasFlow: Bool
 }
 
 extension Catalogue {
@@ -73,6 +75,12 @@ extension Catalogue {
       options, _ in
       ScoreError(
         draws: try options.integer("draws", default: 1024, atLeast: 2, atMost: 1_000_000, "rows at each of 20 times"))
+    },
+    Kind("path-energy", "T ∫ E ‖dx/dt‖² dt of the flow, beside the least possible: W₂² of its ends; of the model") {
+      options, _ in
+      PathEnergy(
+        rows: try rows(options),
+        steps: try options.integer("steps", default: 100, atLeast: 1, atMost: 100_000, "equal ones of t, by rk4"))
     },
     Kind("psnr", "peak signal-to-noise ratio of held-out pictures after an autoencoder, in dB; of the model") {
       options, _ in PeakSignalToNoise(rows: try rows(options))

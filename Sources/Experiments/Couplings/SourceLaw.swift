@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import Core
+import Datasets
+import Processes
+import Solvers
+import Training
+
+/// The law of x_T in place of the prior: data of a kind of its own, which the key `source` names. Its rows are in the
+/// units of the data, go through the coordinates of the data, and are what solvers begin with.
+public struct SourceLaw: Sendable {
+  /// Where its rows come from.
+  public let data: any DataSource
+  /// The seed of its rows, so that they are drawn apart from those of the data; the data's own where pairs are made of
+  /// rows of equal numbers.
+  let seed: UInt64
+
+  /// - Parameters:
+  ///   - data: where rows come from.
+  ///   - seed: of the experiment.
+  ///   - isPaired: whether row i goes with row i of the data.
+  init(_ data: any DataSource, seed: UInt64, isPaired: Bool) {
+    self.data = data
+    self.seed = isPaired ? seed : seed &+ 0x736f_7572_6365
+  }
+
+  /// - Throws: `InputError` without a location for rows that are not as the data's, or that are no pairs with them.
+  func check(_ other: any DataSource, isPaired: Bool) throws {
+    guard data.dimension == other.dimension else {
+      throw InputError("has rows of \(data.dimension) values; those of the data have \(other.dimension)")
+    }
+    guard data.hasRows else { throw InputError("has no rows; allowed: another kind") }
+    if isPaired, data.conditionShape != .nothing || other.conditionShape != .nothing {
+      throw InputError(
+        "makes pairs by the numbers of rows, which classes and texts deal out otherwise; allowed: data without them")
+    }
+  }
+
+  /// What training draws ends from, in the coordinates that the model sees.
+  /// - Throws: `InputError` for rows that are not as many as the data's, where they make pairs.
+  func ends(for data: DataInCoordinates, isPaired: Bool) throws -> PathEnds {
+    let own = try self.data.load(seed: seed)
+    let (mine, theirs) = (own.trainingRows.count, data.dataset.trainingRows.count)
+    guard !isPaired || mine == theirs && own.heldOutRows.count == data.dataset.heldOutRows.count else {
+      throw InputError(
+        "has \(mine) rows to train on and \(own.heldOutRows.count) held-out ones; pairs need as many as the data has, "
+          + "\(theirs) and \(data.dataset.heldOutRows.count)", at: "source")
+    }
+    let rows = RowSource(own.trainingRows)
+    return .rows(data.coordinates.map { CoordinateSource(rows, in: $0) } ?? rows)
+  }
+
+  /// Rows that nobody trained on: further draws where rows are drawn, else held-out ones.
+  func freshRows(_ count: Int) throws -> Batch {
+    if let further = data.furtherRows(count, seed: seed) { return further }
+    return try data.load(seed: seed).heldOutRows.prefix(count)
+  }
+}
+
+/// Samples begin at T with rows of a source.
+struct SourceStart: StartRecipe {
+  let source: SourceLaw
+  /// How many samples are drawn over all repeats, at most; beyond them rows come again.
+  let count: Int
+
+  /// Rows that are kept in memory at most.
+  static let mostRows = 1 << 20
+
+  var time: Double? { nil }
+
+  func check(_ process: PreparedProcess, _ data: any DataSource, count: Int) throws {
+    try source.check(data, isPaired: false)
+  }
+
+  func rows(of data: DataInCoordinates) throws -> Batch {
+    try source.freshRows(max(1, min(count, Self.mostRows)))
+  }
+
+  func beginning(_ rows: Batch, _ process: PreparedProcess, seed: UInt64, period: Int?) throws -> Beginning {
+    Beginning(at: process.duration) { x in
+      for row in 0..<x.count {
+        for (j, value) in rows.row((x.first + row) % rows.count).enumerated() { x[row, j] = value }
+      }
+    }
+  }
+}
