@@ -73,7 +73,8 @@ public struct Experiment: Sendable {
       stages.contains(.train), stages.contains(.sample) && !plan.model.trainsAutoencoder, stages.contains(.evaluate)
     )
     let needsScore =
-      samples || evaluates && (plan.evaluation.pathError || plan.evaluation.mapError || !plan.evaluation.modelMetrics.isEmpty)
+      samples
+      || evaluates && (plan.evaluation.pathError || plan.evaluation.mapError || !plan.evaluation.modelMetrics.isEmpty)
     var manifest = Manifest(plan, threads: threads)
     var source: ScoreSource?
     if needsScore && !trains {
@@ -275,7 +276,8 @@ public struct Experiment: Sendable {
     let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count
     let solvers = plan.sampling.solvers.count
     let figures =
-      judgements * (1 + solvers * evaluation.repeats) + (pathErrors == nil ? 0 : solvers) + (mapErrors == nil ? 0 : solvers)
+      judgements * (1 + solvers * evaluation.repeats) + (pathErrors == nil ? 0 : solvers)
+      + (mapErrors == nil ? 0 : solvers)
       + (model == nil ? 0 : evaluation.modelMetrics.count)
     return EvaluationStage(
       plan: evaluation, solvers: plan.sampling.solvers, rows: rows,

@@ -142,7 +142,8 @@ public struct ExperimentPlan: Sendable {
     overrides = options.source?.settings.joined(separator: " ") ?? ""
   }
 
-  /// The options of a section that an autoencoder's experiment does not have, as nothing is drawn, or that of a flow map.
+  /// The options of a section that an autoencoder's experiment does not have, as nothing is drawn, or that of a flow
+  /// map.
   private static func nothing(of key: String, _ options: Options, because reason: String? = nil) throws -> Options {
     if options.has(key) {
       throw options.wrong(key, "has no effect: \(reason ?? "an autoencoder draws no samples, and has no density")")

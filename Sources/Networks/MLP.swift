@@ -4,8 +4,8 @@ import Glibc
 import Tensors
 
 /// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its
-/// layers. One that is told a second noise level adds W φ(second) to its first layer, where W begins as zeros: it begins
-/// as the network of one noise level.
+/// layers. One that is told a second noise level adds W φ(second) to its first layer, where W begins as zeros: it
+/// begins as the network of one noise level.
 public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int

@@ -161,7 +161,7 @@ import Testing
     let documented = Set(sections.keys.filter { $0.contains(".") }).union(sections["samples"] ?? [])
     #expect(files == documented, "\(files.symmetricDifference(documented).sorted())")
     #expect(keys == sections["manifest.json"], "\(keys.symmetricDifference(sections["manifest.json"] ?? []).sorted())")
-    #expect(columns.count == 15, "\(columns.keys.sorted())")
+    #expect(columns.count == 16, "\(columns.keys.sorted())")
     for (title, names) in columns {
       let known = sections[title] ?? []
       #expect(names == known, "\(title): \(names.symmetricDifference(known).sorted())")

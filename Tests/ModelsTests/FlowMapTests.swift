@@ -20,7 +20,9 @@ import Testing
     return zip(network.initialParameters(seed: 1), normals).map { $0 + Float(0.2 * $1) }
   }
 
-  @Test("the map's factors are those of DDIM's step with D, and the identity at equal times", arguments: Prediction.allCases)
+  @Test(
+    "the map's factors are those of DDIM's step with D, and the identity at equal times", arguments: Prediction.allCases
+  )
   func factors(_ prediction: Prediction) {
     for process in [VPSDE(), VESDE(), RectifiedFlow(end: 0.99)] as [any KernelSDE] {
       let network = network(second: true)
@@ -62,7 +64,10 @@ import Testing
     #expect(!one.takesSecond && two.takesSecond)
     var (first, values) = (one.initialParameters(seed: 5), two.initialParameters(seed: 5))
     // A last layer of zeros would hide everything.
-    let last = one.layout.entries.filter { $0.parts[0].name.contains("conv_out") || $0.parts[0].name.contains("conv2") || $0.parts[0].name.contains("layers.2") }
+    let last = one.layout.entries.filter {
+      $0.parts[0].name.contains("conv_out") || $0.parts[0].name.contains("conv2")
+        || $0.parts[0].name.contains("layers.2")
+    }
     for entry in last {
       for i in entry.offset..<entry.offset + entry.count {
         (first[i], values[i]) = (0.1 * Float(i % 7 - 3), 0.1 * Float(i % 7 - 3))
@@ -101,7 +106,9 @@ import Testing
     #expect(mixed.count == each.count && mixed != each)
   }
 
-  @Test("a model as a map is what its factors say, for any rows, and the score is that of equal times") func map() throws {
+  @Test("a model as a map is what its factors say, for any rows, and the score is that of equal times") func map()
+    throws
+  {
     let network = network(second: true)
     let process = VPSDE()
     let model = ScoreModel(
@@ -120,7 +127,8 @@ import Testing
       try evaluator.map(rows[0], from: 0.8, to: 0.8 - h, into: rows[1])
       try model.score().makeEvaluator(for: span).evaluate(rows[0], at: .all(0.8), into: rows[2])
       for i in 0..<600 {
-        let velocity = process.driftRate(at: 0.8) * rows[0].values[i] - 0.5 * pow(process.diffusion(at: 0.8), 2) * rows[2].values[i]
+        let velocity =
+          process.driftRate(at: 0.8) * rows[0].values[i] - 0.5 * pow(process.diffusion(at: 0.8), 2) * rows[2].values[i]
         // h² of the second derivative, and floats of the network, which the difference of times divides by h.
         #expect(abs((rows[0].values[i] - rows[1].values[i]) / h - velocity) < 2e-2 * (1 + abs(velocity)))
       }

@@ -68,8 +68,8 @@ private struct BrownianMotion: AffineSDE {
   @Test("entropic plans are those of 100,000 iterations on logarithms") func plans() throws {
     for fixture in try Fixture.read().plans {
       let plan = EntropicPlan(fixture.costs, count: fixture.count)
-      // The iterations end where rows are wrong by 1e-5 of all mass together, or after 500 turns: where costs are tens of
-      // units of the entropy they go on for 10⁵, and a share of 1/6 is wrong by 1e-3.
+      // The iterations end where rows are wrong by 1e-5 of all mass together, or after 500 turns: where costs are tens
+      // of units of the entropy they go on for 10⁵, and a share of 1/6 is wrong by 1e-3.
       let bound = (fixture.costs.max() ?? 0) > 100 ? 2e-3 : 1e-5
       for k in fixture.plan.indices {
         #expect(abs(plan[k / fixture.count, k % fixture.count] - fixture.plan[k]) < bound)

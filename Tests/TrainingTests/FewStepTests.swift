@@ -55,7 +55,8 @@ import Training
   @Test(
     "with an exact teacher the true map has no loss, and another has some",
     arguments: [
-      "distillation", "distillation-average", "taught-consistency", "lagrangian", "eulerian", "progressive", "mean-flow",
+      "distillation", "distillation-average", "taught-consistency", "lagrangian", "eulerian", "progressive",
+      "mean-flow",
       "shortcut",
     ])
   func taught(_ name: String) throws {
@@ -81,8 +82,8 @@ import Training
     }
     let mean = pairs(halves[0], halves[1]).map { ($0 + $1) / 2 }
     let spread = pairs(halves[0], halves[1]).map { ($0 - $1) / 2 }
-    // Each of 14 components is 0 to the sampling error that the two halves show, and the bias of pairs of times that are
-    // not infinitely near is below 3 % of what another map's gradient is.
+    // Each of 14 components is 0 to the sampling error that the two halves show, and the bias of pairs of times that
+    // are not infinitely near is below 3 % of what another map's gradient is.
     #expect(size(mean) < 4 * size(spread) + 0.03 * size(wrong.gradient), "\(size(mean)), \(size(spread))")
     #expect(size(mean) < 0.2 * size(wrong.gradient), "\(size(mean)), \(size(wrong.gradient))")
   }
@@ -186,7 +187,8 @@ import Training
 
   @Test("schedules are those of the papers") func schedules() {
     let curriculum = ConsistencyTraining.Curriculum(first: 10, largest: 1280, doubling: 100)
-    #expect([0, 99, 100, 350, 699, 700, 100_000].map { curriculum.intervals(at: $0) } == [10, 10, 20, 80, 640, 1280, 1280])
+    #expect(
+      [0, 99, 100, 350, 699, 700, 100_000].map { curriculum.intervals(at: $0) } == [10, 10, 20, 80, 640, 1280, 1280])
     let mapping = EasyConsistency.Mapping(stage: 10)
     // 1 − (1 + 8/(1 + e))/2^k at σ̃ = 1: below 0 at first, where r is ε.
     let n = 1 + 8 / (1 + exp(1.0))

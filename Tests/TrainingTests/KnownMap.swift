@@ -81,12 +81,15 @@ struct KnownProblem {
       duration: process.duration, dataDeviation: deviation)
   }
 
-  var law: DataLaw { get throws { DataLaw(try GaussianMixture(weights: [1], means: [[0, 0]], deviations: [deviation])) } }
+  var law: DataLaw {
+    get throws { DataLaw(try GaussianMixture(weights: [1], means: [[0, 0]], deviations: [deviation])) }
+  }
   var teacher: Teacher { get throws { .score(process.exactScore(of: try law)!) } }
 
   func times(_ model: ScoreModel) -> TrainingTimes {
     TrainingTimes(
-      TrainingPlan(steps: 1, noiseLevels: .logNormal, logMean: 0, logDeviation: 1.2, epsilon: end), kernel: model.kernel,
+      TrainingPlan(steps: 1, noiseLevels: .logNormal, logMean: 0, logDeviation: 1.2, epsilon: end),
+      kernel: model.kernel,
       duration: model.duration)
   }
 
@@ -112,7 +115,8 @@ struct KnownProblem {
           times.withUnsafeBufferPointer {
             worker.loss(
               of: TrainingShard(
-                rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: values.sets, step: step + batch, batch: rows),
+                rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: values.sets, step: step + batch, batch: rows
+              ),
               on: tape)
           }
         }

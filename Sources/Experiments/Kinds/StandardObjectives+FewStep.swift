@@ -41,7 +41,8 @@ extension Catalogue {
       options, _ in
       let first = try options.integer("first", default: 10, atLeast: 1, atMost: 100_000, "intervals at the beginning")
       let largest = try options.integer("largest", default: 1280, atLeast: 1, atMost: 100_000, "intervals at most")
-      let doubling = try options.integer("doubling", default: 1000, atLeast: 1, "steps until intervals are twice as many")
+      let doubling = try options.integer(
+        "doubling", default: 1000, atLeast: 1, "steps until intervals are twice as many")
       guard largest >= first else { throw options.wrong("largest", "is \(largest); allowed: at least first, \(first)") }
       let rho = try rho(options)
       let loss = try rowLoss(options, default: .pseudoHuber)
@@ -69,7 +70,8 @@ extension Catalogue {
       let teacher = try TeacherRecipe(options, isNeeded: false)
       let normalisation = try options.number(
         "normalisation", default: 0.1, in: .positive, "c of g/(‖g‖ + c), the tangent's")
-      let warmup = try options.integer("tangent_warmup", default: 1000, atLeast: 0, "steps until all of the tangent counts")
+      let warmup = try options.integer(
+        "tangent_warmup", default: 1000, atLeast: 0, "steps until all of the tangent counts")
       var recipe = ObjectiveRecipe(
         "continuous-consistency", usesKernel: true, trains: .map, teacher: teacher, unused: weights
       ) { setting in
@@ -89,7 +91,8 @@ extension Catalogue {
       guard steps == last, first % last == 0, (first / last).nonzeroBitCount == 1 else {
         throw options.wrong("first", "is \(first); allowed: last, \(last), times a power of 2")
       }
-      let stage = try options.integer("stage_steps", default: 1000, atLeast: 1, "optimiser steps until steps are halved")
+      let stage = try options.integer(
+        "stage_steps", default: 1000, atLeast: 1, "optimiser steps until steps are halved")
       let spacing = try options.choice(
         "grid", default: ProgressiveDistillation.Spacing.uniform, "of the student's steps: equal in t, or in ln(m/σ)")
       return ObjectiveRecipe(

@@ -12,7 +12,8 @@ extension Catalogue {
         LagrangianMap(base, times: setting.times)
       }
     },
-    Kind("eulerian", "a flow map whose end stays as its beginning moves (Boffi et al. 2024, 2025); wants second: true") {
+    Kind("eulerian", "a flow map whose end stays as its beginning moves (Boffi et al. 2024, 2025); wants second: true")
+    {
       options, _ in
       try flowMap("eulerian", options, diagonal: 0.5, weights) { base, setting in
         EulerianMap(base, times: setting.times)
@@ -24,7 +25,8 @@ extension Catalogue {
         ProgressiveMap(base, times: setting.times)
       }
     },
-    Kind("mean-flow", "a flow map by its mean velocity, MeanFlow (Geng et al. 2025); wants second: true") { options, _ in
+    Kind("mean-flow", "a flow map by its mean velocity, MeanFlow (Geng et al. 2025); wants second: true") {
+      options, _ in
       let power = try options.number("power", default: 1, in: .closed(0, 1), "p of the weight 1/(‖e‖² + c)^p")
       let offset = try options.number("offset", default: 1e-3, in: .positive, "c, likewise")
       return try flowMap("mean-flow", options, diagonal: 0.75, weights) { base, setting in

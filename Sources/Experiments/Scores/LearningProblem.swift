@@ -154,8 +154,9 @@ struct LearningProblem {
       throw wrong("is made for the coordinates of prediction \(names); it is \(prediction.rawValue); allowed: \(names)")
     }
     if objective.teacher == .exact, network.conditionShape != .nothing {
-      throw wrong("has an exact teacher, which is told nothing, and a network that is told conditions; allowed: a "
-        + "checkpoint as its teacher")
+      throw wrong(
+        "has an exact teacher, which is told nothing, and a network that is told conditions; allowed: a "
+          + "checkpoint as its teacher")
     }
   }
 

@@ -137,7 +137,9 @@ public struct ObjectiveSetting: Sendable {
 
   /// The teacher, for an objective that cannot do without.
   public func requireTeacher(for objective: String) throws -> Teacher {
-    guard let teacher else { throw InputError("objective \(objective) needs a teacher", at: "training.objective.teacher") }
+    guard let teacher else {
+      throw InputError("objective \(objective) needs a teacher", at: "training.objective.teacher")
+    }
     return teacher
   }
   /// What the ends of paths at T are drawn from.

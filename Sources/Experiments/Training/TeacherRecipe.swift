@@ -36,7 +36,9 @@ public enum TeacherRecipe: Sendable, Equatable {
 
   /// The checksum of a checkpoint.
   static func fingerprint(ofFile path: String) throws -> String {
-    guard let text = SHA256.text(ofFile: path) else { throw InputError("'\(path)' cannot be read; allowed: \(allowed)") }
+    guard let text = SHA256.text(ofFile: path) else {
+      throw InputError("'\(path)' cannot be read; allowed: \(allowed)")
+    }
     return text
   }
 }
@@ -88,7 +90,8 @@ extension Experiment {
     }
     guard own.prediction != .edm || abs(own.dataDeviation / theirs.dataDeviation - 1) < 1e-9 else {
       throw InputError(
-        "its sigma_data is \(theirs.dataDeviation), that of the score \(own.dataDeviation); allowed: the same", at: place)
+        "its sigma_data is \(theirs.dataDeviation), that of the score \(own.dataDeviation); allowed: the same",
+        at: place)
     }
     guard own.network.noiseInput == theirs.network.noiseInput else {
       throw InputError("its network is told the noise level otherwise; allowed: the same features of time", at: place)

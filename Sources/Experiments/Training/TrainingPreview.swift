@@ -53,7 +53,8 @@ public struct TrainingPreview: Sendable {
     let section = try options.optionalSection(
       "preview", shortFor: "steps", "pictures of samples while the network is trained, every so many steps")
     guard let section else { return nil }
-    let preview = try TrainingPreview(section, isImage: isImage, process: process, samples: samples, map: map, catalogue)
+    let preview = try TrainingPreview(
+      section, isImage: isImage, process: process, samples: samples, map: map, catalogue)
     try section.finish()
     return preview
   }

@@ -19,7 +19,8 @@ struct NoiseWarnings {
   /// A variance-exploding process should end in noise as wide as the data's largest distance, so that every two rows
   /// overlap (Song and Ermon 2020).
   private var tooLittle: [(key: String, text: String)] {
-    guard let kernel = plan.prepared.scalarKernel else { return [] }
+    // Paths from a source end in its rows, however little noise there is.
+    guard plan.model.source == nil, let kernel = plan.prepared.scalarKernel else { return [] }
     let end = kernel.moments(at: plan.process.duration)
     guard end.scale == 1 else { return [] }
     let distance = preview.seen.diameter

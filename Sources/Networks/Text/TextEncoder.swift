@@ -34,7 +34,8 @@ public struct TextEncoder: Sendable {
     self.architecture = architecture
     let a = architecture
     var builder = LayerBuilder()
-    // Matrices begin as CLIP's do, so that the variance stays over all blocks. Embeddings begin larger than its 0.02 and
+    // Matrices begin as CLIP's do, so that the variance stays over all blocks. Embeddings begin larger than its 0.02
+    // and
     // 0.01, which the blocks' outputs drown: a network that asks the context then learns late which word a token was.
     tokens = builder.parameter("embeddings.token_embedding.weight", shape: [a.tokens, a.width], .normals(1))
     places = builder.parameter("embeddings.position_embedding.weight", shape: [a.length, a.width], .normals(0.5))

@@ -7,7 +7,8 @@ import Scores
 
 /// Samples by the map of the flow, in N steps of a grid: x ← X_{t_i→t_{i+1}}(x), or with noise in between
 ///
-///     x ← X_{t_i→u}(x),  x ← r x + √q z  from u to t_{i+1},   ln σ̃(u) = ln σ̃(t_{i+1}) − γ (ln σ̃(t_{i+1}) − ln σ̃(ε)),
+///     x ← X_{t_i→u}(x),  x ← r x + √q z  from u to t_{i+1},   ln σ̃(u) = ln σ̃(t_{i+1}) − γ (ln σ̃(t_{i+1}) − ln
+///     σ̃(ε)),
 ///
 /// where each map but the last goes beyond its step's end, and the forward process takes it back (γ-sampling of Kim et
 /// al. 2024, CTM, algorithm 3). γ = 0 adds no noise; with γ = 1 each map goes to ε, as those of a consistency function

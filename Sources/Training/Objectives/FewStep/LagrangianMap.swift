@@ -6,8 +6,8 @@ import Processes
 import Tensors
 
 /// Lagrangian distillation of a flow map (Boffi, Albergo and Vanden-Eijnden 2024, arXiv 2406.07507, and 2025, arXiv
-/// 2505.18825, eq. 13): ∂_s X_{t→s}(x) = b(X_{t→s}(x), s) for the flow's velocity b. In ln σ̃ and with the denoiser that
-/// the map is made of, X_{t→s} = (σ_s/σ_t) x + (m_s − m_t σ_s/σ_t) D_θ(x; t, s), it says
+/// 2505.18825, eq. 13): ∂_s X_{t→s}(x) = b(X_{t→s}(x), s) for the flow's velocity b. In ln σ̃ and with the denoiser
+/// that the map is made of, X_{t→s} = (σ_s/σ_t) x + (m_s − m_t σ_s/σ_t) D_θ(x; t, s), it says
 ///
 ///     D_θ − (1 − σ̃_s/σ̃_t) ∂D_θ/∂ln σ̃_s = D_b(X_{t→s}(x), s),
 ///

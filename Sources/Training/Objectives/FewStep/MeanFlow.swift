@@ -12,8 +12,8 @@ import Tensors
 ///     ‖u_θ − sg(v − (t − s) du_θ/dt)‖²/(‖·‖² + c)^p,
 ///
 /// with the conditional velocity v = m′ x_0 + σ′ z, or the teacher's, and without a gradient through the denominator.
-/// As X = x − (t − s) u, the target is u + dX_{t→s}(x)/dt. For rectified flows it is the paper's; the identity holds for
-/// every flow.
+/// As X = x − (t − s) u, the target is u + dX_{t→s}(x)/dt. For rectified flows it is the paper's; the identity holds
+/// for every flow.
 public struct MeanFlow: Objective {
   private let base: TwoTimes
   /// p and c.

@@ -7,10 +7,10 @@ import Networks
 import Processes
 import Tensors
 
-/// Progressive distillation (Salimans and Ho 2022, arXiv 2202.00512, algorithm 2): a student learns to do in one step of
-/// DDIM what its teacher does in two, becomes the teacher, and so on, until few steps are left. With t the upper time of
-/// an interval of the student's grid, y = x/m, and y″ what two DDIM steps of the teacher y ← y + Δσ̃ ẑ make of it at the
-/// interval's lower time, the mean over rows of
+/// Progressive distillation (Salimans and Ho 2022, arXiv 2202.00512, algorithm 2): a student learns to do in one step
+/// of DDIM what its teacher does in two, becomes the teacher, and so on, until few steps are left. With t the upper
+/// time of an interval of the student's grid, y = x/m, and y″ what two DDIM steps of the teacher y ← y + Δσ̃ ẑ make of
+/// it at the interval's lower time, the mean over rows of
 ///
 ///     max(1/σ̃², 1) ‖D_θ(x, t) − D*‖²/D,   D* = y − σ̃_t (y″ − y)/(σ̃_{t″} − σ̃_t).
 ///

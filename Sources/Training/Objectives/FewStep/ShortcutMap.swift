@@ -5,8 +5,8 @@ import Networks
 import Processes
 import Tensors
 
-/// Shortcut models (Frans et al. 2024, arXiv 2410.12557, algorithm 1): with steps d of 1/M, 2/M, …, 1/2 of the time from
-/// T to ε, one step of 2d learns what two of d make under the average of the parameters. With the mean velocity
+/// Shortcut models (Frans et al. 2024, arXiv 2410.12557, algorithm 1): with steps d of 1/M, 2/M, …, 1/2 of the time
+/// from T to ε, one step of 2d learns what two of d make under the average of the parameters. With the mean velocity
 /// u(x; t, s) = (x − X_{t→s}(x))/(t − s) the loss is the mean over rows of
 ///
 ///     ‖u_θ(x; t, t − 2d) − (u⁻(x; t, t − d) + u⁻(x′; t − d, t − 2d))/2‖²/D,   x′ = x − d u⁻(x; t, t − d),
