@@ -20,7 +20,7 @@ public struct Assignment: Sendable {
 
   /// - Parameters:
   ///   - costs: n × n, row by row; finite.
-  ///   - count: n
+  ///   - n: how many rows and columns there are.
   public init(_ costs: [Double], count n: Int) {
     precondition(costs.count == n * n, "n × n costs")
     var search = Search(n)
