@@ -109,7 +109,7 @@ public struct AccuracyTrap: Sendable {
         return (score, FixedSteps(Ancestral(), steps: steps))
       },
       likelihood("mmps", MMPS(iterations: 16), repeats: 5),
-      // The method that is recommended, with a fifth of the steps.
+      // The same with a fifth of the steps.
       likelihood("mmps, UniPC", MMPS(iterations: 16), UniPC(), times: 0.2, repeats: 5),
       likelihood("tmpd", TMPD()), likelihood("pigdm", PiGDM()),
       // Its gradient is so large that 500 steps are not stable under few strong observations.
