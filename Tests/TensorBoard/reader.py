@@ -22,7 +22,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader, RawEventFileLoader
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SETTINGS = ["log=[csv, tensorboard]", "training.preview={steps: 300, count: 50}", "training.steps=4000",
+SETTINGS = ["log=[csv, tensorboard]", "training.preview={steps: 300, count: 50}", "training.steps=2000",
             "training.checkpoint={steps: 70}"]
 
 
