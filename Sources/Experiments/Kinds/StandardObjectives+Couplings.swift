@@ -83,7 +83,7 @@ extension ObjectiveRecipe {
         times: setting.times)
     }
     recipe.coupling = coupling
-    // Of independent draws of the prior, without γ, it is the score: `ModelPlan` knows whether there is a source.
+    // With independent draws of the prior and no γ it is the score: `ModelPlan` knows whether there is a source.
     recipe.traits = coupling == .independent && noise.form == .none ? [] : .flowAlone
     recipe.hasOwnWeighting = true
     return recipe

@@ -67,7 +67,7 @@ public struct Assignment: Sendable {
         for j in 0..<n where !isDone[j] {
           let d = costs[base + j] - v[j] + shift
           if d < distances[j] { (distances[j], ways[j]) = (d, i) }
-          // Of equally near columns a free one ends the search.
+          // Where several columns are equally near, a free one ends the search.
           if distances[j] < best || distances[j] == best && next >= 0 && rowOfColumn[j] < 0 {
             (best, next) = (distances[j], j)
           }
