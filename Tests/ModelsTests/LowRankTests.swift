@@ -117,12 +117,11 @@ import Testing
     let encoder = try TextEncoder(TextEncoderArchitecture(tokens: 5, length: 4, width: 4, layers: 1, heads: 2))
     let parameters = encoder.initialParameters(seed: 1)
     let module = "lora_te_text_model_encoder_layers_0_self_attn_out_proj"
-    let tensors: [String: Safetensors.Entry] = [
-      "\(module).lora_down.weight": .init(shape: [1, 4], values: [1, 2, 3, 4]),
-      "\(module).lora_up.weight": .init(shape: [4, 1], values: [1, -2, 3, 5]),
-      "\(module).alpha": .init(shape: [], values: [3]),
-    ]
-    try Self.read(Safetensors(tensors: tensors)) { file in
+    var tensors = Safetensors()
+    tensors.tensors["\(module).lora_down.weight"] = .init(shape: [1, 4], values: [1, 2, 3, 4])
+    tensors.tensors["\(module).lora_up.weight"] = .init(shape: [4, 1], values: [1, -2, 3, 5])
+    tensors.tensors["\(module).alpha"] = .init(shape: [], values: [3])
+    try Self.read(tensors) { file in
       let changed = try file.added(to: parameters, of: encoder, times: 0.5)
       let sum = pairs(changed, parameters).reduce(0.0) { $0 + Double($1.0) - Double($1.1) }
       // w α Σ B Σ A, to the rounding of 16 sums.
