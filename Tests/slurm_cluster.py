@@ -23,6 +23,9 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sco
 # Where Debian puts programs that an ordinary user has not in PATH.
 PLACES = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
+# Of Linux's prctl.
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
+
 
 class ClusterError(Exception):
     """What is missing, or did not start, in one line."""
@@ -40,6 +43,7 @@ class Cluster:
         missing = [name for name in PROGRAMS if not shutil.which(name, path=PLACES)]
         if missing:
             raise ClusterError(f"no {', '.join(missing)}; please run: apt-get install slurm-wlm munge")
+        ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1)
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="score-sde-slurm-"))
         # Who munged is asked by must reach its socket.
         self.folder.chmod(0o755)
@@ -60,16 +64,25 @@ class Cluster:
     def __exit__(self, *_):
         with contextlib.suppress(Exception):
             self.call("scancel", "--quiet", "--user", str(os.getuid()))
-            self._wait(lambda: not self._steps(), "the end of all tasks", seconds=10)
+            self._wait(lambda: not self.steps(), "the end of all tasks", seconds=10)
         for name in ("slurmd", "slurmctld", "munged"):
             self.stop(name)
-        for number in self._steps():
+        for number in self.steps():
             with contextlib.suppress(OSError):
                 os.kill(number, signal.SIGKILL)
+        # Shepherds of tasks outlive slurmd, and are this program's children then.
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def call(self, *arguments, **options):
         return subprocess.run(arguments, env=self.environment, capture_output=True, text=True, **options)
+
+    def begin(self, *arguments):
+        return subprocess.Popen(
+            arguments, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
 
     # Daemons
 
@@ -173,23 +186,24 @@ PartitionName=main Nodes=node Default=YES MaxTime=60 State=UP
 
     # Tasks
 
-    def _steps(self):
-        """The processes of tasks and their shepherds: they have this cluster's SLURM_CONF, and are no daemons."""
+    def steps(self):
+        """The processes of tasks, which have this cluster's SLURM_CONF and a job, and their shepherds, which keep files of
+        this cluster open."""
         mark = f"SLURM_CONF={self.environment['SLURM_CONF']}".encode()
-        own = {daemon.pid for daemon in self.daemons.values()} | {os.getpid()}
         found = []
         for folder in pathlib.Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                number = int(folder.name)
-                if number not in own and mark in (folder / "environ").read_bytes().split(b"\0"):
-                    if (folder / "status").read_text().split("State:")[1].split()[0] != "Z":
-                        found.append(number)
+                variables = (folder / "environ").read_bytes().split(b"\0")
+                is_task = mark in variables and any(v.startswith(b"SLURM_JOB_ID=") for v in variables)
+                if is_task or b"slurmstepd" in (folder / "cmdline").read_bytes() and any(
+                        os.readlink(file).startswith(f"{self.folder}/") for file in (folder / "fd").iterdir()):
+                    found.append(int(folder.name))
         return found
 
     def tasks(self):
         """What runs: the process of each task's script by (job, index)."""
         found = {}
-        for number in self._steps():
+        for number in self.steps():
             with contextlib.suppress(OSError, KeyError, ValueError):
                 pairs = (p.split(b"=", 1) for p in pathlib.Path(f"/proc/{number}/environ").read_bytes().split(b"\0") if p)
                 values = {name.decode(): value.decode(errors="replace") for name, value in pairs}
@@ -204,7 +218,7 @@ PartitionName=main Nodes=node Default=YES MaxTime=60 State=UP
 
 
 def die_with_parent():
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def free_ports(count):

@@ -48,7 +48,8 @@ struct UnfinishedRuns {
     let manifest = Manifest.summary(of: path)
     let isKilled = FileManager.default.fileExists(atPath: path + "/.lock")
     if let manifest, manifest.configHash == run.configHash, !isKilled {
-      return manifest.failures.isEmpty ? said ?? "its files are damaged or missing" : manifest.failures.joined(separator: "; ")
+      return manifest.failures.isEmpty
+        ? said ?? "its files are damaged or missing" : manifest.failures.joined(separator: "; ")
     }
     if isKilled { return "it was killed" + (said.map { ": \($0)" } ?? "") }
     return said

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// Numbers of runs, as Slurm and people write many of them: `1-3,7`.
-struct RunRanges: Equatable {
+package struct RunRanges: Equatable {
   private let ranges: [ClosedRange<Int>]
 
   /// - Parameter numbers: in any order, each once or more often.
-  init(_ numbers: some Sequence<Int>) {
+  package init(_ numbers: some Sequence<Int>) {
     ranges = Set(numbers).sorted().reduce(into: []) { ranges, number in
       if let last = ranges.last, last.upperBound + 1 == number {
         ranges[ranges.count - 1] = last.lowerBound...number
@@ -16,10 +16,10 @@ struct RunRanges: Equatable {
   }
 
   /// `1-3,7`: the array of a job.
-  var array: String { text("-", ",") { String($0) } }
+  package var array: String { text("-", ",") { String($0) } }
 
   /// `001 to 003, 007`: for people.
-  var words: String { text(" to ", ", ", SweepRun.name) }
+  package var words: String { text(" to ", ", ", SweepRun.name) }
 
   private func text(_ through: String, _ comma: String, _ name: (Int) -> String) -> String {
     ranges.map { $0.count == 1 ? name($0.lowerBound) : name($0.lowerBound) + through + name($0.upperBound) }

@@ -42,7 +42,8 @@ struct SlurmFolder {
       for index in 0..<known.count { text.add(Self.columns.map { known[$0, index] ?? "" }) }
     }
     text.add([
-      job.number, String(job.offset), RunRanges(block.indices.map { $0 + block.offset }).array, job.mark, Manifest.now(),
+      job.number, String(job.offset), RunRanges(block.indices.map { $0 + block.offset }).array, job.mark,
+      Manifest.now(),
     ])
     try AtomicFile.write(text.text, to: list)
   }

@@ -7,6 +7,9 @@ public struct SlurmOptions: Sendable, Equatable {
   public let threads: Int?
   /// How many tasks may run at a time; nil: as many as Slurm has room for.
   public let limit: Int?
+  /// Whether tasks get a signal a minute before their limit. Slurm sends it up to a minute too early, so that within a
+  /// short limit tasks have that alone which Slurm sends at the limit.
+  private let warns: Bool
   /// Each as `--NAME` or `--NAME=VALUE`, in the order in which they were given.
   private let given: [(name: String, text: String)]
 
@@ -44,6 +47,21 @@ public struct SlurmOptions: Sendable, Equatable {
       given.append((name, text))
     }
     self.given = given
+    let limit = time ?? others.last { $0.hasPrefix("--time=") }.map { String($0.dropFirst(7)) }
+    warns = limit.flatMap(Self.minutes).map { $0 >= 5 } ?? true
+  }
+
+  /// The minutes of `M`, `M:S`, `H:M:S`, `D-H`, `D-H:M` or `D-H:M:S`; nil of other texts, as `infinite`.
+  private static func minutes(of time: String) -> Double? {
+    let halves = time.split(separator: "-", omittingEmptySubsequences: false)
+    let parts = (halves.last ?? "").split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
+    guard halves.count <= 2, parts.count <= 3, !parts.contains(nil) else { return nil }
+    let numbers = parts.compactMap { $0 }
+    if halves.count == 2 {
+      guard let days = Double(halves[0]) else { return nil }
+      return zip(numbers, [60, 1, 1 / 60.0]).reduce(days * 1440) { $0 + $1.0 * $1.1 }
+    }
+    return zip(numbers, numbers.count == 3 ? [60, 1, 1 / 60.0] : [1, 1 / 60.0]).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
   private static func read(_ option: String) throws -> (name: String, text: String) {
@@ -63,7 +81,9 @@ public struct SlurmOptions: Sendable, Equatable {
   }
 
   private static func isPrintable(_ text: String) -> Bool {
-    text.unicodeScalars.allSatisfy { $0.value >= 32 && $0.value != 127 && !$0.properties.isPatternWhitespace || $0 == " " }
+    text.unicodeScalars.allSatisfy {
+      $0.value >= 32 && $0.value != 127 && !$0.properties.isPatternWhitespace || $0 == " "
+    }
   }
 
   /// A value on a line of `#SBATCH`, where blanks part options and # begins a comment.
@@ -75,7 +95,7 @@ public struct SlurmOptions: Sendable, Equatable {
 
   /// The lines of a script, without `#SBATCH`. What was given takes the place of the usual.
   /// - Parameter name: the job's.
-  func lines(name: String) -> [String] {
+  package func lines(name: String) -> [String] {
     let names = Set(given.map(\.name))
     var lines: [String] = []
     func add(_ name: String, _ text: String, unless others: [String] = []) {
@@ -84,7 +104,7 @@ public struct SlurmOptions: Sendable, Equatable {
     add("job-name", "--job-name=\(name)")
     add("open-mode", "--open-mode=append")
     add("requeue", "--requeue", unless: ["no-requeue"])
-    add("signal", "--signal=B:TERM@60")
+    if warns { add("signal", "--signal=B:TERM@60") }
     add("nodes", "--nodes=1")
     add("ntasks", "--ntasks=1")
     add("cpus-per-task", "--cpus-per-task=\(threads ?? 1)")

@@ -89,15 +89,17 @@ struct SlurmScript {
 
 /// Runs that one array job does. An array has no more indices than Slurm allows, so that a large sweep has several
 /// jobs: the number of a run is its index and the job's offset together, and always the same.
-struct SlurmBlock: Equatable {
-  let offset: Int
+package struct SlurmBlock: Equatable {
+  package let offset: Int
   /// Sorted.
-  let indices: [Int]
+  package let indices: [Int]
+
+  package init(offset: Int, indices: [Int]) { (self.offset, self.indices) = (offset, indices) }
 
   /// - Parameters:
   ///   - numbers: of runs, from 1.
   ///   - largest: how many indices an array may have, from 0.
-  static func blocks(_ numbers: [Int], largest: Int) -> [SlurmBlock] {
+  package static func blocks(_ numbers: [Int], largest: Int) -> [SlurmBlock] {
     let most = max(1, largest - 1)
     // Round numbers are read more easily.
     let size = most >= 1000 ? most / 1000 * 1000 : most
@@ -106,12 +108,12 @@ struct SlurmBlock: Equatable {
     }
   }
 
-  func array(_ options: SlurmOptions) -> String {
+  package func array(_ options: SlurmOptions) -> String {
     RunRanges(indices).array + (options.limit.map { "%\($0)" } ?? "")
   }
 
   /// The name of the tasks' logs, in which Slurm puts the index.
-  var log: String { "slurm/\(offset == 0 ? "" : "\(offset)+")%3a.log" }
+  package var log: String { "slurm/\(offset == 0 ? "" : "\(offset)+")%3a.log" }
 
   /// What the script is given.
   var last: [String] { offset == 0 ? [] : [String(offset)] }
