@@ -215,7 +215,11 @@ import Testing
       }
       let counter = Counter()
       let sweep = try Sweep(config, folder: folder + "/r", store: ModelStore(folder + "/m"), quiet: true)
-      #expect(try sweep.run(isCollecting: true, by: counter.perform).contains("1 of 4 runs are done"))
+      let failure = #expect(throws: ExperimentFailure.self) {
+        try sweep.run(isCollecting: true, by: counter.perform)
+      }
+      #expect(failure?.reasons == ["runs 001 to 002, 004: not begun"])
+      #expect(failure?.summary.contains("1 of 4 runs are done") == true)
       #expect(counter.take() == [] && rows(folder).map { $0[0] } == ["run", "003"])
       _ = try sweep.run(by: counter.perform)
       #expect(counter.take() == [1, 2, 4])

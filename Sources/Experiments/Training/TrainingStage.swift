@@ -152,7 +152,8 @@ struct TrainingStage {
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
     defer { lock.release() }
-    guard isLate else { return try run(kept, damaged, folder, changes) }
+    // Another machine may have trained it between the search and the lock.
+    guard isLate || store.finished(identity).exists else { return try run(kept, damaged, folder, changes) }
     let (kept, damaged) = try Self.search(
       identity, trainer.plan, network, store, folder: self.folder, reread)
     return try run(kept, damaged, folder, changes)
