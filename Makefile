@@ -5,15 +5,22 @@ SHELL := /bin/bash
 # The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
 KERNELS ?= onednn
 export KERNELS
+# MPI=1: ranks over MPI, for mpirun. One C file is compiled anew.
+MPI ?= 0
+export MPI
 # For manifest.json.
 export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
+ifeq ($(MPI),1)
+more-packages := libopenmpi-dev
+endif
+
 ifeq ($(KERNELS),onednn)
 scratch := .build
-packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config $(more-packages)
 else
 scratch := .build/cblas
-packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config $(more-packages)
 endif
 
 swift := swift
@@ -94,6 +101,7 @@ help:
 	@echo 'make tensorboard-check   read event files with TensorBoard, and compare them with the tables they are made of'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
+	@echo 'MPI=1                with any of these: mpirun -n 2 $(program) train CONFIG shares one training (Docs/Scale.md)'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
 	@echo 'Trained networks are kept in Results/.models, or in SCORE_SDE_MODELS=FOLDER'
 

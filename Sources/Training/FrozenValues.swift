@@ -39,6 +39,17 @@ final class FrozenValues {
     }
   }
 
+  /// Whether a step, from 0, begins with the average: which all ranks then need.
+  func readsAverages(at step: Int) -> Bool {
+    sets.contains { set in
+      switch set.parameters.source {
+      case .values: false
+      case .average: true
+      case .snapshot(let every): step % every == 0
+      }
+    }
+  }
+
   /// The sets for one worker's tape, by name.
   func makeSets() -> [String: ParameterSet] {
     var made: [String: ParameterSet] = [:]

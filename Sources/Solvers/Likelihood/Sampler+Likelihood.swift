@@ -46,10 +46,11 @@ extension Sampler {
     var latents = states
     // A value and its standard error a row.
     var table = Batch(count: points.count, dimension: 2)
+    let ranks = Team.current
     let results = try table.withRows { table in
       let memory = SharedMemory(table.values)
-      return try run(
-        &latents, problem.path, progress, nil, badRows: badRows, restart: { $0.copy(rowsOf: states) }
+      let results = try run(
+        &latents, problem.path, progress, nil, badRows: badRows, among: ranks, restart: { $0.copy(rowsOf: states) }
       ) { x, context in
         let flow = AugmentedFlow(likelihood, in: context)
         // What the state has beside the data, v, is drawn apart from x: log p(x) = log p(x, v) − log p(v).
@@ -71,6 +72,11 @@ extension Sampler {
         }
         return steps
       }
+      ranks.gather(memory.pointer, .rows) { rank in
+        let part = ranks.rows(of: Shards(rows: points.count, size: problem.score.shardRows), rank: rank)
+        return part.lowerBound * 2 * MemoryLayout<Double>.stride..<part.upperBound * 2 * MemoryLayout<Double>.stride
+      }
+      return results
     }
     for row in results.failures.keys { (table[row, 0], table[row, 1]) = (.nan, .nan) }
     return LogDensities(
