@@ -274,7 +274,9 @@ import Training
       ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
       let other = try plan(
         borrowed,
-        overrides: ["sampling.solvers=[]", "sampling.count=0", "likelihood={method: flow-map, steps: 3, epsilon: 1e-3}"])
+        overrides: [
+          "sampling.solvers=[]", "sampling.count=0", "likelihood={method: flow-map, steps: 3, epsilon: 1e-3}",
+        ])
       _ = try makeExperiment(other, folder: folder + "/b").logDensities(
         of: PointFiles(input: nil, output: folder + "/b.csv"))
       #expect(contents(folder + "/b.csv") == contents(folder + "/head1.csv"))
@@ -325,7 +327,8 @@ import Training
       let layout = try #require(own.plan.network).layout
       let checkpoint = try Checkpoint(file, layout: layout, path: "c")
       #expect(checkpoint.state.parameters.suffix(32).contains { abs($0) > 1e-3 })
-      let equal = try plan(Self.text, overrides: [changes[0].replacing(", learned_weight: true", with: "")] + changes[1...])
+      let equal = try plan(
+        Self.text, overrides: [changes[0].replacing(", learned_weight: true", with: "")] + changes[1...])
       #expect(equal.trainingIdentity != own.plan.trainingIdentity && !equal.trainingIdentity.contains("learned_weight"))
       let borrowed = Self.text.replacing(
         "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",

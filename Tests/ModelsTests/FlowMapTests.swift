@@ -136,7 +136,8 @@ import Testing
     }
   }
 
-  @Test("log determinants are those of finite differences, and what the divergence says", arguments: Prediction.allCases)
+  @Test(
+    "log determinants are those of finite differences, and what the divergence says", arguments: Prediction.allCases)
   func determinants(_ prediction: Prediction) throws {
     let network = MLP(
       dimension: 3, hidden: [12, 8], features: TimeFeatures(.fourier, count: 8, scale: 0.1, seed: 1), second: true,

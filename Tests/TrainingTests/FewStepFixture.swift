@@ -40,7 +40,8 @@ struct FewStepFixture: Codable {
   }
 
   /// Inputs at times between two.
-  init(_ name: String, _ network: any Network, _ prediction: Prediction, step: Int, from end: Double, to start: Double) {
+  init(_ name: String, _ network: any Network, _ prediction: Prediction, step: Int, from end: Double, to start: Double)
+  {
     let normals = NoiseStream(seed: 9, purpose: .weights).normals(count: 1, dimension: network.layout.count).values
     let values = pairs(network.initialParameters(seed: 1), normals).map { $0 + Float(0.3 * $1) }
     (parameters, shapes) = ([], [])

@@ -40,7 +40,8 @@ import Training
     #expect(abs(wrong.value / back - 1) > 1e-3, "other pairs of times: \(wrong.value), \(back)")
   }
 
-  @Test("the divergence of a Gaussian is its baseline, and one that is off by 0.1 has a loss of 0.1²/D",
+  @Test(
+    "the divergence of a Gaussian is its baseline, and one that is off by 0.1 has a loss of 0.1²/D",
     arguments: [true, false])
   func baseline(isTaught: Bool) throws {
     let objective = try objective(forward: 0.5, isTaught: isTaught)
@@ -58,7 +59,8 @@ import Training
     if isTaught { #expect(loss < 1e-8) }
   }
 
-  @Test("the divergence at equal times is that of finite differences of the score",
+  @Test(
+    "the divergence at equal times is that of finite differences of the score",
     arguments: ["exact", "network", "itself"])
   func targets(_ teacher: String) throws {
     let features = TimeFeatures(.fourier, count: 8, scale: 0.1, seed: 1)

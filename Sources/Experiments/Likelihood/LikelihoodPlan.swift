@@ -67,7 +67,8 @@ public struct LikelihoodPlan: Sendable {
     }
     let isExact = kind == .exact || kind == .auto && dimension <= 16
     let (probe, probes) = try options.only(
-      if: !isExact && method == .ode, needs: "divergence: hutchinson" + (kind == .auto ? ", as auto is exact up to 16 dimensions" : "")
+      if: !isExact && method == .ode,
+      needs: "divergence: hutchinson" + (kind == .auto ? ", as auto is exact up to 16 dimensions" : "")
     ) {
       (
         try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal"),

@@ -60,7 +60,8 @@ extension Sampler {
   func logDensities(
     of points: Batch, _ terminal: Likelihood.Terminal, _ badRows: BadRows, _ progress: (any ProgressObserver)?,
     hasErrors: Bool,
-    _ carry: @escaping @Sendable (_ x: Rows, _ context: SolveContext, _ out: UnsafeMutablePointer<Double>) throws ->
+    _ carry:
+      @escaping @Sendable (_ x: Rows, _ context: SolveContext, _ out: UnsafeMutablePointer<Double>) throws ->
       StepCount
   ) throws -> LogDensities {
     let clock = ContinuousClock()

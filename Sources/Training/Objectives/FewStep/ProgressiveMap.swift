@@ -17,7 +17,6 @@ public struct ProgressiveMap: TwoTimesObjective {
   public let base: TwoTimes
   public let times: TrainingTimes
 
-
   /// The objective of maps between two times, at first times of a law.
   public init(_ base: TwoTimes, times: TrainingTimes) { (self.base, self.times) = (base, times) }
 
