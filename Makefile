@@ -35,7 +35,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize \
-  tensorboard-check variable-steps pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
+  few-step-checkerboard-judge tensorboard-check variable-steps pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -334,6 +334,19 @@ processes: build
 
 variable-steps: sweep-variable-steps
 	@python3 Experiments/variable_steps.py Results/variable-steps/sweep.csv $(PAGE)
+
+# All objectives of few steps on one ring: the table of Docs/FewStep.md.
+few-step-methods: sweep-few-step-methods
+	@python3 Experiments/few_step_table.py Results/few-step-methods > Results/few-step-methods/table.md
+	@python3 Experiments/insert_table.py few-step-methods Docs/FewStep.md < Results/few-step-methods/table.md
+	@cat Results/few-step-methods/table.md
+
+few-step-checkerboard-judge: few-step-checkerboard
+	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard
+
+# Their teachers.
+Results/few-step-digits-unet/manifest.json: Results/vp-digits-unet/manifest.json
+Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
 
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
