@@ -8,7 +8,7 @@ extension Catalogue {
   static let flowMapObjectives: [Kind<ObjectiveRecipe>] = [
     Kind("lagrangian", "a flow map whose end moves with the flow (Boffi et al. 2024, 2025); wants second: true") {
       options, _ in
-      try flowMap("lagrangian", options, diagonal: 0.5, weights) { base, setting in
+      try flowMap("lagrangian", options, diagonal: 0.5, weights, goesForward: true) { base, setting in
         LagrangianMap(base, times: setting.times)
       }
     },
@@ -45,18 +45,27 @@ extension Catalogue {
 
   /// What all of them ask for.
   private static func flowMap(
-    _ name: String, _ options: Options, diagonal: Double, _ unused: [String],
+    _ name: String, _ options: Options, diagonal: Double, _ unused: [String], goesForward: Bool = false,
     _ make: @escaping @Sendable (TwoTimes, ObjectiveSetting) -> any Objective
   ) throws -> ObjectiveRecipe {
     let teacher = try TeacherRecipe(options, isNeeded: false)
     let share = try options.number(
       "diagonal", default: diagonal, in: .between(0, 1), "share of rows whose two times are equal, where D is learned")
-    return ObjectiveRecipe(
+    let forward =
+      goesForward
+      ? try options.number(
+        "forward", default: 0, in: .closed(0, 1),
+        "share of the other rows whose map goes from small noise to large, as likelihoods by the map want it") : 0
+    if forward == 0, goesForward { options.settleAbsent("forward") }
+    var recipe = ObjectiveRecipe(
       name, usesKernel: true, trains: .both, isOfTwoTimes: true, teacher: teacher, unused: unused
     ) { setting in
       make(
         TwoTimes(
-          setting.model, process: setting.process, teacher: setting.teacher, to: setting.end, diagonal: share), setting)
+          setting.model, process: setting.process, teacher: setting.teacher, to: setting.end, diagonal: share,
+          forward: forward), setting)
     }
+    recipe.goesForward = forward > 0
+    return recipe
   }
 }

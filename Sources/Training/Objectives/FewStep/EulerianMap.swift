@@ -14,13 +14,10 @@ import Tensors
 /// with the derivative along the flow, and the loss is the mean square of the left side divided by D's factor of the
 /// network's output. Where t = s this is denoising. D_b is the teacher's, or in self-distillation the network's own at
 /// equal times; no gradient flows through it.
-public struct EulerianMap: Objective {
-  private let base: TwoTimes
+public struct EulerianMap: TwoTimesObjective {
+  public let base: TwoTimes
   public let times: TrainingTimes
 
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
-  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
   public var needsTangents: Bool { true }
 
   /// The objective of maps between two times, at first times of a law.

@@ -13,13 +13,9 @@ import Tensors
 ///
 /// with t > r > s, without a gradient on the right. The loss is the mean square of the difference divided by the map's
 /// factor of the network's output. Rows whose two times are equal learn D: of the teacher, or of the data.
-public struct ProgressiveMap: Objective {
-  private let base: TwoTimes
+public struct ProgressiveMap: TwoTimesObjective {
+  public let base: TwoTimes
   public let times: TrainingTimes
-
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
-  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
 
   /// The objective of maps between two times, at first times of a law.
   public init(_ base: TwoTimes, times: TrainingTimes) { (self.base, self.times) = (base, times) }
