@@ -154,7 +154,8 @@ struct TrainingStage {
     }
     defer { lock?.release() }
     // Another machine may have trained it between the search and the lock.
-    guard isLate || store.finished(identity).exists else { return try run(kept, damaged, folder, changes) }
+    let isTrained = Team.current.decided { store.finished(identity).exists }
+    guard isLate || isTrained else { return try run(kept, damaged, folder, changes) }
     let (kept, damaged) = try Self.search(
       identity, trainer.plan, network, store, folder: self.folder, reread)
     return try run(kept, damaged, folder, changes)
