@@ -31,7 +31,7 @@ public struct EulerianMap: TwoTimesObjective {
     init(_ base: TwoTimes, rows: Int, seed: UInt64) { batch = TwoTimesBatch(base, rows: rows, seed: seed) }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      batch.draw(shard, .logRatio)
+      batch.draw(shard, batch.base.secondTimes)
       let (model, x, count) = (batch.model, batch.x, shard.rows.count)
       let (flow, own, velocity) = (batch.batch.rows(1, count), batch.batch.rows(2, count), batch.batch.rows(3, count))
       batch.denoised(x, at: batch.from, shard, tape, into: flow)

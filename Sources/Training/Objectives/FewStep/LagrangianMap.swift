@@ -43,7 +43,7 @@ public struct LagrangianMap: TwoTimesObjective {
     init(_ base: TwoTimes, rows: Int, seed: UInt64) { batch = TwoTimesBatch(base, rows: rows, seed: seed) }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      batch.draw(shard, .logRatio)
+      batch.draw(shard, batch.base.secondTimes)
       let (model, x, count) = (batch.model, batch.x, shard.rows.count)
       let dimension = batch.dimension
       let hasDivergence = model.network.hasDivergence

@@ -28,7 +28,7 @@ public struct ProgressiveMap: TwoTimesObjective {
     init(_ base: TwoTimes, rows: Int, seed: UInt64) { batch = TwoTimesBatch(base, rows: rows, seed: seed) }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      batch.draw(shard, .logRatio)
+      batch.draw(shard, batch.base.secondTimes)
       let (model, count) = (batch.model, shard.rows.count)
       let u = batch.batch.uniforms(shard)
       let middle = (0..<count).map { i in

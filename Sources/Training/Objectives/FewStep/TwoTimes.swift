@@ -10,6 +10,14 @@ import Tensors
 /// What objectives of maps between two times have in common: which second time a row has, and what it learns where both
 /// are equal.
 public struct TwoTimes: Sendable {
+  /// How second times are drawn below first ones.
+  public enum SecondTimes: String, Sendable, CaseIterable {
+    /// Uniform in ln σ̃ between ε and t.
+    case logRatio = "log-ratio"
+    /// Uniform in t, between ε and the first time: where ln σ̃ reaches far, as of straight paths.
+    case time
+  }
+
   /// The network with its conventions; it is told two noise levels.
   public let model: ScoreModel
   /// With a scalar diffusion.
@@ -20,6 +28,8 @@ public struct TwoTimes: Sendable {
   public let diagonal: Double
   /// The share of the others whose map goes from the smaller time to the larger one.
   public let forward: Double
+  /// How second times are drawn.
+  public let secondTimes: SecondTimes
   let end: NoiseNode
 
   /// - Parameters:
@@ -30,14 +40,15 @@ public struct TwoTimes: Sendable {
   ///   - diagonal: the share of rows whose two times are equal, 0 to 1.
   ///   - forward: the share of the others whose map goes from the smaller time to the larger one, 0 to 1: of objectives
   ///     that allow it.
+  ///   - secondTimes: how second times are drawn, of objectives that leave it open.
   public init(
     _ model: ScoreModel, process: PreparedProcess, teacher: Teacher?, to end: Double, diagonal: Double,
-    forward: Double = 0
+    forward: Double = 0, secondTimes: SecondTimes = .logRatio
   ) {
     precondition(model.network.takesSecond && (0...1).contains(diagonal), "a network of two noise levels")
     precondition((0...1).contains(forward))
     (self.model, self.process, self.teacher, self.diagonal) = (model, process, teacher, diagonal)
-    self.forward = forward
+    (self.forward, self.secondTimes) = (forward, secondTimes)
     self.end = NoiseNode(model, at: end)
   }
 }
@@ -77,18 +88,10 @@ final class TwoTimesBatch {
     (x, z) = (batch.rows(0, 0), batch.rows(0, 0))
   }
 
-  /// How second times are drawn below first ones.
-  enum Draw {
-    /// Uniform in ln σ̃ between ε and t.
-    case logRatio
-    /// Uniform in t.
-    case time
-  }
-
   /// Draws times and states: column 0 of the uniform numbers says which rows are diagonal, column 1 the second time,
   /// and column 3 which maps go forward.
   /// - Parameter leastGap: rows whose times are nearer, as a share of T, are diagonal.
-  func draw(_ shard: TrainingShard, _ draw: Draw, leastGap: Double = 1e-6) {
+  func draw(_ shard: TrainingShard, _ secondTimes: TwoTimes.SecondTimes, leastGap: Double = 1e-6) {
     let (count, end) = (shard.rows.count, base.end)
     let u = batch.uniforms(shard)
     clear()
@@ -96,7 +99,7 @@ final class TwoTimesBatch {
       let node = NoiseNode(model, at: shard.times[i])
       var other = node
       if u[i, 0] >= base.diagonal && node.time > end.time {
-        switch draw {
+        switch secondTimes {
         case .time: other = NoiseNode(model, at: end.time + u[i, 1] * (node.time - end.time))
         case .logRatio:
           let ratio = end.ratio * pow(node.ratio / end.ratio, u[i, 1])
