@@ -45,7 +45,7 @@ final class FrozenValues {
       switch set.parameters.source {
       case .values: false
       case .average: true
-      case .snapshot(let every): step % every == 0
+      case .snapshot(let every, let last): step % every == 0 && step <= last
       }
     }
   }
