@@ -3,9 +3,9 @@
 
     python3 Experiments/variable_steps.py Results/variable-steps/sweep.csv [Docs/Solvers.md]
 
-Prints a line for each problem, solver and number of steps: the path errors by log-snr, karras and optimised times, and
-by how much the better of the first two is worse than the last. With a page, the lines between `<!-- variable-steps -->`
-and `<!-- end -->` become these. Ends with code 1 where a usual grid is better than the optimised one.
+Prints a line for each problem and solver, a column for each number of steps: the path error by the better of `log-snr`
+and `karras`, that by optimised times, and their ratio. With a page, the lines between `<!-- variable-steps -->` and
+`<!-- end -->` become these. Ends with code 1 where a usual grid is better than the optimised one.
 """
 
 import csv
@@ -23,16 +23,22 @@ with open(sys.argv[1], newline="") as file:
                 run = (row["run"], problem, solver)
                 errors.setdefault(run, {})[grid] = float(row["path_error"])
 
-lines = ["| problem | solver and steps | log-snr | karras | optimised | times better |", "|---|---|---|---|---|---|"]
-worse = []
-names = {"1": "overlapping", "2": "separated", "3": "anisotropic"}
-for (run, problem, solver), found in errors.items():
+counts = sorted({int(solver.rsplit("-", 1)[1]) for _, _, solver in errors})
+cells, worse = {}, []
+for (_, problem, solver), found in errors.items():
+    method, count = solver.rsplit("-", 1)
     best = min(found["log-snr"], found["karras"])
     ratio = best / found["optimised"]
-    cells = [names.get(run, problem), solver] + [f"{found[grid]:.2g}" for grid in GRIDS] + [f"{ratio:.2f}"]
-    lines.append("| " + " | ".join(cells) + " |")
+    text = f"{best:.2g} → {found['optimised']:.2g}, {ratio:.1f} ×"
+    cells.setdefault((problem.removeprefix("solvers-"), method), {})[int(count)] = text
     if ratio < 1:
-        worse.append(f"{names.get(run, problem)}, {solver}: {found['optimised']} is above {best}")
+        worse.append(f"{problem}, {solver}: {found['optimised']} is above {best}")
+lines = [
+    "| problem | solver | " + " | ".join(f"{count} steps" for count in counts) + " |",
+    "|---" * (2 + len(counts)) + "|",
+]
+for (problem, method), row in cells.items():
+    lines.append("| " + " | ".join([problem, method] + [row.get(count, "") for count in counts]) + " |")
 print("\n".join(lines))
 if len(sys.argv) > 2:
     page = Path(sys.argv[2])
