@@ -41,8 +41,9 @@ space := $(empty) $(empty)
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
-  inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes mutants fuzz fuzz-build sanitize \
-  tensorboard-check variable-steps pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
+  inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
+  sanitize few-step-checkerboard-judge tensorboard-check variable-steps pipeline-parity bench-posterior bench-text \
+  memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -87,6 +88,7 @@ help:
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
 	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
+	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
@@ -343,6 +345,19 @@ processes: build
 variable-steps: sweep-variable-steps
 	@python3 Experiments/variable_steps.py Results/variable-steps/sweep.csv $(PAGE)
 
+# All objectives of few steps on one ring: the table of Docs/FewStep.md.
+few-step-methods: sweep-few-step-methods
+	@python3 Experiments/few_step_table.py Results/few-step-methods > Results/few-step-methods/table.md
+	@python3 Experiments/insert_table.py few-step-methods Docs/FewStep.md < Results/few-step-methods/table.md
+	@cat Results/few-step-methods/table.md
+
+few-step-checkerboard-judge: few-step-checkerboard
+	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard
+
+# Their teachers.
+Results/few-step-digits-unet/manifest.json: Results/vp-digits-unet/manifest.json
+Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
+
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending
 	@.build/extending/release/my-score-sde run Experiments/Extending/extending.yaml --output Results/extending $(ARGS)
@@ -383,6 +398,13 @@ kills: build
 
 sweep-kills: build
 	@python3 Tests/sweep_kills.py --program $(program) $(ARGS)
+
+# Debian's Slurm, for this check alone: the daemons read no file of the system, and end with it.
+slurm-packages := slurm-wlm munge
+
+slurm-test: override packages += $(slurm-packages)
+slurm-test: build
+	@python3 Tests/slurm.py --program $(program) $(ARGS)
 
 faults: build
 	@python3 Tests/faults.py --program $(program) $(ARGS)

@@ -104,4 +104,5 @@ def contents(folder):
     return found
 
 
-main()
+if __name__ == "__main__":
+    main()

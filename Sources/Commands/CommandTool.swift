@@ -35,6 +35,14 @@ public enum CommandTool {
   /// Whether this process is the command line, and can be started once more.
   static var isProgram: Bool { state.withLock { $0.isProgram } }
 
+  /// This program's file; nil where the system does not tell it.
+  static var file: String? {
+    realpath("/proc/self/exe", nil).map { path in
+      defer { free(path) }
+      return String(cString: path)
+    }
+  }
+
   /// The commands that a package added.
   static var commands: [any ParsableCommand.Type] { state.withLock { $0.commands } }
 

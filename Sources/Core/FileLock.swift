@@ -20,7 +20,8 @@ public struct InUseError: Error, CustomStringConvertible, Sendable, Equatable {
 /// A lock that one process at a time can hold: a file with `flock`, which the system takes back when its holder ends,
 /// however it ends. The file tells the holder's number in its first line, and what the holder notes in the others.
 ///
-/// On a file system without locks nobody is kept out.
+/// On a file system without locks nobody is kept out. Over NFS Linux makes a lock of bytes of the file of it, which
+/// keeps out other machines as well.
 public final class FileLock {
   /// The lock's file.
   public let path: String
@@ -69,11 +70,12 @@ public final class FileLock {
     let descriptor = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { return }
     defer { close(descriptor) }
-    try take(descriptor, of: subject)
+    // NFS gives a descriptor that only reads no other lock than a shared one.
+    try take(descriptor, LOCK_SH, of: subject)
   }
 
-  private static func take(_ descriptor: Int32, of subject: String) throws {
-    guard System.retry({ flock(descriptor, LOCK_EX | LOCK_NB) }) != 0, errno == EWOULDBLOCK else { return }
+  private static func take(_ descriptor: Int32, _ kind: Int32 = LOCK_EX, of subject: String) throws {
+    guard System.retry({ flock(descriptor, kind | LOCK_NB) }) != 0, errno == EWOULDBLOCK else { return }
     throw InUseError(path: subject, process: lines(descriptor).first.flatMap { Int($0) })
   }
 

@@ -275,7 +275,14 @@ public struct Experiment: Sendable {
         startStates: startStates, seed: plan.seed, threads: threads)
     }
     let model =
-      evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
+      evaluation.modelMetrics.isEmpty
+      ? nil
+      : try source.map {
+        JudgedModel(
+          self, data, rows.groups[0].reference, $0,
+          exact: evaluation.modelMetrics.contains { ($0.metric as? NegativeLogLikelihood)?.method == .exact }
+            ? try ExactScoreRecipe().resolve(in: guidanceProblem(data).scoreSetting) : nil)
+      }
     let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count
     let solvers = plan.sampling.solvers.count
     let figures =

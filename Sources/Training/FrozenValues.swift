@@ -28,9 +28,10 @@ final class FrozenValues {
       switch set.parameters.source {
       case .values: continue
       case .average: values = state.averages
-      case .snapshot(let every):
+      case .snapshot(let every, let last):
         // A step that was skipped and is taken again finds the same.
-        let kept = state.step % every == 0 ? state.averages : state.snapshot ?? state.averages
+        let isDue = state.step % every == 0 && state.step <= last
+        let kept = isDue ? state.averages : state.snapshot ?? state.averages
         state.snapshot = kept
         values = kept
       }
@@ -44,7 +45,7 @@ final class FrozenValues {
       switch set.parameters.source {
       case .values: false
       case .average: true
-      case .snapshot(let every): step % every == 0
+      case .snapshot(let every, let last): step % every == 0 && step <= last
       }
     }
   }

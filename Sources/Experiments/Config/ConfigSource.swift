@@ -18,6 +18,8 @@ public struct ConfigSource {
   let places: KeyPlaces
   /// What a sweep decides of this config; nil where it is no run of one.
   let share: SweepShare?
+  /// Where relative paths begin, if the config itself does not say it.
+  private let base: String?
   /// What another program says that changed the config; nil where this one read it.
   private var told: String?
 
@@ -53,9 +55,11 @@ public struct ConfigSource {
   ///   - text: YAML, a mapping.
   ///   - path: what messages call it.
   ///   - overrides: `KEY=VALUE` each, as `--set` takes them.
+  ///   - folder: where relative paths begin, whatever the config says; nil: as it says, else its own folder.
   /// - Throws: `InputError` with line and key.
-  public init(text: String, path: String, overrides: [String] = []) throws {
+  public init(text: String, path: String, overrides: [String] = [], folder: String? = nil) throws {
     self.path = path
+    base = folder
     guard let file = try ConfigTree.compose(text, path) else {
       throw InputError("is empty; expected a mapping", at: path)
     }
@@ -93,6 +97,7 @@ public struct ConfigSource {
   /// The config of one run of a sweep: a file, or the sweep's own, with what the sweep decides in it.
   init(_ base: ConfigSource, file other: ConfigSource?, settings: [SweepSetting]) throws {
     path = other?.path ?? base.path
+    self.base = other == nil ? base.base : other?.base
     places = other?.places ?? base.places
     file = other?.file ?? base.file
     var root = other?.root ?? base.root
@@ -209,7 +214,7 @@ public struct ConfigSource {
 
   /// The folder where relative paths begin: the config's, or what its sweep says.
   var folder: String {
-    sweep?.mapping?[Node("paths")]?.scalar?.string ?? parentFolder(of: path)
+    base ?? sweep?.mapping?[Node("paths")]?.scalar?.string ?? parentFolder(of: path)
   }
 
   /// A path in the config, which is relative to the config's folder.

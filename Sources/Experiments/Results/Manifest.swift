@@ -128,6 +128,7 @@ struct Manifest: Encodable {
     let configHash: String?
     /// Whether the run came to its end: its samples were judged, and nothing failed.
     let isDone: Bool
+    let failures: [String]
     /// Of a sweep.
     let runs: [String: String]?
     let runCount: Int?
@@ -143,6 +144,7 @@ struct Manifest: Encodable {
     return Summary(
       files: files.filter { ResultsFolder.isName($0.key) }, configHash: manifest["config_hash"] as? String,
       isDone: isJudged && (manifest["failures"] as? [Any])?.isEmpty == true,
+      failures: manifest["failures"] as? [String] ?? [],
       runs: manifest["runs"] as? [String: String], runCount: manifest["run_count"] as? Int)
   }
 }

@@ -36,7 +36,7 @@ public struct Verification: Sendable, Equatable {
         problems.append("\(name): cannot be read")
       }
     }
-    let extra = Self.names(in: folder, but: manifest.runs == nil ? [] : ["runs"]).filter {
+    let extra = Self.names(in: folder, but: manifest.runs == nil ? [] : ["runs", SlurmFolder.name]).filter {
       files[$0] == nil && $0 != "manifest.json"
     }
     problems += extra.map { "\($0): not written by this program" }

@@ -48,7 +48,8 @@ public struct SweepTask: Sendable {
 extension Sweep {
   /// Does every run that is not done yet, some at a time, and writes `sweep.csv` after each.
   /// - Parameters:
-  ///   - isCollecting: whether nothing is run, and only what is done is gathered.
+  ///   - isCollecting: whether nothing is run, and only what is done is gathered; runs that are missing are an
+  ///     `ExperimentFailure`.
   ///   - perform: does one run, on a thread of its own.
   /// - Returns: what to print.
   /// - Throws: `InputError` before anything is written; `InUseError` where another sweep writes to the folder;
@@ -56,17 +57,29 @@ extension Sweep {
   public func run(
     isCollecting: Bool = false, by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() }
   ) throws -> String {
+    try requireOwnFolder()
+    let results = try ResultsFolder(creating: folder, holds: "runs")
+    let text = try arrange(in: results)
+    let progress = try SweepProgress(self, results)
+    if !isCollecting { try finish(progress, perform) }
+    return try conclude(progress, results, text, isCollecting: isCollecting)
+  }
+
+  /// - Throws: `InUseError` where another sweep writes to the folder; `InputError` where one run wrote there.
+  func requireOwnFolder() throws {
     try ResultsFolder.requireUnused(folder)
     if let other = Manifest.summary(of: folder), other.runs == nil {
       throw InputError("holds the results of one run, and no sweep; allowed: another --output", at: folder)
     }
-    let results = try ResultsFolder(creating: folder, holds: "runs")
+  }
+
+  /// Writes the sweep's config, and moves finished runs to the folders of their numbers.
+  /// - Returns: the config's text.
+  func arrange(in results: ResultsFolder) throws -> String {
     let text = try config.plan().resolved
     try results.write(text, to: "config.yaml")
     try SweepFolders(path: folder).arrange(runs)
-    let progress = try SweepProgress(self, results)
-    if !isCollecting { try finish(progress, perform) }
-    return try conclude(progress, results, text, isCollecting: isCollecting)
+    return text
   }
 
   /// Works on all that is left.
@@ -148,9 +161,6 @@ extension Sweep {
     _ progress: SweepProgress, _ results: ResultsFolder, _ text: String, isCollecting: Bool
   ) throws -> String {
     let state = progress.state
-    var manifest = Manifest(sweep: name, config: text, count: runs.count, jobs: jobs, threads: threads)
-    manifest.started = progress.started
-    manifest.runs = Dictionary(uniqueKeysWithValues: state.done.map { (runs[$0].name, runs[$0].configHash) })
     var reasons = state.failures.sorted { $0.key < $1.key }.map { index, reason in
       "run \(runs[index].name) (\(runs[index].settings)): \(reason)"
     }
@@ -161,7 +171,19 @@ extension Sweep {
           + "does the rest")
     }
     if let error = state.error { reasons.append("\(error)") }
-    manifest.failures = reasons
+    try close(results, progress, text, failures: reasons)
+    if isCollecting { reasons += UnfinishedRuns(self, done: state.done).lines }
+    let summary = progress.summary(in: results)
+    guard reasons.isEmpty else { throw ExperimentFailure(reasons: reasons, summary: summary) }
+    return summary
+  }
+
+  /// Writes the manifest, and ends this program's time in the folder.
+  func close(_ results: ResultsFolder, _ progress: SweepProgress, _ text: String, failures: [String]) throws {
+    var manifest = Manifest(sweep: name, config: text, count: runs.count, jobs: jobs, threads: threads)
+    manifest.started = progress.started
+    manifest.runs = Dictionary(uniqueKeysWithValues: progress.state.done.map { (runs[$0].name, runs[$0].configHash) })
+    manifest.failures = failures
     let others = SweepFolders(path: folder).others(than: runs)
     if !others.isEmpty {
       let names = others.prefix(5).joined(separator: ", ") + (others.count > 5 ? " and \(others.count - 5) more" : "")
@@ -171,8 +193,5 @@ extension Sweep {
     manifest.peakMemoryMib = Manifest.peakMemory
     try results.finish(manifest)
     if !quiet { for note in manifest.notes { StandardStreams.report("score-sde: \(name): \(note)\n") } }
-    let summary = progress.summary(in: results)
-    guard reasons.isEmpty else { throw ExperimentFailure(reasons: reasons, summary: summary) }
-    return summary
   }
 }

@@ -126,32 +126,4 @@ public struct Sweep: Sendable {
 
   /// Whether a run's network is there, or it needs none.
   func hasNetwork(_ run: SweepRun) -> Bool { run.network.map { store.finished($0).exists } ?? true }
-
-  /// Does one run, unless it is done: what one task of an array job calls.
-  /// - Parameters:
-  ///   - number: from 1.
-  ///   - config: the sweep's config; other runs of it are not looked at.
-  ///   - folder: of the sweep; default: `Results/NAME`.
-  ///   - store: where trained networks are kept; default: as of experiments.
-  ///   - threads: of the run; default: the processors. Results do not depend on it.
-  ///   - quiet: no progress bar and no notes on standard error.
-  ///   - look: is given the plan before anything is done.
-  /// - Returns: what to print.
-  public static func run(
-    _ number: Int, of config: SweepConfig, folder: String? = nil, store: ModelStore? = nil, threads: Int? = nil,
-    quiet: Bool = false, look: (ExperimentPlan) throws -> Void = { _ in }
-  ) throws -> String {
-    let plan = try config.plan()
-    guard (1...plan.count).contains(number) else {
-      throw InputError("is \(number); allowed: 1 to \(plan.count)", at: "--run")
-    }
-    let (run, experiment) = try plan.run(number)
-    let path = "\(folder ?? "Results/\(plan.name)")/\(run.folder)"
-    try look(experiment)
-    if RunFolder(path: path).finished(run.configHash) != nil { return "\(path): run \(run.name) is done" }
-    let summary = try Experiment(
-      experiment, catalogue: config.catalogue, folder: path, store: store, threads: threads, quiet: quiet
-    ).run()
-    return "run \(run.name): \(run.settings)\n\(summary)"
-  }
 }

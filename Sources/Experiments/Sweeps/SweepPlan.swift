@@ -131,6 +131,8 @@ public struct SweepConfig: Sendable {
   public let path: String
   let text: String
   let overrides: [String]
+  /// Where relative paths begin, whatever the config says; nil: as it says, else its own folder.
+  let folder: String?
   /// The kinds that the config may name.
   public let catalogue: Catalogue
 
@@ -138,9 +140,13 @@ public struct SweepConfig: Sendable {
   ///   - path: the config's file.
   ///   - overrides: `key.path=value` texts.
   ///   - catalogue: the kinds that the config may name.
+  ///   - folder: where relative paths begin, whatever the config says; nil: as it says, else its own folder.
   /// - Throws: `InputError` for a file that cannot be read.
-  public init(path: String, overrides: [String] = [], catalogue: Catalogue = .standard) throws {
-    self.init(text: try ConfigSource.text(ofFile: path), path: path, overrides: overrides, catalogue: catalogue)
+  public init(
+    path: String, overrides: [String] = [], catalogue: Catalogue = .standard, folder: String? = nil
+  ) throws {
+    self.init(
+      text: try ConfigSource.text(ofFile: path), path: path, overrides: overrides, catalogue: catalogue, folder: folder)
   }
 
   /// - Parameters:
@@ -148,13 +154,19 @@ public struct SweepConfig: Sendable {
   ///   - path: what messages call it; relative paths begin in its folder.
   ///   - overrides: `key.path=value` texts.
   ///   - catalogue: the kinds that the config may name.
-  public init(text: String, path: String, overrides: [String] = [], catalogue: Catalogue = .standard) {
+  ///   - folder: where relative paths begin, whatever the config says; nil: as it says, else its own folder.
+  public init(
+    text: String, path: String, overrides: [String] = [], catalogue: Catalogue = .standard, folder: String? = nil
+  ) {
     (self.text, self.path, self.overrides, self.catalogue) = (text, path, overrides, catalogue)
+    self.folder = folder
+  }
+
+  func source() throws -> ConfigSource {
+    try ConfigSource(text: text, path: path, overrides: overrides, folder: folder)
   }
 
   /// Decodes it.
   /// - Throws: `InputError` with the place of what is wrong in the sweep itself.
-  public func plan() throws -> SweepPlan {
-    try SweepPlan(ConfigSource(text: text, path: path, overrides: overrides), catalogue: catalogue)
-  }
+  public func plan() throws -> SweepPlan { try SweepPlan(source(), catalogue: catalogue) }
 }

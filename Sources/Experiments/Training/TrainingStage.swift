@@ -153,7 +153,9 @@ struct TrainingStage {
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
     defer { lock?.release() }
-    guard isLate else { return try run(kept, damaged, folder, changes) }
+    // Another machine may have trained it between the search and the lock.
+    let isTrained = Team.current.decided { store.finished(identity).exists }
+    guard isLate || isTrained else { return try run(kept, damaged, folder, changes) }
     let (kept, damaged) = try Self.search(
       identity, trainer.plan, network, store, folder: self.folder, reread)
     return try run(kept, damaged, folder, changes)
