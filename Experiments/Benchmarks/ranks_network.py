@@ -5,9 +5,7 @@ Every rank has a network namespace of its own, with one core's worth of a thread
 of `Ranks/link.c`, which holds each packet back, and the rate of `tc` (tbf). The model has two constants of a network,
 latency and bandwidth, measured by `Ranks/transport.c`, and one of the training, the seconds of a lane without a
 network. From these it foretells the seconds of a step; the table has them beside what a training took. What was made is
-removed at the end, whatever happens.
-
-The same constants without namespaces (`--here`), and the model at 8, 64 and 512 ranks (`--paper`), are the tables of
+removed at the end, whatever happens. The tables, with one of the model at 8, 64 and 512 ranks, are those of
 Docs/Scale.md.
 """
 import argparse
@@ -32,6 +30,8 @@ CASES = {
     "unet": ("vp-digits-unet", ["training.batch=256"], 701_345, 60),
 }
 LANES = 8
+PAPER = (10e-6, 20e-6, 10e9)  # a cluster's network: latency, that of what is large, bytes a second
+MESSAGE = 0.5e-6  # seconds of a rank for each message
 
 
 class Model:
@@ -129,73 +129,94 @@ def namespaces(count, delay, rate, link, folder):
             subprocess.run(["ip", "netns", "del", name])
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--program", default=str(ROOT / ".build/release/score-sde"))
-    parser.add_argument("--cases", default="mlp,unet")
-    parser.add_argument("--ranks", default="2,4")
-    parser.add_argument("--networks", default="0.0005:1gbit,0.002:200mbit,0.01:100mbit", help="delay:rate, ...")
-    parser.add_argument("--here", action="store_true", help="constants of this machine alone, without namespaces")
-    parser.add_argument("--paper", action="store_true", help="the model at 8, 64 and 512 ranks")
-    options = parser.parse_args()
-    if not options.here and not options.paper and os.geteuid() != 0:
-        sys.exit("ranks_network.py: network namespaces are made by root alone")
-    cores = len(os.sched_getaffinity(0))
-    folder = tempfile.mkdtemp()
-    try:
-        transport, link = build(folder)
-        lanes = {}
-        for case in options.cases.split(","):
-            name, settings, _, steps = CASES[case]
-            step = train(options.program, ROOT / f"Experiments/{name}.yaml", steps, 1, 1, settings=settings)
-            lanes[case] = step / LANES
-            print(f"{case}: {1e3 * step:.2f} ms a step of {LANES} lanes, one thread; {processor()}", flush=True)
-        if options.here or options.paper:
-            for ranks in map(int, options.ranks.split(",")):
-                latency, announced, bandwidth = constants(transport, MPIRUN + ["-n", str(ranks)], ENVIRONMENT, 300)
-                print(f"shared memory, {ranks} ranks: {1e6 * latency:.0f} µs, {1e6 * announced:.0f} µs where it is much, "
-                      f"{bandwidth / 1e9:.2f} GB/s", flush=True)
-        if options.paper:
-            paper(lanes)
-        if not options.here and not options.paper:
-            check(options, lanes, transport, link, folder, cores)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+def equal_slices(model, ranks, lanes):
+    """What leaves the busiest rank where slices are equal, in bytes."""
+    return VALUE * model.parameters * (-(-lanes // ranks) + 1) * (ranks - 1) / ranks
 
 
 def paper(lanes):
-    """A network of 10 µs (20 where it is much) and 10 GB/s for each rank, whose cores are its own, and as many lanes as ranks."""
-    print("| network | ranks | lanes | bytes sent by a rank | compute | exchange | share |\n|---|---|---|---|---|---|---|")
+    """The model where each rank has a machine of its own, on a network of the constants in `PAPER`; as many lanes as
+    ranks, and so a batch that grows with them. A rank spends a moment on each message, two for each other rank."""
+    rows = ["| network | ranks | lanes, rows | compute | bytes | exchange | share | bytes, equal slices | exchange | share |",
+            "|---|---|---|---|---|---|---|---|---|---|"]
     for case, seconds in lanes.items():
-        model = Model(seconds, CASES[case][2], (10e-6, 20e-6, 10e9))
+        model = Model(seconds, CASES[case][2], PAPER)
+        rows_of_lane = int(CASES[case][1][0].split("=")[1]) // LANES
         for ranks in (8, 64, 512):
-            compute, exchange = model.seconds(ranks, max(LANES, ranks))
-            # Each rank asks each other one.
-            messages = 3 * (ranks - 1) * 0.5e-6
-            total = compute + exchange + messages
-            print(f"| {case} | {ranks} | {max(LANES, ranks)} | {model.bytes(ranks, max(LANES, ranks)) / 1e6:.2f} MB | "
-                  f"{1e3 * compute:.2f} ms | {1e3 * (exchange + messages):.2f} ms | "
-                  f"{100 * (exchange + messages) / total:.0f} % |")
+            count = max(LANES, ranks)
+            compute, exchange = model.seconds(ranks, count)
+            messages = 3 * (ranks - 1) * MESSAGE
+            equal = equal_slices(model, ranks, count)
+            cells = [case, ranks, f"{count}, {count * rows_of_lane:,}", f"{1e3 * compute:.1f} ms"]
+            for size in (model.bytes(ranks, count), equal):
+                time = 2 * PAPER[1] + PAPER[0] + size / PAPER[2] + messages
+                cells += [f"{size / 1e6:.1f} MB", f"{1e3 * time:.2f} ms", f"{100 * time / (time + compute):.0f} %"]
+            rows.append("| " + " | ".join(map(str, cells)) + " |")
+    return rows
 
 
 def check(options, lanes, transport, link, folder, cores):
-    print("| network | ranks | delay, rate | latency | bandwidth | step foretold | step measured | ratio |")
-    print("|---|---|---|---|---|---|---|---|")
+    rows = ["| network | ranks | delay, rate | latency, of much | bandwidth | step foretold | step measured | ratio |",
+            "|---|---|---|---|---|---|---|---|"]
     for case, seconds in lanes.items():
         name, settings, parameters, steps = CASES[case]
         for ranks in map(int, options.ranks.split(",")):
             for network in options.networks.split(","):
                 delay, rate = network.split(":")
                 with namespaces(ranks, float(delay), rate, link, folder) as (launch, environment):
-                    measured = constants(transport, launch, environment, 15)
+                    measured = constants(transport, launch, environment, 25)
                     model = Model(seconds, parameters, measured, cores)
                     foretold = sum(model.seconds(ranks))
-                    few = max(15, min(steps, int(8 / foretold)))
+                    few = max(25, min(steps, int(options.seconds / foretold)))
                     found = train(
                         options.program, ROOT / f"Experiments/{name}.yaml", few, ranks, 1, launch, environment, settings)
-                print(f"| {case} | {ranks} | {1e3 * float(delay):g} ms, {rate} | {1e3 * measured[0]:.2f} and {1e3 * measured[1]:.2f} ms | "
-                      f"{measured[2] / 1e6:.1f} MB/s | {1e3 * foretold:.1f} ms | {1e3 * found:.1f} ms | "
-                      f"{found / foretold:.2f} |", flush=True)
+                rows.append(
+                    f"| {case} | {ranks} | {1e3 * float(delay):g} ms, {rate} | {1e3 * measured[0]:.1f}, "
+                    f"{1e3 * measured[1]:.1f} ms | {measured[2] / 1e6:.1f} MB/s | {1e3 * foretold:.0f} ms | "
+                    f"{1e3 * found:.0f} ms | {found / foretold:.2f} |")
+                print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--program", default=str(ROOT / ".build/release/score-sde"))
+    parser.add_argument("--cases", default="mlp,unet")
+    parser.add_argument("--ranks", default="2,4")
+    parser.add_argument("--networks", default="0.0005:1gbit,0.002:200mbit,0.01:100mbit", help="delay:rate, ...")
+    parser.add_argument("--seconds", type=float, default=12, help="of each training")
+    parser.add_argument("--paper", action="store_true", help="only the model at 8, 64 and 512 ranks")
+    parser.add_argument("--output", help="a folder for the tables")
+    options = parser.parse_args()
+    if not options.paper and os.geteuid() != 0:
+        sys.exit("ranks_network.py: network namespaces are made by root alone")
+    cores = len(os.sched_getaffinity(0))
+    folder = tempfile.mkdtemp()
+    try:
+        transport, link = build(folder)
+        lanes, constants_here = {}, [f"{processor()}, {cores} cores.", ""]
+        for case in options.cases.split(","):
+            name, settings, parameters, steps = CASES[case]
+            step = train(options.program, ROOT / f"Experiments/{name}.yaml", steps, 1, 1, settings=settings)
+            lanes[case] = step / LANES
+            constants_here.append(
+                f"- {case}: {parameters:,} parameters; a lane of {int(settings[0].split('=')[1]) // LANES} rows takes "
+                f"{1e3 * lanes[case]:.2f} ms forward, backward and for its share of the optimiser's step.")
+        for ranks in map(int, options.ranks.split(",")):
+            latency, announced, bandwidth = constants(transport, MPIRUN + ["-n", str(ranks)], ENVIRONMENT, 300)
+            constants_here.append(
+                f"- {ranks} ranks of this machine, in shared memory: {1e6 * latency:.0f} µs for 8 bytes, "
+                f"{1e6 * announced:.0f} µs before the first of many, {bandwidth / 1e9:.1f} GB/s from each rank.")
+        tables = {"ranks-constants": constants_here, "ranks-paper": paper(lanes)}
+        if not options.paper:
+            tables["ranks-network"] = check(options, lanes, transport, link, folder, cores)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    for name, rows in tables.items():
+        print("\n".join(rows) + "\n")
+        if options.output:
+            pathlib.Path(options.output).mkdir(parents=True, exist_ok=True)
+            (pathlib.Path(options.output) / f"{name}.md").write_text("\n".join(rows) + "\n")
 
 
 if __name__ == "__main__":
