@@ -42,7 +42,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge tensorboard-check variable-steps pipeline-parity bench-posterior bench-text \
+  sanitize few-step-checkerboard-judge tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps pipeline-parity bench-posterior bench-text \
   memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
@@ -91,6 +91,9 @@ help:
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
+	@echo 'make ranks           compare what ranks under mpirun write with one process; kill and stop 20 of them (ARGS=--short)'
+	@echo 'make bench-ranks     two ranks beside two threads, and beside DDP of PyTorch; Results/Benchmarks/ranks.csv'
+	@echo 'make ranks-network   the cost model of Docs/Scale.md on slow networks of namespaces, as root (ARGS="--paper")'
 	@echo 'make mutants         plant the faults of Tests/mutants.txt one at a time: do the tests find them?'
 	@echo 'make fuzz            libFuzzer on every reader, under AddressSanitizer (RUNS=1000000 inputs of each FORMATS=...)'
 	@echo 'make sanitize        tests under ThreadSanitizer, AddressSanitizer and UndefinedBehaviorSanitizer'
@@ -411,6 +414,22 @@ faults: build
 
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
+
+# Only one C file is compiled anew, so that both programs come from one folder.
+ranks-build:
+	@$(MAKE) --no-print-directory MPI=1 build
+
+ranks: ranks-build
+	@python3 Tests/ranks.py --program $(program) $(ARGS)
+
+bench-ranks: ranks-build $(venv)-bench/ready
+	@$(venv)-bench/bin/python Experiments/Benchmarks/ranks.py --program $(program) $(ARGS)
+
+ranks-network: ranks-build
+	@command -v ip >/dev/null || { apt-get update -qq && apt-get install -y -qq iproute2 >/dev/null; }
+	@python3 Experiments/Benchmarks/ranks_network.py --program $(program) --output Results/Benchmarks $(ARGS)
+	@$(if $(ARGS),,for n in ranks-constants ranks-paper ranks-network; do python3 Experiments/insert_table.py $$n \
+	  Docs/Scale.md < Results/Benchmarks/$$n.md || exit 1; done)
 
 mutants: setup
 	@python3 Tests/mutants.py $(ARGS)

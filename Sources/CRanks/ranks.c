@@ -38,6 +38,9 @@ void cr_finish(int code, const char *line) { (void)code, (void)line; }
 /// MPI counts in int; larger memory goes in pieces of this size.
 enum { PIECE = 1 << 30 };
 
+/// Seconds for which a thread that waits only yields, before it sleeps.
+static const double AWAKE = 200e-6;
+
 /// Seconds between two signs of life, between a failure told and its end, and for MPI's own end.
 static const double BEAT = 0.5, GRACE = 2, FINALIZE = 2;
 
@@ -47,7 +50,7 @@ typedef struct ticket {
   MPI_Request *requests;
   int request_count;
   double begun;
-  int done;
+  _Atomic int done;
   struct ticket *next;
 } ticket;
 
@@ -400,7 +403,7 @@ static void *serve(void *unused) {
       double since = time - idle;
       if (!waiting)
         nap(500000);
-      else if (since < 100e-6)
+      else if (since < AWAKE)
         sched_yield();
       else
         nap(since < 2e-3 ? 20000 : since < 20e-3 ? 50000 : 200000);
@@ -449,6 +452,10 @@ void cr_wait(void *pointer) {
   ticket *t = pointer;
   pthread_mutex_lock(&team.lock);
   team.waiting++;
+  pthread_mutex_unlock(&team.lock);
+  // To sleep and to be woken takes as long as a short exchange; who yields takes nobody's time.
+  for (double end = now() + AWAKE; !atomic_load(&t->done) && now() < end;) sched_yield();
+  pthread_mutex_lock(&team.lock);
   while (!t->done) pthread_cond_wait(&team.changed, &team.lock);
   team.waiting--;
   pthread_mutex_unlock(&team.lock);
