@@ -5,15 +5,22 @@ SHELL := /bin/bash
 # The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
 KERNELS ?= onednn
 export KERNELS
+# MPI=1: ranks over MPI, for mpirun. One C file is compiled anew.
+MPI ?= 0
+export MPI
 # For manifest.json.
 export SCORE_SDE_COMMIT := $(shell git describe --always --dirty --abbrev=40 --exclude='*' 2>/dev/null)
 
+ifeq ($(MPI),1)
+more-packages := libopenmpi-dev
+endif
+
 ifeq ($(KERNELS),onednn)
 scratch := .build
-packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev libdnnl-dev pkg-config $(more-packages)
 else
 scratch := .build/cblas
-packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config
+packages := libgsl-dev libpng-dev zlib1g-dev libcairo2-dev pkg-config $(more-packages)
 endif
 
 swift := swift
@@ -34,8 +41,9 @@ space := $(empty) $(empty)
 .PHONY: $(experiments) $(sweeps) default help list watch setup build test all format lint bench report pages-check \
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
-  inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build sanitize \
-  tensorboard-check variable-steps pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
+  inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
+  sanitize few-step-checkerboard-judge tensorboard-check variable-steps pipeline-parity bench-posterior bench-text \
+  memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -93,6 +101,7 @@ help:
 	@echo 'make tensorboard-check   read event files with TensorBoard, and compare them with the tables they are made of'
 	@echo 'make format, lint    swift format'
 	@echo 'make clean           remove build products; Results stay'
+	@echo 'MPI=1                with any of these: mpirun -n 2 $(program) train CONFIG shares one training (Docs/Scale.md)'
 	@echo 'KERNELS=cblas        with any of these: GSL'"'"'s CBLAS in place of oneDNN'
 	@echo 'Trained networks are kept in Results/.models, or in SCORE_SDE_MODELS=FOLDER'
 
@@ -335,6 +344,19 @@ processes: build
 
 variable-steps: sweep-variable-steps
 	@python3 Experiments/variable_steps.py Results/variable-steps/sweep.csv $(PAGE)
+
+# All objectives of few steps on one ring: the table of Docs/FewStep.md.
+few-step-methods: sweep-few-step-methods
+	@python3 Experiments/few_step_table.py Results/few-step-methods > Results/few-step-methods/table.md
+	@python3 Experiments/insert_table.py few-step-methods Docs/FewStep.md < Results/few-step-methods/table.md
+	@cat Results/few-step-methods/table.md
+
+few-step-checkerboard-judge: few-step-checkerboard
+	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard
+
+# Their teachers.
+Results/few-step-digits-unet/manifest.json: Results/vp-digits-unet/manifest.json
+Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
 
 extending: setup
 	@$(swift) build -c release --package-path Experiments/Extending --scratch-path .build/extending

@@ -11,6 +11,15 @@ let kernels =
 precondition(["onednn", "cblas"].contains(kernels), "KERNELS is '\(kernels)'; allowed: onednn, cblas")
 let usesOneDNN = kernels == "onednn"
 
+/// Whether ranks go over MPI: MPI=1 of the environment, as `make MPI=1` says. One C file depends on it.
+let usesMPI = ["1"].contains(Context.environment["MPI"] ?? "0")
+precondition(["", "0", "1"].contains(Context.environment["MPI"] ?? "0"), "MPI is neither 0 nor 1")
+let machine = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
+let mpiHeader =
+  (machine.flatMap { ["/usr/lib/\($0)/openmpi/include/mpi.h", "/usr/include/\($0)/mpi/mpi.h"] }
+  + ["/usr/include/mpi.h", "/usr/local/include/mpi.h"]).first { FileManager.default.fileExists(atPath: $0) }
+precondition(!usesMPI || mpiHeader != nil, "MPI=1 and no mpi.h: `make MPI=1 setup` installs libopenmpi-dev")
+
 /// The commit, for manifest.json; `make` says it. Other than git's own characters would leave the quotes below.
 let commit = Context.environment["SCORE_SDE_COMMIT"].flatMap { text in
   !text.isEmpty && text.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-.".contains($0)) } ? text : nil
@@ -58,6 +67,11 @@ let package = Package(
 
     .target(name: "CSystem", cSettings: [.define("SCORESDE_COMMIT", to: "\"\(commit ?? "unknown")\"")]),
 
+    .target(
+      name: "CRanks",
+      cSettings: usesMPI ? [.define("SCORESDE_MPI_HEADER", to: "\"\(mpiHeader ?? "")\"")] : [],
+      linkerSettings: usesMPI ? [.linkedLibrary("mpi")] : []),
+
     // The floors, bottom to top.
     floor("Core", on: ["CKernels", "CGSL", "CSystem"]),
     floor("Processes", on: ["Core", "CKernels", "CGSL"]),
@@ -83,7 +97,9 @@ let package = Package(
     floor("ScoreSDE", on: floors.map { .byName(name: $0) }),
     floor(
       "Commands",
-      on: ["Experiments", "Solvers", "Core", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
+      on: [
+        "Experiments", "Solvers", "Core", "CRanks", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .executableTarget(name: "score-sde", dependencies: ["Commands"]),
     // Studies of the metrics themselves, for Docs/Metrics.md, and of particles, for Docs/Conditional.md.
     .executableTarget(
@@ -113,7 +129,7 @@ let package = Package(
       "ConditioningTests",
       on: ["Conditioning", "Solvers", "Scores", "Processes", "Core", "AllocationCounter", "Pairs"],
       resources: [.copy("Fixtures")]),
-    tests("CoreTests", on: ["Core", "CKernels", "Pairs"]),
+    tests("CoreTests", on: ["Core", "CKernels", "TestSupport", "Pairs"]),
     tests("ProcessesTests", on: ["Scores", "Processes", "Core", "CGSL", "Pairs"], resources: [.copy("Fixtures")]),
     tests(
       "TensorsTests", on: ["Networks", "Tensors", "Core", "CKernels", "TestSupport", "Pairs"],
@@ -135,7 +151,9 @@ let package = Package(
     tests("DatasetsTests", on: ["Datasets", "Scores", "Processes", "Core", "CPNG", "CZlib", "Pairs"]),
     tests(
       "TrainingTests",
-      on: ["Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "Pairs"],
+      on: [
+        "Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "TestSupport", "Pairs",
+      ],
       resources: [.copy("Fixtures")]),
     tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),
     tests("PlotsTests", on: ["Plots", "Pairs"]),

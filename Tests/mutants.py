@@ -78,6 +78,13 @@ def plant(faults, root, copy):
         if not (path.endswith(".swift") and re.search(r"^import CKernels$", text, re.M)):
             text = f"{first}\n{imported}{rest}"
         texts[path] = text
+    # What is mutated imports the switch, also floors that need no kernels.
+    package = (root / "Package.swift").read_text()
+    for target in sorted({path.split("/")[1] for path in texts if path.endswith(".swift")}):
+        start = re.search(rf'floor\(\s*"{target}",\s*on: \[', package).end()
+        if '"CKernels"' not in package[start:package.index("]", start)]:
+            package = f'{package[:start]}"CKernels", {package[start:]}'
+    texts["Package.swift"] = package
     umbrella = "Sources/CKernels/include/CKernels.h"
     texts[umbrella] = (root / umbrella).read_text() + '#include "ck_mutant.h"\n'
     texts["Sources/CKernels/include/ck_mutant.h"] = HEADER

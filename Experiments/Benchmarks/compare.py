@@ -29,6 +29,9 @@ ROOT = HERE.parent.parent
 CASES = {
     "train-128": ("training step", ["torch"]),
     "train-256": ("training step", ["torch"]),
+    # Consistency training, and Lagrangian self-distillation of a flow map, which takes a derivative of the network.
+    "few-step-consistency": ("training step", ["torch"]),
+    "few-step-lagrangian": ("training step", ["torch"]),
     "sample-128": ("run", ["torch"]),
     "mixture-em": ("run", ["torch", "torch-columns", "jax", "jax-columns"]),
     "mixture-flow": ("run", ["scipy", "scipy-single", "diffrax"]),
@@ -112,7 +115,8 @@ class Program:
 def peer_command(peer, case, threads):
     library, _, layout = peer.partition("-")
     script = library
-    for prefix, name in (("unet", "unet"), ("mixture-flow", "flow"), ("metrics", "metrics"), ("posterior", "posterior")):
+    for prefix, name in (("unet", "unet"), ("mixture-flow", "flow"), ("metrics", "metrics"), ("posterior", "posterior"),
+                         ("few-step", "few")):
         if case.startswith(prefix):
             script = name
     if layout == "single":

@@ -20,6 +20,7 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import few_step  # noqa: E402
 import judging  # noqa: E402
 import results  # noqa: E402
 import yaml  # noqa: E402
@@ -33,6 +34,7 @@ NOTEBOOKS = [
     "sweeps",
     "predictor-corrector",
     "posteriors",
+    "few-step",
 ]
 TINY = ["training.steps=40", "sampling.count=60"]
 
@@ -51,6 +53,8 @@ def serves(found, notebook):
         return any(len(r.likelihood) for r in found)
     if notebook == "sweeps":
         return len(found.sweeps) > 0
+    if notebook == "few-step":
+        return len(few_step.table(found)) > 1
     return False  # predictor-corrector and posteriors have their own experiments
 
 

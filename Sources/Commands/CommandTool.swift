@@ -60,6 +60,17 @@ public enum CommandTool {
     state.withLock {
       $0 = State(catalogue: catalogue, commands: commands, name: name ?? file ?? standardName, isProgram: true)
     }
+    if let code = RankLaunch.refusal(CommandLine.arguments) { exit(code) }
+    if RankLaunch.rank > 0 && RankLaunch.count > 1 {
+      // Rank 0 prints the same words.
+      do {
+        var command = try ScoreSDECommand.parseAsRoot()
+        try command.run()
+      } catch {
+        exit(ScoreSDECommand.exitCode(for: error).rawValue)
+      }
+      exit(0)
+    }
     ScoreSDECommand.main()
     // What `print` wrote may still be on its way.
     do {

@@ -14,7 +14,9 @@ public struct ConfigArguments: ParsableArguments {
   @Option(help: "The results folder. (default: Results/NAME)")
   var output: String?
 
-  @Option(help: "Worker threads; results do not depend on it. (default: one per processor)")
+  @Option(
+    help:
+      "Worker threads; results do not depend on it. (default: one per processor, of which ranks on one machine share)")
   var threads: Int?
 
   /// Whether neither progress nor a summary is printed.
@@ -37,7 +39,9 @@ public struct ConfigArguments: ParsableArguments {
 
   /// The experiment of the config.
   public func experiment() throws -> Experiment {
-    Experiment(try plan(), catalogue: CommandTool.catalogue, folder: output, threads: threads, quiet: quiet)
+    Experiment(
+      try plan(), catalogue: CommandTool.catalogue, folder: output, threads: threads ?? RankLaunch.threads,
+      quiet: quiet || !Team.current.isRoot)
   }
 
   /// - Throws: `WarningsAsErrors` where there are warnings and `strict` makes them errors.

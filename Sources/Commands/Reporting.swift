@@ -18,7 +18,7 @@ public func reportingErrors(_ body: () throws -> Void) throws {
     for line in error.lines { report("\(line) (an error by --strict)") }
     throw ExitCode(2)
   } catch let failure as ExperimentFailure {
-    print(failure.summary)
+    if Team.current.isRoot { print(failure.summary) }
     for reason in failure.reasons { report(reason) }
     throw ExitCode(StopSignals.received.map { 128 + $0 } ?? 1)
   } catch let error as ComputationError {

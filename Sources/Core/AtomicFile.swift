@@ -27,12 +27,17 @@ public enum AtomicFile {
   /// The temporary files that are being written now.
   private static let unfinished = Mutex<Set<String>>([])
   private static let counter = Atomic<Int>(0)
+  private static let isLeft = Atomic<Bool>(false)
+
+  /// From now on nothing is written here: somebody else writes the same.
+  public static func leaveToOthers() { isLeft.store(true, ordering: .relaxed) }
 
   /// Writes the pieces that `body` hands over, one after the other.
   /// - Throws: `WriteError`, or what `body` throws; the path is then what it was before.
   public static func write(
     to path: String, _ body: (_ write: (UnsafeRawBufferPointer) throws -> Void) throws -> Void
   ) throws {
+    if isLeft.load(ordering: .relaxed) { return }
     if isSpecial(path) {
       let file = try OutputFile(path, as: path, flags: O_CREAT | O_TRUNC)
       try body { try file.write($0) }
@@ -56,6 +61,7 @@ public enum AtomicFile {
   /// be none.
   /// - Throws: `WriteError`; the other name is then what it was before.
   public static func link(_ path: String, to other: String) throws {
+    if isLeft.load(ordering: .relaxed) { return }
     var (mine, theirs) = (stat(), stat())
     if stat(path, &mine) == 0, lstat(other, &theirs) == 0, mine.st_ino == theirs.st_ino, mine.st_dev == theirs.st_dev {
       return
@@ -122,6 +128,7 @@ public enum AtomicFile {
   /// Removes the temporary files that programs left in a folder which ended while they wrote: killed, or with the
   /// machine. Those of programs that live are left.
   public static func removeLeftovers(in folder: String) {
+    if isLeft.load(ordering: .relaxed) { return }
     for name in System.names(in: folder) where name.hasSuffix(".part") {
       let parts = name.split(separator: ".", omittingEmptySubsequences: false).suffix(4)
       guard parts.count == 4, parts.first == "score-sde", let number = pid_t(parts[parts.endIndex - 3]), number > 0
@@ -143,6 +150,11 @@ public enum AtomicFile {
     let isDead = kill(process, 0) != 0 && errno == ESRCH
     guard isDead || process == getpid() || time(nil) - status.st_mtim.tv_sec > 60 else { return false }
     return flock(descriptor, LOCK_EX | LOCK_NB) == 0
+  }
+
+  /// Removes the temporary files that are being written, before something else ends the program at once.
+  package static func removeUnfinished() {
+    unfinished.withLock { names in for name in names { unlink(name) } }
   }
 
   /// Ends the program at once, without the temporary files that are being written. Nobody begins another one meanwhile.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
+import Synchronization
 
 /// `count` points of `dimension` doubles, row-major. An image row is flattened height, width, channel.
 public struct Batch: Sendable, Equatable {
@@ -74,6 +75,33 @@ public struct Batch: Sendable, Equatable {
       let memory = SharedMemory(rows.values)
       try Shards(rows: count, size: size).forEach(threads: threads) { shard, range in
         try body(Rows(memory: memory.pointer, first: 0, count: count, dimension: dimension)[range])
+      }
+    }
+  }
+
+  /// The same with the shards dealt among ranks, of which each has all rows at the end.
+  public mutating func forEachShard(
+    of size: Int = Shards.rows, threads: Int, among ranks: any Ranks, _ body: @Sendable (Rows) throws -> Void
+  ) throws {
+    if ranks.count == 1 { return try forEachShard(of: size, threads: threads, body) }
+    let (count, dimension, shards) = (count, dimension, Shards(rows: count, size: size))
+    let own = ranks.part(of: shards.count, rank: ranks.rank)
+    try withRows { rows in
+      let memory = SharedMemory(rows.values)
+      let failure = Mutex<Failure?>(nil)
+      try Shards(rows: own.count, size: 1).forEach(threads: threads) { index, _ in
+        let shard = own.lowerBound + index
+        do {
+          try body(Rows(memory: memory.pointer, first: 0, count: count, dimension: dimension)[shards.range(shard)])
+        } catch {
+          failure.withLock { $0 = Failure.lower($0, Failure(number: shard, error: error)) }
+        }
+      }
+      try ranks.agree(on: failure.withLock { $0 })
+      let width = dimension * MemoryLayout<Double>.stride
+      ranks.gather(rows.values, .rows) { rank in
+        let part = ranks.rows(of: shards, rank: rank)
+        return part.lowerBound * width..<part.upperBound * width
       }
     }
   }

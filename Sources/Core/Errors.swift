@@ -18,7 +18,7 @@ public struct InputError: Error, CustomStringConvertible, Sendable, Equatable {
 }
 
 /// A computation that began well and then went wrong.
-public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatable {
+public enum ComputationError: Error, CustomStringConvertible, Sendable, Equatable, Codable {
   /// A loss, gradient, state or score that is not finite.
   case nonFinite(NonFinite)
   /// An adaptive method used up its steps before it arrived.

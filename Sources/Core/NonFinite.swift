@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 
 /// A number that is not finite: what it is, where it arose, and what is likely to mend it. What is not known is nil.
-public struct NonFinite: Sendable, Equatable, CustomStringConvertible {
+public struct NonFinite: Sendable, Equatable, Codable, CustomStringConvertible {
   /// What can fail to be finite.
-  public enum Quantity: String, Sendable {
+  public enum Quantity: String, Sendable, Codable {
     /// The loss of a training step.
     case loss
     /// The gradient of a training step.

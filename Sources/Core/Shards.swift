@@ -60,14 +60,16 @@ public struct Shards: Sendable {
       let own = ck_lend_threads(Int32(max(1, threads / max(1, workers))))
       defer { _ = ck_lend_threads(own) }
       StopSignals.blocked {
-        while true {
-          let shard = next.add(1, ordering: .relaxed).oldValue
-          if shard >= total { return }
-          do {
-            try StopSignals.check()
-            try body(shard, range(shard), worker)
-          } catch {
-            failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
+        Team.asWorker {
+          while true {
+            let shard = next.add(1, ordering: .relaxed).oldValue
+            if shard >= total { return }
+            do {
+              try StopSignals.check()
+              try body(shard, range(shard), worker)
+            } catch {
+              failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
+            }
           }
         }
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CSystem
 import Glibc
+import Synchronization
 
 /// The standard streams of a program, which may be closed, full, or a pipe that nobody reads.
 public enum StandardStreams {
@@ -16,8 +17,22 @@ public enum StandardStreams {
     signal(SIGXFSZ, SIG_IGN)
   }
 
+  /// What was last reported where nothing is written; nil: reports are written.
+  private static let silent = Mutex<String?>(nil)
+
+  /// From now on reports are not written: somebody else writes the same.
+  public static func beSilent() { silent.withLock { $0 = $0 ?? "" } }
+
+  /// What was reported last while nothing was written.
+  public static var lastReport: String { silent.withLock { $0 ?? "" } }
+
   /// Writes to standard error. There is nobody to tell that it cannot be written.
   public static func report(_ text: String) {
+    let isSilent = silent.withLock { last in
+      if last != nil { last = text }
+      return last != nil
+    }
+    if isSilent { return }
     var rest = Array(text.utf8)[...]
     while !rest.isEmpty {
       let count = rest.withUnsafeBytes { part in System.retry { write(STDERR_FILENO, part.baseAddress!, part.count) } }

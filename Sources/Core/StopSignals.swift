@@ -93,7 +93,13 @@ public enum StopSignals {
     return true
   }
 
+  private static let other = Mutex<(@Sendable (Int32) -> Void)?>(nil)
+
+  /// From now on a signal is somebody else's: it is handed on, and this program does not end by it.
+  public static func leave(to other: @escaping @Sendable (Int32) -> Void) { Self.other.withLock { $0 = other } }
+
   private static func take(_ signal: Int32) {
+    if let other = other.withLock({ $0 }) { return other(signal) }
     guard received == nil, request(signal) else { AtomicFile.endProgram(code: 128 + signal) }
   }
 

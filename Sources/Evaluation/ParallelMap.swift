@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
-import Synchronization
 
-/// The values of a function at 0 ..< count, computed in parallel, in order.
-func parallelMap<Value: Sendable>(
+/// The values of a function at 0 ..< count, computed in parallel and on all ranks, in order.
+func parallelMap<Value: Codable & Sendable>(
   _ count: Int, threads: Int, _ body: @Sendable (Int) throws -> Value
 ) throws -> [Value] {
-  let values = Mutex([Value?](repeating: nil, count: count))
-  try Shards(rows: count, size: 1).forEach(threads: threads) { index, _ in
-    let value = try body(index)
-    values.withLock { $0[index] = value }
-  }
-  return values.withLock { $0.compactMap { $0 } }
+  try Team.current.map(count, threads: threads, body)
 }

@@ -39,6 +39,9 @@ public struct Experiment: Sendable {
     self.quiet = quiet
   }
 
+  /// The program, its kernels and the processor's instructions, in one line: where they are the same, so are numbers.
+  public static var programStamp: String { Manifest.stamp }
+
   /// A part of a run: training, drawing samples, judging them.
   public enum Stage: String, Sendable, CaseIterable {
     /// Trains the network, or takes it from the store.
@@ -57,7 +60,7 @@ public struct Experiment: Sendable {
   ///   `ExperimentFailure` after whatever could be finished was; `WriteError` where something could not be written.
   public func run(_ stages: [Stage] = Stage.allCases, unfinished: Bool = false) throws -> String {
     try ResultsFolder.requireUnused(folder)
-    if Manifest.summary(of: folder)?.runs != nil {
+    if Team.current.decided({ Manifest.summary(of: folder)?.runs != nil }) {
       throw InputError("holds a sweep; allowed: another --output", at: folder)
     }
     // Everything that can be refused is refused before the folder is touched.
@@ -272,7 +275,14 @@ public struct Experiment: Sendable {
         startStates: startStates, seed: plan.seed, threads: threads)
     }
     let model =
-      evaluation.modelMetrics.isEmpty ? nil : source.map { JudgedModel(self, data, rows.groups[0].reference, $0) }
+      evaluation.modelMetrics.isEmpty
+      ? nil
+      : try source.map {
+        JudgedModel(
+          self, data, rows.groups[0].reference, $0,
+          exact: evaluation.modelMetrics.contains { ($0.metric as? NegativeLogLikelihood)?.method == .exact }
+            ? try ExactScoreRecipe().resolve(in: guidanceProblem(data).scoreSetting) : nil)
+      }
     let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count
     let solvers = plan.sampling.solvers.count
     let figures =

@@ -106,14 +106,15 @@ public struct ExperimentPlan: Sendable {
     self.evaluation = try EvaluationPlan(
       evaluation, hasRows: model.data.hasRows, ofAutoencoder: model.trainsAutoencoder,
       hasExactPaths: score.isExact && self.sampling.solvers.contains { $0.solver.limit != .law },
-      hasExactMap: model.hasExactMap, trainsMap: model.map != nil, catalogue)
+      hasExactMap: model.hasExactMap, map: model.map, catalogue)
     try evaluation.finish()
     let setting = ModelSetting(
       process: process, data: data, dequantises: model.levels != nil,
       hasLevels: model.levels != nil || self.likelihood.quantisation != nil,
       hasAutoencoder: model.trainsAutoencoder || model.coordinates.contains { $0 is AutoencoderCoordinatesRecipe },
       isScore: !model.trainsAutoencoder,
-      hasFlow: !model.trainsAutoencoder && !model.traits.contains(.pathAlone))
+      hasFlow: !model.trainsAutoencoder && !model.traits.contains(.pathAlone), hasExactScore: model.hasExactMap,
+      traits: model.traits, map: model.map, likelihood: self.likelihood)
     if let map = model.map, !map.isScore, let first = self.evaluation.modelMetrics.first, !options.isDescribing {
       throw evaluation.wrong(
         "metrics", "'\(first.name)' judges a score, and the network is a flow map alone; allowed: metrics of samples")

@@ -19,5 +19,12 @@ public struct ModelFlowMap: FlowMap {
     init(_ base: ModelScore.Evaluator) { self.base = base }
 
     func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) throws { base.map(x, from: t, to: s, into: y) }
+
+    func map(
+      _ x: Rows, from t: Double, to s: Double, into y: Rows, _ method: LogDeterminant,
+      logDeterminants: UnsafeMutablePointer<Double>
+    ) throws {
+      try base.map(x, from: t, to: s, into: y, method, logDeterminants: logDeterminants)
+    }
   }
 }

@@ -34,9 +34,9 @@ public struct ModelScore: Score {
   }
 
   final class Evaluator: ScoreEvaluator {
-    private let score: ModelScore
-    private let model: ScoreModel
-    private let tape: Tape
+    let score: ModelScore
+    let model: ScoreModel
+    let tape: Tape
     /// Outputs and tails of a part, for kernels with matrices.
     private let output, tail: RowStorage?
     /// Runs of rows that share a time, with what the prediction needs there.
@@ -193,6 +193,9 @@ public struct ModelScore: Score {
       tape.arena.recycle(adjoint.values, adjoint.count)
     }
 
+    /// Forgets the last linearisation, whose pass another one will overwrite.
+    func forgetLinearisation() { (linearised, pass) = (nil, nil) }
+
     // MARK: The network
 
     /// Takes the network through rows, as many at a time as it likes.
@@ -231,34 +234,8 @@ public struct ModelScore: Score {
       }
     }
 
-    /// X_{t→s}(x) of every row, where the model is a flow map.
-    func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) {
-      (linearised, pass) = (nil, nil)
-      let (first, second) = (model.kernel.moments(at: t), model.kernel.moments(at: s))
-      let c = model.mapCoefficients(from: first, to: second)
-      let size = score.shardRows
-      for start in stride(from: 0, to: x.count, by: size) {
-        let part = start..<min(start + size, x.count)
-        let (x, y) = (x[part], y[part])
-        model.parameters.withUnsafeBufferPointer { parameters in
-          tape.begin(parameters: parameters.baseAddress ?? TapePool.none, recording: false, constants: true)
-          func level(_ moments: Moments, _ time: Double) -> Tensor {
-            let level = tape.constant(rows: 1, columns: 1)
-            level.values[0] = Float(model.noiseLevel(moments, at: time))
-            return level
-          }
-          let (level, other) = (level(first, t), model.network.takesSecond ? level(second, s) : nil)
-          let condition = condition(of: x)
-          let input = tape.constant(rows: x.count, columns: x.dimension)
-          ck_to_float(input.values, x.values, c.input, x.size)
-          let output = model.network.forward(input, noiseLevel: level, second: other, condition: condition, on: tape)
-          ck_combine_float(y.values, c.skip, x.values, c.output, output.values, x.size)
-        }
-      }
-    }
-
     /// What the network is told of rows.
-    private func condition(of x: Rows) -> Tensor? {
+    func condition(of x: Rows) -> Tensor? {
       guard let first = contexts.first else {
         guard let told = ScoreModel.makeConditionTensor(rows: x.count, for: model.network, on: tape) else { return nil }
         for row in 0..<x.count {

@@ -146,6 +146,25 @@ public struct ScoreModel: Sendable {
       input: scalarCoefficients(first).input, skip: ratio + share * denoiser.skip, output: share * denoiser.output)
   }
 
+  /// The affine map between the log determinant of a flow map and what the network says of it, H: the mean over ln σ̃,
+  /// σ̃ = σ/m, of what the flow's divergence differs by from that of data N(0, σ_d² I),
+  ///
+  ///     ln |det ∂X_{t→s}/∂x| = D/2 ln((m_s² σ_d² + σ_s²)/(m_t² σ_d² + σ_t²)) + (ln σ̃_s − ln σ̃_t) H.
+  ///
+  /// H is of order D at all times: with y = x/m the flow is dy/dσ̃ = ẑ, and H the mean of σ̃ ∇·ẑ − D σ̃²/(σ̃² + σ_d²).
+  /// - Parameters:
+  ///   - first: the moments at t.
+  ///   - second: the moments at s.
+  /// - Returns: the value without H, and H's factor.
+  public func determinantCoefficients(from first: Moments, to second: Moments) -> (rest: Double, factor: Double) {
+    let square = dataDeviation * dataDeviation
+    func total(_ m: Moments) -> Double { m.scale * m.scale * square + m.variance }
+    return (
+      0.5 * Double(network.dimension) * log(total(second) / total(first)),
+      log(second.noiseToSignal / first.noiseToSignal)
+    )
+  }
+
   /// - Throws: `InputError` for conditions that the network cannot be told.
   public func check(_ conditions: Conditions) throws {
     let shape = network.conditionShape

@@ -5,7 +5,8 @@ import Tensors
 
 /// A multilayer perceptron on [x, features of the noise level, embedding of the condition] with SiLU between its
 /// layers. One that is told a second noise level adds W φ(second) to its first layer, where W begins as zeros: it
-/// begins as the network of one noise level.
+/// begins as the network of one noise level. One with a divergence has a second last layer, of one unit that begins at
+/// 0.
 public struct MLP: Network {
   public let dimension: Int
   public let outputDimension: Int
@@ -19,11 +20,14 @@ public struct MLP: Network {
   private let embedding: ConditionEmbedding?
   /// The place of W; nil for a network of one noise level.
   private let second: Int?
+  /// The places of weight and bias of the layer that makes the divergence; nil without one.
+  private let divergence: (weight: Int, bias: Int)?
   private let builder: LayerBuilder
 
   public var noiseInput: NoiseLevelInput { features.noiseInput }
   public var knowsNothing: Bool { embedding != nil }
   public var takesSecond: Bool { second != nil }
+  public var hasDivergence: Bool { divergence != nil }
 
   /// - Parameters:
   ///   - dimension: the width of x.
@@ -32,9 +36,10 @@ public struct MLP: Network {
   ///   - features: how the network sees the noise level.
   ///   - condition: what the network is told of each row; embedded as widely as the noise level.
   ///   - second: whether it is told a second noise level.
+  ///   - divergence: whether it has a second output, the mean divergence of its flow.
   public init(
     dimension: Int, output: Int? = nil, hidden: [Int], features: TimeFeatures, condition: ConditionShape = .nothing,
-    second: Bool = false
+    second: Bool = false, divergence: Bool = false
   ) {
     let output = output ?? dimension
     precondition(!hidden.isEmpty && hidden.allSatisfy { $0 > 0 } && dimension > 0 && output > 0)
@@ -54,6 +59,12 @@ public struct MLP: Network {
     var embedding = ConditionEmbedding(condition, width: features.count, &builder)
     self.second =
       second ? builder.parameter("second_embedding.weight", shape: [hidden[0], features.count], .zeros) : nil
+    self.divergence =
+      divergence
+      ? (
+        builder.parameter("divergence.weight", shape: [1, hidden[hidden.count - 1]], .zeros),
+        builder.parameter("divergence.bias", shape: [1], .zeros)
+      ) : nil
     embedding?.addNothing(&builder)
     self.embedding = embedding
     layout = builder.layout
@@ -77,14 +88,34 @@ public struct MLP: Network {
   }
 
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    let h = hiddenLayers(x, noiseLevel, second, condition, tape)
+    let z = tape.matrixProduct(h, tape.parameter(weights[weights.count - 1]), transposeB: true)
+    tape.recycle(h)
+    return tape.addBias(z, tape.parameter(biases[weights.count - 1]))
+  }
+
+  public func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor {
+    guard let divergence else { preconditionFailure("a network without a divergence") }
+    let h = hiddenLayers(x, noiseLevel, second, condition, tape)
+    func layer(_ weight: Int, _ bias: Int) -> Tensor {
+      tape.addBias(tape.matrixProduct(h, tape.parameter(weight), transposeB: true), tape.parameter(bias))
+    }
+    return tape.concatenate(
+      layer(weights[weights.count - 1], biases[weights.count - 1]), layer(divergence.weight, divergence.bias))
+  }
+
+  /// All layers but the last.
+  private func hiddenLayers(
+    _ x: Tensor, _ noiseLevel: Tensor, _ second: Tensor?, _ condition: Tensor?, _ tape: Tape
+  ) -> Tensor {
     precondition(second == nil || takesSecond, "a network of one noise level")
     var h = firstLayer(x, noiseLevel, second ?? noiseLevel, embedding?(condition, on: tape), tape)
-    for layer in 1..<weights.count {
+    for layer in 1..<weights.count - 1 {
       let z = tape.matrixProduct(h, tape.parameter(weights[layer]), transposeB: true)
       tape.recycle(h)
-      let bias = tape.parameter(biases[layer])
-      if layer == weights.count - 1 { return tape.addBias(z, bias) }
-      h = tape.biasThenSilu(z, bias)
+      h = tape.biasThenSilu(z, tape.parameter(biases[layer]))
     }
     return h
   }

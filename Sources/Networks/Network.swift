@@ -23,6 +23,9 @@ public protocol Network: Sendable {
   var knowsNothing: Bool { get }
   /// Whether the network is told a second noise level, as a map between two times wants it. Default: false.
   var takesSecond: Bool { get }
+  /// Whether the network has a second output, one number a row, from which the log determinant of its map is made
+  /// (`forwardWithDivergence`). Default: false.
+  var hasDivergence: Bool { get }
   /// Whether the network wants x itself, not scaled.
   var takesRawInput: Bool { get }
   /// How many rows a worker takes at a time: at most the upper bound, and in training, where a batch is shared between
@@ -57,6 +60,13 @@ public protocol Network: Sendable {
   ///   - tape: records the operations.
   /// - Returns: rows × `outputDimension`.
   func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor
+
+  /// F, and beside it the mean divergence of the flow between both noise levels, for a network that `hasDivergence`:
+  /// its arguments are those of `forward`.
+  /// - Returns: rows × (`outputDimension` + 1), the divergence in the last column.
+  func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor
 }
 
 extension Network {
@@ -65,6 +75,12 @@ extension Network {
   public var textInput: (any TextInput)? { nil }
   public var knowsNothing: Bool { conditionShape == .text }
   public var takesSecond: Bool { false }
+  public var hasDivergence: Bool { false }
+
+  public func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor { preconditionFailure("a network without a divergence") }
+
   public var takesRawInput: Bool { false }
   public var shardRows: ClosedRange<Int> { 32...256 }
   public var evaluationRows: Int { shardRows.upperBound }

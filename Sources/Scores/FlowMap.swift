@@ -16,9 +16,43 @@ public protocol FlowMapEvaluator: AnyObject {
   /// - Parameters:
   ///   - x: the states at t, rows × dimension; some of the rows that the evaluator was made for.
   ///   - t: their time.
-  ///   - s: the time to carry them to, at most t.
+  ///   - s: the time to carry them to: at most t, but for a map that goes forward.
   ///   - y: the states at s; of the shape of x, which it does not overlap.
   func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) throws
+
+  /// Writes X_{t→s}(x) and ln |det ∂X_{t→s}/∂x| of every row.
+  /// - Parameters:
+  ///   - x: the states at t, rows × dimension; some of the rows that the evaluator was made for.
+  ///   - t: their time.
+  ///   - s: the time to carry them to.
+  ///   - y: the states at s; of the shape of x, which it does not overlap.
+  ///   - method: how the determinant is found.
+  ///   - logDeterminants: `x.count` values.
+  /// - Throws: `InputError` where the map has none.
+  func map(
+    _ x: Rows, from t: Double, to s: Double, into y: Rows, _ method: LogDeterminant,
+    logDeterminants: UnsafeMutablePointer<Double>
+  ) throws
+}
+
+extension FlowMapEvaluator {
+  public func map(
+    _ x: Rows, from t: Double, to s: Double, into y: Rows, _ method: LogDeterminant,
+    logDeterminants: UnsafeMutablePointer<Double>
+  ) throws {
+    throw InputError("this map knows no determinant")
+  }
+}
+
+/// How the log determinant of a flow map is found.
+public enum LogDeterminant: String, Sendable, CaseIterable {
+  /// From the Jacobian of the map, of which each row is a product: D of them beside the evaluation.
+  case jacobian
+  /// By the network's own output for it, in the same evaluation (F2D2, Ai et al. 2025, arXiv 2512.02636).
+  case divergence
+
+  /// Evaluations and Jacobian products of a row.
+  public func cost(dimension: Int) -> Int { self == .jacobian ? 1 + dimension : 1 }
 }
 
 /// Between which times a flow map maps, and what else it is.
@@ -29,13 +63,22 @@ public struct FlowMapRange: Sendable, Equatable {
   public let reachesAnyTime: Bool
   /// Whether its network is a score as well.
   public let isScore: Bool
+  /// Whether it maps from small times to large ones as well, as log densities want it.
+  public let goesForward: Bool
+  /// Whether its network has an output for the log determinant.
+  public let hasDivergence: Bool
 
   /// - Parameters:
   ///   - end: the smallest time that it maps to.
   ///   - reachesAnyTime: whether it maps to every later time, too.
   ///   - isScore: whether its network is a score as well.
-  public init(end: Double, reachesAnyTime: Bool, isScore: Bool) {
+  ///   - goesForward: whether it maps from small times to large ones as well.
+  ///   - hasDivergence: whether its network has an output for the log determinant.
+  public init(
+    end: Double, reachesAnyTime: Bool, isScore: Bool, goesForward: Bool = false, hasDivergence: Bool = false
+  ) {
     (self.end, self.reachesAnyTime, self.isScore) = (end, reachesAnyTime, isScore)
+    (self.goesForward, self.hasDivergence) = (goesForward, hasDivergence)
   }
 
   /// Whether it maps to a time, which a config may have as a rounded number.

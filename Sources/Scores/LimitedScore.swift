@@ -13,5 +13,6 @@ public struct LimitedScore: Score {
 
   public var shardRows: Int { base.shardRows }
   public var traits: ScoreTraits { base.traits.union(own) }
+  public var flowMap: (any FlowMap)? { base.flowMap }
   public func makeEvaluator(for rows: RowSpan) throws -> any ScoreEvaluator { try base.makeEvaluator(for: rows) }
 }

@@ -12,12 +12,20 @@ public enum BadRows: Sendable {
 }
 
 /// What the shards of a batch took, by their first rows, and the rows that failed.
-struct ShardResults: Sendable {
+struct ShardResults: Sendable, Codable {
   var shards: [Int: ShardResult] = [:]
   var failures: [Int: ComputationError] = [:]
+
+  /// Those of all ranks.
+  static func united(_ parts: [ShardResults]) -> ShardResults {
+    parts.reduce(into: ShardResults()) { all, part in
+      all.shards.merge(part.shards) { $1 }
+      all.failures.merge(part.failures) { $1 }
+    }
+  }
 }
 
-struct ShardResult: Sendable {
+struct ShardResult: Sendable, Codable {
   let steps: StepCount
   /// How many evaluations each row took.
   let evaluations: [Int]
@@ -38,14 +46,16 @@ extension Sampler {
   ///   - progress: who is told of every step.
   ///   - observer: who sees the rows after every step.
   ///   - badRows: what becomes of the others where some rows fail.
+  ///   - ranks: share the shards; each has all rows at the end.
   ///   - restart: writes what rows are at the beginning.
   func run(
     _ batch: inout Batch, from first: Int = 0, of size: Int? = nil, _ path: any BrownianPath,
     _ progress: (any ProgressObserver)?, _ observer: (any StepObserver)?, badRows: BadRows = .fail,
+    among ranks: any Ranks = OneRank.shared,
     restart: @escaping @Sendable (Rows) -> Void, _ body: @escaping ShardBody
   ) throws -> ShardResults {
     let results = Mutex(ShardResults())
-    try batch.forEachShard(of: size ?? problem.score.shardRows, threads: threads) { rows in
+    try batch.forEachShard(of: size ?? problem.score.shardRows, threads: threads, among: ranks) { rows in
       let x = rows.numbered(from: first)
       func attempt(_ x: Rows) throws -> ShardResult {
         let context = try SolveContext(problem, rows: x.span, path: path, progress: progress, observer: observer)
@@ -74,7 +84,7 @@ extension Sampler {
         }
       }
     }
-    return results.withLock { $0 }
+    return try ranks.united(results.withLock { $0 }, by: ShardResults.united)
   }
 
   private static let remedies = (

@@ -70,6 +70,8 @@ public struct Sampler: Sendable {
 
   /// `count` samples by `solver`: rows `first` ..< `first + count` of all streams of noise.
   ///
+  /// Ranks (`Team.current`) share the shards, and each has all samples at the end.
+  ///
   /// With fixed steps row i depends on nothing but the seed and i. The last block of rows is filled up with rows that
   /// are thrown away, so that a shared step size does not depend on `count` either.
   /// - Parameters:
@@ -93,8 +95,10 @@ public struct Sampler: Sendable {
     var batch = Batch(count: padded, dimension: problem.stateDimension)
     try batch.forEachShard(threads: threads) { problem.begin($0.numbered(from: first)) }
     let path = solver.needsBrownianPath ? problem.brownianPath : problem.path
+    // What a solver or an observer notes, only the rank knows that ran it.
+    let isShared = observer == nil && !(solver is any ReportingSolver)
     let results = try run(
-      &batch, from: first, of: size, path, progress, observer,
+      &batch, from: first, of: size, path, progress, observer, among: isShared ? Team.current : OneRank.shared,
       restart: { problem.begin($0) }
     ) { x, context in
       let steps = try solver.solve(x, in: context)
@@ -153,7 +157,7 @@ public struct Sampler: Sendable {
     let began = clock.now
     var batch = points
     let results = try run(
-      &batch, problem.path, nil, nil, badRows: badRows, restart: { $0.copy(rowsOf: points) }
+      &batch, problem.path, nil, nil, badRows: badRows, among: Team.current, restart: { $0.copy(rowsOf: points) }
     ) { x, context in
       try flow.transport(x, from: start, to: end, in: context)
     }

@@ -163,12 +163,33 @@ public final class SolveContext {
   ///   - y: the states at s; of the shape of x, which it does not overlap.
   /// - Throws: `InputError` where there is no map.
   public func map(_ x: Rows, from t: Double, to s: Double, into y: Rows) throws {
+    try evaluator(of: x, cost: 1).map(x, from: t, to: s, into: y)
+  }
+
+  /// The same with the log determinant of the map, which counts as many evaluations as its method takes.
+  /// - Parameters:
+  ///   - x: the states at t, rows × dimension: all rows of the shard.
+  ///   - t: their time.
+  ///   - s: the time to carry them to.
+  ///   - y: the states at s; of the shape of x, which it does not overlap.
+  ///   - method: how the determinant is found.
+  ///   - logDeterminants: `x.count` values.
+  /// - Throws: `InputError` where there is no map, or none with a determinant.
+  public func map(
+    _ x: Rows, from t: Double, to s: Double, into y: Rows, _ method: LogDeterminant,
+    logDeterminants: UnsafeMutablePointer<Double>
+  ) throws {
+    try evaluator(of: x, cost: method.cost(dimension: x.dimension)).map(
+      x, from: t, to: s, into: y, method, logDeterminants: logDeterminants)
+  }
+
+  private func evaluator(of x: Rows, cost: Int) throws -> any FlowMapEvaluator {
     try StopSignals.check()
     guard let map = problem.map else { throw InputError("needs \(Requirements.flowMap.phrases[0])") }
     let evaluator = try mapEvaluator ?? map.makeEvaluator(for: span)
     mapEvaluator = evaluator
-    for row in 0..<x.count { score.add(1, to: x.first - span.first + row) }
-    try evaluator.map(x, from: t, to: s, into: y)
+    for row in 0..<x.count { score.add(cost, to: x.first - span.first + row) }
+    return evaluator
   }
 
   /// Rows for a stepper's own use, valid as long as the context.

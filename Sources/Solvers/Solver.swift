@@ -78,7 +78,7 @@ public enum Limit: Sendable {
 }
 
 /// How many steps a solve took: means over the rows of a shard, which may have steps of their own.
-public struct StepCount: Sendable, Equatable {
+public struct StepCount: Sendable, Equatable, Codable {
   /// Steps that moved the state.
   public var accepted: Double
   /// Steps that were tried again with another length.

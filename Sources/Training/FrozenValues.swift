@@ -28,13 +28,25 @@ final class FrozenValues {
       switch set.parameters.source {
       case .values: continue
       case .average: values = state.averages
-      case .snapshot(let every):
+      case .snapshot(let every, let last):
         // A step that was skipped and is taken again finds the same.
-        let kept = state.step % every == 0 ? state.averages : state.snapshot ?? state.averages
+        let isDue = state.step % every == 0 && state.step <= last
+        let kept = isDue ? state.averages : state.snapshot ?? state.averages
         state.snapshot = kept
         values = kept
       }
       values.withUnsafeBufferPointer { set.values.update(from: $0.baseAddress!, count: $0.count) }
+    }
+  }
+
+  /// Whether a step, from 0, begins with the average: which all ranks then need.
+  func readsAverages(at step: Int) -> Bool {
+    sets.contains { set in
+      switch set.parameters.source {
+      case .values: false
+      case .average: true
+      case .snapshot(let every): step % every == 0
+      }
     }
   }
 

@@ -32,6 +32,12 @@ public struct LossByTime: Sendable, Equatable {
   /// not follow the data's order.
   public static func dataRow(_ i: Int, of count: Int) -> Int { i * (count % 7919 == 0 ? 7907 : 7919) % count }
 
+  /// What the draws of a bin come to.
+  private struct Sums: Codable {
+    let loss: Double
+    let excesses: [Double]
+  }
+
   /// - Parameters:
   ///   - score: bound to the conditions of the rows that `dataRow` gives.
   ///   - kernel: the law of x_t given x_0.
@@ -51,10 +57,9 @@ public struct LossByTime: Sendable, Equatable {
     let (blocks, tail) = (kernel.blocks.count, kernel.blocks.tail)
     let dimension = kernel.blocks.stateDimension(of: data.dimension)
     let width = (duration - epsilon) / Double(count)
-    let losses = Mutex([(loss: Double, excesses: [Double])](repeating: (0, []), count: count))
-    try Shards(rows: count, size: 1).forEach(threads: threads) { bin, _ in
+    let found = try Team.current.map(count, threads: threads) { bin -> Sums in
       let span = RowSpan(first: bin * draws, count: draws, dimension: dimension)
-      let sums = try RowStorage.with(span, count: 4) { rows in
+      return try RowStorage.with(span, count: 4) { rows in
         let (x, z, s, other) = (rows[0], rows[1], rows[2], rows[3])
         NoiseStream(seed: seed, purpose: .lossNoise).normals(into: z, step: 0)
         var times = [Double](repeating: 0, count: draws)
@@ -91,12 +96,10 @@ public struct LossByTime: Sendable, Equatable {
             difference.add(roots[i], wanted, times: -1)
             excesses[i] = difference.squaredNorm / Double(noised)
           }
-          return (loss / Double(draws * noised), excesses)
+          return Sums(loss: loss / Double(draws * noised), excesses: excesses)
         }
       }
-      losses.withLock { $0[bin] = sums }
     }
-    let found = losses.withLock { $0 }
     let isKnown = exact != nil
     let n = Double(draws)
     bins = found.enumerated().map { bin, found in

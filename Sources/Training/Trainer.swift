@@ -7,14 +7,13 @@ import Models
 import Networks
 import Processes
 import Scores
-import Synchronization
 import Tensors
 
 /// Trains a network's score on a data set.
 ///
 /// A step's batch is cut into fixed shards, and these are dealt to a fixed number of lanes. A lane adds its shards'
 /// gradients up in its own buffer, and the buffers are added in order: the result is the same to the last bit for any
-/// number of threads.
+/// number of threads, and of ranks (`Team.current`), which share the lanes.
 public struct Trainer: Sendable {
   /// What is minimised.
   public let objective: any Objective
@@ -75,61 +74,90 @@ public struct Trainer: Sendable {
   /// Takes the steps that are left of the plan.
   /// - Parameters:
   ///   - state: where the training stands; it is carried on in place.
-  ///   - onStep: called after each step; returning false stops early.
+  ///   - onStep: called after each step, on rank 0 alone; returning false stops early, on all ranks.
+  ///
+  /// All ranks begin from the state of rank 0, and end with the same one.
   ///
   /// A step whose loss or gradient is not finite is an error, or is skipped where the plan says so: then it changes
   /// nothing but the number of steps.
   /// - Throws: `ComputationError.nonFinite`; the state is then that before the failing step.
   public func run(_ state: inout TrainingState, onStep: (Step) throws -> Bool = { _ in true }) throws {
+    let ranks = Team.current
     let count = objective.network.layout.count
     let shards = Shards(rows: plan.batch, size: Self.shardSize(batch: plan.batch, objective.network.shardRows))
-    let lanes = Shards(rows: min(shards.count, Self.lanes), size: 1)
+    let deal = LaneDeal(ranks, parameters: count, shards: shards.count, lanes: lanes)
     let frozen = FrozenValues(objective.frozen, trained: count)
-    let workers = (0..<min(threads, lanes.count)).map { _ in TrainingWorker(self, shardSize: shards.size, frozen) }
-    let gradients = UnsafeMutablePointer<Float>.allocate(capacity: count * lanes.count)
-    let losses = UnsafeMutablePointer<Double>.allocate(capacity: shards.count)
-    defer {
-      gradients.deallocate()
-      losses.deallocate()
+    let pool = WorkerPool(
+      workers: (0..<max(1, min(threads, deal.own.count))).map { _ in
+        TrainingWorker(self, shardSize: shards.size, frozen)
+      })
+    state.synchronise(ranks)
+    // What only the rank has that steps it, all need at the end.
+    func settle(_ state: inout TrainingState) {
+      state.withBuffers { _, first, second, averages in
+        _ = deal.share([first.pointer, second.pointer, averages.pointer])
+      }
     }
-    let pool = WorkerPool(workers: workers, gradients: SharedMemory(gradients), losses: SharedMemory(losses))
     var skippedInARow = 0
     while state.step < plan.steps {
       let step = state.step
       frozen.update(&state)
+      deal.begin()
       try state.parameters.withUnsafeMutableBufferPointer { parameters in
         let parameters = SharedMemory(parameters.baseAddress!)
-        try lanes.forEach(threads: workers.count) { lane, _, worker in
-          for shard in stride(from: lane, to: shards.count, by: lanes.count) {
-            pool.losses.pointer[shard] = pool.workers[worker].run(
+        try Shards(rows: deal.own.count, size: 1).forEach(threads: pool.workers.count) { index, _, worker in
+          let lane = deal.own[index]
+          for (place, (shard, loss)) in deal.work(of: lane).enumerated() {
+            loss.pointer.pointee = pool.workers[worker].run(
               shards.range(shard), step: step, parameters: parameters.pointer,
-              gradients: pool.gradients.pointer + lane * count, accumulate: shard > lane)
+              gradients: deal.gradient(of: lane).pointer, accumulate: place > 0)
           }
+          deal.give(lane)
         }
       }
-      var loss = 0.0
-      for shard in 0..<shards.count { loss += losses[shard] }
-      let norm = try gradientNorm(pool.gradients, buffers: lanes.count, count: count)
+      deal.finish()
+      let loss = deal.loss
+      let norm = try deal.norm(threads: threads)
       var skipped: NonFinite?
       if loss.isFinite && norm.isFinite {
-        try update(&state, pool.gradients, norm: norm)
+        try update(&state, deal, norm: norm)
         skippedInARow = 0
       } else {
         let found = state.parameters.withUnsafeBufferPointer {
-          workers[0].culprit(of: 0..<plan.batch, step: step, parameters: $0.baseAddress!, gradients: gradients)
+          pool.workers[0].culprit(
+            of: 0..<plan.batch, step: step, parameters: $0.baseAddress!, gradients: deal.gradients.pointer)
         }
         skippedInARow += 1
         guard plan.onNonFinite == .skip && skippedInARow < Self.skippedAtMost else {
+          settle(&state)
           throw ComputationError.nonFinite(found)
         }
         skipped = found
         state.step += 1
       }
-      let goOn = try onStep(
-        Step(
-          number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm, skipped: skipped))
-      if !goOn { return }
+      let done = Step(
+        number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm, skipped: skipped)
+      // The others hear of an end even where it is an error.
+      let goesOn = Result { ranks.isRoot ? try Team.with(OneRank.shared) { try onStep(done) } : true }
+      let needsAverages = frozen.readsAverages(at: state.step)
+      var isGoing = false
+      state.withBuffers { parameters, _, _, averages in
+        isGoing = deal.share(
+          [parameters.pointer] + (needsAverages ? [averages.pointer] : []), goesOn: (try? goesOn.get()) ?? false)
+      }
+      guard isGoing else {
+        settle(&state)
+        _ = try goesOn.get()
+        return
+      }
     }
+    settle(&state)
+  }
+
+  /// How many lanes share a step, and so how many threads and ranks can be of use: as many as shards, at most 8.
+  public var lanes: Int {
+    let size = Self.shardSize(batch: plan.batch, objective.network.shardRows)
+    return min(Shards(rows: plan.batch, size: size).count, Self.lanes)
   }
 
   /// How many steps may be skipped one after the other: more of them are no accident.
@@ -144,22 +172,10 @@ public struct Trainer: Sendable {
     min(range.upperBound, max(range.lowerBound, (batch + 1) / 2))
   }
 
-  /// Adds the lanes' gradients up in the first buffer, and returns the norm of their sum.
-  private func gradientNorm(_ gradients: SharedMemory<Float>, buffers: Int, count: Int) throws -> Double {
-    let chunks = Shards(rows: count, size: 1 << 16)
-    let squares = Mutex([Double](repeating: 0, count: chunks.count))
-    try chunks.forEach(threads: threads) { chunk, range in
-      let sum = ck_reduce(
-        gradients.pointer + range.lowerBound, gradients.pointer + range.lowerBound, buffers, count, range.count)
-      squares.withLock { $0[chunk] = sum }
-    }
-    return squares.withLock { $0.reduce(0, +) }.squareRoot()
-  }
-
-  /// Clips the gradient and takes the optimiser's step.
-  private func update(_ state: inout TrainingState, _ gradients: SharedMemory<Float>, norm: Double) throws {
+  /// Clips the gradient and takes the optimiser's step, on the slice of this rank.
+  private func update(_ state: inout TrainingState, _ deal: LaneDeal, norm: Double) throws {
     let step = state.step
-    let chunks = Shards(rows: state.parameters.count, size: 1 << 16)
+    let own = deal.chunks(of: deal.ranks.rank)
     let power = Double(step + 1)
     let rate = plan.rate(at: step)
     let adam = ck_adam_step(
@@ -169,11 +185,12 @@ public struct Trainer: Sendable {
       decay: plan.optimiser == .adamw ? Float(rate * plan.weightDecay) : 0,
       average: Float(plan.average(at: step)))
     try state.withBuffers { parameters, first, second, averages in
-      try chunks.forEach(threads: threads) { _, range in
+      try Shards(rows: own.count, size: 1).forEach(threads: threads) { index, _ in
+        let range = deal.chunks.range(own.lowerBound + index)
         let o = range.lowerBound
         withUnsafePointer(to: adam) {
           ck_adam(
-            $0, parameters.pointer + o, gradients.pointer + o, first.pointer + o, second.pointer + o,
+            $0, parameters.pointer + o, deal.gradients.pointer + o, first.pointer + o, second.pointer + o,
             averages.pointer + o, range.count)
         }
       }
@@ -181,29 +198,7 @@ public struct Trainer: Sendable {
     state.step += 1
   }
 
-  /// Workers and the buffers they fill, each its own part.
   private struct WorkerPool: @unchecked Sendable {
     let workers: [TrainingWorker]
-    let gradients: SharedMemory<Float>
-    let losses: SharedMemory<Double>
-  }
-}
-
-extension TrainingState {
-  /// The four buffers at once, for workers that each take a part.
-  fileprivate mutating func withBuffers(
-    _ body: (SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>) throws -> Void
-  ) rethrows {
-    try parameters.withUnsafeMutableBufferPointer { p in
-      try firstMoments.withUnsafeMutableBufferPointer { m in
-        try secondMoments.withUnsafeMutableBufferPointer { v in
-          try averages.withUnsafeMutableBufferPointer { a in
-            try body(
-              SharedMemory(p.baseAddress!), SharedMemory(m.baseAddress!), SharedMemory(v.baseAddress!),
-              SharedMemory(a.baseAddress!))
-          }
-        }
-      }
-    }
   }
 }

@@ -26,7 +26,7 @@ struct Benchmark {
       "mixture-score",
       "matrix-product", "unet-text-forward",
     ] + unets.flatMap { ["unet-\($0.name)-forward", "unet-\($0.name)-train"] }
-    + metrics.map { "metrics-\($0.name)" } + ["metrics"] + posteriors.keys.sorted()
+    + metrics.map { "metrics-\($0.name)" } + ["metrics"] + posteriors.keys.sorted() + fewSteps
 
   /// What a U-Net's case is to be other than usual.
   struct Size {
@@ -48,6 +48,7 @@ struct Benchmark {
     case "matrix-product-2048": try largeMatrixProduct(threads: size.threads ?? Shards.processors)
     case "unet-text-forward": try contextForward(threads: size.threads ?? Shards.processors)
     case "metrics": metrics(all: metrics.map(\.metric), size)
+    case _ where fewSteps.contains(name): try fewStep(name)
     default:
       if let (method, network) = posteriors[name] {
         try posterior(method, network, threads: size.threads ?? Shards.processors)

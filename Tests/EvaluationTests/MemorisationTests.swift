@@ -44,6 +44,22 @@ import Testing
     }
   }
 
+  @Test("near copies count the more the sparser the data around them") func sparse() throws {
+    // A dense heap, and a wide ring: six samples lie near rows of the ring, where data is a thousand times sparser.
+    func heap(_ count: Int, _ seed: UInt64) -> [Double] { normalRows(count, 2, seed: seed).values.map { 0.01 * $0 } }
+    var ring: [Double] = []
+    for k in 0..<20 {
+      let angle = 0.1 * Double.pi * Double(k)
+      ring += [10 * cos(angle), 10 * sin(angle)]
+    }
+    let reference = Reference(
+      heldOut: Batch(values: heap(100, 1), dimension: 2), training: Batch(values: heap(200, 2) + ring, dimension: 2))
+    let copies = ring.prefix(12).map { $0 + 2e-4 }
+    let samples = Batch(values: heap(94, 3) + copies, dimension: 2)
+    let p = try CopyTest().evaluate(Comparison(samples: samples, reference: reference, seed: 1, threads: 2))
+    #expect(p <= 0.02)
+  }
+
   @Test("the copy test's p-values are uniform for samples of the law of the data, whatever the law")
   func size() throws {
     // Rows of few values, whose distances tie; rows of a heavy tail; ordinary ones.

@@ -4,7 +4,9 @@ import Experiments
 import Foundation
 import Networks
 import Scores
+import Tensors
 import Testing
+import Training
 
 @Suite("Few steps") struct FewStepRunTests {
   private static let text = """
@@ -62,6 +64,12 @@ import Testing
     }
   }
 
+  private static let twoTimes = ["training.objective=lagrangian", "score.network.second=true"]
+  private static let bothWays = [
+    "training.objective={kind: lagrangian, teacher: exact, forward: 0.5}", "score.network.second=true",
+    "likelihood.epsilon=1e-3",
+  ]
+
   static let refused: [(changes: [String], says: [String])] = [
     (["sampling.solvers.0.kind=ddim", "sampling.solvers.0.steps=5"], ["solvers.0", "flow map alone"]),
     (["sampling.solvers.2.guidance=none"], ["solvers.2", "flow map alone"]),
@@ -88,6 +96,19 @@ import Testing
     (["training.objective={kind: consistency-training, first: 10, largest: 4}"], ["largest"]),
     (["training.objective={kind: consistency-distillation, huber: 1}"], ["huber", "pseudo-huber"]),
     (["training.objective=denoising"], ["solvers.0", "flow map"]),
+    (["score.network.divergence=true"], ["divergence", "second: true"]),
+    (["score.network.second=true", "score.network.divergence=true"], ["trains no divergence"]),
+    (twoTimes + ["score.network.divergence=true"], ["trains no divergence", "forward above 0"]),
+    (["training.objective={kind: mean-flow, forward: 0.5}", "score.network.second=true"], ["forward"]),
+    (twoTimes + ["likelihood={method: flow-map}"], ["likelihood.method", "small ones alone"]),
+    (bothWays + ["likelihood={method: flow-map}"], []),
+    (bothWays + ["likelihood={method: flow-map, determinant: divergence}"], ["likelihood.method", "no divergence"]),
+    (bothWays + ["likelihood={method: flow-map, epsilon: 1e-4}"], ["likelihood.method", "from 0.001 on"]),
+    (bothWays + ["likelihood={method: flow-map, divergence: exact}"], ["divergence", "method: ode"]),
+    (bothWays + ["likelihood={steps: 3}"], ["steps", "method: flow-map"]),
+    (bothWays + ["evaluation.metrics=[{kind: nll, by: divergence}]"], ["metrics", "no divergence"]),
+    (bothWays + ["evaluation.metrics=[{kind: nll, steps: 3}]"], ["steps", "jacobian or divergence"]),
+    (twoTimes + ["evaluation.metrics=[{kind: nll, by: jacobian}]"], ["metrics", "small ones alone"]),
   ]
 
   @Test("what does not fit is refused with its place and reason", arguments: refused.indices)
@@ -198,6 +219,131 @@ import Testing
         #expect(error?.description.contains(says) == true, "\(error?.description ?? "")")
         #expect(!FileManager.default.fileExists(atPath: folder + "/refused"))
       }
+    }
+  }
+
+  @Test("likelihoods by a map: metrics and command agree, and each way is its own") func likelihoods() throws {
+    try withFolder { folder in
+      let changes =
+        Self.bothWays + [
+          "score.network.divergence=true", "sampling.solvers=[]", "sampling.count=0", "training.steps=30",
+          "likelihood={method: flow-map, steps: 3, epsilon: 1e-3}",
+          "evaluation.metrics=[{kind: nll, name: own}, {kind: nll, name: head, by: divergence, steps: 3}, "
+            + "{kind: nll, name: jacobian, by: jacobian, steps: 3}, {kind: nll, name: ode, by: ode}, "
+            + "{kind: nll, name: exact, by: exact}]",
+        ]
+      func experiment(_ more: [String], _ name: String, threads: Int) throws -> Experiment {
+        makeExperiment(
+          try plan(Self.text, overrides: changes + more), folder: "\(folder)/\(name)", store: folder + "/models",
+          threads: threads)
+      }
+      let first = try experiment([], "a", threads: 2)
+      _ = try first.run()
+      var found: [String: Double] = [:]
+      for line in contents(folder + "/a/evaluation.csv").split(separator: "\n").dropFirst() {
+        let fields = line.split(separator: ",", omittingEmptySubsequences: false)
+        found[String(fields[2])] = Double(fields[5])
+      }
+      #expect(found.count == 5 && found["own"] == found["head"])
+      #expect(Set(found.values).count == 4, "\(found)")
+      // The exact score's is that of the law of the data at ε.
+      #expect(abs((found["exact"] ?? .nan) - 1.1) < 0.3, "\(found)")
+      for (name, more) in [
+        ("head", []), ("jacobian", ["likelihood.determinant=jacobian"]),
+        ("ode", ["likelihood={epsilon: 1e-3}"]),
+      ] {
+        let files = try (1...2).map { threads in
+          let output = "\(folder)/\(name)\(threads).csv"
+          let summary = try experiment(more, "a", threads: threads).logDensities(
+            of: PointFiles(input: nil, output: output))
+          if name == "head" { #expect(summary.contains("NFE 3, largest 3")) }
+          if name == "jacobian" { #expect(summary.contains("NFE 9, largest 9")) }
+          return contents(output)
+        }
+        #expect(files[0] == files[1])
+        let values = Self.rows("\(folder)/\(name)1.csv").map { $0[0] }
+        #expect(values.count == 200)
+        let mean: Double = values.reduce(0, +) / 200
+        let known: Double = found[name] ?? .nan
+        #expect(abs(mean + known) < 1e-9)
+      }
+      // The same network is a map both ways for another experiment, too.
+      let borrowed = Self.text.replacing(
+        "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
+        with: "score: {kind: checkpoint, path: \(folder)/a/checkpoint.safetensors}"
+      ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
+      let other = try plan(
+        borrowed,
+        overrides: [
+          "sampling.solvers=[]", "sampling.count=0", "likelihood={method: flow-map, steps: 3, epsilon: 1e-3}",
+        ])
+      _ = try makeExperiment(other, folder: folder + "/b").logDensities(
+        of: PointFiles(input: nil, output: folder + "/b.csv"))
+      #expect(contents(folder + "/b.csv") == contents(folder + "/head1.csv"))
+    }
+  }
+
+  private static let images = """
+    name: few-images
+    seed: 5
+    data: {kind: digits}
+    process: {kind: vp}
+    score: {kind: network, prediction: edm, network: {kind: unet, channels: [8], blocks: 1, attention: [0], class_conditional: true, time: fourier, second: true}}
+    training: {steps: 60, batch: 32, learning_rate: 5e-3, decay: constant, objective: OBJECTIVE}
+    sampling: {count: 6, solvers: [{name: one, kind: flow-map}]}
+    evaluation: {metrics: []}
+    """
+
+  @Test(
+    "a U-Net that is told classes learns in few steps, and is the same once more",
+    arguments: ["lagrangian", "eulerian", "progressive", "{kind: consistency-training, doubling: 1000, loss: squared}"])
+  func images(_ objective: String) throws {
+    let text = Self.images.replacing("OBJECTIVE", with: objective)
+    let files = try (1...2).map { threads in
+      try withFolder { folder in
+        _ = try makeExperiment(try plan(text), folder: folder, threads: threads).run()
+        let losses = Self.rows(folder + "/training.csv").map { $0[1] }
+        // Untrained, D is off by all that the network is to say; a third of the steps halve that.
+        let (first, last) = (losses.prefix(6), losses.suffix(20))
+        let (before, after) = (first.reduce(0, +) / 6, last.reduce(0, +) / 20)
+        #expect(after < 0.8 * before, "\(objective): \(before), \(after)")
+        return contents(folder + "/samples/one.csv")
+      }
+    }
+    #expect(files[0] == files[1] && files[0].split(separator: "\n").count == 7)
+  }
+
+  @Test("weights of the loss are learned, kept, and of no effect on who borrows the network") func weights() throws {
+    try withFolder { folder in
+      let store = folder + "/models"
+      let changes = [
+        "training.objective={kind: continuous-consistency, learned_weight: true}", "training.steps=40",
+        "sampling.solvers=[{name: one, kind: flow-map}]",
+      ]
+      let own = makeExperiment(try plan(Self.text, overrides: changes), folder: folder + "/own", store: store)
+      _ = try own.run()
+      let file = try Safetensors(reading: folder + "/own/checkpoint.safetensors")
+      #expect(file.tensors["model.loss_weight.weight"]?.shape == [1, 32])
+      let layout = try #require(own.plan.network).layout
+      let checkpoint = try Checkpoint(file, layout: layout, path: "c")
+      #expect(checkpoint.state.parameters.suffix(32).contains { abs($0) > 1e-3 })
+      let equal = try plan(
+        Self.text, overrides: [changes[0].replacing(", learned_weight: true", with: "")] + changes[1...])
+      #expect(equal.trainingIdentity != own.plan.trainingIdentity && !equal.trainingIdentity.contains("learned_weight"))
+      let borrowed = Self.text.replacing(
+        "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
+        with: "score: {kind: checkpoint, path: \(folder)/own/checkpoint.safetensors}"
+      ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
+      _ = try makeExperiment(
+        try plan(borrowed, overrides: [changes[2]]), folder: folder + "/borrowed", store: store
+      ).run()
+      #expect(contents(folder + "/borrowed/samples/one.csv") == contents(folder + "/own/samples/one.csv"))
+      // It may begin a training without such weights, and the other way round.
+      let begun = try plan(
+        Self.text, overrides: changes + ["training.initial=\(folder)/own", "training.objective.learned_weight=false"])
+      _ = try makeExperiment(begun, folder: folder + "/begun", store: store).run()
+      let again = try plan(Self.text, overrides: changes + ["training.initial=\(folder)/begun"])
+      _ = try makeExperiment(again, folder: folder + "/again", store: store).run()
     }
   }
 }

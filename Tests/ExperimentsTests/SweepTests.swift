@@ -116,7 +116,10 @@ import Testing
       #expect(contents(folder + "/r/manifest.json").contains("in runs, and none of this sweep's: 003, 004, 005, 006"))
       #expect(try Verification(of: folder + "/r").problems.first == "runs/003: none of this sweep's runs")
       // What is damaged or missing is done again.
-      try "x".write(toFile: folder + "/r/runs/001/solvers.csv", atomically: true, encoding: .utf8)
+      let table = folder + "/r/runs/001/solvers.csv"
+      let changed = contents(table).replacingOccurrences(of: ",21,", with: ",22,")
+      #expect(changed != contents(table))
+      try changed.write(toFile: table, atomically: true, encoding: .utf8)
       #expect(try Verification(of: folder + "/r").problems.first == "runs/001/solvers.csv: changed")
       try FileManager.default.removeItem(atPath: folder + "/r/runs/002/samples/em.csv")
       _ = try sweep(fewer, folder, overrides: ["sampling.count=21"]).run(by: counter.perform)

@@ -63,7 +63,7 @@ class Net:
         u = torch.log(ratio(t))[:, None] * self.w
         return torch.cat([torch.sin(u), torch.cos(u)], 1)
 
-    def f(self, x, t, s, p):
+    def both(self, x, t, s, p):
         m, sg = moments(t)
         c = SD if self.kind == "edm" else 1
         h = torch.cat([x / torch.sqrt(m * m * c * c + sg * sg)[:, None], self.features(t)], 1) @ p[0].T + p[1]
@@ -71,7 +71,14 @@ class Net:
             h = h + self.features(s) @ p[6].T
         h = torch.nn.functional.silu(h)
         h = torch.nn.functional.silu(h @ p[2].T + p[3])
-        return h @ p[4].T + p[5]
+        return h @ p[4].T + p[5], h @ p[7].T + p[8] if len(p) > 7 else None
+
+    def h(self, x, t, s, p):
+        """What the log determinant is made of."""
+        return self.both(x, t, s, p)[1][:, 0]
+
+    def f(self, x, t, s, p):
+        return self.both(x, t, s, p)[0]
 
     def denoiser(self, x, t, s, p):
         """D, of the output F under each prediction."""
@@ -190,7 +197,13 @@ def case_loss(case):
         r = min(1, case["step"] / 10)
         g = -c * c * (SD * value - dx) - r * c * s * (xt + SD * df)
         g = g / (g.norm(dim=1, keepdim=True) + 0.1)
-        return ((f(xt, angle, p) - value - g) ** 2).mean(), p
+        e = (f(xt, angle, p) - value - g) ** 2
+        if name.endswith("weighted"):
+            # e^w ‖·‖²/D − w, as in the paper's algorithm 1
+            k = torch.log(ratio(t))[:, None] * torch.tensor(case["weightFrequencies"])
+            w = (torch.cat([torch.sin(k), torch.cos(k)], 1) @ p[6].T)[:, 0]
+            return (torch.exp(w) * e.mean(1) - w).mean(), p
+        return e.mean(), p
     if name == "progressive-distillation":
         grid = EPS + (T - EPS) * torch.arange(9) / 8
         k = 2 * torch.clamp((u[:, 0] * 4).long(), max=3) + 2
@@ -223,6 +236,10 @@ def case_loss(case):
         else:
             s = time_of(ratio(end) * (ratio(t) / ratio(end)) ** u[:, 1])
         s = torch.where(diagonal, a, s)
+    if "divergence" in name:
+        # Maps that go forward.
+        swapped = ~diagonal & (u[:, 3] < 0.5)
+        a, s = torch.where(swapped, s, a), torch.where(swapped, a, s)
     x = perturb(a)
     flow = exact_denoiser(x, a) if taught else x0
     one = torch.ones_like(a)
@@ -237,6 +254,23 @@ def case_loss(case):
         end_state = net.map(x, a, s, q).detach()
         b = exact_denoiser(end_state, s) if taught else net.denoiser(end_state, s, s, q)
         e = (value - (1 - ratio(s) / ratio(a))[:, None] * moved - b) / out
+        if "divergence" in name:
+            # In terms of the noise prediction at s where s is the larger time.
+            e = e * torch.clamp(ratio(a) / ratio(s), max=1)[:, None]
+            # ln |det| = D/2 ln(total_s/total_t) + length H, whose derivative by ln σ̃_s is that of the flow dy/dσ̃ = ẑ.
+            value, moved = jvp(lambda v: net.h(x, a, time_of(torch.exp(v)), p), (torch.log(ratio(s)),), (one,))
+            units = torch.eye(2)
+
+            def noise(y, t):
+                m, sg = moments(t)
+                return -sg[:, None] * score(m[:, None] * y, t)
+
+            y = end_state / moments(s)[0][:, None]
+            divergence = sum(jvp(lambda y: noise(y, s), (y,), (units[j].expand(n, 2),))[1][:, j] for j in range(2))
+            r = ratio(s)
+            q = r * divergence - 2 * r ** 2 / (r ** 2 + SD ** 2)
+            h = value + torch.log(r / ratio(a)) * moved - q
+            return (torch.where(diagonal[:, None], own, e) ** 2).mean() + (h ** 2).mean() / 2, p
         return (torch.where(diagonal[:, None], own, e) ** 2).mean(), p
     if name.startswith("eulerian"):
         v = velocity(flow, x, a)

@@ -3,6 +3,7 @@ import Core
 import Foundation
 import Models
 import Networks
+import Pairs
 import Processes
 import Scores
 import Tensors
@@ -131,6 +132,90 @@ import Testing
           process.driftRate(at: 0.8) * rows[0].values[i] - 0.5 * pow(process.diffusion(at: 0.8), 2) * rows[2].values[i]
         // h² of the second derivative, and floats of the network, which the difference of times divides by h.
         #expect(abs((rows[0].values[i] - rows[1].values[i]) / h - velocity) < 2e-2 * (1 + abs(velocity)))
+      }
+    }
+  }
+
+  @Test(
+    "log determinants are those of finite differences, and what the divergence says", arguments: Prediction.allCases)
+  func determinants(_ prediction: Prediction) throws {
+    let network = MLP(
+      dimension: 3, hidden: [12, 8], features: TimeFeatures(.fourier, count: 8, scale: 0.1, seed: 1), second: true,
+      divergence: true)
+    let normals = NoiseStream(seed: 4, purpose: .weights).normals(count: 1, dimension: network.layout.count).values
+    let parameters = zip(network.initialParameters(seed: 1), normals).map { $0 + Float(0.2 * $1) }
+    let process = VPSDE()
+    let model = ScoreModel(
+      network, parameters: parameters, prediction: prediction, kernel: process.makeKernel(), duration: 1,
+      dataDeviation: 0.7,
+      map: FlowMapRange(end: 1e-3, reachesAnyTime: true, isScore: true, goesForward: true, hasDivergence: true))
+    let map = try #require(model.score().flowMap)
+    let span = RowSpan(first: 0, count: 7, dimension: 3)
+    let (t, s) = (0.35, 0.6)
+    try RowStorage.with(span, count: 4) { rows in
+      NoiseStream(seed: 1, purpose: .data).normals(into: rows[0], step: 0)
+      let evaluator = try map.makeEvaluator(for: span)
+      var (found, told) = ([Double](repeating: 0, count: 7), [Double](repeating: 0, count: 7))
+      try evaluator.map(rows[0], from: t, to: s, into: rows[1])
+      try evaluator.map(rows[0], from: t, to: s, into: rows[2], .jacobian, logDeterminants: &found)
+      try evaluator.map(rows[0], from: t, to: s, into: rows[3], .divergence, logDeterminants: &told)
+      for i in 0..<21 {
+        // Rounding of floats, whose sums have other orders.
+        #expect(abs(rows[1].values[i] - rows[2].values[i]) < 1e-4 * (1 + abs(rows[1].values[i])))
+        #expect(abs(rows[1].values[i] - rows[3].values[i]) < 1e-4 * (1 + abs(rows[1].values[i])))
+      }
+      // Columns of the Jacobian by central differences.
+      let h = 0.02
+      var columns: [[Double]] = []
+      for j in 0..<3 {
+        var values: [[Double]] = []
+        for sign in [1.0, -1] {
+          rows[3].copy(rows[0])
+          for i in 0..<7 { rows[3][i, j] += sign * h }
+          try evaluator.map(rows[3], from: t, to: s, into: rows[2])
+          values.append((0..<21).map { rows[2].values[$0] })
+        }
+        columns.append(pairs(values[0], values[1]).map { ($0 - $1) / (2 * h) })
+      }
+      for i in 0..<7 {
+        func a(_ j: Int, _ k: Int) -> Double { columns[k][3 * i + j] }
+        let determinant =
+          a(0, 0) * (a(1, 1) * a(2, 2) - a(1, 2) * a(2, 1)) - a(0, 1) * (a(1, 0) * a(2, 2) - a(1, 2) * a(2, 0))
+          + a(0, 2) * (a(1, 0) * a(2, 1) - a(1, 1) * a(2, 0))
+        // h² of the third derivative, and floats over 2 h.
+        #expect(abs(found[i] - log(abs(determinant))) < 5e-3, "\(found[i]), \(determinant)")
+      }
+      // The network's own last column, put together by hand.
+      let tape = network.makeTape()
+      parameters.withUnsafeBufferPointer { values in
+        tape.begin(parameters: values.baseAddress!, recording: false)
+        let (a, b) = (model.kernel.moments(at: t), model.kernel.moments(at: s))
+        let input = tape.constant(rows: 7, columns: 3)
+        for i in 0..<21 { input.values[i] = Float(model.scalarCoefficients(a).input * rows[0].values[i]) }
+        func column(_ value: Double) -> Tensor {
+          let level = tape.constant(rows: 1, columns: 1)
+          level.values[0] = Float(log(value))
+          return level
+        }
+        let output = network.forwardWithDivergence(
+          input, noiseLevel: column(a.noiseToSignal), second: column(b.noiseToSignal), condition: nil, on: tape)
+        #expect(output.columns == 4)
+        for i in 0..<7 {
+          let rest = 1.5 * log((b.scale * b.scale * 0.49 + b.variance) / (a.scale * a.scale * 0.49 + a.variance))
+          let expected = rest + log(b.noiseToSignal / a.noiseToSignal) * Double(output[i, 3])
+          #expect(abs(told[i] - expected) < 1e-5 * (1 + abs(expected)))
+        }
+      }
+    }
+    let without = self.network(second: true)
+    let plain = ScoreModel(
+      without, parameters: self.parameters(without), prediction: prediction, kernel: process.makeKernel(), duration: 1,
+      map: FlowMapRange(end: 1e-3, reachesAnyTime: true, isScore: true, goesForward: true))
+    let evaluator = try #require(plain.score().flowMap).makeEvaluator(for: RowSpan(first: 0, count: 1, dimension: 2))
+    RowStorage.with(RowSpan(first: 0, count: 1, dimension: 2), count: 2) { rows in
+      var value = 0.0
+      #expect(throws: InputError.self) {
+        try evaluator.map(rows[0], from: t, to: s, into: rows[1], .divergence, logDeterminants: &value)
       }
     }
   }

@@ -113,6 +113,22 @@ import Testing
     }
   }
 
+  @Test("a text encoder's weights become W + w (α/r) B A") func textSum() throws {
+    let encoder = try TextEncoder(TextEncoderArchitecture(tokens: 5, length: 4, width: 4, layers: 1, heads: 2))
+    let parameters = encoder.initialParameters(seed: 1)
+    let module = "lora_te_text_model_encoder_layers_0_self_attn_out_proj"
+    var tensors = Safetensors()
+    tensors.tensors["\(module).lora_down.weight"] = .init(shape: [1, 4], values: [1, 2, 3, 4])
+    tensors.tensors["\(module).lora_up.weight"] = .init(shape: [4, 1], values: [1, -2, 3, 5])
+    tensors.tensors["\(module).alpha"] = .init(shape: [], values: [3])
+    try Self.read(tensors) { file in
+      let changed = try file.added(to: parameters, of: encoder, times: 0.5)
+      let sum = pairs(changed, parameters).reduce(0.0) { $0 + Double($1.0) - Double($1.1) }
+      // w α Σ B Σ A, to the rounding of 16 sums.
+      #expect(abs(sum - 0.5 * 3 * 7 * 10) < 1e-4)
+    }
+  }
+
   @Test("what is no adapter of the network is one line that says so") func wrong() throws {
     let module = "down_blocks.0.attentions.1.attn1.to_q"
     let (a, b) = Self.matrices(module)

@@ -23,12 +23,16 @@ struct KnownMap: Network {
   let takesSecond: Bool
   /// What F is multiplied by: 1 is the true map.
   var factor: Float = 1
+  /// Whether it has a divergence, H, which for this law is 0: a second W makes it.
+  let hasDivergence: Bool
   private let weight: Int
 
-  init(deviation: Double, duration: Double, end: Double, second: Bool) {
+  init(deviation: Double, duration: Double, end: Double, second: Bool, divergence: Bool = false) {
     (self.deviation, self.duration, self.end, takesSecond) = (deviation, duration, end, second)
+    hasDivergence = divergence
     var builder = LayerBuilder()
     weight = builder.parameter("w", shape: [2, 7], .zeros)
+    if divergence { _ = builder.parameter("h", shape: [1, 7], .zeros) }
     layout = builder.layout
   }
 
@@ -46,6 +50,19 @@ struct KnownMap: Network {
   }
 
   func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    outputs(x, noiseLevel, second, tape).map
+  }
+
+  func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor {
+    let (map, features) = outputs(x, noiseLevel, second, tape)
+    return tape.concatenate(map, tape.matrixProduct(features, tape.parameter(weight + 1), transposeB: true))
+  }
+
+  private func outputs(
+    _ x: Tensor, _ noiseLevel: Tensor, _ second: Tensor?, _ tape: Tape
+  ) -> (map: Tensor, features: Tensor) {
     let first = angle(noiseLevel, x.rows, tape)
     let last: (cosine: Tensor, sine: Tensor)
     if takesSecond {
@@ -63,7 +80,9 @@ struct KnownMap: Network {
     let exact = tape.scale(tape.product(x, tape.repeatColumn(tangent, columns: 2)), by: factor)
     var features = tape.concatenate(x, ones)
     for part in [first.cosine, first.sine, last.cosine, last.sine] { features = tape.concatenate(features, part) }
-    return tape.sum(1, exact, 1, tape.matrixProduct(features, tape.parameter(weight), transposeB: true))
+    return (
+      tape.sum(1, exact, 1, tape.matrixProduct(features, tape.parameter(weight), transposeB: true)), features
+    )
   }
 }
 
@@ -73,8 +92,9 @@ struct KnownProblem {
   let deviation = 0.7
   let end = 0.05
 
-  func model(second: Bool, factor: Float = 1) -> ScoreModel {
-    var network = KnownMap(deviation: deviation, duration: process.duration, end: end, second: second)
+  func model(second: Bool, factor: Float = 1, divergence: Bool = false) -> ScoreModel {
+    var network = KnownMap(
+      deviation: deviation, duration: process.duration, end: end, second: second, divergence: divergence)
     network.factor = factor
     return ScoreModel(
       network, parameters: network.initialParameters(seed: 1), prediction: .edm, kernel: process.kernel!,

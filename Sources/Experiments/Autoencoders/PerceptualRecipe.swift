@@ -41,15 +41,16 @@ struct PerceptualRecipe: Sendable {
     let a = network.architecture
     let features = FeatureNetwork(height: a.height, width: a.width, channels: a.channels, words: words.dimension)
     let identity = TrainingIdentity(given + "perceptual:\n  words: \(words.dimension)\ntraining:\n  steps: \(steps)\n")
-    if let kept = kept(identity, features, store) { return (features, kept) }
+    func known() throws -> [Float]? { try Team.current.numbers { kept(identity, features, store) } }
+    if let kept = try known() { return (features, kept) }
     try store.prepare(for: identity)
     let (lock, _) = try store.lock(identity) { error in
       guard !quiet else { return }
       StandardStreams.report(
         "score-sde: process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it\n")
     }
-    defer { lock.release() }
-    if let kept = kept(identity, features, store) { return (features, kept) }
+    defer { lock?.release() }
+    if let kept = try known() { return (features, kept) }
     let plan = TrainingPlan(
       steps: steps, batch: Self.batch, learningRate: Self.learningRate, optimiser: .adamw, weightDecay: 0.01)
     let process = PreparedProcess(VPSDE())

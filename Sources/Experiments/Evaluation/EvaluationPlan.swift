@@ -2,6 +2,7 @@
 import Core
 import Datasets
 import Evaluation
+import Scores
 
 /// How samples are judged.
 public struct EvaluationPlan: Sendable {
@@ -26,6 +27,8 @@ public struct EvaluationPlan: Sendable {
   public let mapError: Bool
   /// Whether the config asks for that.
   let namesMapError: Bool
+  /// The columns of that.
+  let mapErrorNames: [String]
 
   /// What a kind of `evaluation.metrics` judges.
   private enum Judge {
@@ -40,11 +43,11 @@ public struct EvaluationPlan: Sendable {
   ///   - hasRows: whether there are rows to judge by.
   ///   - ofAutoencoder: whether an autoencoder is trained, which draws no samples.
   ///   - hasExactMap: whether the exact score of the data's law is known.
-  ///   - trainsMap: whether the score's network is a flow map.
+  ///   - map: between which times the score's network maps; nil: it is a score alone.
   ///   - hasExactPaths: whether the score is exact, and a solver follows the flow or the reverse SDE.
   init(
     _ options: Options, hasRows: Bool = true, ofAutoencoder: Bool = false, hasExactPaths: Bool = false,
-    hasExactMap: @autoclosure () -> Bool = false, trainsMap: Bool = false, _ catalogue: Catalogue
+    hasExactMap: @autoclosure () -> Bool = false, map: FlowMapRange? = nil, _ catalogue: Catalogue
   ) throws {
     let kinds = Kinds<Judge>(
       catalogue.metrics.all.map { kind in
@@ -86,9 +89,11 @@ public struct EvaluationPlan: Sendable {
         + "where the score is exact")
     namesMapError = options.has("map_error")
     mapError = try options.flag(
-      "map_error", default: trainsMap && hasExactMap(),
+      "map_error", default: map != nil && hasExactMap(),
       "columns more: root mean square, median and 90th percentile of the distance, row by row, from the flow of the "
-        + "data's exact score; by default where the network is a flow map and that score is known")
+        + "data's exact score, and errors of a map as a map; by default where the network is one and that score is "
+        + "known")
+    mapErrorNames = mapError ? MapErrors.names(map) : []
     if !mapError, !namesMapError { options.settleAbsent("map_error") }
     if mapError, !options.isDescribing, !hasExactMap() {
       throw options.wrong("map_error", "needs data and a process whose exact score is known; allowed: false")
@@ -97,7 +102,7 @@ public struct EvaluationPlan: Sendable {
     let joins = !metrics.isEmpty && !metrics.contains { $0.metric.judgesMemorisation }
     try Self.checkColumns(
       (joins ? [Self.memorisationName] : []) + judges.map(\.name) + (pathError ? [Self.pathErrorName] : [])
-        + (mapError ? MapErrors.names : []), options)
+        + mapErrorNames, options)
   }
 
   /// The columns of a table must have names of their own.
@@ -164,7 +169,7 @@ public struct EvaluationPlan: Sendable {
 
   /// The columns that evaluation adds to `solvers.csv`, named as metrics are.
   var columns: [String] {
-    metrics.map(\.name) + (pathError ? [Self.pathErrorName] : []) + (mapError ? MapErrors.names : [])
+    metrics.map(\.name) + (pathError ? [Self.pathErrorName] : []) + mapErrorNames
   }
 
   /// Which values of a column are better.

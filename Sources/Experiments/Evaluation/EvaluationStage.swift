@@ -190,12 +190,12 @@ struct EvaluationStage {
     guard let mapErrors, let named = solvers.first(where: { $0.name == solver }) else { return }
     defer { progress.advance(by: 1) }
     do {
-      guard let errors = try mapErrors.errors(of: named) else { return }
-      for name in MapErrors.names {
+      let errors = try mapErrors.errors(of: named)
+      for name in plan.mapErrorNames where errors[name] != nil {
         found.table.rows[index].metrics[name] = errors[name]
         found.rows.append(
           EvaluationTable.Row(
-            solver: solver, metric: name, estimate: errors[name], count: mapErrors.count, better: .lower))
+            solver: solver, metric: name, estimate: errors[name], count: mapErrors.count(of: name), better: .lower))
       }
     } catch let error as ComputationError where !error.isStop && !plan.namesMapError {
       found.note("solver \(solver): map_error is empty: \(error)")

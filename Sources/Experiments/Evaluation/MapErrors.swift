@@ -11,9 +11,19 @@ import Solvers
 /// that a network has learned, that is the network's error; sampling error is not in it.
 final class MapErrors {
   private static let largestCount = 4096
+  /// How many rows the map itself is judged by, which takes twenty evaluations of each.
+  private static let largestWays = 1024
   private static let tolerance = 1e-10
   /// The column, and those of the quantiles beside it.
-  static let names = ["map-error", "map-error-median", "map-error-90"]
+  private static let ownNames = ["map-error", "map-error-median", "map-error-90"]
+  private static let consistencyName = "consistency-error"
+  private static let semigroupName = "semigroup-error"
+
+  /// The columns for a network's map; nil: it has none.
+  static func names(_ map: FlowMapRange?) -> [String] {
+    guard let map else { return ownNames }
+    return ownNames + [consistencyName] + (map.reachesAnyTime ? [semigroupName] : [])
+  }
 
   private let process: PreparedProcess
   private let exact: any Score
@@ -24,8 +34,11 @@ final class MapErrors {
   private let seed: UInt64
   private let threads: Int
   private var reference: Batch?
-  /// How many rows are compared.
-  let count: Int
+  private var ways: MapConsistency?
+  private let count: Int
+
+  /// How many rows a column is of.
+  func count(of name: String) -> Int { Self.ownNames.contains(name) ? count : min(count, Self.largestWays) }
 
   /// - Parameters:
   ///   - process: whose flow is the truth.
@@ -52,34 +65,52 @@ final class MapErrors {
       grid: sampling.grid, beginning: beginning, threads: threads)
   }
 
+  private let flow = ProbabilityFlow(.rk8pd, rtol: MapErrors.tolerance, atol: MapErrors.tolerance)
+
+  /// The errors of a solver that draws by a network's map, as a map; none for others.
+  private func errorsAsMap(_ guided: GuidedSolver) throws -> [String: Estimate] {
+    let sampler = sampler(guided.score)
+    guard guided.solver.requires.contains(.flowMap), let map = sampler.problem.map else { return [:] }
+    let ways = try ways ?? MapConsistency(self.sampler(exact), count: min(count, Self.largestWays), flow: flow)
+    self.ways = ways
+    func estimate(_ squares: [Double]) -> Estimate { Self.rootMeanSquare(squares) }
+    var found = [Self.consistencyName: estimate(try ways.consistency(sampler, inUnits: data.decodedStates))]
+    if map.range.reachesAnyTime {
+      found[Self.semigroupName] = estimate(try ways.semigroup(sampler, inUnits: data.decodedStates))
+    }
+    return found
+  }
+
   private func truth() throws -> Batch {
     if let reference { return reference }
-    let flow = ProbabilityFlow(.rk8pd, rtol: Self.tolerance, atol: Self.tolerance)
     let made = data.decoded(try sampler(exact).draw(count, with: flow, denoise: false).batch)
     reference = made
     return made
   }
 
-  /// The root mean square, the median and the 90th percentile of ‖f − Φ‖; nil for a solver whose rows are draws with
-  /// noise of their own.
-  func errors(of named: SamplingPlan.NamedSolver) throws -> [String: Estimate]? {
-    guard let guided = solvers[named.name], guided.solver.limit == .flow, count > 0 else { return nil }
+  /// The root mean square, the median and the 90th percentile of ‖f − Φ‖, but for a solver whose rows are draws with
+  /// noise of their own; and of one that draws by a map the errors of that (`MapConsistency`).
+  func errors(of named: SamplingPlan.NamedSolver) throws -> [String: Estimate] {
+    guard let guided = solvers[named.name], count > 0 else { return [:] }
+    var found = try errorsAsMap(guided)
+    guard guided.solver.limit == .flow else { return found }
     let truth = try truth()
     let ends = data.decoded(try sampler(guided.score).draw(count, with: guided.solver, denoise: false).batch)
     let squares = (0..<count).map { row in
       zip(ends.row(row), truth.row(row)).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
     }
-    let meanSquare = squares.reduce(0, +) / Double(count)
-    let root = meanSquare.squareRoot()
-    var found = [Self.names[0]: Estimate(root)]
-    if root > 0, root.isFinite {
-      found[Self.names[0]] = Estimate(
-        root, sampleInfluences: squares.map { ($0 - meanSquare) / (2 * root) }, scale: .logarithm)
-    }
     let distances = squares.map { $0.squareRoot() }
-    found[Self.names[1]] = Self.quantile(0.5, of: distances)
-    found[Self.names[2]] = Self.quantile(0.9, of: distances)
+    found[Self.ownNames[0]] = Self.rootMeanSquare(squares)
+    found[Self.ownNames[1]] = Self.quantile(0.5, of: distances)
+    found[Self.ownNames[2]] = Self.quantile(0.9, of: distances)
     return found
+  }
+
+  private static func rootMeanSquare(_ squares: [Double]) -> Estimate {
+    let meanSquare = squares.reduce(0, +) / Double(squares.count)
+    let root = meanSquare.squareRoot()
+    guard root > 0, root.isFinite else { return Estimate(root) }
+    return Estimate(root, sampleInfluences: squares.map { ($0 - meanSquare) / (2 * root) }, scale: .logarithm)
   }
 
   /// A quantile with the interval between two order statistics that has it in 95 of 100 cases, by the normal law of the

@@ -67,11 +67,11 @@ extension Experiment {
     let identity = try identity(of: loop, own, sampler)
     let network = plan.training == nil ? nil : ModelStore.name(plan.model.identity)
     let path = KeptTimes.path(identity, network: network, in: store)
-    if let kept = KeptTimes.read(path, identity: identity) { return kept.found }
+    if let kept = Team.current.decided({ KeptTimes.read(path, identity: identity) }) { return kept.found }
     let bar = ProgressBar("times \(guided.named.name)", total: max(1, own.trials), unit: "grid", quiet: quiet)
     defer { bar.finish() }
     let found = try GridSearch(sampler, loop, own).run(progress: bar)
-    try KeptTimes(identity: identity, found: found).write(to: path, in: store)
+    try Team.current.onRoot { try KeptTimes(identity: identity, found: found).write(to: path, in: store) }
     return found
   }
 

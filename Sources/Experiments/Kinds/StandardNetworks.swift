@@ -19,6 +19,10 @@ extension Catalogue {
       }
       let told = try Told(options)
       let second = try options.secondLevel()
+      let divergence = try options.only(if: second, needs: "second: true") {
+        try options.rareFlag(
+          "divergence", "a second output: the mean divergence of the flow between two times (F2D2), for likelihoods")
+      }
       guard count % 2 == 0, count <= 65_536 else {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
       }
@@ -31,7 +35,8 @@ extension Catalogue {
         }
         return MLP(
           dimension: data.dimension, output: data.outputDimension, hidden: hidden,
-          features: TimeFeatures(kind, count: count, scale: scale, seed: seed), condition: condition, second: second)
+          features: TimeFeatures(kind, count: count, scale: scale, seed: seed), condition: condition, second: second,
+          divergence: divergence)
       }
     },
     Kind("unet", "DDPM's U-Net, as diffusers' UNet2DModel; for images") { options, _ in try unet(options) },

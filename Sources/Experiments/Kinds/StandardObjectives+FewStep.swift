@@ -72,6 +72,8 @@ extension Catalogue {
         "normalisation", default: 0.1, in: .positive, "c of g/(‖g‖ + c), the tangent's")
       let warmup = try options.integer(
         "tangent_warmup", default: 1000, atLeast: 0, "steps until all of the tangent counts")
+      let learnsWeight = try options.rareFlag(
+        "learned_weight", "the loss's weight at each noise level is learned, as in the paper, and not equal")
       var recipe = ObjectiveRecipe(
         "continuous-consistency", usesKernel: true, trains: .map, teacher: teacher, unused: weights
       ) { setting in
@@ -79,7 +81,7 @@ extension Catalogue {
           setting.model, process: setting.process, teacher: setting.teacher, to: setting.end,
           normalisation: normalisation, warmup: warmup, times: setting.times)
       }
-      recipe.predictions = [.edm]
+      (recipe.predictions, recipe.learnsWeight) = ([.edm], learnsWeight)
       return recipe
     },
     Kind("progressive-distillation", "a denoiser for ever fewer steps of ddim (Salimans and Ho 2022)") { options, _ in

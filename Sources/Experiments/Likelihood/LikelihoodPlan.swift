@@ -6,8 +6,10 @@ import Solvers
 
 /// How log densities, codes and what lies between points are computed.
 public struct LikelihoodPlan: Sendable {
-  /// How log densities are computed.
+  /// How log densities are computed by the probability-flow ODE.
   public let likelihood: Likelihood
+  /// How they are computed by the map of the flow; nil: by the ODE.
+  public let mapped: FlowMapLikelihood?
   /// nil where the data's values are not of a finite number.
   public let quantisation: Quantisation?
   /// Whether points get uniform noise one spacing wide first.
@@ -19,6 +21,11 @@ public struct LikelihoodPlan: Sendable {
   private let map: FlowMapRange?
 
   private enum Divergence: String, CaseIterable { case auto, exact, hutchinson }
+  private enum Method: String, CaseIterable {
+    case ode
+    case flowMap = "flow-map"
+  }
+  private enum Determinant: String, CaseIterable { case auto, jacobian, divergence }
 
   /// - Parameters:
   ///   - process, dimension, score: what densities are asked of.
@@ -32,18 +39,36 @@ public struct LikelihoodPlan: Sendable {
     _ catalogue: Catalogue
   ) throws {
     self.map = map
+    let method = try options.choice(
+      "method", default: Method.ode,
+      "of log densities: the probability-flow ODE, or the flow map that the network is, in a few steps")
+    // A map knows times from its own ε on.
+    let mapped = method == .flowMap ? map : nil
     let epsilon = try options.number(
-      "epsilon", default: process.firstLevel ?? safeEpsilon(1e-5, process.duration),
+      "epsilon", default: mapped?.end ?? process.firstLevel ?? safeEpsilon(1e-5, process.duration),
       in: .from(0, below: process.duration),
       "where the flow begins: the noise that points have")
     let terminal = try options.choice(
       "terminal", default: Likelihood.Terminal.prior, "the density at T: the prior's, or the score's own")
-    let kind = try options.choice(
-      "divergence", default: Divergence.auto,
-      "exact, up to \(Likelihood.largestExactDimension) dimensions, or estimated; auto: exact up to 16")
+    let steps = try options.only(if: method == .flowMap, needs: "method: flow-map") {
+      (
+        count: try options.integer("steps", default: 8, atLeast: 1, atMost: 1_000_000, "of the map, from ε to T"),
+        grid: try options.kind(
+          "grid", of: catalogue.grids, default: "log-snr", in: catalogue, "where these begin and end"),
+        determinant: try options.choice(
+          "determinant", default: Determinant.auto,
+          "of the map: by its Jacobian, or by the network's divergence; auto: that where the network has it")
+      )
+    }
+    let kind = try options.only(if: method == .ode, needs: "method: ode") {
+      try options.choice(
+        "divergence", default: Divergence.auto,
+        "exact, up to \(Likelihood.largestExactDimension) dimensions, or estimated; auto: exact up to 16")
+    }
     let isExact = kind == .exact || kind == .auto && dimension <= 16
     let (probe, probes) = try options.only(
-      if: !isExact, needs: "divergence: hutchinson" + (kind == .auto ? ", as auto is exact up to 16 dimensions" : "")
+      if: !isExact && method == .ode,
+      needs: "divergence: hutchinson" + (kind == .auto ? ", as auto is exact up to 16 dimensions" : "")
     ) {
       (
         try options.choice("probe", default: Likelihood.Probe.rademacher, "of hutchinson: ±1, or normal"),
@@ -86,7 +111,24 @@ public struct LikelihoodPlan: Sendable {
       integrator.make(IntegratorSetting(rtol: rtol, atol: atol, maximumSteps: maximumSteps)), epsilon: epsilon,
       terminal: terminal,
       divergence: isExact ? .exact : .hutchinson(probes: probes, probe))
+    let determinant: LogDeterminant =
+      switch steps.determinant {
+      case .auto: map?.hasDivergence == true ? .divergence : .jacobian
+      case .jacobian: .jacobian
+      case .divergence: .divergence
+      }
+    self.mapped =
+      method == .ode
+      ? nil
+      : FlowMapLikelihood(
+        steps: steps.count, grid: steps.grid, epsilon: epsilon, terminal: terminal, determinant: determinant)
     if isAsked { try check(options, process, dimension, score) }
+  }
+
+  /// The same by the map of the flow, or by the ODE where there is none.
+  init(_ plan: LikelihoodPlan, mapped: FlowMapLikelihood?) {
+    (likelihood, quantisation, dequantises) = (plan.likelihood, plan.quantisation, plan.dequantises)
+    (map, self.mapped) = (plan.map, mapped)
   }
 
   /// Refuses what cannot be computed: with its key where the config asks for likelihoods, else when a command does.
@@ -105,7 +147,13 @@ public struct LikelihoodPlan: Sendable {
       process, epsilon: likelihood.epsilon, grid: UniformGrid(), traits: score.traits, map: map)
     try named("terminal", "\(likelihood.terminal.rawValue): ") { try setting.require(likelihood.requires) }
     try named("integrator", "") { try likelihood.requireExplicitIntegrator() }
-    try named("divergence", "") { try likelihood.requireDimension(dimension) }
+    if let mapped {
+      _ = try named("method", "flow-map: ") {
+        try mapped.times(process, traits: score.traits, map: map, dimension: dimension)
+      }
+    } else {
+      try named("divergence", "") { try likelihood.requireDimension(dimension) }
+    }
     try named("epsilon", "") { try requireNoise(setting, score) }
   }
 

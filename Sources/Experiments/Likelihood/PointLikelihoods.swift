@@ -142,7 +142,9 @@ extension LikelihoodPlan {
         ? quantisation.dequantised(points, seed: seed)
         : try data.encoded(quantisation.dequantised(data.decoded(points), seed: seed))
     }
-    let result = try sampler.logDensities(of: points, with: likelihood, badRows: badRows, progress: progress)
+    let result =
+      try mapped.map { try sampler.logDensities(of: points, with: $0, badRows: badRows, progress: progress) }
+      ?? sampler.logDensities(of: points, with: likelihood, badRows: badRows, progress: progress)
     let values = zip(result.values, try data.logDeterminants(points)).map { $0 + $1 }
     let dimension = data.dataset.trainingRows.dimension
     let bits = quantisation.map { quantisation in

@@ -24,7 +24,7 @@ package struct CSVTable {
   ///   - remedy: what makes it, where it is missing.
   /// - Throws: `InputError` at file and line for what is no such table.
   init(reading path: String, missing remedy: String) throws {
-    guard let data = FileManager.default.contents(atPath: path) else {
+    guard let data = Team.current.decided({ FileManager.default.contents(atPath: path) }) else {
       throw InputError("no such file; \(remedy)", at: path)
     }
     guard let text = String(data: data, encoding: .utf8) else { throw InputError("is not UTF-8 text", at: path) }

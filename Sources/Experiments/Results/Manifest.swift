@@ -23,6 +23,8 @@ struct Manifest: Encodable {
   var processorFeatures = Manifest.features
   var processors = Shards.processors
   var threads: Int
+  /// Of a run that several ranks shared.
+  var ranks = Team.current.count > 1 ? Team.current.count : nil
   var name: String
   /// nil of a sweep, whose runs have their own.
   var seed: UInt64?
@@ -35,6 +37,13 @@ struct Manifest: Encodable {
   /// Wall seconds of each stage that ran.
   var seconds: [String: Double] = [:]
   var trainingReused = false
+  /// The program, its kernels and the processor's instructions, in one line: where they are the same, so are numbers.
+  static var stamp: String {
+    let (program, commit) = ("score-sde \(version)", String(cString: scoresde_commit()))
+    let kernels = "\(String(cString: ck_kernel_set())) \(String(cString: ck_kernel_version()))"
+    return "\(program) of commit \(commit) with \(kernels) and \(features.joined(separator: " "))"
+  }
+
   /// The most memory that the program held, in MiB.
   var peakMemoryMib = 0
   /// What a reader of the results should know.

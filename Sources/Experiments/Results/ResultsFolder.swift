@@ -20,6 +20,13 @@ public struct ResultsFolder: Sendable {
   /// - Throws: `InputError` for a place where no folder can be; `InUseError` where another run writes; `WriteError`
   public init(creating path: String, holds inner: String = "samples") throws {
     self.path = path
+    var made: Record?
+    // Rank 0 alone writes.
+    try Team.current.onRoot { made = try Self.begin(path, holds: inner) }
+    record = made
+  }
+
+  private static func begin(_ path: String, holds inner: String) throws -> Record {
     try Self.make(path)
     let lock = try FileLock(path + "/.lock", of: path)
     AtomicFile.removeLeftovers(in: path)
@@ -29,7 +36,7 @@ public struct ResultsFolder: Sendable {
       if folder.hasSuffix("/\(inner)") || lstat(folder, &status) == 0 { try Self.make(folder, allowsLink: false) }
       AtomicFile.removeLeftovers(in: folder)
     }
-    record = Record(lock, hashes: Manifest.files(of: path) ?? [:])
+    return Record(lock, hashes: Manifest.files(of: path) ?? [:])
   }
 
   /// The folders that a results folder may have in it.
@@ -39,15 +46,20 @@ public struct ResultsFolder: Sendable {
   public init(existing path: String) throws {
     self.path = path
     record = nil
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue else {
+    let isThere = Team.current.decided {
+      var isFolder: ObjCBool = false
+      return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
+    }
+    guard isThere else {
       throw InputError("no such results folder; `run` or `train` makes it", at: path)
     }
   }
 
   /// Whether a run writes there now: asked before anything long begins.
   /// - Throws: `InUseError`
-  static func requireUnused(_ path: String) throws { try FileLock.check(path + "/.lock", of: path) }
+  static func requireUnused(_ path: String) throws {
+    try Team.current.onRoot { try FileLock.check(path + "/.lock", of: path) }
+  }
 
   /// What a run wrote, and what others before it did.
   private final class Record: Sendable {
@@ -107,26 +119,34 @@ public struct ResultsFolder: Sendable {
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// Whether a file is there.
-  public func exists(_ name: String) -> Bool { FileManager.default.fileExists(atPath: file(name)) }
+  public func exists(_ name: String) -> Bool {
+    Team.current.decided { FileManager.default.fileExists(atPath: file(name)) }
+  }
 
   /// A file's text; nil where there is none.
   public func text(_ name: String) -> String? {
-    FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
+    Team.current.decided {
+      FileManager.default.contents(atPath: file(name)).flatMap { String(data: $0, encoding: .utf8) }
+    }
   }
 
   /// The files in one of `folders`, by their names from here, sorted; none where it is missing.
   func names(in folder: String) -> [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []).sorted().map { "\(folder)/\($0)" }
+    Team.current.decided {
+      ((try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []).sorted().map { "\(folder)/\($0)" }
+    }
   }
 
   /// Removes a file; none is no error.
-  public func remove(_ name: String) { unlink(file(name)) }
+  public func remove(_ name: String) { if Team.current.isRoot { unlink(file(name)) } }
 
   /// The path of a file that is about to be written piece by piece; it then stands in the manifest.
   func fileToWrite(_ name: String) throws -> String {
     try record?.note(name)
     let parts = name.split(separator: "/")
-    if parts.count > 1, parts[0] != "samples" { try Self.make("\(path)/\(parts[0])", allowsLink: false) }
+    if Team.current.isRoot, parts.count > 1, parts[0] != "samples" {
+      try Self.make("\(path)/\(parts[0])", allowsLink: false)
+    }
     return file(name)
   }
 
@@ -161,7 +181,7 @@ public struct ResultsFolder: Sendable {
   func removeFiles(in folder: String, but isWanted: (String) -> Bool = { _ in false }) {
     let known = record?.names.withLock { $0.written.union($0.hashes.keys) } ?? []
     for name in known where name.hasPrefix(folder + "/") && !isWanted(name) { removeOwn(name) }
-    if folder != "samples" { rmdir(file(folder)) }
+    if Team.current.isRoot, folder != "samples" { rmdir(file(folder)) }
   }
 
   /// Removes the figures of a name in other formats than these, if runs of this program wrote them and nobody changed
@@ -185,6 +205,10 @@ public struct ResultsFolder: Sendable {
   /// - Throws: `WriteError`; the next run then finds the list in `.lock`.
   func finish(_ manifest: Manifest) throws {
     guard let record else { return }
+    try Team.with(OneRank.shared) { try finish(manifest, record) }
+  }
+
+  private func finish(_ manifest: Manifest, _ record: Record) throws {
     var manifest = manifest
     let (hashes, written) = record.names.withLock { ($0.hashes, $0.written) }
     var files: [String: String] = [:]

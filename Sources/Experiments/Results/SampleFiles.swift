@@ -59,8 +59,15 @@ enum SampleFile {
   /// A solver's samples, in whichever format they are.
   static func read(_ folder: ResultsFolder, solver: String, dimension: Int) throws -> Batch {
     let name = "samples/\(solver)" + (folder.exists("samples/\(solver).npy") ? ".npy" : ".csv")
-    let path = folder.file(name)
-    let batch = try NumericTable(reading: path).values
+    let (path, ranks) = (folder.file(name), Team.current)
+    var shape = [0, 0]
+    let values = try ranks.numbers { () -> [Double]? in
+      let batch = try NumericTable(reading: path).values
+      shape = [batch.count, batch.dimension]
+      return batch.values
+    }
+    shape = ranks.decided { shape }
+    let batch = Batch(values: values ?? [], dimension: shape[1])
     guard batch.dimension == dimension else {
       throw InputError("rows of \(batch.dimension) values; expected \(dimension)", at: path)
     }

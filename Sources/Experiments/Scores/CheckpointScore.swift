@@ -45,14 +45,16 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       let source = try? ConfigSource(text: text, path: path),
       let training = try? Options(source.root, path: "", source: source).section("training", "")
     else { return nil }
-    return try? Self.map(training, ObjectiveRecipe(training, catalogue))
+    let hasDivergence = file.tensors["model.divergence.weight"] != nil
+    return try? Self.map(training, ObjectiveRecipe(training, catalogue), hasDivergence: hasDivergence)
   }
 
   /// Between which times the network of a training maps; nil: it is a score alone.
-  private static func map(_ training: Options, _ objective: ObjectiveRecipe) throws -> FlowMapRange? {
+  private static func map(
+    _ training: Options, _ objective: ObjectiveRecipe, hasDivergence: Bool
+  ) throws -> FlowMapRange? {
     guard objective.trains != .score else { return nil }
-    let end = try training.number("epsilon", in: .positive, "")
-    return FlowMapRange(end: end, reachesAnyTime: objective.isOfTwoTimes, isScore: objective.trains == .both)
+    return objective.map(to: try training.number("epsilon", in: .positive, ""), hasDivergence: hasDivergence)
   }
 
   /// A network that was trained, read by the conventions of a process.
@@ -121,11 +123,12 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     let shape = problem.shape(of: setting.data)
     let built: any Network
     do {
-      built = try recipe.recipe.build(
+      let network = try recipe.recipe.build(
         for: DataShape(
           dimension: shape.dimension, image: shape.image, conditionShape: condition, texts: shape.texts,
           outputDimension: shape.outputDimension),
         seed: UInt64(seed))
+      built = objective.trained(network, seed: UInt64(seed))
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)
     }
@@ -140,7 +143,7 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     let model = try problem.model(
       built, parameters: checkpoint.state.averages, recipe.prediction, dataDeviation: checkpoint.dataDeviation,
       data: setting.dataset.trainingRows
-    ).with(map: try Self.map(training, objective))
+    ).with(map: try Self.map(training, objective, hasDivergence: built.hasDivergence))
     return Learned(problem: problem, model: model, dropsConditions: dropout > 0, classes: checkpoint.classes)
   }
 

@@ -50,16 +50,18 @@ struct ClassifierRecipe: Sendable {
     if problem.isRehearsal { return initial }
     let identity = identity(problem)
     let finished = problem.store.finished(identity)
-    func kept() -> [Float]? { checkpoint(finished, identity, initial, problem.store)?.state.averages }
-    if let kept = kept() { return classifier(kept) }
+    func kept() throws -> [Float]? {
+      try Team.current.numbers { checkpoint(finished, identity, initial, problem.store)?.state.averages }
+    }
+    if let kept = try kept() { return classifier(kept) }
     try problem.store.prepare(for: identity)
     let (lock, _) = try problem.store.lock(identity) { error in
       guard !problem.quiet else { return }
       StandardStreams.report(
         "score-sde: process \(error.process.map(String.init) ?? "?") trains this classifier now; waiting for it\n")
     }
-    defer { lock.release() }
-    if let kept = kept() { return classifier(kept) }
+    defer { lock?.release() }
+    if let kept = try kept() { return classifier(kept) }
     return classifier(try train(initial, identity, problem))
   }
 
@@ -95,9 +97,10 @@ struct ClassifierRecipe: Sendable {
     let trainer = Trainer(
       objective, data: problem.dataset.source, conditions: problem.dataset.trainingConditions, plan: plan,
       seed: problem.seed, threads: problem.threads)
-    let unfinished = problem.store.unfinished(identity)
-    var state =
-      checkpoint(unfinished, identity, classifier, problem.store)?.state ?? trainer.initialState()
+    let (unfinished, ranks) = (problem.store.unfinished(identity), Team.current)
+    var state = trainer.initialState()
+    if ranks.isRoot, let kept = checkpoint(unfinished, identity, classifier, problem.store) { state = kept.state }
+    state.synchronise(ranks)
     func keep(_ entry: ModelStore.Entry) throws {
       let checkpoint = Checkpoint(
         state: state, config: identity.text, dataDeviation: classifier.dataDeviation,
@@ -113,11 +116,15 @@ struct ClassifierRecipe: Sendable {
         bar.show(step.number, loss: "loss \(ConciseNumber.text(step.loss))", speed: "")
         return !stop.isAsked && !interval.isDue(since: start.time, steps: step.number - start.step)
       }
-      if state.step < steps { try keep(unfinished) }
-      if stop.isAsked, state.step < steps { throw ComputationError.interrupted(step: state.step, of: steps) }
+      if state.step < steps { try ranks.onRoot { try keep(unfinished) } }
+      if ranks.decided({ stop.isAsked }), state.step < steps {
+        throw ComputationError.interrupted(step: state.step, of: steps)
+      }
     }
-    try keep(problem.store.finished(identity))
-    unfinished.remove()
+    try ranks.onRoot {
+      try keep(problem.store.finished(identity))
+      unfinished.remove()
+    }
     return state.averages
   }
 }

@@ -140,8 +140,11 @@ struct LearningProblem {
   ///   - network: told two noise levels where the objective is of two times.
   ///   - options: where complaints point to.
   func checkMap(_ prediction: Prediction, _ network: any Network, _ options: Options) throws {
-    guard isOfFewSteps else { return }
     func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
+    guard !network.hasDivergence || objective.goesForward else {
+      throw wrong("trains no divergence; allowed: divergence: false, or objective lagrangian with forward above 0")
+    }
+    guard isOfFewSteps else { return }
     guard network.conditionShape != .text else { throw wrong("trains no network that is told texts") }
     guard !objective.isOfTwoTimes || network.takesSecond else {
       throw wrong("maps between two times; allowed: a network with second: true (mlp, unet)")

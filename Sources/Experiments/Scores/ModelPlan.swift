@@ -128,8 +128,7 @@ public struct ModelPlan: Sendable {
           fingerprints = try Self.fingerprints(objective, initial, section)
         }
         if let training, objective.trains != .score {
-          map = FlowMapRange(
-            end: training.epsilon, reachesAnyTime: objective.isOfTwoTimes, isScore: objective.trains == .both)
+          map = objective.map(to: training.epsilon, hasDivergence: false)
         }
         interval = try CheckpointInterval(section)
         preview = try TrainingPreview.read(
@@ -142,11 +141,15 @@ public struct ModelPlan: Sendable {
         try problem.check(
           training, prediction: recipe.prediction, dimension: seen.dimension, kind: processKind, options)
         network = try options.located("score", prefix: "network: ") {
-          try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed))
+          objective.trained(
+            try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed)), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
         if let network, training != nil {
           try problem.checkMap(recipe.prediction, network, options)
+          if let training, objective.trains != .score {
+            map = objective.map(to: training.epsilon, hasDivergence: network.hasDivergence)
+          }
           if objective.teacher == .exact {
             try options.located("training", prefix: "objective \(objective.name): teacher: ") {
               try ExactScoreRecipe().check(prepared, seen)
@@ -155,7 +158,9 @@ public struct ModelPlan: Sendable {
         }
         if objective.coupling == .pairs, network?.conditionShape ?? .nothing != .nothing {
           throw options.wrong(
-            "training", "objective \(objective.name): pairs have no conditions, and the network is told some")
+            "training",
+            "objective \(objective.name): pairs go without conditions, as samples begin with rows of which nobody knows "
+              + "the condition, and the network is told some; allowed: class_conditional: false, or another coupling")
         }
         if let reflow = objective.reflow {
           try options.located("training", prefix: "objective reflow: ") { try reflow.check(prepared, seen) }

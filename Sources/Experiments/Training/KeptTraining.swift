@@ -15,10 +15,17 @@ enum KeptTraining {
   case begun(TrainingState, log: TrainingLog.Kept, from: ModelStore.Entry, stepsBefore: Int?)
   /// Nothing to go on from. `stepsBefore`: a training that is like this one but for its number of steps.
   case nothing(stepsBefore: Int?)
+
+  fileprivate var state: TrainingState? {
+    switch self {
+    case .finished(let state, _), .begun(let state, _, _, _): state
+    case .nothing: nil
+    }
+  }
 }
 
 /// A file that was to be a checkpoint, and what is wrong with it.
-struct DamagedCheckpoint {
+struct DamagedCheckpoint: Codable {
   let path: String
   let reason: String
 }
@@ -42,6 +49,47 @@ struct TrainingSearch {
   ) {
     (self.identity, self.plan, self.layout) = (identity, plan, layout)
     (self.store, self.own, self.reread) = (store, own, reread)
+  }
+
+  /// What rank 0 finds, on all ranks; its log is known to rank 0 alone.
+  mutating func runOnRoot() throws -> (KeptTraining, [DamagedCheckpoint]) {
+    let ranks = Team.current
+    var (found, search) = (KeptTraining.nothing(stepsBefore: nil), self)
+    let told = try ranks.fromRoot { () -> Told in
+      found = try search.run()
+      return Told(found, search.damaged)
+    }
+    guard ranks.count > 1 else { return (found, told.damaged) }
+    var state = found.state ?? TrainingState(initial: [Float](repeating: 0, count: layout.count))
+    if told.checkpoint != nil { state.synchronise(ranks) }
+    return (ranks.isRoot ? found : told.kept(state), told.damaged)
+  }
+
+  /// What ranks are told of a training, without its numbers.
+  private struct Told: Codable {
+    let isFinished: Bool
+    let checkpoint, log: String?
+    let stepsBefore: Int?
+    let damaged: [DamagedCheckpoint]
+
+    init(_ kept: KeptTraining, _ damaged: [DamagedCheckpoint]) {
+      self.damaged = damaged
+      switch kept {
+      case .finished(_, let entry):
+        (isFinished, checkpoint, log, stepsBefore) = (true, entry.checkpoint, entry.log, nil)
+      case .begun(_, _, let entry, let steps):
+        (isFinished, checkpoint, log, stepsBefore) = (false, entry.checkpoint, entry.log, steps)
+      case .nothing(let steps):
+        (isFinished, checkpoint, log, stepsBefore) = (false, nil, nil, steps)
+      }
+    }
+
+    func kept(_ state: TrainingState) -> KeptTraining {
+      guard let checkpoint, let log else { return .nothing(stepsBefore: stepsBefore) }
+      let entry = ModelStore.Entry(checkpoint: checkpoint, log: log)
+      return isFinished
+        ? .finished(state, entry) : .begun(state, log: TrainingLog.Kept(), from: entry, stepsBefore: stepsBefore)
+    }
   }
 
   mutating func run() throws -> KeptTraining {

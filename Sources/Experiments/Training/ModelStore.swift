@@ -85,16 +85,30 @@ public struct ModelStore: Sendable {
 
   /// Makes the folder, and writes what its networks of this identity are.
   func prepare(for identity: TrainingIdentity) throws {
-    try ResultsFolder.make(folder, words: "; SCORE_SDE_MODELS=FOLDER names another one", allowsLink: false)
-    AtomicFile.removeLeftovers(in: folder)
-    let path = "\(folder)/\(identity.family).txt"
-    if !FileManager.default.fileExists(atPath: path) { try AtomicFile.write(identity.text, to: path) }
+    try Team.current.onRoot {
+      try ResultsFolder.make(folder, words: "; SCORE_SDE_MODELS=FOLDER names another one", allowsLink: false)
+      AtomicFile.removeLeftovers(in: folder)
+      let path = "\(folder)/\(identity.family).txt"
+      if !FileManager.default.fileExists(atPath: path) { try AtomicFile.write(identity.text, to: path) }
+    }
   }
 
   /// Keeps others from training the same network meanwhile.
   /// - Parameter onWait: is told once that somebody else trains it, who is waited for.
-  /// - Returns: the lock, and whether it was waited for.
+  /// - Returns: the lock, which rank 0 holds for all, and whether it was waited for.
   func lock(
+    _ identity: TrainingIdentity, onWait: (InUseError) -> Void
+  ) throws -> (lock: FileLock?, isLate: Bool) {
+    var held: FileLock?
+    let isLate = try Team.current.fromRoot { () -> Bool in
+      let (lock, isLate) = try ownLock(identity, onWait: onWait)
+      held = lock
+      return isLate
+    }
+    return (held, isLate)
+  }
+
+  private func ownLock(
     _ identity: TrainingIdentity, onWait: (InUseError) -> Void
   ) throws -> (lock: FileLock, isLate: Bool) {
     let path = "\(folder)/\(Self.name(identity)).lock"
@@ -114,7 +128,7 @@ public struct ModelStore: Sendable {
   /// Removes the lock of a run that was killed when it had trained the network.
   func removeDeadLock(_ identity: TrainingIdentity) {
     let path = "\(folder)/\(Self.name(identity)).lock"
-    if FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
+    if Team.current.isRoot, FileManager.default.fileExists(atPath: path) { (try? FileLock(path, of: path))?.release() }
   }
 
   /// Takes in a checkpoint that another folder holds, unless the store has it.
@@ -126,6 +140,6 @@ public struct ModelStore: Sendable {
 
   /// Gives a damaged file of the store another name, so that nothing finds it and nobody loses it.
   func setAside(_ damaged: DamagedCheckpoint) {
-    if damaged.path.hasPrefix(folder + "/") { rename(damaged.path, damaged.path + ".damaged") }
+    if Team.current.isRoot, damaged.path.hasPrefix(folder + "/") { rename(damaged.path, damaged.path + ".damaged") }
   }
 }

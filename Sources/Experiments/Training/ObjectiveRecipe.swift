@@ -28,6 +28,11 @@ public struct ObjectiveRecipe: Sendable {
   /// The predictions that its formula is for; nil: any.
   public internal(set) var predictions: [Prediction]?
 
+  /// Whether maps go from small times to large ones, too; then a network's divergence is trained with them.
+  var goesForward = false
+  /// Whether the weight of its loss at each noise level is trained with the network.
+  var learnsWeight = false
+
   /// What a network is.
   public enum Trains: String, Sendable {
     /// A score.
@@ -71,6 +76,18 @@ public struct ObjectiveRecipe: Sendable {
     self.usesKernel = usesKernel
     self.largestDimension = largestDimension
     self.build = build
+  }
+
+  /// The network that is trained for it: the one given, or that with the weight of the loss.
+  func trained(_ network: any Network, seed: UInt64) -> any Network {
+    learnsWeight ? WeightedNetwork(network, seed: seed) : network
+  }
+
+  /// Between which times its network maps, of one that maps.
+  func map(to end: Double, hasDivergence: Bool) -> FlowMapRange {
+    FlowMapRange(
+      end: end, reachesAnyTime: isOfTwoTimes, isScore: trains == .both, goesForward: goesForward,
+      hasDivergence: hasDivergence)
   }
 
   /// The objective for a model.

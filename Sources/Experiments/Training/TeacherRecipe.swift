@@ -103,8 +103,10 @@ extension Experiment {
     weights.forEachTensor(of: own.parameters) { values[$0.name] = $1 }
     return try weights.buffer { part in
       if let found = known[part.name], found.shape == part.shape { return found.values }
-      // A network of one noise level becomes one of two, which begins as it was.
-      if part.name.contains("second_embedding."), known[part.name] == nil, let own = values[part.name] { return own }
+      // A network of one noise level becomes one of two, which begins as it was; so does one that gets a divergence,
+      // or a weight of the loss.
+      let isNew = ["second_embedding.", "divergence.", "loss_weight."].contains { part.name.contains($0) }
+      if isNew, known[part.name] == nil, let own = values[part.name] { return own }
       throw InputError("its network has other layers: no '\(part.name)' of shape \(part.shape)", at: place)
     }
   }

@@ -76,6 +76,7 @@ final class TrainingEvents {
   }
 
   private func append(_ data: Data) throws {
+    guard Team.current.isRoot else { return }
     let path = try results.fileToWrite(Self.file)
     let descriptor = open(path, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC)
     guard descriptor >= 0 else { throw WriteError(path: path, reason: String(cString: strerror(errno))) }

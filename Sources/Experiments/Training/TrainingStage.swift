@@ -81,7 +81,7 @@ struct TrainingStage {
     var search = TrainingSearch(
       identity: identity, plan: plan, layout: network.initial.network.layout, store: store, own: entry(folder),
       reread: reread)
-    return (try search.run(), search.damaged)
+    return try search.runOnRoot()
   }
 
   /// The checkpoint and the log of a results folder.
@@ -124,7 +124,7 @@ struct TrainingStage {
     let weights = try requireTrained().weights
     var known: AutoencoderScale?
     if case .finished(_, let entry) = kept {
-      known = AutoencoderScale(try Safetensors(reading: entry.checkpoint).metadata)
+      known = AutoencoderScale(try Team.current.fromRoot { try Safetensors(reading: entry.checkpoint).metadata })
     }
     let scale = try known ?? AutoencoderScale(autoencoder, weights, dataset, threads: threads)
     return Autoencoder(autoencoder, parameters: weights, scaling: scale.scaling, shift: scale.shift)
@@ -143,6 +143,7 @@ struct TrainingStage {
   /// - Parameter changes: the keys of the config that the folder's last run had otherwise; nil: there was none.
   /// - Throws: `ComputationError.interrupted` after a stop signal; what was trained is kept.
   func run(into folder: ResultsFolder, changes: [String]?) throws -> Outcome {
+    try requireSameIdentity()
     try store.prepare(for: identity)
     if case .finished = kept {
       store.removeDeadLock(identity)
@@ -151,18 +152,27 @@ struct TrainingStage {
     let (lock, isLate) = try store.lock(identity) { error in
       note("process \(error.process.map(String.init) ?? "?") trains this network now; waiting for it")
     }
-    defer { lock.release() }
+    defer { lock?.release() }
     // Another machine may have trained it between the search and the lock.
-    guard isLate || store.finished(identity).exists else { return try run(kept, damaged, folder, changes) }
+    let isTrained = Team.current.decided { store.finished(identity).exists }
+    guard isLate || isTrained else { return try run(kept, damaged, folder, changes) }
     let (kept, damaged) = try Self.search(
       identity, trainer.plan, network, store, folder: self.folder, reread)
     return try run(kept, damaged, folder, changes)
   }
 
+  /// Ranks on several machines may have other files under the same names.
+  private func requireSameIdentity() throws {
+    let theirs = Team.current.decided { identity.text }
+    guard theirs == identity.text else {
+      throw InputError("this rank's data or config are others than those of rank 0", at: name)
+    }
+  }
+
   private func run(
     _ kept: KeptTraining, _ damaged: [DamagedCheckpoint], _ folder: ResultsFolder, _ changes: [String]?
   ) throws -> Outcome {
-    let isShown = try preserve()
+    let isShown = try Team.current.fromRoot { try preserve() }
     let record = TrainingRecord(folder, preview, total: trainer.plan.steps, logsEvents: logsEvents)
     record.prepare(areTrue: picturesHold(changes, kept))
     if !isShown {
@@ -267,15 +277,21 @@ struct TrainingStage {
     let steps = trainer.plan.steps
     try encodeRows()
     let trainer = try completed()
+    if Team.current.count > trainer.lanes {
+      note(
+        "a step of \(trainer.plan.batch) rows has \(trainer.lanes) lane\(trainer.lanes == 1 ? "" : "s"), and so as many of the "
+          + "\(Team.current.count) ranks compute gradients; a larger training.batch has up to 8")
+    }
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
       before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
     let bar = ProgressBar("train \(name)", total: steps, before: state.step, quiet: quiet)
-    let stop = StopSignals.Listener()
+    let (stop, ranks) = (StopSignals.Listener(), Team.current)
+    func isAsked() -> Bool { ranks.decided { stop.isAsked } }
     var saved = (time: ContinuousClock().now, step: state.step)
     do {
       try record.begin(log, state)
-      while state.step < steps && !stop.isAsked {
+      while state.step < steps && !isAsked() {
         try trainer.run(&state) { step in
           log.add(step)
           try record.update(log)
@@ -288,7 +304,10 @@ struct TrainingStage {
           // A classifier that guides the picture's samples and is stopped in training stops this one, too.
           do { try record.draw(state) } catch ComputationError.interrupted {}
         }
-        if state.step < steps, !stop.isAsked, interval.isDue(since: saved.time, steps: state.step - saved.step) {
+        let isDue = ranks.decided {
+          !stop.isAsked && interval.isDue(since: saved.time, steps: state.step - saved.step)
+        }
+        if state.step < steps, isDue {
           try keep(state, csv: log.csv, notes: log.notes, folder)
           saved = (ContinuousClock().now, state.step)
         }
@@ -302,7 +321,7 @@ struct TrainingStage {
     try record.write(log)
     try keep(state, csv: log.csv, notes: log.notes, folder)
     if log.skipped > 0 { warn(log) }
-    if stop.isAsked { throw ComputationError.interrupted(step: state.step, of: steps) }
+    if isAsked() { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
   }
 
@@ -339,6 +358,12 @@ struct TrainingStage {
   /// Writes the training as far as it is into the store, and shows it in the results folder. The last unfinished
   /// checkpoint becomes the one before the last.
   private func keep(_ state: TrainingState, csv: String, notes: [String: String], _ folder: ResultsFolder) throws {
+    try Team.current.onRoot { try keepOnRoot(state, csv: csv, notes: notes, folder) }
+  }
+
+  private func keepOnRoot(
+    _ state: TrainingState, csv: String, notes: [String: String], _ folder: ResultsFolder
+  ) throws {
     let isFinished = state.step >= trainer.plan.steps
     let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
     if isFinished {

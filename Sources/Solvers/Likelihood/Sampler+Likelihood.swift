@@ -40,42 +40,67 @@ extension Sampler {
     try likelihood.requireExplicitIntegrator()
     try likelihood.requireDimension(points.dimension)
     precondition(likelihood.epsilon < problem.process.duration, "0 ≤ ε < T")
+    return try logDensities(
+      of: points, likelihood.terminal, badRows, progress, hasErrors: likelihood.divergence.hasErrors
+    ) { x, context, out in
+      let flow = AugmentedFlow(likelihood, in: context)
+      let steps = try flow.encode(x)
+      for row in 0..<x.count {
+        let divergence = flow.divergence(ofRow: row)
+        (out[2 * row], out[2 * row + 1]) = (divergence.mean, divergence.standardError ?? .nan)
+      }
+      return steps
+    }
+  }
+
+  /// log p_T of where rows are carried, and the log determinant of the way there.
+  /// - Parameters:
+  ///   - hasErrors: whether determinants have standard errors.
+  ///   - carry: takes rows from ε to T in place, and writes the log determinant of each and its standard error.
+  func logDensities(
+    of points: Batch, _ terminal: Likelihood.Terminal, _ badRows: BadRows, _ progress: (any ProgressObserver)?,
+    hasErrors: Bool,
+    _ carry:
+      @escaping @Sendable (_ x: Rows, _ context: SolveContext, _ out: UnsafeMutablePointer<Double>) throws ->
+      StepCount
+  ) throws -> LogDensities {
     let clock = ContinuousClock()
     let start = clock.now
     let states = try lifted(points)
     var latents = states
     // A value and its standard error a row.
     var table = Batch(count: points.count, dimension: 2)
+    let ranks = Team.current
     let results = try table.withRows { table in
       let memory = SharedMemory(table.values)
-      return try run(
-        &latents, problem.path, progress, nil, badRows: badRows, restart: { $0.copy(rowsOf: states) }
+      let results = try run(
+        &latents, problem.path, progress, nil, badRows: badRows, among: ranks, restart: { $0.copy(rowsOf: states) }
       ) { x, context in
-        let flow = AugmentedFlow(likelihood, in: context)
         // What the state has beside the data, v, is drawn apart from x: log p(x) = log p(x, v) − log p(v).
         let auxiliary = RowStorage(x.span.with(dimension: 1))
         problem.process.auxiliaryLogDensity(x, into: auxiliary.rows.values)
-        let steps = try flow.encode(x)
+        let entries = memory.pointer + 2 * x.first
+        let steps = try carry(x, context, entries)
         try RowStorage.with(x.span.with(dimension: 1), count: 1) { storage in
-          let terminal = storage[0]
-          switch likelihood.terminal {
-          case .prior: problem.prior.logDensity(x, into: terminal.values)
-          case .exact: try context.score.logDensity(x, at: .all(problem.process.duration), into: terminal.values)
+          let ends = storage[0]
+          switch terminal {
+          case .prior: problem.prior.logDensity(x, into: ends.values)
+          case .exact: try context.score.logDensity(x, at: .all(problem.process.duration), into: ends.values)
           }
-          for row in 0..<x.count {
-            let divergence = flow.divergence(ofRow: row)
-            let entry = memory.pointer + 2 * (x.first + row)
-            entry[0] = terminal[row, 0] + divergence.mean - auxiliary.rows[row, 0]
-            entry[1] = divergence.standardError ?? .nan
-          }
+          for row in 0..<x.count { entries[2 * row] += ends[row, 0] - auxiliary.rows[row, 0] }
         }
         return steps
       }
+      ranks.gather(memory.pointer, .rows) { rank in
+        let part = ranks.rows(of: Shards(rows: points.count, size: problem.score.shardRows), rank: rank)
+        return part.lowerBound * 2 * MemoryLayout<Double>.stride..<part.upperBound * 2 * MemoryLayout<Double>.stride
+      }
+      return results
     }
     for row in results.failures.keys { (table[row, 0], table[row, 1]) = (.nan, .nan) }
     return LogDensities(
       values: (0..<table.count).map { table[$0, 0] },
-      standardErrors: likelihood.divergence.hasErrors ? (0..<table.count).map { table[$0, 1] } : nil, latents: latents,
+      standardErrors: hasErrors ? (0..<table.count).map { table[$0, 1] } : nil, latents: latents,
       statistics: Statistics(results.shards, rows: points.count, seconds: start.duration(to: clock.now).seconds),
       failures: results.failures)
   }

@@ -48,8 +48,8 @@ public struct FrozenParameters: Sendable {
     case values([Float])
     /// The moving average of the parameters that are trained, as it is before the step.
     case average
-    /// That average as it was before the last step whose number, from 0, is a multiple of this one.
-    case snapshot(every: Int)
+    /// That average as it was before the last step whose number, from 0, is a multiple of `every` and at most `last`.
+    case snapshot(every: Int, last: Int)
   }
 
   /// What the set is called, in messages.

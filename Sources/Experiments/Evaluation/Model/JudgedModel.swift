@@ -32,8 +32,15 @@ public final class JudgedModel: Sendable {
   private let conditions: Conditions
   private let source: ScoreSource
   private let likelihood: LikelihoodPlan
-  /// The densities of the chosen rows, by how many of the first ones they are.
-  private let known = Mutex<[Int: RowDensities]>([:])
+  /// The exact score of the data's law; nil where it is not known.
+  private let exact: ScoreSource?
+  /// The densities of the chosen rows, by how many of the first ones they are, and how they were computed.
+  private let known = Mutex<[Key: RowDensities]>([:])
+
+  private struct Key: Hashable {
+    let count: Int
+    let method: DensityMethod
+  }
 
   /// Log densities of rows, of the model and of the data's law.
   struct RowDensities: Sendable {
@@ -51,12 +58,14 @@ public final class JudgedModel: Sendable {
   ///   - data: the data, and its coordinates.
   ///   - reference: the held-out rows, with what is known of them.
   ///   - source: the score.
+  ///   - exact: the exact score of the data's law; nil where it is not known.
   ///   - seed: another one than the experiment's.
   ///   - threads: another number than the experiment's.
   init(
     _ experiment: Experiment, _ data: DataInCoordinates, _ reference: Reference, _ source: ScoreSource,
-    seed: UInt64? = nil, threads: Int? = nil
+    exact: ScoreSource? = nil, seed: UInt64? = nil, threads: Int? = nil
   ) {
+    self.exact = exact
     let plan = experiment.plan
     process = plan.prepared
     self.data = data
@@ -82,19 +91,22 @@ public final class JudgedModel: Sendable {
   /// Log densities of at most `count` held-out rows, computed once.
   /// - Throws: `InputError` where the model knows none of these rows; `ComputationError` where the flow cannot be
   ///   solved.
-  func logDensities(_ count: Int) throws -> RowDensities {
+  func logDensities(_ count: Int, by method: DensityMethod = .section) throws -> RowDensities {
     let count = min(count, heldOut.count)
     guard count > 1 else { throw InputError("\(heldOut.count) held-out rows; allowed: 2 or more") }
-    if let found = known.withLock({ $0[count] }) { return found }
+    let key = Key(count: count, method: method)
+    if let found = known.withLock({ $0[key] }) { return found }
     let chosen = chosen(count)
     let rows = heldOut.only(chosen)
+    let known = conditions.only(chosen)
+    let score = try method == .exact ? exactScore(given: known) : score(given: known)
     let sampler = Sampler(
-      process: process, score: try score(given: conditions.only(chosen)), dimension: data.source.dimension, seed: seed,
-      threads: threads)
-    let found = try likelihood.logDensities(of: try data.encoded(rows), in: data, by: sampler, seed: seed)
+      process: process, score: score, dimension: data.source.dimension, seed: seed, threads: threads)
+    let found = try method.plan(likelihood).logDensities(
+      of: try data.encoded(rows), in: data, by: sampler, seed: seed)
     let densities = RowDensities(
-      rows: rows, conditions: conditions.only(chosen), model: found.values, bits: found.bits)
-    known.withLock { $0[count] = densities }
+      rows: rows, conditions: known, model: found.values, bits: found.bits)
+    self.known.withLock { $0[key] = densities }
     return densities
   }
 
@@ -123,6 +135,11 @@ public final class JudgedModel: Sendable {
   /// The score of rows with the conditions of the first held-out ones.
   func score(ofHeldOut count: Int) throws -> any Score {
     try score(given: conditions == .nothing ? .nothing : conditions.only((0..<count).map { $0 % heldOut.count }))
+  }
+
+  private func exactScore(given conditions: Conditions) throws -> any Score {
+    guard let exact else { throw InputError("the exact score of the data's law is not known") }
+    return try exact.score(given: exact.conditionShape == .nothing ? .nothing : conditions)
   }
 
   private func score(given conditions: Conditions) throws -> any Score {

@@ -3,6 +3,7 @@ import Core
 import Datasets
 import Evaluation
 import Processes
+import Scores
 
 /// A number that says how good a model is, whatever solver samples it: a row without a solver in `evaluation.csv`.
 ///
@@ -58,15 +59,25 @@ public struct ModelSetting {
   public let isScore: Bool
   /// Whether rows can be carried along its probability flow.
   public let hasFlow: Bool
+  /// Whether the exact score of the data's law is known.
+  public let hasExactScore: Bool
+  /// What the score offers.
+  let traits: ScoreTraits
+  /// Between which times the network maps; nil: it is a score alone.
+  let map: FlowMapRange?
+  /// What the section `likelihood` says.
+  let likelihood: LikelihoodPlan
 }
 
 extension Catalogue {
   static let standardModelMetrics = Kinds<any ModelMetric>([
     Kind("nll", "negative log-likelihood of held-out rows in nats, by the probability flow; of the model") {
-      options, _ in NegativeLogLikelihood(unit: .nats, rows: try rows(options))
+      options, _ in
+      NegativeLogLikelihood(unit: .nats, rows: try rows(options), method: try DensityMethod(options))
     },
     Kind("bits-per-dimension", "the same in bits per dimension, of data of a few levels; of the model") {
-      options, _ in NegativeLogLikelihood(unit: .bitsPerDimension, rows: try rows(options))
+      options, _ in
+      NegativeLogLikelihood(unit: .bitsPerDimension, rows: try rows(options), method: try DensityMethod(options))
     },
     Kind("kl", "KL divergence of the data's law, where it is known, from the model's; of the model") { options, _ in
       LawDivergence(rows: try rows(options))

@@ -11,10 +11,13 @@ struct NegativeLogLikelihood: ModelMetric {
   let unit: Unit
   /// At most so many held-out rows.
   let rows: Int
+  /// How densities are computed.
+  var method = DensityMethod.section
 
   var usesLikelihood: Bool { true }
 
   func check(_ setting: ModelSetting) throws {
+    try method.check(setting)
     if unit == .bitsPerDimension && !setting.hasLevels {
       throw InputError(
         "needs data of a few levels; allowed: likelihood.levels, or coordinates: [dequantise], which knows them")
@@ -22,7 +25,7 @@ struct NegativeLogLikelihood: ModelMetric {
   }
 
   func judge(_ model: JudgedModel) throws -> ModelJudgement {
-    let densities = try model.logDensities(rows)
+    let densities = try model.logDensities(rows, by: method)
     if unit == .bitsPerDimension {
       guard let bits = densities.bits else { throw InputError("the levels of the data are not known") }
       return ModelJudgement(.mean(bits), count: bits.count)

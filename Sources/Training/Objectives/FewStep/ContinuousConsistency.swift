@@ -16,8 +16,8 @@ import Tensors
 /// where g is cos δ df_θ⁻/dτ but for the warm-up r = min(1, k/H), and dF/dτ the derivative along dx̂/dτ: the teacher's
 /// flow (sCD), or cos τ σ_d z − sin τ x_0 (sCT). The network F is that of `edm` prediction, which is minus the paper's.
 ///
-/// The paper's τ_ε is 0. Its adaptive weight, a network of its own, is left out: tangents of length near 1 give all
-/// times about equal weight already.
+/// The paper's τ_ε is 0. Of a `WeightedNetwork`, whose weight is the paper's w_φ, the loss is the mean of
+/// e^{w} ‖·‖²/D − w.
 public struct ContinuousConsistency: Objective {
   /// The network with its conventions.
   public let model: ScoreModel
@@ -121,7 +121,9 @@ public struct ContinuousConsistency: Objective {
         let scale = 1 / (square.squareRoot() + objective.normalisation)
         for j in 0..<dimension { target[i, j] = Float(Double(output[i, j]) - scale * g[j]) }
       }
-      return tape.weightedSquares(tape.sum(1, output, -1, target), by: weights)
+      let error = tape.sum(1, output, -1, target)
+      guard let weighted = model.network as? WeightedNetwork else { return tape.weightedSquares(error, by: weights) }
+      return weighted.loss(error, logRatios: nodes.map { log($0.ratio) }, batch: shard.batch, on: tape)
     }
   }
 }

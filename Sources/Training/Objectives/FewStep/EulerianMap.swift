@@ -14,13 +14,10 @@ import Tensors
 /// with the derivative along the flow, and the loss is the mean square of the left side divided by D's factor of the
 /// network's output. Where t = s this is denoising. D_b is the teacher's, or in self-distillation the network's own at
 /// equal times; no gradient flows through it.
-public struct EulerianMap: Objective {
-  private let base: TwoTimes
+public struct EulerianMap: TwoTimesObjective {
+  public let base: TwoTimes
   public let times: TrainingTimes
 
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
-  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
   public var needsTangents: Bool { true }
 
   /// The objective of maps between two times, at first times of a law.
@@ -34,7 +31,7 @@ public struct EulerianMap: Objective {
     init(_ base: TwoTimes, rows: Int, seed: UInt64) { batch = TwoTimesBatch(base, rows: rows, seed: seed) }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      batch.draw(shard, .logRatio)
+      batch.draw(shard, batch.base.secondTimes)
       let (model, x, count) = (batch.model, batch.x, shard.rows.count)
       let (flow, own, velocity) = (batch.batch.rows(1, count), batch.batch.rows(2, count), batch.batch.rows(3, count))
       batch.denoised(x, at: batch.from, shard, tape, into: flow)

@@ -7,7 +7,7 @@ import Tensors
 /// A worker's memory for objectives of few steps, and what they all do with it.
 final class FewStepBatch {
   let model: ScoreModel
-  private let seed: UInt64
+  let seed: UInt64
   private let noise, shares: RowStorage
   private var storages: [RowStorage] = []
   private let span: RowSpan
@@ -24,9 +24,12 @@ final class FewStepBatch {
   }
 
   /// Memory for states, made once: the beginning of it as `count` rows.
-  func rows(_ index: Int, _ count: Int) -> Rows {
+  func rows(_ index: Int, _ count: Int) -> Rows { storage(index).view(of: 0..<count) }
+
+  /// That memory.
+  func storage(_ index: Int) -> RowStorage {
     while storages.count <= index { storages.append(RowStorage(span)) }
-    return storages[index].view(of: 0..<count)
+    return storages[index]
   }
 
   /// The noise z of a shard's rows.

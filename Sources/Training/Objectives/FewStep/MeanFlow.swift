@@ -14,15 +14,12 @@ import Tensors
 /// with the conditional velocity v = m′ x_0 + σ′ z, or the teacher's, and without a gradient through the denominator.
 /// As X = x − (t − s) u, the target is u + dX_{t→s}(x)/dt. For rectified flows it is the paper's; the identity holds
 /// for every flow.
-public struct MeanFlow: Objective {
-  private let base: TwoTimes
+public struct MeanFlow: TwoTimesObjective {
+  public let base: TwoTimes
   /// p and c.
   public let power, offset: Double
   public let times: TrainingTimes
 
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
-  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
   public var needsTangents: Bool { true }
 
   /// - Parameters:

@@ -15,8 +15,8 @@ import Tensors
 ///     max(1/σ̃², 1) ‖D_θ(x, t) − D*‖²/D,   D* = y − σ̃_t (y″ − y)/(σ̃_{t″} − σ̃_t).
 ///
 /// Stage k has N_k = max(N_0 2^{−k}, last) intervals, and its teacher is the trained average as the stage began: the
-/// parameters that the training began with in the first one, unless another teacher is given for it. The result is a
-/// denoiser for `ddim` with as many steps on the same grid.
+/// parameters that the training began with in the first one, unless another teacher is given for it. The last stage
+/// lasts as long as the training does. The result is a denoiser for `ddim` with as many steps on the same grid.
 public struct ProgressiveDistillation: Objective {
   /// How grids are spaced: N intervals are halves of N/2.
   public enum Spacing: String, Sendable, CaseIterable {
@@ -44,7 +44,8 @@ public struct ProgressiveDistillation: Objective {
   public var network: any Network { model.network }
   public var dataDimension: Int { model.dataDimension }
   public var frozen: [FrozenParameters] {
-    (teacher?.frozen ?? []) + [FrozenParameters(Self.before, network, .snapshot(every: stage))]
+    let snapshot = FrozenParameters(Self.before, network, .snapshot(every: stage, last: (stages - 1) * stage))
+    return (teacher?.frozen ?? []) + [snapshot]
   }
   private static let before = "before"
 
@@ -68,6 +69,9 @@ public struct ProgressiveDistillation: Objective {
 
   /// N_k at an optimiser step.
   public func intervals(at step: Int) -> Int { max(last, first >> min(step / stage, 40)) }
+
+  /// How many stages there are: N_k falls until it is `last`.
+  private var stages: Int { (0..<40).first { first >> $0 <= last }.map { $0 + 1 } ?? 41 }
 
   public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
 

@@ -13,13 +13,9 @@ import Tensors
 ///
 /// with t > r > s, without a gradient on the right. The loss is the mean square of the difference divided by the map's
 /// factor of the network's output. Rows whose two times are equal learn D: of the teacher, or of the data.
-public struct ProgressiveMap: Objective {
-  private let base: TwoTimes
+public struct ProgressiveMap: TwoTimesObjective {
+  public let base: TwoTimes
   public let times: TrainingTimes
-
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
-  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
 
   /// The objective of maps between two times, at first times of a law.
   public init(_ base: TwoTimes, times: TrainingTimes) { (self.base, self.times) = (base, times) }
@@ -32,7 +28,7 @@ public struct ProgressiveMap: Objective {
     init(_ base: TwoTimes, rows: Int, seed: UInt64) { batch = TwoTimesBatch(base, rows: rows, seed: seed) }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      batch.draw(shard, .logRatio)
+      batch.draw(shard, batch.base.secondTimes)
       let (model, count) = (batch.model, shard.rows.count)
       let u = batch.batch.uniforms(shard)
       let middle = (0..<count).map { i in

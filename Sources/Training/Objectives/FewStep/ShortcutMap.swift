@@ -13,14 +13,12 @@ import Tensors
 ///
 /// where t is a multiple of 2d above ε; of the other rows, whose two times are equal and anywhere, it is that of the
 /// velocity, v = m′ x_0 + σ′ z or the teacher's.
-public struct ShortcutMap: Objective {
-  private let base: TwoTimes
+public struct ShortcutMap: TwoTimesObjective {
+  public let base: TwoTimes
   /// log₂ M
   public let levels: Int
   public let times: TrainingTimes
 
-  public var network: any Network { base.model.network }
-  public var dataDimension: Int { base.model.dataDimension }
   public var frozen: [FrozenParameters] {
     (base.teacher?.frozen ?? []) + [FrozenParameters(Self.average, network, .average)]
   }
@@ -40,6 +38,7 @@ public struct ShortcutMap: Objective {
   private final class Worker: ObjectiveWorker {
     private let objective: ShortcutMap
     private let batch: TwoTimesBatch
+    private var middle: [NoiseNode] = []
 
     init(_ objective: ShortcutMap, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -53,12 +52,12 @@ public struct ShortcutMap: Objective {
       func node(_ share: Double) -> NoiseNode {
         share == 0 ? end : NoiseNode(model, at: share == 1 ? model.duration : end.time + share * length)
       }
-      var (from, to, middle): ([NoiseNode], [NoiseNode], [NoiseNode]) = ([], [], [])
+      batch.clear()
+      middle.removeAll(keepingCapacity: true)
       for i in 0..<count {
         if u[i, 0] < batch.base.diagonal {
           let same = NoiseNode(model, at: shard.times[i])
-          from.append(same)
-          to.append(same)
+          batch.append(from: same, to: same)
           middle.append(same)
           continue
         }
@@ -67,11 +66,11 @@ public struct ShortcutMap: Objective {
         let steps = 1 << (k - 1)
         let place = 1 + min(Int(u[i, 2] * Double(steps)), steps - 1)
         let d = 0.5 / Double(steps)
-        from.append(node(2 * d * Double(place)))
+        batch.append(from: node(2 * d * Double(place)), to: node(2 * d * Double(place - 1)))
         middle.append(node(2 * d * Double(place) - d))
-        to.append(node(2 * d * Double(place - 1)))
       }
-      batch.set(from: from, to: to, shard)
+      batch.setStates(shard)
+      let (from, to) = (batch.from, batch.to)
       let error = batch.composition(over: middle, under: shard.frozen[ShortcutMap.average], shard, tape) {
         -1 / (from[$0].time - to[$0].time)
       }

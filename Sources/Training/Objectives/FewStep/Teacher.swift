@@ -24,7 +24,7 @@ public enum Teacher: Sendable {
 /// A teacher with the memory that it works in.
 final class TeacherEvaluator {
   private let teacher: Teacher
-  private let evaluator: (any ScoreEvaluator)?
+  let evaluator: (any ScoreEvaluator)?
 
   init(_ teacher: Teacher, rows: Int, dimension: Int) {
     self.teacher = teacher

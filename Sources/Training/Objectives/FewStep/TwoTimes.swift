@@ -3,12 +3,21 @@ import CKernels
 import Core
 import Glibc
 import Models
+import Networks
 import Processes
 import Tensors
 
 /// What objectives of maps between two times have in common: which second time a row has, and what it learns where both
 /// are equal.
 public struct TwoTimes: Sendable {
+  /// How second times are drawn below first ones.
+  public enum SecondTimes: String, Sendable, CaseIterable {
+    /// Uniform in ln σ̃ between ε and t.
+    case logRatio = "log-ratio"
+    /// Uniform in t, between ε and the first time: where ln σ̃ reaches far, as of straight paths.
+    case time
+  }
+
   /// The network with its conventions; it is told two noise levels.
   public let model: ScoreModel
   /// With a scalar diffusion.
@@ -17,6 +26,10 @@ public struct TwoTimes: Sendable {
   public let teacher: Teacher?
   /// The share of rows whose two times are equal.
   public let diagonal: Double
+  /// The share of the others whose map goes from the smaller time to the larger one.
+  public let forward: Double
+  /// How second times are drawn.
+  public let secondTimes: SecondTimes
   let end: NoiseNode
 
   /// - Parameters:
@@ -25,11 +38,31 @@ public struct TwoTimes: Sendable {
   ///   - teacher: whose flow is learned; nil: the network's own.
   ///   - end: ε, the smallest time.
   ///   - diagonal: the share of rows whose two times are equal, 0 to 1.
-  public init(_ model: ScoreModel, process: PreparedProcess, teacher: Teacher?, to end: Double, diagonal: Double) {
+  ///   - forward: the share of the others whose map goes from the smaller time to the larger one, 0 to 1: of objectives
+  ///     that allow it.
+  ///   - secondTimes: how second times are drawn, of objectives that leave it open.
+  public init(
+    _ model: ScoreModel, process: PreparedProcess, teacher: Teacher?, to end: Double, diagonal: Double,
+    forward: Double = 0, secondTimes: SecondTimes = .logRatio
+  ) {
     precondition(model.network.takesSecond && (0...1).contains(diagonal), "a network of two noise levels")
+    precondition((0...1).contains(forward))
     (self.model, self.process, self.teacher, self.diagonal) = (model, process, teacher, diagonal)
+    (self.forward, self.secondTimes) = (forward, secondTimes)
     self.end = NoiseNode(model, at: end)
   }
+}
+
+/// An objective of maps between two times.
+public protocol TwoTimesObjective: Objective {
+  /// What it has in common with others.
+  var base: TwoTimes { get }
+}
+
+extension TwoTimesObjective {
+  public var network: any Network { base.model.network }
+  public var dataDimension: Int { base.model.dataDimension }
+  public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
 }
 
 /// A worker's memory for them.
@@ -55,43 +88,56 @@ final class TwoTimesBatch {
     (x, z) = (batch.rows(0, 0), batch.rows(0, 0))
   }
 
-  /// How second times are drawn below first ones.
-  enum Draw {
-    /// Uniform in ln σ̃ between ε and t.
-    case logRatio
-    /// Uniform in t.
-    case time
-  }
-
-  /// Draws times and states: column 0 of the uniform numbers says which rows are diagonal, column 1 the second time.
+  /// Draws times and states: column 0 of the uniform numbers says which rows are diagonal, column 1 the second time,
+  /// and column 3 which maps go forward.
   /// - Parameter leastGap: rows whose times are nearer, as a share of T, are diagonal.
-  func draw(_ shard: TrainingShard, _ draw: Draw, leastGap: Double = 1e-6) {
+  func draw(_ shard: TrainingShard, _ secondTimes: TwoTimes.SecondTimes, leastGap: Double = 1e-6) {
     let (count, end) = (shard.rows.count, base.end)
     let u = batch.uniforms(shard)
-    from = (0..<count).map { NoiseNode(model, at: shard.times[$0]) }
-    to = (0..<count).map { i in
-      let node = from[i]
-      if u[i, 0] < base.diagonal || node.time <= end.time { return node }
-      switch draw {
-      case .time: return NoiseNode(model, at: end.time + u[i, 1] * (node.time - end.time))
-      case .logRatio:
-        let ratio = end.ratio * pow(node.ratio / end.ratio, u[i, 1])
-        return NoiseNode(model, at: model.kernel.time(ofNoiseToSignal: ratio, from: end.time, to: node.time))
+    clear()
+    for i in 0..<count {
+      let node = NoiseNode(model, at: shard.times[i])
+      var other = node
+      if u[i, 0] >= base.diagonal && node.time > end.time {
+        switch secondTimes {
+        case .time: other = NoiseNode(model, at: end.time + u[i, 1] * (node.time - end.time))
+        case .logRatio:
+          let ratio = end.ratio * pow(node.ratio / end.ratio, u[i, 1])
+          other = NoiseNode(model, at: model.kernel.time(ofNoiseToSignal: ratio, from: end.time, to: node.time))
+        }
+      }
+      if node.time - other.time <= leastGap * model.duration {
+        append(from: node, to: node)
+      } else if u[i, 3] < base.forward {
+        append(from: other, to: node)
+      } else {
+        append(from: node, to: other)
       }
     }
-    isDiagonal = (0..<count).map { from[$0].time - to[$0].time <= leastGap * model.duration }
-    for i in 0..<count where isDiagonal[i] { to[i] = from[i] }
     setStates(shard)
   }
 
-  /// Takes times that were drawn otherwise.
-  func set(from: [NoiseNode], to: [NoiseNode], _ shard: TrainingShard) {
-    (self.from, self.to) = (from, to)
-    isDiagonal = from.indices.map { from[$0].time == to[$0].time }
-    setStates(shard)
+  /// Forgets all times, for others to be appended and `setStates`.
+  func clear() {
+    from.removeAll(keepingCapacity: true)
+    to.removeAll(keepingCapacity: true)
+    isDiagonal.removeAll(keepingCapacity: true)
   }
 
-  private func setStates(_ shard: TrainingShard) {
+  /// The times of the next row.
+  func append(from node: NoiseNode, to other: NoiseNode) {
+    from.append(node)
+    to.append(other)
+    isDiagonal.append(node.time == other.time)
+  }
+
+  /// 1/(rows · dimension) for each row.
+  func evenWeights(_ shard: TrainingShard) -> [Double] {
+    Array(repeating: 1 / Double(shard.batch * dimension), count: shard.rows.count)
+  }
+
+  /// Draws the states at the first times.
+  func setStates(_ shard: TrainingShard) {
     z = batch.normals(shard)
     x = batch.rows(0, from.count)
     batch.perturb(shard, z, at: from, into: x)
@@ -126,10 +172,12 @@ final class TwoTimesBatch {
 
   /// A pass of the network from the states, whose input and noise levels are variables.
   struct Pass {
-    let output, input, level, second: Tensor
+    /// rows × dimension, and the divergence as one more column where it is asked for.
+    let output: Tensor
+    let input, level, second: Tensor
   }
 
-  func forward(_ shard: TrainingShard, _ tape: Tape) -> Pass {
+  func forward(_ shard: TrainingShard, _ tape: Tape, withDivergence: Bool = false) -> Pass {
     let input = tape.constant(rows: x.count, columns: dimension)
     for i in 0..<x.count {
       ck_to_float(
@@ -139,8 +187,12 @@ final class TwoTimesBatch {
       tape.variable(input), tape.variable(ScoreModel.levels(of: from, on: tape)),
       tape.variable(ScoreModel.levels(of: to, on: tape))
     )
-    let output = model.network.forward(
-      state, noiseLevel: level, second: second, condition: shard.condition, on: tape)
+    let network = model.network
+    let output =
+      withDivergence
+      ? network.forwardWithDivergence(
+        state, noiseLevel: level, second: second, condition: shard.condition, on: tape)
+      : network.forward(state, noiseLevel: level, second: second, condition: shard.condition, on: tape)
     return Pass(output: output, input: state, level: level, second: second)
   }
 

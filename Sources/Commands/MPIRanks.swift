@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import CRanks
+import Core
+import Synchronization
+
+/// The ranks of a program that mpirun started.
+final class MPIRanks: Ranks {
+  let rank, count: Int
+  private let counter = Atomic<Int>(0)
+  private let tickets = Mutex<(last: Int, open: [Int: SharedMemory<UInt8>])>((0, [:]))
+
+  /// Starts MPI. Once in a program.
+  /// - Parameter timeout: seconds of silence after which a rank is lost.
+  /// - Throws: `InputError` where it cannot be started.
+  init(timeout: Double) throws {
+    var (rank, count, message) = (Int32(0), Int32(0), [CChar](repeating: 0, count: 256))
+    var setting = cr_setting(
+      timeout: timeout,
+      before_end: { line in
+        let text = line.map { String(cString: $0) } ?? ""
+        if !text.isEmpty { StandardStreams.report("score-sde: \(text.inOneLine)\n") }
+        AtomicFile.removeUnfinished()
+      },
+      on_signal: { StopSignals.request($0) })
+    guard cr_begin(&setting, &rank, &count, &message, message.count) == 0 else {
+      let text = String(decoding: message.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+      throw InputError(text, at: "mpirun")
+    }
+    (self.rank, self.count) = (Int(rank), Int(count))
+  }
+
+  func post(_ transfers: [Transfer]) -> Int {
+    let parts = transfers.map {
+      cr_transfer(
+        peer: Int32($0.peer), tag: Int32($0.tag), sends: $0.isSent ? 1 : 0, bytes: $0.bytes.baseAddress,
+        size: $0.bytes.count)
+    }
+    let ticket = SharedMemory(cr_post(parts, Int32(parts.count))!.assumingMemoryBound(to: UInt8.self))
+    return tickets.withLock { tickets in
+      tickets.last += 1
+      tickets.open[tickets.last] = ticket
+      return tickets.last
+    }
+  }
+
+  func wait(_ ticket: Int) {
+    let open = tickets.withLock { $0.open.removeValue(forKey: ticket) }
+    if let open { cr_wait(open.pointer) }
+  }
+
+  func nextTag(_ use: TransferUse) -> Int {
+    use.rawValue << 14 | counter.add(1, ordering: .relaxed).oldValue & 0x3fff
+  }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+import ArgumentParser
+import CRanks
+import Core
+import Experiments
+import Glibc
+import Synchronization
+
+/// How a program finds that mpirun, or another starter of MPI programs, has started it as one of several ranks.
+enum RankLaunch {
+  /// Those commands that ranks can share.
+  static let commands = ["run", "train", "sample", "evaluate"]
+
+  /// How many ranks there can be: no training has more lanes.
+  static let most = 8
+
+  private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
+
+  /// How many ranks were started, as the starter's environment says: that of Open MPI, of PMI, of PMIx under Slurm.
+  static var count: Int {
+    number("OMPI_COMM_WORLD_SIZE") ?? number("PMI_SIZE")
+      ?? (number("PMIX_RANK") == nil ? 1 : number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS") ?? 1)
+  }
+
+  /// This one's number among them.
+  static var rank: Int { number("OMPI_COMM_WORLD_RANK") ?? number("PMI_RANK") ?? number("PMIX_RANK") ?? 0 }
+
+  /// How many of them share this machine.
+  private static var neighbours: Int { number("OMPI_COMM_WORLD_LOCAL_SIZE") ?? number("MPI_LOCALNRANKS") ?? 1 }
+
+  /// The threads of a rank where nobody says: its share of the machine's processors.
+  static var threads: Int { count > 1 ? max(1, Shards.processors / max(1, neighbours)) : Shards.processors }
+
+  /// To be called before anything is printed: other ranks than 0 would print the same. Refuses what ranks cannot share.
+  /// - Returns: the exit code of a program that has no more to do.
+  static func refusal(_ arguments: [String]) -> Int32? {
+    guard count > 1 else { return nil }
+    if rank > 0 { StandardStreams.beSilent() }
+    let command = arguments.dropFirst().first ?? ""
+    func refuse(_ text: String) -> Int32 {
+      report("score-sde: \(text.inOneLine)")
+      return 2
+    }
+    // Words about the program are no computation.
+    if command.isEmpty || arguments.contains(where: { ["--help", "-h", "--version", "help"].contains($0) }) {
+      return rank > 0 ? 0 : nil
+    }
+    guard cr_built() == 1 else {
+      return refuse(
+        "mpirun has started \(count) processes, and this program is built without MPI: all would do the same; "
+          + "`make MPI=1 build` makes one whose processes share the work")
+    }
+    guard commands.contains(command) else {
+      return refuse(
+        "'\(command)' cannot be shared by ranks; allowed under mpirun: \(commands.joined(separator: ", "))")
+    }
+    guard count <= most else {
+      return refuse("\(count) ranks; allowed: at most \(most), the number of lanes that a training step has")
+    }
+    return nil
+  }
+
+  private static let isBegun = Atomic<Bool>(false)
+
+  /// Runs a command's body as one of the ranks that were started; elsewhere it is merely run.
+  /// - Throws: what the body throws. Other ranks than 0 end within this call.
+  static func among(timeout: Double, _ body: () throws -> Void) throws {
+    guard CommandTool.isProgram, count > 1, !isBegun.exchange(true, ordering: .relaxed) else { return try body() }
+    if rank > 0 {
+      AtomicFile.leaveToOthers()
+      StopSignals.leave { cr_tell_signal($0) }
+    }
+    var ranks: MPIRanks?
+    try reportingErrors { ranks = try MPIRanks(timeout: timeout) }
+    guard let ranks else { return }
+    do {
+      try Team.with(ranks) {
+        try reportingErrors { try requireSameProgram(ranks) }
+        try body()
+      }
+      cr_finish(0, "")
+    } catch {
+      let last = StandardStreams.lastReport
+      let line = last.hasPrefix("score-sde: ") ? String(last.dropFirst("score-sde: ".count)) : last
+      cr_finish((error as? ExitCode)?.rawValue ?? 1, line.inOneLine)
+      throw error
+    }
+  }
+
+  /// Ranks of another program, or on processors with other instructions, would not come to the same bytes.
+  private static func requireSameProgram(_ ranks: any Ranks) throws {
+    let own = Experiment.programStamp
+    let theirs = ranks.decided { own }
+    guard theirs == own else {
+      throw InputError("\(own); rank 0 is \(theirs); allowed: the same program on equal processors", at: "mpirun")
+    }
+  }
+}
+
+/// What ranks can be told on the command line.
+struct RankArguments: ParsableArguments {
+  @Option(
+    name: .customLong("rank-timeout"),
+    help: "Under mpirun: seconds of silence after which a rank is lost, and all end.")
+  var timeout = 6.0
+
+  func validate() throws {
+    guard timeout >= 2, timeout <= 1e6 else { throw ValidationError("--rank-timeout takes 2 to 1000000 seconds") }
+  }
+}
