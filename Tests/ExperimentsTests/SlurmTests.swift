@@ -201,7 +201,7 @@ import Testing
           "run 002 (seed=2): it was killed: slurmstepd: error: *** JOB 3 CANCELLED DUE TO TIME LIMIT ***; log: "
             + "\(folder)/r/slurm/002.log",
           "run 003 (seed=3): s.yaml:3: process: wrong; log: \(folder)/r/slurm/2+001.log",
-          "run 004: done now by another process", "run 005: not begun",
+          "run 004: being done by another process", "run 005: not begun",
         ], "\(failure?.reasons ?? [])")
       #expect(failure?.summary.hasPrefix("sweep s: 1 of 5 runs are done") == true)
       lock.release()
