@@ -5,8 +5,9 @@
     python3 Tests/FewStep/make_fixtures_authors.py INPUTS AUTHORS > Tests/FewStep/authors.json
 
 The first command writes the inputs: weights, data, noise and times. AUTHORS holds clones of
-https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (main of 2024) and
-https://github.com/Gsunshine/py-meanflow; nothing of them is copied. Needs PyTorch, torchvision and torchcfm (1.0.7).
+https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (43110597),
+https://github.com/Gsunshine/py-meanflow (1f6d72d9) and https://github.com/kvfrans/shortcut-models (60100434); nothing of
+them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
 
 Their functions draw random numbers and call a network; here they are given the numbers, and a network that is ours:
 an exact reparametrisation where theirs is written otherwise. What lies between their loss and ours is a factor that is
@@ -189,10 +190,7 @@ def mean_flow(case, net):
     def network(z, at, _):
         t, h = at
         x, r = z.reshape(n, 2), t - h
-        m = 1 - t
-        total = m ** 2 * SD ** 2 + t ** 2
-        f = net.f(x / torch.sqrt(total)[:, None], torch.log(t / m), torch.log(r / (1 - r)))
-        d = (m * SD ** 2 / total)[:, None] * x + (t * SD / torch.sqrt(total))[:, None] * f
+        d = flow_denoiser(net, x, t, r)
         # (x − X)/(t − r) of X = (r/t) x + ((t − r)/t) D
         return ((x - d) / t[:, None]).reshape(z.shape)
 
@@ -201,6 +199,73 @@ def mean_flow(case, net):
     with mock.patch.object(meanflow, "sample_two_timesteps", lambda *_, **__: (t, r)), \
             mock.patch.object(torch, "randn_like", lambda x: noise.reshape(x.shape)):
         return meanflow.MeanFlow.forward_with_loss(given, x0.reshape(n, 2, 1, 1), None)
+
+
+def flow_denoiser(net, x, t, r=None):
+    """D of rectified flow, x = (1 − t) x0 + t z."""
+    m = 1 - t
+    total = m ** 2 * SD ** 2 + t ** 2
+    other = None if r is None else torch.log(r / (1 - r))
+    f = net.f(x / torch.sqrt(total)[:, None], torch.log(t / m), other)
+    return (m * SD ** 2 / total)[:, None] * x + (t * SD / torch.sqrt(total))[:, None] * f
+
+
+def shortcut(case, net):
+    """`get_targets` of Frans et al. (2024), whose time runs from 0 at noise to 1 at data: ours is t = T − (T − ε) t′,
+    and our velocity −(T − ε) times theirs. They keep 1e-5 of the noise at data and cut targets at ±4; their noise is
+    drawn so that states are ours, and all values lie within. All rows learn from two steps."""
+    import jax
+    import numpy as np
+    jax.config.update("jax_enable_x64", True)
+    shortcuts = load("targets_shortcut", AUTHORS / "shortcut-models/targets_shortcut.py")
+    x0, noise, u, _ = columns(case)
+    n, end, start, levels = len(x0), 0.01, 0.99, 3
+    k = 1 + torch.clamp((u[:, 1] * levels).long(), max=levels - 1)
+    steps = 2.0 ** (k - 1)
+    place = 1 + torch.minimum((u[:, 2] * steps).floor(), steps - 1)
+    # t = ε + 2 d place (T − ε)
+    share = place / steps
+    t = end + share * (start - end)
+    state = (1 - t)[:, None] * x0 + t[:, None] * noise
+    theirs = 1 - share
+    keep = 1 - (1 - 1e-5) * theirs
+    drawn = (state - theirs[:, None] * x0) / keep[:, None]
+
+    def velocity(x, at, base):
+        """dx/dt′ over a step of 2^−base."""
+        now = start - (start - end) * at
+        then = now - (start - end) / 2 ** base
+        # t − r is known to rounding alone, and so is the end.
+        then = torch.clamp(then, min=end)
+        return (flow_denoiser(net, x, now, then) - x) / now[:, None] * (start - end)
+
+    def call(x, at, base, labels, train):
+        with torch.no_grad():
+            a = [torch.tensor(np.asarray(v)).double() for v in (x, at, base)]
+            return jax.numpy.asarray(velocity(a[0].reshape(n, 2), a[1], a[2]).reshape(n, 1, 1, 2).numpy())
+
+    flags = types.SimpleNamespace(batch_size=n, model=dict(
+        bootstrap_every=1, denoise_timesteps=2 ** levels, bootstrap_dt_bias=0, bootstrap_ema=1, bootstrap_cfg=0,
+        class_dropout_prob=0.0, num_classes=1))
+    images = jax.numpy.asarray(x0.reshape(n, 1, 1, 2).numpy())
+    with mock.patch.object(jax.random, "normal", lambda *_, **__: drawn.reshape(n, 1, 1, 2).numpy()):
+        x, v, at, base, _, _ = shortcuts.get_targets(
+            flags, jax.random.PRNGKey(0), types.SimpleNamespace(call_model_ema=call), images,
+            jax.numpy.zeros(n, dtype=int), force_t=jax.numpy.asarray(theirs.numpy()),
+            force_dt=jax.numpy.asarray((k - 1).double().numpy()))
+    x, v = (torch.tensor(np.asarray(a)).double().reshape(n, 2) for a in (x, v))
+    at, base = (torch.tensor(np.asarray(a)).double() for a in (at, base))
+    assert (x - state).abs().max() < 1e-12 and v.abs().max() < 4 and x.abs().max() < 4
+    # As `train.py`: the mean over rows and coordinates.
+    return ((velocity(x, at, base) - v) ** 2).mean() / (start - end) ** 2
+
+
+def flow_matching(case, net):
+    """`ConditionalFlowMatcher` of torchcfm, whose time runs from noise to data. Ours is the same."""
+    from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
+    x0, noise, _, t = columns(case)
+    _, x, velocity = ConditionalFlowMatcher(sigma=0.0).sample_location_and_conditional_flow(noise, x0, 1 - t)
+    return (((flow_denoiser(net, x, t) - x) / t[:, None] - velocity) ** 2).mean()
 
 
 def assignments():
@@ -221,8 +286,8 @@ cases = []
 for path in sorted(INPUTS.glob("*.json")):
     case = json.loads(path.read_text())
     net = Net(case)
-    kind = openai if case["name"].startswith("openai") else ect if case["name"] == "ect" else mean_flow
-    loss = kind(case, net)
+    kinds = {"openai": openai, "ect": ect, "py": mean_flow, "shortcut": shortcut, "torchcfm": flow_matching}
+    loss = kinds[case["name"].split("-")[0]](case, net)
     gradient = torch.autograd.grad(loss, net.p, allow_unused=True)
     case["loss"] = loss.item()
     case["gradient"] = [(g if g is not None else torch.zeros_like(v)).flatten().tolist()
