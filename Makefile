@@ -42,8 +42,8 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps pipeline-parity bench-posterior bench-text \
-  memory-text clip-vocabulary tokens-check clean
+  sanitize few-step-checkerboard-judge tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
+  pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
 
@@ -88,6 +88,8 @@ help:
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
 	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
+	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
+	@echo 'make few-step-checkerboard-judge   histograms of one to sixteen steps beside the law'
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
