@@ -36,7 +36,9 @@ struct UnfinishedRuns {
       let place = log.map { "; log: \(sweep.folder)/\($0)" } ?? ""
       lines.append("run \(run.name) (\(run.settings)): \(reason)\(place)")
     }
-    for (numbers, words) in [(rest, "not done either"), (busy, "being done by another process"), (missing, "not begun")]
+    for (numbers, words) in [
+      (rest, "not done either"), (busy, "being done by another process"), (missing, "not begun"),
+    ]
     where !numbers.isEmpty {
       lines.append("run\(numbers.count == 1 ? "" : "s") \(RunRanges(numbers).words): \(words)")
     }
