@@ -54,6 +54,13 @@ evaluation: {metrics: [sliced-wasserstein]}
 LONGEST = 10
 
 
+def surroundings(models):
+    """A root of a container is nobody's administrator; and nothing goes over a network here."""
+    return dict(
+        os.environ, SCORE_SDE_MODELS=str(models), OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+        OMPI_MCA_btl="self,vader")
+
+
 class Ranked(Life):
     """A life whose command several ranks share; without mpirun where there is one."""
 
@@ -69,10 +76,7 @@ class Ranked(Life):
     def start(self, environment={}, extra=(), command="run"):
         launcher = [] if self.ranks == 1 else [
             "mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(self.ranks)]
-        # A root of a container is nobody's administrator; and nothing goes over a network here.
-        variables = dict(
-            os.environ, SCORE_SDE_MODELS=str(self.models), OMPI_ALLOW_RUN_AS_ROOT="1",
-            OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMPI_MCA_btl="self,vader", **environment)
+        variables = dict(surroundings(self.models), **environment)
         return subprocess.Popen(
             launcher + [self.program, command, str(self.folder / "small.yaml"), "--output", str(self.results), "--quiet",
                         "--threads", str(self.threads), *extra],
@@ -228,7 +232,19 @@ def refusals(check):
     life = check.life("many", MLP, 9)
     code, errors = life.run()
     check("more ranks than lanes", code == 2 and len(own_lines(errors)) == 1 and "at most 8" in errors, (code, errors))
+    life = check.life("starter", MLP)
+    code, errors = life.run({"PMI_SIZE": "2", "PMI_RANK": "0"})
+    check("the starter of another MPI", code == 2 and len(own_lines(errors)) == 1 and "0 of 2" in errors, (code, errors))
     check("nothing was written", not life.results.exists() and not life.models.exists())
+    life = check.life("two-configs", MLP)
+    (life.folder / "other.yaml").write_text(MLP.replace("count: 700", "count: 701"))
+    command = ["mpirun", "--oversubscribe", "--bind-to", "none"]
+    for config in ("small.yaml", "other.yaml"):
+        own = [check.options.program, "run", str(life.folder / config), "--output", str(life.results), "--quiet"]
+        command += ["-n", "1", *own, ":"]
+    done = subprocess.run(command[:-1], env=surroundings(life.models), capture_output=True, text=True, timeout=60)
+    is_told = len(own_lines(done.stderr)) == 1 and "others than those of rank 0" in done.stderr
+    check("ranks of two configs", done.returncode != 0 and is_told, (done.returncode, done.stderr))
 
 
 def main():

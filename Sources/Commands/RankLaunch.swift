@@ -75,7 +75,10 @@ enum RankLaunch {
     guard let ranks else { return }
     do {
       try Team.with(ranks) {
-        try reportingErrors { try requireSameProgram(ranks) }
+        try reportingErrors {
+          try requireStarter(ranks)
+          try requireSameProgram(ranks)
+        }
         try body()
       }
       cr_finish(0, "")
@@ -84,6 +87,15 @@ enum RankLaunch {
       let line = last.hasPrefix("score-sde: ") ? String(last.dropFirst("score-sde: ".count)) : last
       cr_finish((error as? ExitCode)?.rawValue ?? 1, line.inOneLine)
       throw error
+    }
+  }
+
+  /// A starter of another MPI than the program's makes programs of one rank each, which would all do the same.
+  private static func requireStarter(_ ranks: any Ranks) throws {
+    guard (ranks.rank, ranks.count) == (rank, count) else {
+      throw InputError(
+        "started as rank \(rank) of \(count), and for the program's MPI it is rank \(ranks.rank) of \(ranks.count); allowed: "
+          + "the starter of that MPI", at: "mpirun")
     }
   }
 

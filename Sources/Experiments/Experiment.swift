@@ -52,6 +52,14 @@ public struct Experiment: Sendable {
     case evaluate
   }
 
+  /// Ranks on several machines may have other files under the same names.
+  private func requireSameExperiment() throws {
+    let own = SHA256.text(of: plan.resolved + plan.data.fingerprint)
+    guard Team.current.decided({ own }) == own else {
+      throw InputError("this rank's config or data are others than those of rank 0", at: plan.name)
+    }
+  }
+
   /// Runs the stages and returns what to print: a table and paths.
   /// - Parameters:
   ///   - stages: in the order in which they are declared.
@@ -104,6 +112,7 @@ public struct Experiment: Sendable {
         tell("no samples to judge of \(missing.joined(separator: ", ")): `sample` draws them", &manifest)
       }
     }
+    try requireSameExperiment()
     let results = try ResultsFolder(creating: folder)
     let before = results.text("config.yaml")
     let changed = before.flatMap { ConfigChanges.found(from: $0, to: plan.resolved) }

@@ -71,6 +71,10 @@ import Training
   ]
 
   static let refused: [(changes: [String], says: [String])] = [
+    (
+      ["training.objective={kind: easy-consistency, stages: 9, q: 8}"],
+      ["training.objective.stages", "is 9 with q = 8.0; allowed: q^stages of at most 2^24"]
+    ),
     (["sampling.solvers.0.kind=ddim", "sampling.solvers.0.steps=5"], ["solvers.0", "flow map alone"]),
     (["sampling.solvers.2.guidance=none"], ["solvers.2", "flow map alone"]),
     (["sampling.solvers.0.steps=2"], ["solvers.0", "alone; allowed"]),

@@ -133,6 +133,12 @@ import Training
     #expect(loss < 1e-9 * other.value + 1e-10 && size(gradient) < 1e-4 * size(other.gradient), "\(loss) \(other)")
   }
 
+  @Test("stages of easy consistency end: the last goes on") func stages() {
+    let mapping = EasyConsistency.Mapping(q: 2, k: 0, stage: 5, stages: 3)
+    // 1 − 2^{−1}, 1 − 2^{−2}, 1 − 2^{−3}
+    #expect([0, 4, 5, 10, 14, 15, 100_000].map { mapping.ratio(of: 8, at: $0) } == [4, 4, 6, 7, 7, 7, 7])
+  }
+
   @Test("a snapshot is the average as a stage began, and an interrupted training goes on to the same bits")
   func snapshots() throws {
     let model = model(mlp([16, 16]), .velocity)

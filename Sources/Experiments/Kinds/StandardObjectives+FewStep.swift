@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Glibc
 import Models
 import Training
 
@@ -59,10 +60,15 @@ extension Catalogue {
       let k = try options.number("k", default: 8, in: .nonNegative, "of n(σ̃) = 1 + k/(1 + e^{b σ̃})")
       let b = try options.number("b", default: 1, in: .nonNegative, "likewise")
       let stage = try options.integer("stage_steps", default: 1000, atLeast: 1, "of a stage")
+      let stages = try options.integer("stages", default: 8, atLeast: 1, atMost: 1000, "how many; the last goes on")
+      guard Double(stages) * log2(q) <= 24 else {
+        throw options.wrong("stages", "is \(stages) with q = \(q); allowed: q^stages of at most 2^24")
+      }
       let huber = try options.number("huber", default: 0, in: .nonNegative, "c of √(‖e‖² + c²) − c")
       return ObjectiveRecipe("easy-consistency", usesKernel: true, trains: .map, unused: weights) { setting in
         EasyConsistency(
-          setting.model, to: setting.end, mapping: EasyConsistency.Mapping(q: q, k: k, b: b, stage: stage),
+          setting.model, to: setting.end,
+          mapping: EasyConsistency.Mapping(q: q, k: k, b: b, stage: stage, stages: stages),
           loss: .pseudoHuber(huber), times: setting.times)
       }
     },

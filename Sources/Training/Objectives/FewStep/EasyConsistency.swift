@@ -9,28 +9,29 @@ import Tensors
 /// to a consistency function, as r comes closer to t. With two noised states of the same x_0 and z, the mean over rows
 /// of
 ///
-///     φ(‖f_θ(x_t, t) − f_θ⁻(x_r, r)‖²)/(σ̃_t − σ̃_r),   σ̃_r = max(σ̃_t (1 − n(σ̃_t)/q^{1 + ⌊k/d⌋}), σ̃_ε),
+///     φ(‖f_θ(x_t, t) − f_θ⁻(x_r, r)‖²)/(σ̃_t − σ̃_r),   σ̃_r = max(σ̃_t (1 − n(σ̃_t)/q^{1 + min(⌊i/d⌋, K − 1)}), σ̃_ε),
 ///
-/// n(σ̃) = 1 + K/(1 + e^{b σ̃}), φ(u) = √(u + c²) − c, and f(x, t) = X_{t→ε}(x) (the authors' code, `ECMLoss` with
+/// at step i of K stages of d steps, of which the last goes on: beyond some twenty halves both states would be one in single
+/// precision. n(σ̃) = 1 + k/(1 + e^{b σ̃}), φ(u) = √(u + c²) − c, and f(x, t) = X_{t→ε}(x) (the authors' code, `ECMLoss` with
 /// `adj: sigmoid`). Where they take x_0 itself for r = 0, states end at ε here.
 public struct EasyConsistency: Objective {
   /// The mapping from t to r.
   public struct Mapping: Sendable, Equatable {
-    /// q, K and b.
+    /// q, k and b.
     public let q, k, b: Double
-    /// d: steps of a stage.
-    public let stage: Int
+    /// d: steps of a stage; and K: how many stages there are.
+    public let stage, stages: Int
 
-    /// q of a stage of so many steps, and K and b of n.
-    public init(q: Double = 2, k: Double = 8, b: Double = 1, stage: Int) {
-      precondition(q > 1 && k >= 0 && b >= 0 && stage > 0)
-      (self.q, self.k, self.b, self.stage) = (q, k, b, stage)
+    /// q of a stage of so many steps, k and b of n, and the number of stages.
+    public init(q: Double = 2, k: Double = 8, b: Double = 1, stage: Int, stages: Int = 8) {
+      precondition(q > 1 && k >= 0 && b >= 0 && stage > 0 && stages > 0)
+      (self.q, self.k, self.b, self.stage, self.stages) = (q, k, b, stage, stages)
     }
 
     /// σ̃_r before it is bounded by σ̃_ε.
     public func ratio(of ratio: Double, at step: Int) -> Double {
       let adjustment = 1 + k / (1 + exp(b * ratio))
-      return ratio * (1 - adjustment * pow(q, -Double(1 + step / stage)))
+      return ratio * (1 - adjustment * pow(q, -Double(1 + min(step / stage, stages - 1))))
     }
   }
 
