@@ -49,7 +49,7 @@ private let isOriginal = !FileManager.default.fileExists(
     let floors = Set(try Self.faults().compactMap { $0.file.split(separator: "/").first.map(String.init) })
     let expected: Set = [
       "CKernels", "Core", "Processes", "Scores", "Tensors", "Networks", "Models", "Solvers", "Datasets", "Training",
-      "Evaluation", "Plots", "Experiments", "Commands",
+      "Conditioning", "Evaluation", "Plots", "Experiments", "Commands",
     ]
     #expect(floors == expected)
   }
