@@ -105,7 +105,10 @@ extension Ranks {
   }
 
   /// Gives all ranks all parts of a memory of which each rank has written its own.
-  /// - Parameter part: the bytes that a rank has written, by their places.
+  /// - Parameters:
+  ///   - memory: as large on all ranks.
+  ///   - use: what the bytes are.
+  ///   - part: the bytes that a rank has written, by their places.
   public func gather(_ memory: UnsafeMutableRawPointer, _ use: TransferUse, part: (_ rank: Int) -> Range<Int>) {
     if count == 1 { return }
     exchange(gathering(memory, tag: nextTag(use), part: part))
