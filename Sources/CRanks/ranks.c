@@ -150,6 +150,9 @@ static void *leave_late(void *code) {
 
 static _Atomic int has_started;
 
+/// Seconds after which a thread that naps for milliseconds has been stopped with its process.
+static const double ABSENT = 2;
+
 /// The lowest rank that lives tells what is lost. The others give it time to end all, as mpirun takes its own.
 static double patience(int rank) { return team.setting.timeout + (rank < 2 ? rank : 2); }
 
@@ -158,13 +161,15 @@ static void *start_late(void *unused) {
   (void)unused;
   const char *text = getenv("OMPI_COMM_WORLD_RANK");
   int rank = text ? atoi(text) : 0;
-  double end = now() + patience(rank);
-  while (now() < end) {
+  double end = now() + patience(rank), before = now();
+  for (double time = before; time < end; before = time, time = now()) {
     if (atomic_load(&has_started)) return NULL;
+    // One that was stopped itself is who was waited for.
+    if (time - before > ABSENT) rank = 2;
     nap(20000000);
   }
   if (atomic_load(&has_started)) return NULL;
-  if (rank < 2)
+  if (rank < 2 && now() - before < ABSENT)
     fprintf(stderr, "score-sde: not all ranks have started within %.0f s; all end; --rank-timeout gives them longer\n",
             team.setting.timeout);
   _exit(1);
@@ -279,6 +284,10 @@ static void hear(double time) {
 }
 
 static void check_silence(double time) {
+  static double before;
+  if (before > 0 && time - before > ABSENT)
+    for (int peer = 0; peer < team.count; peer++) team.last[peer] = time;
+  before = time;
   for (int peer = 0; peer < team.count; peer++) {
     if (peer == team.rank) continue;
     double silence = time - team.last[peer];
