@@ -216,7 +216,7 @@ import Testing
       let counter = Counter()
       let sweep = try Sweep(config, folder: folder + "/r", store: ModelStore(folder + "/m"), quiet: true)
       var told: [String] = []
-      let text = try sweep.run(isCollecting: true, tell: { told.append($0) }, by: counter.perform)
+      let text = try sweep.run(isCollecting: true, by: counter.perform, tell: { told.append($0) })
       #expect(told == ["runs 001 to 002, 004: not begun"] && text.contains("1 of 4 runs are done"))
       #expect(counter.take() == [] && rows(folder).map { $0[0] } == ["run", "003"])
       _ = try sweep.run(by: counter.perform)

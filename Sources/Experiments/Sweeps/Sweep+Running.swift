@@ -49,14 +49,14 @@ extension Sweep {
   /// Does every run that is not done yet, some at a time, and writes `sweep.csv` after each.
   /// - Parameters:
   ///   - isCollecting: whether nothing is run, and only what is done is gathered.
-  ///   - tell: is given a line for what is missing then.
   ///   - perform: does one run, on a thread of its own.
+  ///   - tell: is given a line for what is missing, of what is only gathered.
   /// - Returns: what to print.
   /// - Throws: `InputError` before anything is written; `InUseError` where another sweep writes to the folder;
   ///   `ExperimentFailure` after all other runs where some failed, or where a signal stopped the sweep; `WriteError`.
   public func run(
-    isCollecting: Bool = false, tell: (String) -> Void = { StandardStreams.report("score-sde: \($0)\n") },
-    by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() }
+    isCollecting: Bool = false, by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() },
+    tell: (String) -> Void = { StandardStreams.report("score-sde: \($0)\n") }
   ) throws -> String {
     try requireOwnFolder()
     let results = try ResultsFolder(creating: folder, holds: "runs")
