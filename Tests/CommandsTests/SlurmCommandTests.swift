@@ -83,7 +83,7 @@ import Testing
       #expect(names(results + "/slurm").filter { $0.hasSuffix(".log") } == ["001.log", "002.log", "004.log"])
       try Self.config.write(toFile: folder + "/s.yaml", atomically: true, encoding: .utf8)
       answer = try run(["sweep", "s.yaml", "--collect", "--output", "moved"] + sets, folder)
-      #expect(answer.code == 1 && answer.errors == "score-sde: run 003: not begun\n", "\(answer)")
+      #expect(answer.code == 0 && answer.errors == "score-sde: run 003: not begun\n", "\(answer)")
       #expect(try task(3, in: results).code == 0)
       #expect(try task(3, in: results).code == 0, "a run that is done")
       answer = try run(["sweep", "s.yaml", "--collect", "--quiet", "--output", "moved"] + sets, folder)
