@@ -112,7 +112,7 @@ class Study:
                 command.wait()
             self.check_what_is_done(finished)
             answer = self.sweep("array", "--collect", "--quiet")
-            self.require((answer.returncode != 0) == (len(finished) < self.options.runs),
+            self.require(answer.returncode == 0 and bool(answer.stderr) == (len(finished) < self.options.runs),
                          f"--collect ended with {answer.returncode} at {len(finished)} runs: {answer.stderr}")
             for path in re.findall(r"log: (.*)$", answer.stderr, re.MULTILINE):
                 self.require((self.work / path).is_file(), f"--collect names {path}, which is not there")

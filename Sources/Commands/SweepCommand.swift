@@ -28,7 +28,7 @@ struct SweepCommand: ParsableCommand {
   @Flag(name: .customLong("list"), help: "Prints the numbers of all runs, one a line, and does nothing else.")
   var isListing = false
 
-  @Flag(name: .customLong("collect"), help: "Runs nothing; gathers what is done, and tells what is not (exit code 1).")
+  @Flag(name: .customLong("collect"), help: "Runs nothing; gathers what is done, and tells what is not.")
   var isCollecting = false
 
   @Option(name: .customLong("run"), help: "Does one run alone, from 1: what a task of an array job calls.")

@@ -48,21 +48,24 @@ public struct SweepTask: Sendable {
 extension Sweep {
   /// Does every run that is not done yet, some at a time, and writes `sweep.csv` after each.
   /// - Parameters:
-  ///   - isCollecting: whether nothing is run, and only what is done is gathered; runs that are missing are an
-  ///     `ExperimentFailure`.
+  ///   - isCollecting: whether nothing is run, and only what is done is gathered.
   ///   - perform: does one run, on a thread of its own.
+  ///   - tell: is given a line for what is missing, of what is only gathered.
   /// - Returns: what to print.
   /// - Throws: `InputError` before anything is written; `InUseError` where another sweep writes to the folder;
   ///   `ExperimentFailure` after all other runs where some failed, or where a signal stopped the sweep; `WriteError`.
   public func run(
-    isCollecting: Bool = false, by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() }
+    isCollecting: Bool = false, by perform: @escaping @Sendable (SweepTask) throws -> Void = { try $0.perform() },
+    tell: (String) -> Void = { StandardStreams.report("score-sde: \($0)\n") }
   ) throws -> String {
     try requireOwnFolder()
     let results = try ResultsFolder(creating: folder, holds: "runs")
     let text = try arrange(in: results)
     let progress = try SweepProgress(self, results)
     if !isCollecting { try finish(progress, perform) }
-    return try conclude(progress, results, text, isCollecting: isCollecting)
+    let summary = try conclude(progress, results, text, isCollecting: isCollecting)
+    if isCollecting { UnfinishedRuns(self, done: progress.state.done).lines.forEach(tell) }
+    return summary
   }
 
   /// - Throws: `InUseError` where another sweep writes to the folder; `InputError` where one run wrote there.
@@ -172,7 +175,6 @@ extension Sweep {
     }
     if let error = state.error { reasons.append("\(error)") }
     try close(results, progress, text, failures: reasons)
-    if isCollecting { reasons += UnfinishedRuns(self, done: state.done).lines }
     let summary = progress.summary(in: results)
     guard reasons.isEmpty else { throw ExperimentFailure(reasons: reasons, summary: summary) }
     return summary
