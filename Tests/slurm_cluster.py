@@ -23,7 +23,7 @@ PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sco
 # Where Debian puts programs that an ordinary user has not in PATH.
 PLACES = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
-# Of Linux's prctl.
+# What Linux's prctl calls them.
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 
 

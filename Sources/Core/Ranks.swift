@@ -67,7 +67,7 @@ public final class OneRank: Ranks {
   public let rank = 0
   /// 1
   public let count = 1
-  /// Nothing is sent to nobody.
+  /// There is nobody to send to.
   public func post(_ transfers: [Transfer]) -> Int { 0 }
   /// Returns at once.
   public func wait(_ ticket: Int) {}

@@ -6,12 +6,12 @@ import Synchronization
 
 /// The lanes of a training's steps, dealt among ranks, and the memory of their gradients and losses.
 ///
-/// Lane l is computed by rank l mod R. Each rank adds one slice of the gradient up, over all lanes in the order of their
-/// numbers, takes the optimiser's step on that slice, and gives the new parameters to the others. A value is so the
-/// same sum in the same order whatever R is, and a step carries 2 (R − 1)/R of the parameters' size from each rank
-/// where it has one lane, with one more lane (R − 1)/R more.
+/// Lane l is computed by rank l mod R. Each rank adds up one slice of the gradient, over all lanes in the order of
+/// their numbers, takes the optimiser's step on that slice, and gives the new parameters to the others. So a value is
+/// the same sum in the same order whatever R is. A step carries 2 (R − 1)/R of the parameters' size from each rank
+/// where it has one lane, and (R − 1)/R more for each lane more.
 ///
-/// With few ranks than lanes, a lane that is ready goes while the next one is computed.
+/// With fewer ranks than lanes, a lane that is ready goes while the next one is computed.
 final class LaneDeal: @unchecked Sendable {
   let ranks: any Ranks
   /// How many lanes there are, and how many shards they share.

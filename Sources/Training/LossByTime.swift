@@ -24,8 +24,8 @@ public struct LossByTime: Sendable, Equatable {
 
   /// The bins in rising order of t; they cover [ε, T].
   public let bins: [Bin]
-  /// For each draw, the mean of ‖σ (s − s_exact)‖² / D over the bins; empty where no exact score was given. Draw i is of
-  /// the same row of the data in every bin.
+  /// For each draw, the mean of ‖σ (s − s_exact)‖² / D over the bins; empty where no exact score was given. Draw i is
+  /// of the same row of the data in every bin.
   public let excessOfDraws: [Double]
 
   /// The row of the data that the i-th draw of every bin takes: a stride prime to the count, so that a bin's times do

@@ -2,7 +2,8 @@
 import Foundation
 import Testing
 
-/// `score-sde sweep --slurm` as a program, whose script a shell runs in place of Slurm. `make slurm-test` has a real one.
+/// `score-sde sweep --slurm` as a program, whose script a shell runs in place of Slurm. `make slurm-test` has a real
+/// Slurm.
 @Suite("Slurm command") struct SlurmCommandTests {
   private static let config = """
     name: s

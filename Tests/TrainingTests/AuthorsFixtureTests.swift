@@ -10,8 +10,8 @@ import Tensors
 import Testing
 import Training
 
-/// Losses and gradients beside those of the authors' own code, from equal inputs: Tests/FewStep/make_fixtures_authors.py
-/// calls their functions, and says which constants lie between theirs and these.
+/// Losses and gradients beside those of the authors' own code, from equal inputs.
+/// Tests/FewStep/make_fixtures_authors.py calls their functions, and says which constants lie between theirs and these.
 @Suite struct AuthorsFixtureTests {
   private struct Authors: Decodable {
     struct Assignments: Decodable {

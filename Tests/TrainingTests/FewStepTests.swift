@@ -63,8 +63,8 @@ import Training
     let (loss, gradient) = problem.loss(try objective(name))
     let wrong = problem.loss(try objective(name, factor: 1.1))
     // A map that is 10 % off has a loss and a gradient; floats know the true one to 1e-6 of values near 1, and a mean
-    // velocity divides by steps of 1/16 of T; tangents by the length of g, which rounding alone has here. The shortcut's
-    // loss is of velocities over T = 8, the smallest: 6e-6 for the other map.
+    // velocity divides by steps of 1/16 of T; tangents by the length of g, which rounding alone has here. The
+    // shortcut's loss is of velocities over T = 8, the smallest: 6e-6 for the other map.
     #expect(loss < (name == "taught-consistency" ? 1e-3 : 1e-4) * wrong.value + 1e-9, "\(loss), \(wrong.value)")
     #expect(size(gradient) < 3e-3 * size(wrong.gradient), "\(size(gradient)), \(size(wrong.gradient))")
     #expect(wrong.value > 1e-6 && size(wrong.gradient) > 1e-4, "\(wrong)")

@@ -114,7 +114,7 @@ import Training
     #expect(lanes == 8)
     for count in [2, 4, 8] {
       let step = bytes(count, 3) - bytes(count, 2)
-      // Of each lane all slices but the owner's; then each slice to all others. Words: 8 losses, the squares of two
+      // All slices of each lane but the owner's; then each slice to all others. Words: 8 losses, the squares of two
       // chunks, a decision.
       let values = size * (lanes - lanes / count + count - 1)
       #expect(step == values + (count - 1) * (8 * 8 + 2 * 8 + 1), "\(count) ranks")

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How long an exchange among ranks takes: each gives every other one so many bytes, as the gathering of parameters
 // does. By the program's own transport, Sources/CRanks/ranks.c. Rank 0 prints a line `BYTES SECONDS` for each size: the
-// median over blocks of five repetitions of their mean, as of two ranks one may find the other's bytes there already, and
-// the other waits twice as long.
+// median over blocks of five repetitions of their mean. (One of two ranks may find the other's bytes there already, and
+// the other waits twice as long.)
 #include "scoresde_ranks.h"
 
 #include <stdio.h>

@@ -23,7 +23,7 @@ struct Manifest: Encodable {
   var processorFeatures = Manifest.features
   var processors = Shards.processors
   var threads: Int
-  /// Of a run that several ranks shared.
+  /// How many ranks shared the run; nil: it was one process.
   var ranks = Team.current.count > 1 ? Team.current.count : nil
   var name: String
   /// nil of a sweep, whose runs have their own.

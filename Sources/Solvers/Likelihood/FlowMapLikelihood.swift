@@ -80,8 +80,8 @@ extension Sampler {
   ///   - likelihood: how densities are computed.
   ///   - badRows: whether a row that cannot be carried fails the others, too.
   ///   - progress: who is told of every step.
-  /// - Throws: `InputError` where the map or the dimension does not allow it; `ComputationError` with row and time where
-  ///   a state stops being finite.
+  /// - Throws: `InputError` where the map or the dimension does not allow it; `ComputationError` with row and time
+  ///   where a state stops being finite.
   public func logDensities(
     of points: Batch, with likelihood: FlowMapLikelihood, badRows: BadRows = .fail,
     progress: (any ProgressObserver)? = nil

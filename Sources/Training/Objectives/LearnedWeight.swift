@@ -4,8 +4,8 @@ import Networks
 import Tensors
 
 extension WeightedNetwork {
-  /// The mean over a batch of e^{w} u − w with the squared error u of a row and w of its noise level: least, for w alone,
-  /// where e^{−w} is the mean of u at that noise level, so that every noise level counts alike.
+  /// The mean over a batch of e^{w} u − w with the squared error u of a row and w of its noise level: least, for w
+  /// alone, where e^{−w} is the mean of u at that noise level, so that every noise level counts alike.
   /// - Parameters:
   ///   - errors: rows × dimension; u is the mean of their squares.
   ///   - logRatios: ln σ̃ of each row.

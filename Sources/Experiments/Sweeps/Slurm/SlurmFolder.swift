@@ -5,7 +5,7 @@ import Foundation
 /// The folder `slurm` in that of a sweep: the script, copies of configs, the list of jobs, and a log for each run. None
 /// of it is a result, so the manifest does not list it.
 struct SlurmFolder {
-  /// Of the sweep.
+  /// The folder of the sweep.
   let path: String
 
   static let name = "slurm"

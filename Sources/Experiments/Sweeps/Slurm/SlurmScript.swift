@@ -38,7 +38,7 @@ struct SlurmScript {
       #!/bin/bash
       \(lines.map { "#SBATCH \($0)" }.joined(separator: "\n"))
       #
-      # Each task is one run of the sweep \(name): its number is the first argument, or 0, and the task's index together.
+      # Each task is one run of the sweep \(name): its number is the first argument, or 0, plus the task's index.
       # A run that is done is not done again, and one that was stopped or killed goes on from its checkpoint.
       # `score-sde sweep --slurm` wrote and submitted this. By hand, in the folder of the sweep, which holds `slurm`:
       \(calls.map { "#   \($0)" }.joined(separator: "\n"))
@@ -57,7 +57,7 @@ struct SlurmScript {
         exit 2
       fi
       number=$((${1:-0} + SLURM_ARRAY_TASK_ID))\(writesLogs ? Self.redirection : "")
-      # The program takes the place of this shell, so that Slurm's signals reach it: it then keeps a checkpoint and ends.
+      # The program takes this shell's place, so that Slurm's signals reach it: it then keeps a checkpoint and ends.
       exec "$program" sweep "$config" --run "$number" --output "$PWD" --paths "$paths" --wait \(Self.patience) \\
         --threads "${SLURM_CPUS_PER_TASK:-1}"\(isStrict ? " --strict" : "")\(sets)
 

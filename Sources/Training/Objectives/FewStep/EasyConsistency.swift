@@ -9,11 +9,13 @@ import Tensors
 /// to a consistency function, as r comes closer to t. With two noised states of the same x_0 and z, the mean over rows
 /// of
 ///
-///     φ(‖f_θ(x_t, t) − f_θ⁻(x_r, r)‖²)/(σ̃_t − σ̃_r),   σ̃_r = max(σ̃_t (1 − n(σ̃_t)/q^{1 + min(⌊i/d⌋, K − 1)}), σ̃_ε),
+///     φ(‖f_θ(x_t, t) − f_θ⁻(x_r, r)‖²)/(σ̃_t − σ̃_r)
 ///
-/// at step i of K stages of d steps, of which the last goes on: beyond some twenty halves both states would be one in single
-/// precision. n(σ̃) = 1 + k/(1 + e^{b σ̃}), φ(u) = √(u + c²) − c, and f(x, t) = X_{t→ε}(x) (the authors' code, `ECMLoss` with
-/// `adj: sigmoid`). Where they take x_0 itself for r = 0, states end at ε here.
+///     σ̃_r = max(σ̃_t (1 − n(σ̃_t)/q^{1 + min(⌊i/d⌋, K − 1)}), σ̃_ε),   n(σ̃) = 1 + k/(1 + e^{b σ̃})
+///
+/// at step i, with φ(u) = √(u + c²) − c and f(x, t) = X_{t→ε}(x) (the authors' code, `ECMLoss` with `adj: sigmoid`).
+/// There are K stages of d steps, and the last one lasts as long as the training: after many more, single precision
+/// could not tell both states apart. Where the authors take x_0 itself for r = 0, states end at ε here.
 public struct EasyConsistency: Objective {
   /// The mapping from t to r.
   public struct Mapping: Sendable, Equatable {

@@ -11,9 +11,9 @@ import Tensors
 ///
 ///     ‖u_θ(x; t, t − 2d) − (u⁻(x; t, t − d) + u⁻(x′; t − d, t − 2d))/2‖²/D,   x′ = x − d u⁻(x; t, t − d),
 ///
-/// (the authors ask the network at d = 0 for steps of 1/M; here they are asked as they are, between what is learned at
-/// 0 and at 2/M), where t is a multiple of 2d above ε; of the other rows, whose two times are equal and anywhere, it is that of the
-/// velocity, v = m′ x_0 + σ′ z or the teacher's.
+/// where t is a multiple of 2d above ε; of the other rows, whose two times are equal and anywhere, it is that of the
+/// velocity, v = m′ x_0 + σ′ z or the teacher's. No row learns steps of 1/M: the network is asked for them between what
+/// it learns at 0 and at 2/M. (The authors ask it at d = 0 in their place.)
 public struct ShortcutMap: TwoTimesObjective {
   public let base: TwoTimes
   /// log₂ M
