@@ -63,6 +63,11 @@ def objective(run):
     return found["kind"], {"none": "data", "exact": "exact score"}.get(teacher, "network")
 
 
+def steps(run):
+    """Of the training, by the resolved config: the log's last row may be of an earlier one."""
+    return re.search(r"^training:\n(?:  .*\n)*?  steps: (\d+)$", (run / "config.yaml").read_text(), re.MULTILINE)[1]
+
+
 def main():
     lines = []
     for run in sorted((Path(sys.argv[1]) / "runs").iterdir()):
@@ -75,7 +80,7 @@ def main():
         last = rows(run / "training.csv")[-1]
         more = [f"{found[name][1][0]:.3g}" if name in found else "" for name in ("two-steps", "four-steps")]
         cells = [kind, learns, f"{median:.3g}", f"{far:.3g}", *more, f"{float(row['sliced_wasserstein']):.3f}"]
-        cells += [last["step"], f"{float(last['seconds']):.0f}"]
+        cells += [steps(run), f"{float(last['seconds']):.0f}"]
         lines.append((math.inf if math.isnan(median) else median, "| " + " | ".join(cells) + " |"))
     print("| objective | learns from | median | 90 % | two steps | four steps | sliced W | training steps | seconds |")
     print("|---|---|---|---|---|---|---|---|---|")
