@@ -39,7 +39,8 @@ struct ParticleStudy {
       name: "monte-carlo, population", isForWide: true,
       solver: { problem, _, threads in
         try PosteriorPopulation(
-          steps(60), law: problem.mixture, observation: problem.observation, candidates: 64, threads: threads)
+          steps(60), law: problem.mixture, observation: problem.observation, candidates: 256,
+          effective: 0.02, threads: threads)
       }, rows: 256),
     Method(
       name: "monte-carlo, draws", isForWide: false,
@@ -82,14 +83,14 @@ struct ParticleStudy {
         for seed in 1...seeds {
           report("\(observed), \(dimension), seed \(seed)")
           let problem = try SeenMixtureProblem(observed: observed, dimension: dimension, seed: UInt64(seed))
-          let reference = problem.posterior(10_000, seed: 1)
-          let exact = (2...9).map { maxSlicedWasserstein(problem.posterior(1000, seed: $0), reference) }
+          let measure = MaxSlicedWasserstein(to: problem.posterior(10_000, seed: 1))
+          let exact = (2...9).map { measure.distance(to: problem.posterior(1000, seed: $0)) }
           let floor = exact.reduce(0, +) / Double(exact.count)
           for method in methods where dimension < 80 || method.isForWide {
             var (distance, seconds) = (0.0, 0.0)
             for draw in 1...repeats {
               let (samples, duration) = try Self.draw(method, problem, seed: UInt64(100 * seed + draw), threads)
-              distance += (samples.map { maxSlicedWasserstein($0, reference) } ?? .infinity) / Double(repeats)
+              distance += (samples.map { measure.distance(to: $0) } ?? .infinity) / Double(repeats)
               seconds += duration / Double(repeats)
             }
             found[method.name, default: []].append((distance, floor, seconds))
@@ -116,7 +117,8 @@ struct ParticleStudy {
   private static func draw(
     _ method: Method, _ problem: SeenMixtureProblem, seed: UInt64, _ threads: Int
   ) throws -> (Batch?, Double) {
-    let process = PreparedProcess(VESDE(GeometricSigma(0.02, 60)))
+    // As much noise as the modes are apart (Song and Ermon 2020): with less they are chosen for good at the beginning.
+    let process = PreparedProcess(VESDE(GeometricSigma(0.02, problem.extent)))
     let score = MixtureScore(problem.mixture, kernel: process.scalarKernel!)
     let sampler = Sampler(
       process: process, score: FewerRows(score, rows: method.rows), dimension: problem.mixture.dimension, seed: seed,

@@ -37,6 +37,18 @@ struct SeenMixtureProblem {
     observation = Observation(model, values: seen)
   }
 
+  /// The largest distance between two means.
+  var extent: Double {
+    let (means, d) = (mixture.means, mixture.dimension)
+    var largest = 0.0
+    for i in 0..<mixture.componentCount {
+      for k in 0..<i {
+        largest = max(largest, (0..<d).reduce(0) { $0 + (means[i, $1] - means[k, $1]) * (means[i, $1] - means[k, $1]) })
+      }
+    }
+    return largest.squareRoot()
+  }
+
   /// Draws of the posterior: of the components by their evidence, and of each by a draw of the prior that is moved to
   /// what was seen.
   func posterior(_ count: Int, seed: UInt64) -> Batch {
@@ -76,20 +88,32 @@ extension Purpose {
   static let furtherRows = Purpose(rawValue: 200)
 }
 
-/// The largest over directions of the Wasserstein distance of order 2 between two projected sets: 256 directions, of
-/// which 16 lie in the plane of the mixture's means and the others are random.
-func maxSlicedWasserstein(_ a: Batch, _ b: Batch) -> Double {
-  let (d, n) = (a.dimension, 256)
-  let normals = NoiseStream(seed: 0, purpose: .projections).normals(count: n, dimension: d)
-  // A direction a column.
-  var directions = [Double](repeating: 0, count: n * d)
-  for p in 0..<n {
-    let angle = Double(p) / 16 * .pi
-    let values = (0..<d).map { j in p < 16 ? (j % 2 == 0 ? cos(angle) : sin(angle)) : normals[p, j] }
-    let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
-    for j in 0..<d { directions[j * n + p] = values[j] / norm }
+/// The largest over directions of the Wasserstein distance of order 2 between projected sets and those of a reference:
+/// 256 directions, of which 16 lie in the plane of the mixture's means and the others are random.
+struct MaxSlicedWasserstein {
+  private static let count = 256
+  private let dimension: Int
+  /// A direction a column.
+  private let directions: [Double]
+  /// The reference along each direction, sorted.
+  private let reference: [[Double]]
+
+  init(to reference: Batch) {
+    let (d, n) = (reference.dimension, Self.count)
+    let normals = NoiseStream(seed: 0, purpose: .projections).normals(count: n, dimension: d)
+    var directions = [Double](repeating: 0, count: n * d)
+    for p in 0..<n {
+      let angle = Double(p) / 16 * .pi
+      let values = (0..<d).map { j in p < 16 ? (j % 2 == 0 ? cos(angle) : sin(angle)) : normals[p, j] }
+      let norm = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      for j in 0..<d { directions[j * n + p] = values[j] / norm }
+    }
+    (dimension, self.directions) = (d, directions)
+    self.reference = Self.projected(reference, directions)
   }
-  func projected(_ x: Batch) -> [[Double]] {
+
+  private static func projected(_ x: Batch, _ directions: [Double]) -> [[Double]] {
+    let (n, d) = (count, x.dimension)
     var out = [Double](repeating: 0, count: x.count * n)
     out.withUnsafeMutableBufferPointer { out in
       directions.withUnsafeBufferPointer { directions in
@@ -103,10 +127,15 @@ func maxSlicedWasserstein(_ a: Batch, _ b: Batch) -> Double {
     }
     return (0..<n).map { p in (0..<x.count).map { out[$0 * n + p] }.sorted() }
   }
-  precondition(b.count % a.count == 0, "a multiple of as many rows")
-  let each = b.count / a.count
-  let squares = zip(projected(a), projected(b)).map { u, v in
-    v.indices.reduce(0) { $0 + (u[$1 / each] - v[$1]) * (u[$1 / each] - v[$1]) } / Double(v.count)
+
+  /// - Precondition: the reference has a multiple of as many rows.
+  func distance(to a: Batch) -> Double {
+    guard let all = reference.first?.count else { return 0 }
+    precondition(all % a.count == 0 && a.dimension == dimension, "a multiple of as many rows")
+    let each = all / a.count
+    let squares = zip(Self.projected(a, directions), reference).map { u, v in
+      v.indices.reduce(0) { $0 + (u[$1 / each] - v[$1]) * (u[$1 / each] - v[$1]) } / Double(v.count)
+    }
+    return (squares.max() ?? 0).squareRoot()
   }
-  return (squares.max() ?? 0).squareRoot()
 }

@@ -145,9 +145,81 @@ import Testing
     #expect(plain > 0.03 && corrected < 0.5 * plain, "\(plain), \(corrected)")
   }
 
+  /// In two dimensions, where candidates are whole points; in eight of which one direction is seen, where they are
+  /// drawn along it alone.
+  static let problems = [
+    ParticleTests.problem,
+    SeenMixture(
+      weights: [0.7, 0.3], means: [[-1, 0.5, 0, 1, 0, -1, 0.5, 0], [2, 1, -1, 0, 1, 0, 0, 0.5]],
+      deviations: [0.5, 0.8],
+      a: [1, 0.5, -0.2, 0.3, 0, 0.4, -0.1, 0.2], noise: 0.3, y: 1.2),
+  ]
+
+  /// Candidates along directions, completed: draws of the same law as whole candidates, E[x₀ | x_t] and the variance of
+  /// a mixture whose parts are far enough apart that one coordinate's variance is more than one component's.
+  @Test func directions() throws {
+    let (d, n) = (6, 20_000)
+    let mixture = try GaussianMixture(
+      weights: [0.4, 0.6], means: [[-1, 0, 1, 0, 0.5, 0], [1, 1, 0, 0, -0.5, 0.2]], deviations: [0.3, 0.6])
+    var directions = Matrix(rows: 2, columns: d)
+    (directions[0, 0], directions[0, 3]) = (0.6, 0.8)
+    directions[1, 5] = 1
+    let conditional = try #require(mixture.makeConditional(along: directions))
+    let moments = Moments(scale: 0.8, variance: 0.6)
+    let x = [0.2, 0.1, 0.4, -0.3, 0, 0.5]
+    conditional.look(at: x, moments)
+    // Components given x_t, one by one.
+    let parts = (0..<2).map { k -> (weight: Double, mean: [Double], variance: Double) in
+      let v = k == 0 ? 0.09 : 0.36
+      let total = 0.64 * v + 0.6
+      let gaps = (0..<d).map { x[$0] - 0.8 * mixture.means[k, $0] }
+      let weight = mixture.weights[k] * exp(-0.5 * gaps.reduce(0) { $0 + $1 * $1 } / total) / pow(total, 3)
+      return (weight, (0..<d).map { mixture.means[k, $0] + 0.8 * v / total * gaps[$0] }, 0.6 * v / total)
+    }
+    let sum = parts[0].weight + parts[1].weight
+    var prior = [Double](repeating: 0, count: d)
+    conditional.writeMean(into: &prior)
+    RowStorage.with(RowSpan(first: 0, count: n, dimension: 2), count: 1) { rows in
+      conditional.drawAlong(into: rows[0], row: 4, seed: 1, step: 2)
+      let points = (0..<n).map { i in
+        var point = [Double](repeating: 0, count: d)
+        // A row for each, as the rest is keyed by the row and the step.
+        conditional.complete(i, of: rows[0], row: i, seed: 1, step: 2, into: &point)
+        return point
+      }
+      for (i, point) in points.enumerated() {
+        #expect(abs(0.6 * point[0] + 0.8 * point[3] - rows[0][i, 0]) < 1e-12)
+        #expect(abs(point[5] - rows[0][i, 1]) < 1e-12)
+      }
+      func moments(_ of: (Int) -> Double) -> (mean: Double, variance: Double) {
+        let mean = (0..<n).reduce(0) { $0 + of($1) } / Double(n)
+        return (mean, (0..<n).reduce(0) { $0 + (of($1) - mean) * (of($1) - mean) } / Double(n))
+      }
+      for j in 0..<d {
+        let mean = parts.reduce(0) { $0 + $1.weight / sum * $1.mean[j] }
+        let variance = parts.reduce(0) { $0 + $1.weight / sum * ($1.variance + pow($1.mean[j] - mean, 2)) }
+        #expect(abs(prior[j] - mean) < 1e-12)
+        let found = moments { points[$0][j] }
+        // Four standard errors, of the variance for laws with a kurtosis of at most 4.
+        #expect(abs(found.mean - mean) < 4 * (variance / Double(n)).squareRoot(), "\(j)")
+        #expect(abs(found.variance / variance - 1) < 4 * (3 / Double(n)).squareRoot(), "\(j)")
+      }
+      // Across coordinates the parts' distance is all of the covariance: the rest is drawn apart from what is seen.
+      let (a, b) = (0, 1)
+      let means = (0..<d).map { j in parts.reduce(0) { $0 + $1.weight / sum * $1.mean[j] } }
+      let covariance = parts.reduce(0) {
+        $0 + $1.weight / sum * ($1.mean[a] - means[a]) * ($1.mean[b] - means[b])
+      }
+      let found = points.reduce(0) { $0 + ($1[a] - means[a]) * ($1[b] - means[b]) } / Double(n)
+      // Four standard errors of a mean of products of two values with deviations below 0.8.
+      #expect(abs(found - covariance) < 4 * 0.64 / Double(n).squareRoot())
+    }
+  }
+
   /// Draws by transitions have the posterior's law in few steps, with few candidates.
-  @Test func transitions() throws {
-    let problem = ParticleTests.problem
+  @Test(arguments: 0..<2) func transitions(_ place: Int) throws {
+    let problem = Self.problems[place]
+    let d = problem.a.count
     let law = try problem.mixture
     let solver = try PosteriorTransitions(
       FixedSteps(Ancestral(), steps: 12, grid: LogSignalToNoiseGrid()), law: law,
@@ -155,14 +227,14 @@ import Testing
     let n = 8192
     func draw(_ threads: Int) throws -> Batch {
       try Sampler(
-        process: Self.process, score: MixtureScore(law, kernel: Self.process.kernel!), dimension: 2, seed: 2,
+        process: Self.process, score: MixtureScore(law, kernel: Self.process.kernel!), dimension: d, seed: 2,
         threads: threads
       ).draw(n, with: solver, denoise: false).batch
     }
     let samples = try draw(2)
     let posterior = try problem.posterior
     let (mean, covariance) = (posterior.mean, posterior.covariance)
-    for j in 0..<2 {
+    for j in 0..<d {
       let found = (0..<n).reduce(0) { $0 + samples[$1, j] } / Double(n)
       let variance = (0..<n).reduce(0) { $0 + (samples[$1, j] - found) * (samples[$1, j] - found) } / Double(n)
       // Four standard errors; for the variance, those of a law whose kurtosis is at most 4.
@@ -175,8 +247,9 @@ import Testing
 
   /// The rows of two observations as two populations: the posterior of each, and its evidence, in few steps, the same
   /// for any number of threads.
-  @Test func population() throws {
-    let problem = ParticleTests.problem
+  @Test(arguments: 0..<2) func population(_ place: Int) throws {
+    let problem = Self.problems[place]
+    let d = problem.a.count
     let other = SeenMixture(
       weights: problem.weights, means: problem.means, deviations: problem.deviations, a: problem.a,
       noise: problem.noise, y: -0.5)
@@ -188,7 +261,7 @@ import Testing
         FixedSteps(Ancestral(), steps: 12, grid: LogSignalToNoiseGrid()), law: law, observation: observation,
         candidates: 16, threads: threads)
       let sampler = Sampler(
-        process: Self.process, score: MixtureScore(law, kernel: Self.process.kernel!), dimension: 2, seed: 2,
+        process: Self.process, score: MixtureScore(law, kernel: Self.process.kernel!), dimension: d, seed: 2,
         threads: threads)
       return (try sampler.draw(n, with: solver, denoise: false).batch, solver.record)
     }
@@ -196,7 +269,7 @@ import Testing
     for (k, problem) in [problem, other].enumerated() {
       let posterior = try problem.posterior
       let (mean, covariance) = (posterior.mean, posterior.covariance)
-      for j in 0..<2 {
+      for j in 0..<d {
         let values = stride(from: k, to: n, by: 2).map { samples[$0, j] }
         let count = Double(values.count)
         let found = values.reduce(0, +) / count

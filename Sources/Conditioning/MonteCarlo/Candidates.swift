@@ -5,8 +5,12 @@ import Processes
 import Scores
 
 /// Candidates x₀ ~ p(x₀ | x_t) of one state, weighted by p(y | x₀).
+///
+/// Where one of them is to be taken, and y = A x + e sees few directions of x, candidates are drawn along these
+/// directions alone, and the rest of the one that is taken at the end. That is the same law, at M numbers for a
+/// candidate in place of D.
 final class Candidates {
-  /// The candidates, N × dimension.
+  /// The candidates, N × dimension; where they are drawn along directions, N × M.
   let points: Rows
   /// Their weights, with sum 1.
   let weights: UnsafeMutablePointer<Double>
@@ -15,14 +19,33 @@ final class Candidates {
   private let model: any ObservationEvaluator
   private let observation: Observation
   private let seed: UInt64
-  private let storage, y: RowStorage
+  private let storage, y, whole: RowStorage
+  /// The law again where candidates are drawn along directions, and these, M × D.
+  private let directed: (law: any DirectedConditional, directions: SparseMatrix)?
+  /// What the last draw was keyed by, and whether a point was kept.
+  private var last = (row: 0, step: 0, hasKept: false)
 
-  init(_ law: any ConditionalLaw, _ observation: Observation, count: Int, seed: UInt64) {
-    self.law = law.makeConditional()
+  /// - Parameters:
+  ///   - law: of data.
+  ///   - observation: what was seen.
+  ///   - count: N
+  ///   - seed: of the experiment.
+  ///   - isOneTaken: whether nothing is asked of candidates but one that is taken.
+  init(_ law: any ConditionalLaw, _ observation: Observation, count: Int, seed: UInt64, isOneTaken: Bool) {
     self.observation = observation
     self.seed = seed
-    let span = RowSpan(first: 0, count: count, dimension: law.dimension)
-    model = observation.model.makeEvaluator(for: span)
+    var span = RowSpan(first: 0, count: count, dimension: law.dimension)
+    whole = RowStorage(RowSpan(first: 0, count: 1, dimension: law.dimension))
+    if isOneTaken, let (conditional, directions, seen) = Self.directed(law, observation.model.linear) {
+      span = span.with(dimension: directions.rows)
+      self.law = conditional
+      directed = (conditional, directions)
+      model = seen.makeEvaluator(for: span)
+    } else {
+      self.law = law.makeConditional()
+      directed = nil
+      model = observation.model.makeEvaluator(for: span)
+    }
     storage = RowStorage(span)
     points = storage.rows
     y = RowStorage(RowSpan(first: 0, count: 1, dimension: observation.model.observedDimension))
@@ -30,6 +53,19 @@ final class Candidates {
     logLikelihoods = .allocate(capacity: count)
     weights.initialize(repeating: 0, count: count)
     logLikelihoods.initialize(repeating: 0, count: count)
+  }
+
+  /// The law along the directions Q that an observation sees, Q itself, and y = (A Qᵀ) Q x + e; nil where there are not
+  /// many fewer directions than coordinates, or the law cannot.
+  private static func directed(
+    _ law: any ConditionalLaw, _ linear: LinearObservation?
+  ) -> (law: any DirectedConditional, directions: SparseMatrix, seen: LinearObservation)? {
+    guard let linear, let directions = SeenDirections(linear.white)?.directions,
+      let conditional = law.makeConditional(along: directions),
+      let seen = try? LinearObservation(
+        SparseMatrix(linear.matrix.dense * directions.transpose), noise: linear.noise)
+    else { return nil }
+    return (conditional, SparseMatrix(directions), seen)
   }
 
   deinit {
@@ -55,8 +91,17 @@ final class Candidates {
     power: Double = 1
   ) -> Double {
     law.look(at: x, moments)
-    law.draw(into: points, row: row, seed: seed, step: step)
-    if let kept { points.values.update(from: kept, count: points.dimension) }
+    last = (row, step, kept != nil)
+    if let (law, directions) = directed {
+      law.drawAlong(into: points, row: row, seed: seed, step: step)
+      if let kept {
+        whole.rows.values.update(from: kept, count: whole.rows.dimension)
+        directions.multiply(whole.rows, into: points.row(0))
+      }
+    } else {
+      law.draw(into: points, row: row, seed: seed, step: step)
+      if let kept { points.values.update(from: kept, count: points.dimension) }
+    }
     for (j, value) in observation.values.row(observation.index(ofRow: row)).enumerated() { y.rows[0, j] = value }
     model.logLikelihood(points, ofOne: y.rows, into: logLikelihoods)
     var top = -Double.infinity
@@ -79,14 +124,34 @@ final class Candidates {
   /// A draw of the law of data itself.
   func drawPrior(row: Int, into point: UnsafeMutablePointer<Double>) {
     // A state that is all noise tells nothing of x₀.
-    for j in 0..<points.dimension { point[j] = 0 }
-    law.look(at: point, Moments(scale: 1e-150, variance: 1))
-    law.draw(into: points, row: row, seed: seed, step: 1 << 40)
-    point.update(from: points.values, count: points.dimension)
+    whole.rows.fill(0)
+    law.look(at: whole.rows.values, Moments(scale: 1e-150, variance: 1))
+    law.draw(into: whole.rows, row: row, seed: seed, step: 1 << 40)
+    point.update(from: whole.rows.values, count: whole.rows.dimension)
+  }
+
+  /// Takes a candidate of the last draw by its weight.
+  /// - Parameters:
+  ///   - u: uniform in [0, 1).
+  ///   - point: the candidate's D values. The point that was kept may lie there.
+  /// - Returns: which one it is.
+  func take(_ u: Double, into point: UnsafeMutablePointer<Double>) -> Int {
+    let chosen = choose(u)
+    // The point that was kept lies in `whole` where candidates are drawn along directions.
+    if directed == nil {
+      point.update(from: points.values + chosen * points.dimension, count: points.dimension)
+    } else {
+      if chosen > 0 || !last.hasKept {
+        directed?.law.complete(
+          chosen, of: points, row: last.row, seed: seed, step: last.step, into: whole.rows.values)
+      }
+      point.update(from: whole.rows.values, count: whole.rows.dimension)
+    }
+    return chosen
   }
 
   /// The first candidate up to which the weights sum to more than u.
-  func choose(_ u: Double) -> Int {
+  private func choose(_ u: Double) -> Int {
     var (sum, chosen) = (weights[0], 0)
     while sum <= u && chosen < count - 1 {
       chosen += 1

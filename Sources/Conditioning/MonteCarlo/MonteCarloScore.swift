@@ -88,7 +88,8 @@ public struct MonteCarloScore: Score {
 
     init(_ score: MonteCarloScore) {
       self.score = score
-      candidates = Candidates(score.law, score.observation, count: score.candidates, seed: score.seed)
+      candidates = Candidates(
+        score.law, score.observation, count: score.candidates, seed: score.seed, isOneTaken: false)
       let d = score.law.dimension
       (prior, estimate) = ([Double](repeating: 0, count: d), [Double](repeating: 0, count: d))
       halves = (Sums(d), Sums(d))

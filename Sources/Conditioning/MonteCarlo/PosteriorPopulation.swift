@@ -23,19 +23,25 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
   public let observation: Observation
   /// How many candidates a row has at every step.
   public let candidates: Int
+  /// β grows for as long as this share of the candidates is effective, in the mean over rows. Where the posterior has
+  /// one of many modes, no more than its share of them is: β must be 1 while noise still moves rows between modes.
+  public let effective: Double
   /// How many workers compute; results do not depend on it.
   public let threads: Int
   /// Where effective numbers and evidence are kept: those of an observation under the first of its rows.
   public let record: ParticleRecord
 
+  /// - Precondition: 0 < effective ≤ 1.
   /// - Throws: `InputError` for a solver that is not ancestral sampling.
   public init(
-    _ base: any Solver, law: any ConditionalLaw, observation: Observation, candidates: Int, threads: Int,
+    _ base: any Solver, law: any ConditionalLaw, observation: Observation, candidates: Int,
+    effective: Double = usualShare, threads: Int,
     record: ParticleRecord = ParticleRecord()
   ) throws {
     try PosteriorTransitions.check(base)
+    precondition(effective > 0 && effective <= 1)
     self.base = base.fixedSteps!
-    (self.law, self.observation, self.candidates) = (law, observation, candidates)
+    (self.law, self.observation, self.candidates, self.effective) = (law, observation, candidates, effective)
     (self.threads, self.record) = (threads, record)
   }
 
@@ -44,8 +50,8 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
   public var requires: Requirements { .kernel }
   public var carriesAllRows: Bool { true }
 
-  /// β grows for as long as this share of the candidates is effective.
-  private static let effectiveCandidates = 0.1
+  /// A share of the candidates that serves where the posterior has few modes.
+  public static let usualShare = 0.1
   /// And this share of the rows.
   private static let effectiveRows = 0.5
   /// The candidates of so many rows say how far β may grow.
@@ -91,7 +97,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
       if isLast { next = 1 }
       if step > 0, next > power {
         next = largest(from: power, to: next) { value in
-          isLast || effective(logs.values, n, value - power) >= Self.effectiveRows
+          isLast || share(logs.values, n, value - power) >= Self.effectiveRows
         }
         population.add { logs[$0] == -.infinity ? -.infinity : (next - power) * logs[$0] }
         power = next
@@ -123,8 +129,8 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
       let watchedCount = min(n, Self.watchedRows)
       next = largest(from: power, to: 1) { value in
         var sum = 0.0
-        for i in 0..<watchedCount { sum += effective(watched.values + i * candidates, candidates, value) }
-        return sum >= Self.effectiveCandidates * Double(watchedCount)
+        for i in 0..<watchedCount { sum += share(watched.values + i * candidates, candidates, value) }
+        return sum >= effective * Double(watchedCount)
       }
     }
     for (i, row) in rows.enumerated() { x.row(row).copy(states.rows.row(i)) }
@@ -143,7 +149,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
   }
 
   /// (Σ w)²/Σ w² for w = e^(power · log), as a share of those that are not 0.
-  private func effective(_ logs: UnsafePointer<Double>, _ count: Int, _ power: Double) -> Double {
+  private func share(_ logs: UnsafePointer<Double>, _ count: Int, _ power: Double) -> Double {
     if power == 0 { return 1 }
     var top = -Double.infinity
     for i in 0..<count where logs[i] > top { top = logs[i] }
@@ -171,7 +177,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
     private let z, u: RowStorage
 
     init(_ solver: PosteriorPopulation, _ span: RowSpan, _ seed: UInt64) {
-      candidates = Candidates(solver.law, solver.observation, count: solver.candidates, seed: seed)
+      candidates = Candidates(solver.law, solver.observation, count: solver.candidates, seed: seed, isOneTaken: true)
       normals = NoiseStream(seed: seed, purpose: .transition)
       uniforms = NoiseStream(seed: seed, purpose: .choice)
       z = RowStorage(RowSpan(first: 0, count: 1, dimension: span.dimension))
@@ -197,8 +203,7 @@ public struct PosteriorPopulation: Solver, ReportingSolver {
       normals.normals(into: z.view(of: row..<row + 1), step: step)
       uniforms.uniforms(into: u.view(of: row..<row + 1), step: step)
       candidates.draw(state, row: row, later, step: step, kept: isFirst ? nil : UnsafePointer(origin), power: power)
-      let chosen = candidates.choose(u.rows.values[0])
-      origin.update(from: candidates.points.values + chosen * d, count: d)
+      let chosen = candidates.take(u.rows.values[0], into: origin)
       numbers.logs[i] = candidates.logLikelihoods[chosen].isNaN ? -.infinity : candidates.logLikelihoods[chosen]
       if i < PosteriorPopulation.watchedRows {
         (numbers.watched + i * candidates.count).update(from: candidates.logLikelihoods, count: candidates.count)

@@ -48,7 +48,7 @@ public struct PosteriorTransitions: Solver {
     let problem = context.problem
     let kernel = try problem.requireKernel(for: "monte-carlo")
     let times = try problem.setting.times(steps: base.steps ?? 0, grid: grid)
-    let candidates = Candidates(law, observation, count: candidates, seed: problem.seed)
+    let candidates = Candidates(law, observation, count: candidates, seed: problem.seed, isOneTaken: true)
     let d = x.dimension
     let normals = NoiseStream(seed: problem.seed, purpose: .transition)
     let uniforms = NoiseStream(seed: problem.seed, purpose: .choice)
@@ -70,7 +70,7 @@ public struct PosteriorTransitions: Solver {
           let (state, origin) = (x.values + row * d, origins.values + row * d)
           let logMean = candidates.draw(
             state, row: x.first + row, later, step: i, kept: hasOrigin[row] ? UnsafePointer(origin) : nil)
-          origin.update(from: candidates.points.values + candidates.choose(u.rows.values[row]) * d, count: d)
+          _ = candidates.take(u.rows.values[row], into: origin)
           // A point that cannot have made the observation is not worth keeping.
           hasOrigin[row] = logMean > -.infinity
           for j in 0..<d {

@@ -13,7 +13,7 @@ struct SeenDirections: Sendable {
   /// U, M × M.
   private let left: Matrix
   /// Wᵀ, M × D, a direction a row.
-  private let right: Matrix
+  let directions: Matrix
 
   /// The least λ, of the largest, at which directions are known well enough from B Bᵀ.
   private static let least = 1e-8
@@ -39,7 +39,7 @@ struct SeenDirections: Sendable {
       let norm = (0..<d).reduce(0) { $0 + right[i, $1] * right[i, $1] }.squareRoot()
       for j in 0..<d { right[i, j] /= norm }
     }
-    self.right = right
+    directions = right
   }
 
   /// Uᵀ r
@@ -50,13 +50,13 @@ struct SeenDirections: Sendable {
   /// Wᵀ x
   func components(_ x: some Sequence<Double>) -> [Double] {
     let x = Array(x)
-    return squares.indices.map { i in x.indices.reduce(0) { $0 + right[i, $1] * x[$1] } }
+    return squares.indices.map { i in x.indices.reduce(0) { $0 + directions[i, $1] * x[$1] } }
   }
 
   /// W c
   func combination(_ c: [Double]) -> [Double] {
     var out = [Double](repeating: 0, count: dimension)
-    for i in c.indices { for j in 0..<dimension { out[j] += c[i] * right[i, j] } }
+    for i in c.indices { for j in 0..<dimension { out[j] += c[i] * directions[i, j] } }
     return out
   }
 
@@ -64,7 +64,7 @@ struct SeenDirections: Sendable {
   /// (Householder 1958) that take W to the first axes.
   var basis: Matrix {
     let (m, d) = (squares.count, dimension)
-    var rest = right
+    var rest = directions
     var reflections: [[Double]] = []
     for i in 0..<m {
       var v = [Double](repeating: 0, count: d)

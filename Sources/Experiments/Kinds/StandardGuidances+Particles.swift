@@ -45,7 +45,12 @@ extension Catalogue {
     let jackknife = try options.only(if: moves == .score, needs: "moves: score") {
       try options.flag("jackknife", default: true, "takes the bias of order 1/candidates off the mean")
     }
-    return MonteCarloGuidance(candidates: candidates, moves: moves, jackknife: jackknife)
+    let effective = try options.only(if: moves == .population, needs: "moves: population") {
+      try options.number(
+        "effective", default: PosteriorPopulation.usualShare, in: .closed(1e-6, 1),
+        "p(y | x₀) counts as much as leaves this share of the candidates effective: less, sooner")
+    }
+    return MonteCarloGuidance(candidates: candidates, moves: moves, jackknife: jackknife, effective: effective)
   }
 
   private enum ParticleVariant: String, CaseIterable {

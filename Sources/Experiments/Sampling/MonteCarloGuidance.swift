@@ -12,6 +12,8 @@ struct MonteCarloGuidance: Guidance {
   let moves: Moves
   /// Whether the bias of the candidates' mean is taken off.
   let jackknife: Bool
+  /// How many of the candidates of a population stay effective, as a share.
+  let effective: Double
 
   /// What candidates are for.
   enum Moves: String, Sendable, CaseIterable {
@@ -64,7 +66,8 @@ struct MonteCarloGuidance: Guidance {
     case .draws: try PosteriorTransitions(solver, law: law, observation: observation, candidates: candidates)
     case .population:
       try PosteriorPopulation(
-        solver, law: law, observation: observation, candidates: candidates, threads: problem.threads)
+        solver, law: law, observation: observation, candidates: candidates, effective: effective,
+        threads: problem.threads)
     }
   }
 }

@@ -8,6 +8,14 @@ public protocol ConditionalLaw: Sendable {
   var dimension: Int { get }
   /// p(x₀ | x_t) with its own memory, owned by one worker.
   func makeConditional() -> any Conditional
+  /// The same, that draws along some directions first, and the rest of a point only where it is asked for. Default:
+  /// nil, for a law that cannot.
+  /// - Parameter directions: orthonormal rows, M × `dimension`.
+  func makeConditional(along directions: Matrix) -> (any DirectedConditional)?
+}
+
+extension ConditionalLaw {
+  public func makeConditional(along directions: Matrix) -> (any DirectedConditional)? { nil }
 }
 
 /// p(x₀ | x_t) of one state at a time.
@@ -30,11 +38,35 @@ public protocol Conditional: AnyObject {
   func draw(into out: Rows, row: Int, seed: UInt64, step: Int)
 }
 
+/// p(x₀ | x_t) of which Q x₀ is drawn first, for M directions Q.
+public protocol DirectedConditional: Conditional {
+  /// Fills rows with independent draws of Q x₀ given x_t, for the state that was looked at.
+  /// - Parameters:
+  ///   - out: the draws, candidates × M.
+  ///   - row: the number of the state, which noise is keyed by.
+  ///   - seed: of the experiment.
+  ///   - step: which draw of the row it is, 0 ≤ step < 2⁵⁶.
+  func drawAlong(into out: Rows, row: Int, seed: UInt64, step: Int)
+
+  /// Writes a draw of x₀ given x_t and Q x₀ for one of the last draws along the directions.
+  /// - Parameters:
+  ///   - i: which of them.
+  ///   - draws: the rows that they were written to.
+  ///   - row: the number of the state, which noise is keyed by.
+  ///   - seed: of the experiment.
+  ///   - step: which draw of the row it is.
+  ///   - point: D values.
+  func complete(
+    _ i: Int, of draws: Rows, row: Int, seed: UInt64, step: Int, into point: UnsafeMutablePointer<Double>)
+}
+
 extension Purpose {
   /// Candidates x₀ of a state.
   static let candidates = Purpose(rawValue: 76)
   /// The components of a mixture that candidates belong to.
   static let candidateComponents = Purpose(rawValue: 77)
+  /// The rest of candidates that were drawn along some directions.
+  static let candidateRest = Purpose(rawValue: 83)
 }
 
 extension Rows {

@@ -4,10 +4,18 @@ import Glibc
 import Processes
 
 extension GaussianMixture: ConditionalLaw {
-  public func makeConditional() -> any Conditional { MixtureConditional(self) }
+  public func makeConditional() -> any Conditional {
+    if case .isotropic(let variances) = shape { return IsotropicConditional(self, variances: variances) }
+    return MixtureConditional(self)
+  }
+
+  public func makeConditional(along directions: Matrix) -> (any DirectedConditional)? {
+    guard case .isotropic(let variances) = shape else { return nil }
+    return IsotropicConditional(self, variances: variances, along: directions)
+  }
 }
 
-/// A mixture again: the weight of component k is ∝ w_k N(x_t; m μ_k, m² Σ_k + v I), and its law is Gaussian.
+/// A mixture of components with covariances of their own again: the weight of component k is ∝ w_k N(x_t; m μ_k, m² Σ_k + v I), and its law is Gaussian.
 final class MixtureConditional: Conditional {
   private let mixture: GaussianMixture
   private let logWeights: [Double]
@@ -45,11 +53,7 @@ final class MixtureConditional: Conditional {
       }
       let first = k * d
       switch mixture.shape {
-      case .isotropic(let variances):
-        for j in 0..<d {
-          let mean = mixture.means.values[first + j]
-          means[first + j] = mean + direction(x[j] - m * mean, variances[k], j)
-        }
+      case .isotropic: preconditionFailure("isotropic components have a conditional of their own")
       case .diagonal(let variances):
         for j in 0..<d {
           let mean = mixture.means.values[first + j]
