@@ -126,8 +126,9 @@ setup:
 build: setup
 	@$(swift) build $(flags) --product score-sde
 
+# No test asks for what is internal: so tests and the program are built from the same products.
 test: setup
-	@$(swift) test $(flags) $(if $(FILTER),--filter '$(FILTER)')
+	@$(swift) test $(flags) --disable-testable-imports $(if $(FILTER),--filter '$(FILTER)')
 
 KIND ?=
 
