@@ -36,7 +36,7 @@ sampling:
   solvers:
     - {name: em, kind: euler-maruyama, steps: 20}
     - {name: ode, kind: probability-flow, integrator: rkf45, rtol: 1.0e-3, atol: 1.0e-3}
-evaluation: {metrics: [sliced-wasserstein, mmd, kolmogorov-smirnov, energy, vendi, precision]}
+evaluation: {metrics: [sliced-wasserstein, mmd, kolmogorov-smirnov, energy-distance, vendi, precision]}
 """
 # 8 lanes of 32 rows; moving averages are read at every step, and pictures are drawn meanwhile.
 UNET = """
@@ -235,6 +235,7 @@ class Frozen:
     """Threads of a process that stand still, while its others go on: by ptrace, until the end of the block."""
 
     SEIZE, INTERRUPT, DETACH = 0x4206, 0x4207, 17
+    ALL = 0x40000000  # waitpid's __WALL: threads, too
 
     def __init__(self, threads):
         self.threads, self.held = threads, []
@@ -249,6 +250,7 @@ class Frozen:
         for thread in self.threads:
             self.call(self.SEIZE, thread)
             self.call(self.INTERRUPT, thread)
+            os.waitpid(thread, self.ALL)
             self.held.append(thread)
 
     def __exit__(self, *error):
@@ -256,7 +258,8 @@ class Frozen:
             try:
                 self.call(self.DETACH, thread)
             except OSError:
-                pass
+                # It was killed; who holds it has to take note, or its process stays.
+                os.waitpid(thread, self.ALL)
 
 
 def hangs(check, text, whole, draw):

@@ -213,6 +213,17 @@ void cr_wait_near(ticket *t) {
   }
 }
 
+int cr_waits_near_any(void) {
+  pthread_mutex_lock(&lock);
+  int waits = atomic_load(&full) >= 0 || waited;
+  for (int peer = 0; peer < team.count && waits; peer++) {
+    ring *r = cr_own_mail->rings + peer;
+    if (cr_mail[peer] && atomic_load(&r->written) != atomic_load(&r->taken)) waits = 0;
+  }
+  pthread_mutex_unlock(&lock);
+  return waits;
+}
+
 int cr_waits_near(int peer) {
   pthread_mutex_lock(&lock);
   int waits = atomic_load(&full) == peer;

@@ -142,6 +142,9 @@ void cr_post_near(ticket *t);
 /// Whether a letter of this rank is waited for, or room in its mailbox.
 int cr_waits_near(int peer);
 
+/// Whether a letter is waited for that is not there, or room in a mailbox.
+int cr_waits_near_any(void);
+
 /// Sleeps until the ticket is done.
 void cr_wait_near(ticket *t);
 

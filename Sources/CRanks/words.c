@@ -47,6 +47,8 @@ int cr_say(int peer, kind what, int code, const char *line) {
   pthread_mutex_lock(&team.lock);
   int waits = team.waiting > 0;
   pthread_mutex_unlock(&team.lock);
+  // One whose letters lie there stands still.
+  waits = waits && (team.active || cr_waits_near_any());
   word *w = said + peer;
   *w = (word){.kind = what, .code = code, .waits = waits};
   w->work = atomic_load(&team.posts) + (team.setting.progress ? team.setting.progress() : 0);
