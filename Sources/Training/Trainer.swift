@@ -94,7 +94,7 @@ public struct Trainer: Sendable {
     state.synchronise(ranks)
     let parameters = deal.parameters
     parameters.pointer.update(from: state.parameters, count: count)
-    defer { state.parameters.withUnsafeMutableBufferPointer { $0.baseAddress!.update(from: parameters.pointer, count: count) } }
+    defer { state.parameters = Array(UnsafeBufferPointer(start: parameters.pointer, count: count)) }
     // What only the rank has that steps it, all need at the end.
     func settle(_ state: inout TrainingState) throws {
       try state.withBuffers { first, second, averages in

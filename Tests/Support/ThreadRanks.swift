@@ -108,7 +108,9 @@ public final class ThreadRanks: Ranks {
     places[rank] = Int(bitPattern: post.block(bytes))
     places.withUnsafeMutableBytes { memory in
       let width = MemoryLayout<Int>.size
-      func place(_ rank: Int) -> UnsafeMutableRawBufferPointer { .init(rebasing: memory[rank * width..<(rank + 1) * width]) }
+      func place(_ rank: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: memory[rank * width..<(rank + 1) * width])
+      }
       exchange(
         near.flatMap {
           [.send(UnsafeRawBufferPointer(place(rank)), to: $0, tag: tag), .receive(place($0), from: $0, tag: tag)]

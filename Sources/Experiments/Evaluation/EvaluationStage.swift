@@ -103,7 +103,8 @@ struct EvaluationStage {
     var figures: [[String: Estimate]] = []
     for group in rows.groups {
       let all = try estimates(of: subject("data", group), metrics.map { rows.real(group, for: $0.metric) }, &found)
-      figures.append(Dictionary(zip(metrics.map(\.name), all).compactMap { name, own in own.map { (name, $0) } }) { $1 })
+      let known = zip(metrics, all).compactMap { metric, own in own.map { (metric.name, $0) } }
+      figures.append(Dictionary(known) { $1 })
     }
     found.data = figures.first ?? [:]
     return figures

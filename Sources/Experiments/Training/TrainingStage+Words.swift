@@ -21,11 +21,12 @@ extension TrainingStage {
     let (lanes, ranks) = (trainer.lanes, Team.current.count)
     let words = "a step of \(trainer.plan.batch) rows has \(lanes) lane\(lanes == 1 ? "" : "s")"
     let more = lanes < Trainer.lanes ? "; a larger training.batch has up to \(Trainer.lanes)" : ""
+    let busy = (lanes + ranks - 1) / ranks
     if ranks > lanes {
-      note(words + ", and so as many of the \(ranks) ranks compute gradients" + more)
-    } else if threads > (lanes + ranks - 1) / ranks {
-      let busy = (lanes + ranks - 1) / ranks
-      note(words + ", and so \(busy) of the \(threads) threads\(ranks > 1 ? " of a rank" : "") compute gradients" + more)
+      note("\(words), and so as many of the \(ranks) ranks compute gradients\(more)")
+    } else if threads > busy {
+      let whose = ranks > 1 ? "a rank's \(threads)" : "the \(threads)"
+      note("\(words), and so \(busy) of \(whose) threads compute gradients\(more)")
     }
   }
 
