@@ -56,6 +56,6 @@ import Testing
       ["SCORE_SDE_MODELS": folder + "/models"])
     let told = lines.filter { $0.contains("lane") }
     #expect(code == 0 && told.count == threads - 2, "\(lines)")
-    #expect(told.allSatisfy { $0.contains("a step of 64 rows has 2 lanes, and so 2 of the 3 threads compute gradients; ") })
+    #expect(told.allSatisfy { $0.contains("of 64 rows has 2 lanes, and so 2 of the 3 threads compute gradients; ") })
   }
 }
