@@ -5,7 +5,7 @@ SHELL := /bin/bash
 # The matrix kernels: onednn, or cblas where libdnnl-dev is not wanted.
 KERNELS ?= onednn
 export KERNELS
-# MPI=1: ranks over MPI, for mpirun. One C file is compiled anew.
+# MPI=1: ranks over MPI, for mpirun. Only Sources/CRanks is compiled anew.
 MPI ?= 0
 export MPI
 # For manifest.json.
@@ -418,7 +418,7 @@ faults: build
 same-bytes: build
 	@python3 Tests/same_bytes.py --old $(OLD) --new $(program) $(ARGS)
 
-# Only one C file is compiled anew, so that both programs come from one folder.
+# Only Sources/CRanks is compiled anew, so that both programs come from one folder.
 ranks-build:
 	@$(MAKE) --no-print-directory MPI=1 build
 

@@ -11,7 +11,7 @@ let kernels =
 precondition(["onednn", "cblas"].contains(kernels), "KERNELS is '\(kernels)'; allowed: onednn, cblas")
 let usesOneDNN = kernels == "onednn"
 
-/// Whether ranks go over MPI: MPI=1 of the environment, as `make MPI=1` says. One C file depends on it.
+/// Whether ranks go over MPI: MPI=1 of the environment, as `make MPI=1` says. Only CRanks depends on it.
 let usesMPI = ["1"].contains(Context.environment["MPI"] ?? "0")
 precondition(["", "0", "1"].contains(Context.environment["MPI"] ?? "0"), "MPI is neither 0 nor 1")
 let machine = ["x86_64-linux-gnu", "aarch64-linux-gnu"]
@@ -163,7 +163,7 @@ let package = Package(
         "Experiments", "ScoreSDE", "Plots", "Training", "Models", "Networks", "Tensors", "Solvers", "Scores",
         "Processes", "Core", "CZlib", "Pairs",
       ], resources: [.copy("Fixtures")]),
-    tests("CommandsTests", on: ["score-sde", "Experiments", "Core"]),
+    tests("CommandsTests", on: ["score-sde", "Commands", "Experiments", "Core"]),
 
     // What the readers make of hostile files: shared with the fuzzer, which is a package of its own.
     .target(

@@ -71,7 +71,8 @@ def build(folder):
     transport, link = f"{folder}/transport", f"{folder}/link"
     subprocess.run(
         ["mpicc", "-O2", '-DSCORESDE_MPI_HEADER="mpi.h"', f"-I{ROOT}/Sources/CRanks/include",
-         f"{ROOT}/Sources/CRanks/ranks.c", f"{HERE}/transport.c", "-o", transport, "-lpthread"], check=True)
+         *map(str, sorted((ROOT / "Sources/CRanks").glob("*.c"))), f"{HERE}/transport.c", "-o", transport, "-lpthread"],
+        check=True)
     subprocess.run(["cc", "-O2", f"{HERE}/link.c", "-o", link], check=True)
     return transport, link
 

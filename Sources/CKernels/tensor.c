@@ -241,12 +241,12 @@ CK_KERNEL(void, ck_sinusoids,
   }
 }
 
-CK_KERNEL(double, ck_reduce, (float *out, const float *buffers, size_t count, size_t stride, size_t n),
-          (out, buffers, count, stride, n)) {
+CK_KERNEL(double, ck_reduce, (float *out, const float *const *buffers, size_t count, size_t first, size_t n),
+          (out, buffers, count, first, n)) {
   double total = 0;
   for (size_t i = 0; i < n; i += 16) {
-    f32x16 sum = f32_load(buffers + i, n - i);
-    for (size_t b = 1; b < count; b++) sum += f32_load(buffers + b * stride + i, n - i);
+    f32x16 sum = f32_load(buffers[0] + first + i, n - i);
+    for (size_t b = 1; b < count; b++) sum += f32_load(buffers[b] + first + i, n - i);
     f32_store(out + i, sum, n - i);
     total += f32_sum(sum * sum);
   }

@@ -10,12 +10,14 @@ final class MPIRanks: Ranks {
   private let tickets = Mutex<(last: Int, open: [Int: SharedMemory<UInt8>])>((0, [:]))
 
   /// Starts MPI. Once in a program.
-  /// - Parameter timeout: seconds of silence after which a rank is lost.
+  /// - Parameters:
+  ///   - arguments: how long a rank may be silent or stand still.
+  ///   - threads: those of this rank.
   /// - Throws: `InputError` where it cannot be started.
-  init(timeout: Double) throws {
+  init(_ arguments: RankArguments, threads: Int) throws {
     var (rank, count, message) = (Int32(0), Int32(0), [CChar](repeating: 0, count: 256))
     var setting = cr_setting(
-      timeout: timeout,
+      timeout: arguments.timeout, stall: arguments.stall, threads: Int32(threads), progress: { Pulse.count },
       before_end: { line in
         let text = line.map { String(cString: $0) } ?? ""
         if !text.isEmpty { StandardStreams.report("score-sde: \(text.inOneLine)\n") }
@@ -46,6 +48,17 @@ final class MPIRanks: Ranks {
   func wait(_ ticket: Int) {
     let open = tickets.withLock { $0.open.removeValue(forKey: ticket) }
     if let open { cr_wait(open.pointer) }
+  }
+
+  func memory(bytes: Int) -> RankMemory {
+    let (first, next) = (nextTag(.memory), nextTag(.memory))
+    var views = [UnsafeMutableRawPointer?](repeating: nil, count: count)
+    // As where any other memory is lacking.
+    guard cr_share(bytes, Int32(first), Int32(next), &views) == 0 else {
+      fatalError("no memory for \(bytes) bytes that ranks share")
+    }
+    let made = views
+    return RankMemory(made, rank: rank) { cr_unshare(bytes, made) }
   }
 
   func nextTag(_ use: TransferUse) -> Int {

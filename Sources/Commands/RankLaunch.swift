@@ -3,6 +3,7 @@ import ArgumentParser
 import CRanks
 import Core
 import Experiments
+import Foundation
 import Glibc
 import Synchronization
 
@@ -11,25 +12,21 @@ enum RankLaunch {
   /// Those commands that ranks can share.
   static let commands = ["run", "train", "sample", "evaluate"]
 
-  /// How many ranks there can be: no training has more lanes.
-  static let most = 8
+  private static let starter = RankStarter(
+    ProcessInfo.processInfo.environment, processors: Shards.processors, usable: usable)
 
-  private static func number(_ name: String) -> Int? { getenv(name).flatMap { Int(String(cString: $0)) } }
-
-  /// How many ranks were started, as the starter's environment says: that of Open MPI, of PMI, of PMIx under Slurm.
-  static var count: Int {
-    number("OMPI_COMM_WORLD_SIZE") ?? number("PMI_SIZE")
-      ?? (number("PMIX_RANK") == nil ? 1 : number("SLURM_STEP_NUM_TASKS") ?? number("SLURM_NTASKS") ?? 1)
+  /// How many processors this process may run on.
+  private static var usable: Int {
+    let count = Int(cr_usable_processors())
+    return count > 0 ? count : Shards.processors
   }
 
-  /// This one's number among them.
-  static var rank: Int { number("OMPI_COMM_WORLD_RANK") ?? number("PMI_RANK") ?? number("PMIX_RANK") ?? 0 }
+  /// How many ranks were started, and this one's number among them.
+  static var count: Int { starter.count }
+  static var rank: Int { starter.rank }
 
-  /// How many of them share this machine.
-  private static var neighbours: Int { number("OMPI_COMM_WORLD_LOCAL_SIZE") ?? number("MPI_LOCALNRANKS") ?? 1 }
-
-  /// The threads of a rank where nobody says: its share of the machine's processors.
-  static var threads: Int { count > 1 ? max(1, Shards.processors / max(1, neighbours)) : Shards.processors }
+  /// The threads of a rank where nobody says.
+  static var threads: Int { starter.threads }
 
   /// To be called before anything is printed: other ranks than 0 would print the same. Refuses what ranks cannot share.
   /// - Returns: the exit code of a program that has no more to do.
@@ -54,8 +51,9 @@ enum RankLaunch {
       return refuse(
         "'\(command)' cannot be shared by ranks; allowed under mpirun: \(commands.joined(separator: ", "))")
     }
-    guard count <= most else {
-      return refuse("\(count) ranks; allowed: at most \(most), the number of lanes that a training step has")
+    guard count <= Experiment.mostRanks else {
+      return refuse(
+        "\(count) ranks; allowed: at most \(Experiment.mostRanks), the number of lanes that a training step has")
     }
     return nil
   }
@@ -63,18 +61,26 @@ enum RankLaunch {
   private static let isBegun = Atomic<Bool>(false)
 
   /// Runs a command's body as one of the ranks that were started; elsewhere it is merely run.
+  /// - Parameters:
+  ///   - arguments: of the command line.
+  ///   - threads: those of this rank.
   /// - Throws: what the body throws. Other ranks than 0 end within this call.
-  static func among(timeout: Double, _ body: () throws -> Void) throws {
+  static func among(_ arguments: RankArguments, threads: Int, _ body: () throws -> Void) throws {
     guard CommandTool.isProgram, count > 1, !isBegun.exchange(true, ordering: .relaxed) else { return try body() }
     if rank > 0 {
       AtomicFile.leaveToOthers()
       StopSignals.leave { cr_tell_signal($0) }
     }
     var ranks: MPIRanks?
-    try reportingErrors { ranks = try MPIRanks(timeout: timeout) }
+    try reportingErrors { ranks = try MPIRanks(arguments, threads: threads) }
     guard let ranks else { return }
     do {
       try Team.with(ranks) {
+        if threads > usable {
+          report(
+            "score-sde: note: rank \(rank) has \(threads) threads and may run on \(usable) of the machine's processors; "
+              + "`mpirun --bind-to none` gives it all")
+        }
         try reportingErrors {
           try requireStarter(ranks)
           try requireSameProgram(ranks)
@@ -116,7 +122,14 @@ struct RankArguments: ParsableArguments {
     help: "Under mpirun: seconds of silence after which a rank is lost, and all end.")
   var timeout = 6.0
 
+  @Option(
+    name: .customLong("rank-stall"),
+    help: "Under mpirun: seconds in which a rank that others wait for gets no further, after which all end.")
+  var stall = 600.0
+
   func validate() throws {
-    guard timeout >= 2, timeout <= 1e6 else { throw ValidationError("--rank-timeout takes 2 to 1000000 seconds") }
+    for (name, seconds) in [("timeout", timeout), ("stall", stall)] {
+      guard seconds >= 2, seconds <= 1e6 else { throw ValidationError("--rank-\(name) takes 2 to 1000000 seconds") }
+    }
   }
 }

@@ -35,7 +35,7 @@ struct Evaluate: ParsableCommand {
 
 extension ConfigArguments {
   fileprivate func run(_ stages: [Experiment.Stage], _ ranks: RankArguments, unfinished: Bool = false) throws {
-    try RankLaunch.among(timeout: ranks.timeout) {
+    try RankLaunch.among(ranks, threads: threads ?? RankLaunch.threads) {
       try reportingErrors {
         let summary = try experiment().run(stages, unfinished: unfinished)
         if !quiet && Team.current.isRoot { print(summary) }

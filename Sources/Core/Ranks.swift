@@ -17,6 +17,8 @@ public protocol Ranks: AnyObject, Sendable {
   func wait(_ ticket: Int)
   /// A tag that nothing else has now, the same on all ranks.
   func nextTag(_ use: TransferUse) -> Int
+  /// Memory that ranks of one machine see in place. All ranks ask for it at the same point.
+  func memory(bytes: Int) -> RankMemory
 }
 
 /// What a transfer is for. Ranks that would no longer do the same are found by it.
@@ -35,6 +37,8 @@ public enum TransferUse: Int, Sendable {
   case rows
   /// Values that each rank has computed some of.
   case values
+  /// Memory that others see in place.
+  case memory
 }
 
 /// Memory that goes to a rank or comes from one.
@@ -73,6 +77,8 @@ public final class OneRank: Ranks {
   public func wait(_ ticket: Int) {}
   /// Any tag will do.
   public func nextTag(_ use: TransferUse) -> Int { 0 }
+  /// Nobody else is to see it.
+  public func memory(bytes: Int) -> RankMemory { RankMemory(alone: bytes) }
 }
 
 extension Ranks {

@@ -67,6 +67,7 @@ public struct Shards: Sendable {
             do {
               try StopSignals.check()
               try body(shard, range(shard), worker)
+              Pulse.beat()
             } catch {
               failure.withLock { if $0 == nil || shard < $0!.shard { $0 = (shard, error) } }
             }

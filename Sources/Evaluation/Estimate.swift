@@ -8,7 +8,7 @@ import Core
 /// Var ψ/n + Var φ/m, and a 95 % interval is θ̂ ± t √variance, with Student's t at the degrees of freedom of Welch and
 /// Satterthwaite. Two solvers that are judged by the same held-out rows share φ, and solvers that draw from the same
 /// noise share some of ψ: `difference` leaves both out.
-public struct Estimate: Sendable, Equatable {
+public struct Estimate: Sendable, Equatable, Codable {
   /// The metric's value.
   public let value: Double
   /// The bounds of the interval; nil where there is none.
@@ -30,7 +30,7 @@ public struct Estimate: Sendable, Equatable {
   /// Influences that are estimated from the rows carry noise, which counts second-order terms of the metric twice
   /// (Efron and Stein 1981, *The jackknife estimate of variance*). It matters where samples and data are so close that
   /// nothing else is left.
-  public struct Excess: Sendable, Equatable {
+  public struct Excess: Sendable, Equatable, Codable {
     /// The part that shrinks where more samples are judged by the same held-out rows, and the part that does not,
     /// both as a variance of the metric.
     public var samples, heldOut: Double

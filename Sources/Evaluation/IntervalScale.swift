@@ -3,7 +3,7 @@ import Core
 import Glibc
 
 /// Where the interval of a metric is symmetric about its value θ, whose standard error is s; t is Student's quantile.
-public enum IntervalScale: Sendable, Equatable {
+public enum IntervalScale: Sendable, Equatable, Codable {
   /// θ ± t s.
   case linear
   /// θ ± t s without what lies below 0, for distances.

@@ -15,6 +15,7 @@ import Glibc
 /// of both is taken, with a weight of (1 − p)⁴. For differences of solvers, F − G at that place gives the influences.
 public struct KolmogorovSmirnov: Metric {
   public var usesBootstrap: Bool { true }
+  public var isSharedByRanks: Bool { true }
 
   /// The metric has no parameters.
   public init() {}

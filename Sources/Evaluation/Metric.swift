@@ -18,6 +18,9 @@ public protocol Metric: Sendable {
   var judgesMemorisation: Bool { get }
   /// Whether its interval depends on how many resamples a bootstrap takes; default: false.
   var usesBootstrap: Bool { get }
+  /// Whether ranks share one estimate of it, by a map over rows, blocks or repetitions; default: false. Of other metrics
+  /// each is computed by one rank.
+  var isSharedByRanks: Bool { get }
   /// Which values are better; default: lower ones.
   var better: Direction { get }
 
@@ -43,6 +46,7 @@ extension Metric {
   public var usesTraining: Bool { false }
   public var judgesMemorisation: Bool { false }
   public var usesBootstrap: Bool { false }
+  public var isSharedByRanks: Bool { false }
   public var better: Direction { .lower }
 
   /// The value, with influences of groups of rows by `Jackknife`.

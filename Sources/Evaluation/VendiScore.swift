@@ -25,6 +25,7 @@ public struct VendiScore: Metric {
     self.rows = rows
   }
 
+  public var isSharedByRanks: Bool { true }
   public var better: Direction { .higher }
 
   public func evaluate(_ comparison: Comparison) throws -> Double { try estimate(comparison).value }

@@ -4,6 +4,7 @@ import Datasets
 import Foundation
 import Processes
 import Scores
+import Training
 
 /// An experiment and the folder it writes to: `train`, `sample` and `evaluate` are its stages, `run` does all three.
 public struct Experiment: Sendable {
@@ -41,6 +42,9 @@ public struct Experiment: Sendable {
 
   /// The program, its kernels and the processor's instructions, in one line: where they are the same, so are numbers.
   public static var programStamp: String { Manifest.stamp }
+
+  /// How many ranks can share a training.
+  public static var mostRanks: Int { Trainer.lanes }
 
   /// A part of a run: training, drawing samples, judging them.
   public enum Stage: String, Sendable, CaseIterable {

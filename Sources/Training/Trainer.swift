@@ -92,10 +92,13 @@ public struct Trainer: Sendable {
         TrainingWorker(self, shardSize: shards.size, frozen)
       })
     state.synchronise(ranks)
+    let parameters = deal.parameters
+    parameters.pointer.update(from: state.parameters, count: count)
+    defer { state.parameters = Array(UnsafeBufferPointer(start: parameters.pointer, count: count)) }
     // What only the rank has that steps it, all need at the end.
-    func settle(_ state: inout TrainingState) {
-      state.withBuffers { _, first, second, averages in
-        _ = deal.share([first.pointer, second.pointer, averages.pointer])
+    func settle(_ state: inout TrainingState) throws {
+      try state.withBuffers { first, second, averages in
+        for values in [first, second, averages] { try deal.share(values.pointer, threads: threads) }
       }
     }
     var skippedInARow = 0
@@ -103,17 +106,14 @@ public struct Trainer: Sendable {
       let step = state.step
       frozen.update(&state)
       deal.begin()
-      try state.parameters.withUnsafeMutableBufferPointer { parameters in
-        let parameters = SharedMemory(parameters.baseAddress!)
-        try Shards(rows: deal.own.count, size: 1).forEach(threads: pool.workers.count) { index, _, worker in
-          let lane = deal.own[index]
-          for (place, (shard, loss)) in deal.work(of: lane).enumerated() {
-            loss.pointer.pointee = pool.workers[worker].run(
-              shards.range(shard), step: step, parameters: parameters.pointer,
-              gradients: deal.gradient(of: lane).pointer, accumulate: place > 0)
-          }
-          deal.give(lane)
+      try Shards(rows: deal.own.count, size: 1).forEach(threads: pool.workers.count) { index, _, worker in
+        let lane = deal.own[index]
+        for (place, (shard, loss)) in deal.work(of: lane).enumerated() {
+          loss.pointer.pointee = pool.workers[worker].run(
+            shards.range(shard), step: step, parameters: parameters.pointer,
+            gradients: deal.gradient(of: lane).pointer, accumulate: place > 0)
         }
+        deal.give(lane)
       }
       deal.finish()
       let loss = deal.loss
@@ -123,13 +123,11 @@ public struct Trainer: Sendable {
         try update(&state, deal, norm: norm)
         skippedInARow = 0
       } else {
-        let found = state.parameters.withUnsafeBufferPointer {
-          pool.workers[0].culprit(
-            of: 0..<plan.batch, step: step, parameters: $0.baseAddress!, gradients: deal.gradients.pointer)
-        }
+        let found = pool.workers[0].culprit(
+          of: 0..<plan.batch, step: step, parameters: parameters.pointer, gradients: deal.sum.pointer)
         skippedInARow += 1
         guard plan.onNonFinite == .skip && skippedInARow < Self.skippedAtMost else {
-          settle(&state)
+          try settle(&state)
           throw ComputationError.nonFinite(found)
         }
         skipped = found
@@ -139,19 +137,17 @@ public struct Trainer: Sendable {
         number: state.step, loss: loss, learningRate: plan.rate(at: step), gradientNorm: norm, skipped: skipped)
       // The others hear of an end even where it is an error.
       let goesOn = Result { ranks.isRoot ? try Team.with(OneRank.shared) { try onStep(done) } : true }
-      let needsAverages = frozen.readsAverages(at: state.step)
-      var isGoing = false
-      state.withBuffers { parameters, _, _, averages in
-        isGoing = deal.share(
-          [parameters.pointer] + (needsAverages ? [averages.pointer] : []), goesOn: (try? goesOn.get()) ?? false)
+      let isGoing = try deal.shareParameters(goesOn: (try? goesOn.get()) ?? false, threads: threads)
+      if isGoing && frozen.readsAverages(at: state.step) {
+        try state.withBuffers { _, _, averages in try deal.share(averages.pointer, threads: threads) }
       }
       guard isGoing else {
-        settle(&state)
+        try settle(&state)
         _ = try goesOn.get()
         return
       }
     }
-    settle(&state)
+    try settle(&state)
   }
 
   /// How many lanes share a step, and so how many threads and ranks can be of use: as many as shards, at most 8.
@@ -164,7 +160,7 @@ public struct Trainer: Sendable {
   static let skippedAtMost = 100
 
   /// How many gradient buffers there are at most, and so how many threads can be of use.
-  static let lanes = 8
+  public static let lanes = 8
 
   /// Half of the batch within the network's range: large products are the fastest, and a shard's activations are to
   /// stay near the processor.
@@ -184,13 +180,14 @@ public struct Trainer: Sendable {
       epsilon: 1e-8, second_correction: Float(1 / (1 - pow(plan.beta2, power)).squareRoot()),
       decay: plan.optimiser == .adamw ? Float(rate * plan.weightDecay) : 0,
       average: Float(plan.average(at: step)))
-    try state.withBuffers { parameters, first, second, averages in
+    let (parameters, sum) = (deal.parameters, deal.sum)
+    try state.withBuffers { first, second, averages in
       try Shards(rows: own.count, size: 1).forEach(threads: threads) { index, _ in
         let range = deal.chunks.range(own.lowerBound + index)
         let o = range.lowerBound
         withUnsafePointer(to: adam) {
           ck_adam(
-            $0, parameters.pointer + o, deal.gradients.pointer + o, first.pointer + o, second.pointer + o,
+            $0, parameters.pointer + o, sum.pointer + o, first.pointer + o, second.pointer + o,
             averages.pointer + o, range.count)
         }
       }

@@ -2,18 +2,14 @@
 import Core
 
 extension TrainingState {
-  /// The four buffers at once, for workers that each take a part.
+  /// Adam's moments and the averages at once, for workers that each take a part.
   mutating func withBuffers(
-    _ body: (SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>) throws -> Void
+    _ body: (SharedMemory<Float>, SharedMemory<Float>, SharedMemory<Float>) throws -> Void
   ) rethrows {
-    try parameters.withUnsafeMutableBufferPointer { p in
-      try firstMoments.withUnsafeMutableBufferPointer { m in
-        try secondMoments.withUnsafeMutableBufferPointer { v in
-          try averages.withUnsafeMutableBufferPointer { a in
-            try body(
-              SharedMemory(p.baseAddress!), SharedMemory(m.baseAddress!), SharedMemory(v.baseAddress!),
-              SharedMemory(a.baseAddress!))
-          }
+    try firstMoments.withUnsafeMutableBufferPointer { m in
+      try secondMoments.withUnsafeMutableBufferPointer { v in
+        try averages.withUnsafeMutableBufferPointer { a in
+          try body(SharedMemory(m.baseAddress!), SharedMemory(v.baseAddress!), SharedMemory(a.baseAddress!))
         }
       }
     }
@@ -25,8 +21,9 @@ extension TrainingState {
     let told = ranks.decided { [step, snapshot == nil ? 0 : 1] }
     step = told[0]
     let size = parameters.count * MemoryLayout<Float>.stride
-    withBuffers { parameters, first, second, averages in
-      for values in [parameters, first, second, averages] {
+    parameters.withUnsafeMutableBytes { ranks.broadcast($0, .state) }
+    withBuffers { first, second, averages in
+      for values in [first, second, averages] {
         ranks.broadcast(UnsafeMutableRawBufferPointer(start: values.pointer, count: size), .state)
       }
     }

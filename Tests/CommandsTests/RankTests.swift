@@ -37,4 +37,25 @@ import Testing
       #expect(help.code == 0 && help.lines.count == 1 - rank)
     }
   }
+
+  @Test("threads that no lane is left for are told of in a line", arguments: [2, 3]) func idle(_ threads: Int) throws {
+    let folder = NSTemporaryDirectory() + "score-sde-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: false)
+    defer { try? FileManager.default.removeItem(atPath: folder) }
+    let config = """
+      name: idle
+      data: {kind: digits}
+      process: {kind: vp}
+      score: {kind: network, prediction: noise, network: {kind: mlp, hidden: [8]}}
+      training: {steps: 2, batch: 64}
+      sampling: {count: 2, solvers: [{kind: ancestral, steps: 2}]}
+      """
+    try config.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
+    let (code, lines) = try run(
+      ["train", folder + "/c.yaml", "--output", folder + "/out", "--threads", "\(threads)"],
+      ["SCORE_SDE_MODELS": folder + "/models"])
+    let told = lines.filter { $0.contains("lane") }
+    #expect(code == 0 && told.count == threads - 2, "\(lines)")
+    #expect(told.allSatisfy { $0.contains("of 64 rows has 2 lanes, and so 2 of the 3 threads compute gradients; ") })
+  }
 }

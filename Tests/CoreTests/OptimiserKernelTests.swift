@@ -48,7 +48,11 @@ import Testing
     for count in 1...4 {
       let buffers = TensorKernelTests.normals(count * stride, seed: 6)
       var out = [Float](repeating: 77, count: n + 1)
-      let squares = ck_reduce(&out, buffers, count, stride, n)
+      let squares = buffers.withUnsafeBufferPointer { memory in
+        // From the second value on, of buffers that begin one value before theirs.
+        let starts: [UnsafePointer<Float>?] = (0..<count).map { memory.baseAddress! + $0 * stride - 1 }
+        return ck_reduce(&out, starts, count, 1, n)
+      }
       var expected = 0.0
       for i in 0..<n {
         var sum = buffers[i]

@@ -25,6 +25,12 @@ import Testing
     #expect(done.load(ordering: .relaxed) == 9)
   }
 
+  @Test("every shard that is done is a sign that the program gets on") func pulse() throws {
+    let before = Pulse.count
+    try Shards(rows: 90, size: 10).forEach(threads: 2) { _, _ in }
+    #expect(Pulse.count >= before + 9)
+  }
+
   @Test(arguments: [1, 2, 5]) func workersAreNumberedBelowTheThreads(_ threads: Int) throws {
     try Shards(rows: 100, size: 3).forEach(threads: threads) { _, _, worker in
       #expect((0..<threads).contains(worker))

@@ -19,7 +19,8 @@ import Testing
     """
 
   /// A folder with `bin/sbatch`, which numbers jobs from 1 and appends its words to `calls`; `bin/squeue`, which shows
-  /// `queue`; and `bin/scontrol`, which knows arrays of four indices. `refusal` has what sbatch complains of.
+  /// `queue`; `bin/scancel`; and `bin/scontrol`, which knows arrays of four indices. `refusal` has what sbatch complains
+  /// of; `meanwhile`, what another sweep does while sbatch reads the options.
   private func inFolder(_ body: (String, Slurm) throws -> Void) throws {
     try withFolder { folder in
       func program(_ name: String, _ text: String) throws {
@@ -33,12 +34,18 @@ import Testing
         """
         echo "$(/bin/pwd | /usr/bin/xargs /usr/bin/basename): $*" >> "$D/calls"
         if [ -e "$D/refusal" ]; then echo "sbatch: error: $(/bin/cat "$D/refusal")" >&2; exit 1; fi
-        if [ "$1" = --test-only ]; then exit 0; fi
+        if [ "$1" = --test-only ]; then
+          if [ -d "$D/meanwhile" ]; then
+            /bin/cp "$D/meanwhile/jobs.csv" "$D/r/slurm/jobs.csv"; /bin/cp "$D/meanwhile/queue" "$D/queue"
+          fi
+          exit 0
+        fi
         echo x >> "$D/count"; echo "$(/usr/bin/wc -l < "$D/count");main"
         if [ -e "$D/refuse-after" ]; then echo "too many jobs" > "$D/refusal"; fi
         """)
       try program("squeue", "/bin/cat \"$D/queue\" 2>/dev/null; exit 0")
       try program("scontrol", "echo 'MaxArraySize            = 4'")
+      try program("scancel", "echo \"scancel $*\" >> \"$D/calls\"; [ ! -e \"$D/no-scancel\" ]")
       try body(folder, Slurm(path: folder + "/bin"))
     }
   }
@@ -108,6 +115,38 @@ import Testing
     }
     #expect(throws: InputError.self) { try SlurmOptions(time: "1", others: ["--time=2"]) }
     #expect(throws: InputError.self) { try SlurmOptions(partition: "a\nb") }
+  }
+
+  @Test("what another sweep submitted before this one had the folder is not submitted again") func twice() throws {
+    try inFolder { folder, slurm in
+      func submit() throws -> String { try sweep(folder).submit(SlurmOptions(), program: "/bin/program", by: slurm) }
+      _ = try submit()
+      let manager = FileManager.default
+      try manager.createDirectory(atPath: folder + "/meanwhile", withIntermediateDirectories: false)
+      try manager.moveItem(atPath: folder + "/r/slurm/jobs.csv", toPath: folder + "/meanwhile/jobs.csv")
+      try write("1 1\n1 2\n1 3\n2 1\n", folder + "/meanwhile/queue")
+      _ = calls(folder)
+      let text = try submit()
+      #expect(text.hasPrefix("sweep s: 0 of 5 runs are done; 4 in the queue, or being done now; submitted: 5 as job 3"))
+      #expect(calls(folder).filter { $0.contains("--parsable") }.count == 1)
+    }
+  }
+
+  @Test("a job that cannot be noted is cancelled, or named", arguments: [true, false])
+  func notNoted(_ isCancelled: Bool) throws {
+    try inFolder { folder, slurm in
+      try FileManager.default.createDirectory(atPath: folder + "/r/slurm/jobs.csv", withIntermediateDirectories: true)
+      if !isCancelled { try write("", folder + "/no-scancel") }
+      do {
+        _ = try sweep(folder).submit(SlurmOptions(), program: "/bin/program", by: slurm)
+        Issue.record("no error")
+      } catch let failure as ExperimentFailure {
+        let words = isCancelled ? "was cancelled" : "is in the queue: `scancel 1`"
+        #expect(failure.reasons.count == 1 && failure.reasons[0].contains("jobs.csv"))
+        #expect(failure.reasons[0].hasSuffix("job 1, which could not be noted, \(words)"), "\(failure.reasons)")
+      }
+      #expect(calls(folder).last == "scancel 1")
+    }
   }
 
   @Test("what is neither done nor in the queue is submitted, in jobs as large as Slurm allows") func submits() throws {

@@ -7,6 +7,7 @@ import Synchronization
 /// Ranks that are threads of one process and share its memory: what programs under MPI do, without MPI.
 public final class ThreadRanks: Ranks {
   public let rank, count: Int
+  private let machines: [Int]
   private let post: Post
   private let counter = Atomic<Int>(0)
   private let tickets = Mutex<(last: Int, open: [Int: [Transfer]])>((0, [:]))
@@ -18,6 +19,17 @@ public final class ThreadRanks: Ranks {
     private var letters: [Address: [[UInt8]]] = [:]
     /// How many bytes went, for those who count them.
     private var carried = 0
+    /// What ranks see of each other lasts as long as all of them.
+    private var blocks: [UnsafeMutableRawPointer] = []
+
+    deinit { for block in blocks { block.deallocate() } }
+
+    func block(_ bytes: Int) -> UnsafeMutableRawPointer {
+      condition.lock()
+      defer { condition.unlock() }
+      blocks.append(.allocate(byteCount: max(1, bytes), alignment: 64))
+      return blocks.last!
+    }
 
     func put(_ bytes: [UInt8], at address: Address) {
       condition.lock()
@@ -44,12 +56,15 @@ public final class ThreadRanks: Ranks {
     }
   }
 
-  private init(_ rank: Int, of count: Int, _ post: Post) { (self.rank, self.count, self.post) = (rank, count, post) }
+  private init(_ rank: Int, _ machines: [Int], _ post: Post) {
+    (self.rank, self.count, self.machines, self.post) = (rank, machines.count, machines, post)
+  }
 
   /// Runs `body` once as each of `count` ranks.
+  /// - Parameter machines: the number of each rank's machine; nil: each has its own.
   /// - Returns: what each came to, and how many bytes went between them.
   public static func run<Value: Sendable>(
-    _ count: Int, _ body: @escaping @Sendable (any Ranks) throws -> Value
+    _ count: Int, machines: [Int]? = nil, _ body: @escaping @Sendable (any Ranks) throws -> Value
   ) -> (values: [Result<Value, any Error>], bytes: Int) {
     let post = Post()
     let results = Mutex([Result<Value, any Error>?](repeating: nil, count: count))
@@ -57,7 +72,7 @@ public final class ThreadRanks: Ranks {
     for rank in 0..<count {
       group.enter()
       Thread.detachNewThread {
-        let ranks = ThreadRanks(rank, of: count, post)
+        let ranks = ThreadRanks(rank, machines ?? Array(0..<count), post)
         let result = Result { try Team.with(ranks) { try body(ranks) } }
         results.withLock { $0[rank] = result }
         group.leave()
@@ -84,6 +99,25 @@ public final class ThreadRanks: Ranks {
       precondition(bytes.count == transfer.bytes.count, "ranks that no longer do the same")
       transfer.bytes.copyBytes(from: bytes)
     }
+  }
+
+  public func memory(bytes: Int) -> RankMemory {
+    let tag = nextTag(.memory)
+    let near = others.filter { machines[$0] == machines[rank] }
+    var places = [Int](repeating: 0, count: count)
+    places[rank] = Int(bitPattern: post.block(bytes))
+    places.withUnsafeMutableBytes { memory in
+      let width = MemoryLayout<Int>.size
+      func place(_ rank: Int) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: memory[rank * width..<(rank + 1) * width])
+      }
+      exchange(
+        near.flatMap {
+          [.send(UnsafeRawBufferPointer(place(rank)), to: $0, tag: tag), .receive(place($0), from: $0, tag: tag)]
+        })
+    }
+    // It stays as long as any of the ranks does.
+    return RankMemory(places.map { UnsafeMutableRawPointer(bitPattern: $0) }, rank: rank) {}
   }
 
   public func nextTag(_ use: TransferUse) -> Int {

@@ -16,8 +16,10 @@ import Training
     TrainingPlan(steps: steps, batch: batch, warmup: 3, optimiser: .adamw, weightDecay: 0.1)
   }
 
-  private func states(_ count: Int, threads: Int = 1, _ plan: TrainingPlan) throws -> [[[UInt32]]] {
-    try ThreadRanks.run(count) { _ in
+  private func states(
+    _ count: Int, machines: [Int]? = nil, threads: Int = 1, _ plan: TrainingPlan
+  ) throws -> [[[UInt32]]] {
+    try ThreadRanks.run(count, machines: machines) { _ in
       let trainer = try trainer(plan, network: mlp([256, 256]), threads: threads)
       var state = trainer.initialState()
       try trainer.run(&state)
@@ -30,9 +32,15 @@ import Training
     // 8 lanes; 10 shards in 8 lanes; 2 lanes, so that of more ranks some have none.
     for batch in [1900, 2400, 130] {
       let expected = try states(1, plan(batch: batch))[0]
-      for (count, threads) in [(2, 1), (2, 2), (3, 1), (4, 2), (8, 1)] {
-        for state in try states(count, threads: threads, plan(batch: batch)) {
-          #expect(state == expected, "\(count) ranks, \(threads) threads, a batch of \(batch)")
+      // Ranks of a machine see each other's memory: none, all, some.
+      for (count, threads, machines) in [
+        (2, 1, nil), (2, 2, [0, 0]), (3, 1, [0, 0, 1]), (4, 2, [0, 1, 0, 1]), (8, 1, nil),
+        (8, 1, [0, 0, 0, 0, 0, 0, 0, 0]),
+      ] as [(Int, Int, [Int]?)] {
+        for state in try states(count, machines: machines, threads: threads, plan(batch: batch)) {
+          #expect(
+            state == expected,
+            "\(count) ranks on machines \(machines ?? []), \(threads) threads, a batch of \(batch)")
         }
       }
     }
@@ -102,8 +110,8 @@ import Training
 
   @Test("a step carries 2 (R − 1) times the parameters where each of R ranks has one lane, and some words")
   func traffic() throws {
-    func bytes(_ count: Int, _ steps: Int) -> Int {
-      ThreadRanks.run(count) { _ in
+    func bytes(_ count: Int, _ steps: Int, machines: [Int]? = nil) -> Int {
+      ThreadRanks.run(count, machines: machines) { _ in
         let trainer = try trainer(self.plan(steps), network: mlp([256, 256]), threads: 1)
         var state = trainer.initialState()
         try trainer.run(&state) { $0.number < steps }
@@ -118,6 +126,11 @@ import Training
       // chunks, a decision.
       let values = size * (lanes - lanes / count + count - 1)
       #expect(step == values + (count - 1) * (8 * 8 + 2 * 8 + 1), "\(count) ranks")
+      // On one machine words alone: losses and squares; that a rank without squares has read the lanes; that the slice
+      // of each is there.
+      let machines = [Int](repeating: 0, count: count)
+      let near = bytes(count, 3, machines: machines) - bytes(count, 2, machines: machines)
+      #expect(near == (count - 1) * (8 * 8 + 2 * 8 + max(0, count - 2) + count), "\(count) ranks of one machine")
     }
   }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 // How long an exchange among ranks takes: each gives every other one so many bytes, as the gathering of parameters
-// does. By the program's own transport, Sources/CRanks/ranks.c. Rank 0 prints a line `BYTES SECONDS` for each size: the
+// does. By the program's own transport, Sources/CRanks. Rank 0 prints a line `BYTES SECONDS` for each size: the
 // median over blocks of five repetitions of their mean. (One of two ranks may find the other's bytes there already, and
 // the other waits twice as long.)
 #include "scoresde_ranks.h"
@@ -24,7 +24,7 @@ static void before_end(const char *line) { fprintf(stderr, "%s\n", line); }
 static void on_signal(int number) { exit(128 + number); }
 
 int main(int count_of_arguments, char **arguments) {
-  cr_setting setting = {.timeout = 20, .before_end = before_end, .on_signal = on_signal};
+  cr_setting setting = {.timeout = 20, .stall = 60, .threads = 1, .before_end = before_end, .on_signal = on_signal};
   int rank, count, tag = 0;
   char message[256];
   if (cr_begin(&setting, &rank, &count, message, sizeof message)) return fprintf(stderr, "%s\n", message), 1;

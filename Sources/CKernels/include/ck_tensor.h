@@ -51,8 +51,9 @@ void ck_perturb(float *input, float *target, const float *data, const double *no
 /// formed and reduced in double.
 void ck_sinusoids(float *out, const float *t, const float *frequencies, int order, size_t rows, size_t half, size_t ld);
 
-/// out[i] = sum over `count` buffers of n floats that lie `stride` apart, in order; returns the sum of squares of out.
-double ck_reduce(float *out, const float *buffers, size_t count, size_t stride, size_t n);
+/// out[i] = sum over `count` buffers of their values first + i, in order; returns the sum of squares of the n values of
+/// out. It may be one of the buffers' memory at that place.
+double ck_reduce(float *out, const float *const *buffers, size_t count, size_t first, size_t n);
 
 typedef struct {
   float gradient_scale;              // clipping: the gradient is multiplied by this first

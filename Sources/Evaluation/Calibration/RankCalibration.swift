@@ -28,6 +28,7 @@ public struct RankCalibration: Metric {
     (self.directions, self.bins) = (directions, bins)
   }
 
+  public var isSharedByRanks: Bool { true }
   public var better: Direction { .higher }
 
   /// - Throws: `InputError` where the truth behind the observations is not known, or there is no sample of one.

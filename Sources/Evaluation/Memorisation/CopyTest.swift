@@ -23,6 +23,7 @@ public struct CopyTest: Metric {
   public init() {}
 
   public var usesTraining: Bool { true }
+  public var isSharedByRanks: Bool { true }
   public var judgesMemorisation: Bool { true }
   public var better: Direction { .higher }
 

@@ -24,7 +24,7 @@ struct EvaluationStage {
   let progress: ProgressBar
 
   /// Those that judge samples.
-  private var metrics: [(name: String, metric: any Metric)] { plan.metrics.filter { !leftOut.contains($0.name) } }
+  var metrics: [(name: String, metric: any Metric)] { plan.metrics.filter { !leftOut.contains($0.name) } }
 
   /// What was found.
   struct Findings {
@@ -40,7 +40,7 @@ struct EvaluationStage {
     /// The rows of `evaluation.csv`.
     fileprivate var rows: [EvaluationTable.Row] = []
 
-    fileprivate mutating func note(_ line: String) { if !notes.contains(line) { notes.append(line) } }
+    mutating func note(_ line: String) { if !notes.contains(line) { notes.append(line) } }
   }
 
   /// Adds the metrics of every solver's samples to its row. One that fails is reported, and the others go on.
@@ -93,21 +93,6 @@ struct EvaluationStage {
 
   // MARK: Samples
 
-  /// A metric's value; nil with a note where it is not defined.
-  private func estimate(
-    _ subject: String, _ name: String, _ metric: any Metric, _ comparison: Comparison, _ found: inout Findings
-  ) throws -> Estimate? {
-    defer { progress.advance(by: 1) }
-    do {
-      let estimate = try metric.estimate(comparison)
-      if estimate.value.isFinite { return estimate }
-      found.note("\(subject): metric \(name) is empty: it is \(estimate.value)")
-    } catch let error as InputError {
-      found.note("\(subject): metric \(name) is empty: \(error)")
-    }
-    return nil
-  }
-
   /// What is judged, in words.
   private func subject(_ name: String, _ group: JudgedRows.Group) -> String {
     group.label.map { "\(name), class \($0)" } ?? name
@@ -117,11 +102,9 @@ struct EvaluationStage {
   private func realFigures(_ found: inout Findings) throws -> [[String: Estimate]] {
     var figures: [[String: Estimate]] = []
     for group in rows.groups {
-      var own: [String: Estimate] = [:]
-      for (name, metric) in metrics {
-        own[name] = try estimate(subject("data", group), name, metric, rows.real(group, for: metric), &found)
-      }
-      figures.append(own)
+      let all = try estimates(of: subject("data", group), metrics.map { rows.real(group, for: $0.metric) }, &found)
+      let known = zip(metrics, all).compactMap { metric, own in own.map { (metric.name, $0) } }
+      figures.append(Dictionary(known) { $1 })
     }
     found.data = figures.first ?? [:]
     return figures
@@ -142,10 +125,9 @@ struct EvaluationStage {
       for (g, group) in rows.groups.enumerated() {
         let comparison = try rows.comparison(samples, group)
         counts[g] = comparison.samples.count
-        for (m, (name, metric)) in metrics.enumerated() {
-          let subject = subject("solver \(solver)", group)
-          estimates[m][g].append(try estimate(subject, name, metric, comparison, &found))
-        }
+        let comparisons = metrics.map { _ in comparison }
+        let all = try self.estimates(of: subject("solver \(solver)", group), comparisons, &found)
+        for (m, estimate) in all.enumerated() { estimates[m][g].append(estimate) }
       }
     }
     for (m, (name, metric)) in metrics.enumerated() {

@@ -119,6 +119,7 @@ public struct ModelStore: Sendable {
       } catch let error as InUseError {
         if !isLate { onWait(error) }
         isLate = true
+        Pulse.beat()
         usleep(100_000)
         try StopSignals.check()
       }

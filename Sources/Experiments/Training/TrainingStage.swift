@@ -14,8 +14,8 @@ import Training
 /// What is trained is kept in the store of models; `checkpoint.safetensors` of the results folder is a link to it.
 struct TrainingStage {
   let network: LearnedNetwork
-  private let trainer: Trainer
-  private let dataset: Dataset
+  let trainer: Trainer
+  let dataset: Dataset
   /// Whose rows are encoded before the first step, where that takes long.
   private let data: DataInCoordinates
   private let perceptual: PerceptualRecipe?
@@ -26,16 +26,16 @@ struct TrainingStage {
   private let experiment: Experiment
   /// What networks depend on that are trained on these data.
   private let given: String
-  private let name, unit: String
-  private let identity: TrainingIdentity
+  let name, unit: String
+  let identity: TrainingIdentity
   private let interval: CheckpointInterval
-  private let store: ModelStore
-  private let folder: String
-  private let threads: Int
-  private let quiet: Bool
-  private let law: DataLaw?
+  let store: ModelStore
+  let folder: String
+  let threads: Int
+  let quiet: Bool
+  let law: DataLaw?
   /// The numbers that were fitted to the data.
-  private let coordinates: String?
+  let coordinates: String?
   /// What is there of this training, and the files that should have been.
   private let kept: KeptTraining
   private let damaged: [DamagedCheckpoint]
@@ -43,7 +43,7 @@ struct TrainingStage {
   private let preview: PreviewStage?
   /// Whether there are event files beside `training.csv`.
   private let logsEvents: Bool
-  private let reread: @Sendable (String) -> TrainingIdentity?
+  let reread: @Sendable (String) -> TrainingIdentity?
 
   /// - Throws: `InputError` where a checkpoint cannot be read.
   init(
@@ -85,7 +85,7 @@ struct TrainingStage {
   }
 
   /// The checkpoint and the log of a results folder.
-  private static func entry(_ folder: String) -> ModelStore.Entry {
+  static func entry(_ folder: String) -> ModelStore.Entry {
     ModelStore.Entry(checkpoint: "\(folder)/checkpoint.safetensors", log: "\(folder)/training.csv")
   }
 
@@ -224,30 +224,6 @@ struct TrainingStage {
     }
   }
 
-  /// Keeps the checkpoint that the results folder shows, if it is another training's and the store does not have it.
-  /// - Returns: whether it is this training's.
-  private func preserve() throws -> Bool {
-    let own = Self.entry(folder)
-    guard own.exists else { return false }
-    // One that cannot be read now may be whole, and this training's.
-    guard let data = try? Data(contentsOf: URL(fileURLWithPath: own.checkpoint), options: .mappedIfSafe) else {
-      throw InputError("cannot be read; it may be whole, and so nothing takes its place", at: own.checkpoint)
-    }
-    guard let file = try? Safetensors(decoding: data),
-      let text = try? Checkpoint.config(of: file, path: own.checkpoint)
-    else { return false }
-    let theirs = text == identity.text ? identity : reread(text) ?? TrainingIdentity(text)
-    if theirs == identity { return true }
-    let step = file.metadata["step"].flatMap { Int($0) } ?? 0
-    let isFinished = theirs.steps.map { step >= $0 } ?? true
-    try store.prepare(for: theirs)
-    let kept = isFinished ? store.finished(theirs) : store.unfinished(theirs)
-    try store.adopt(own, as: kept)
-    // Rows of this training will stand beside it.
-    if kept.isSameFile(as: own) { unlink(own.checkpoint) }
-    return false
-  }
-
   private func finish(
     from start: TrainingState, _ log: TrainingLog.Kept, _ record: TrainingRecord, _ folder: ResultsFolder
   ) throws -> TrainingState {
@@ -255,17 +231,6 @@ struct TrainingStage {
     let state = try train(from: start, log, record, folder)
     try writeLosses(state, folder)
     return state
-  }
-
-  private func note(_ text: String) {
-    if !quiet { StandardStreams.report("score-sde: \(name): \(text)\n") }
-  }
-
-  /// Names damaged files, whoever wants to hear it or not.
-  private func warn(_ damaged: [DamagedCheckpoint], _ consequence: String) {
-    for file in damaged {
-      StandardStreams.report("score-sde: warning: \(file.path): damaged: \(file.reason); \(consequence)\n")
-    }
   }
 
   /// Takes the steps that are left.
@@ -277,11 +242,7 @@ struct TrainingStage {
     let steps = trainer.plan.steps
     try encodeRows()
     let trainer = try completed()
-    if Team.current.count > trainer.lanes {
-      note(
-        "a step of \(trainer.plan.batch) rows has \(trainer.lanes) lane\(trainer.lanes == 1 ? "" : "s"), and so as many of the "
-          + "\(Team.current.count) ranks compute gradients; a larger training.batch has up to 8")
-    }
+    noteIdle(trainer)
     var log = TrainingLog(
       every: max(1, steps / 200), batch: trainer.plan.batch, unit: unit,
       before: earlier, step: state.step, counts: trainer.plan.onNonFinite == .skip)
@@ -326,7 +287,7 @@ struct TrainingStage {
   }
 
   /// Takes all rows into coordinates that take long to find.
-  private func encodeRows() throws {
+  func encodeRows() throws {
     guard data.rowsToPrepare > 0 else { return }
     let bar = ProgressBar("encode \(name)", total: data.rowsToPrepare, unit: String(unit.dropLast()), quiet: quiet)
     defer { bar.finish() }
@@ -346,64 +307,5 @@ struct TrainingStage {
       for: autoencoder, dataset, given: given, store: store, seed: trainer.seed, threads: threads, quiet: quiet)
     return try network.problem.trainer(
       network.initial, dataset, trainer.plan, perceptual: features, threads: threads)
-  }
-
-  /// Tells of steps that changed nothing, on standard error.
-  private func warn(_ log: TrainingLog) {
-    let reason = log.firstSkipped.map { "; the first now: \($0)" } ?? ""
-    let text = "\(log.skipped) of \(trainer.plan.steps) steps were skipped, as their numbers were not finite\(reason)"
-    FileHandle.standardError.write(Data("score-sde: \(name): warning: \(text)\n".utf8))
-  }
-
-  /// Writes the training as far as it is into the store, and shows it in the results folder. The last unfinished
-  /// checkpoint becomes the one before the last.
-  private func keep(_ state: TrainingState, csv: String, notes: [String: String], _ folder: ResultsFolder) throws {
-    try Team.current.onRoot { try keepOnRoot(state, csv: csv, notes: notes, folder) }
-  }
-
-  private func keepOnRoot(
-    _ state: TrainingState, csv: String, notes: [String: String], _ folder: ResultsFolder
-  ) throws {
-    let isFinished = state.step >= trainer.plan.steps
-    let entry = isFinished ? store.finished(identity) : store.unfinished(identity)
-    if isFinished {
-      if !csv.isEmpty { try AtomicFile.write(csv, to: entry.log) }
-    } else if entry.exists {
-      try AtomicFile.link(entry.checkpoint, to: store.previous(identity).checkpoint)
-    }
-    let checkpoint = Checkpoint(
-      state: state, config: identity.text, dataDeviation: network.initial.dataDeviation, coordinates: coordinates,
-      classes: network.occurringClasses, notes: isFinished ? try finalNotes(state) : notes)
-    try checkpoint.writer(layout: network.initial.network.layout).write(to: entry.checkpoint)
-    try show(entry, csv: csv, folder)
-    if isFinished {
-      store.unfinished(identity).remove()
-      store.previous(identity).remove()
-    }
-  }
-
-  /// What a finished checkpoint says beside its tensors: of an autoencoder the scale of its latents.
-  private func finalNotes(_ state: TrainingState) throws -> [String: String] {
-    guard let autoencoder = network.initial.network as? AutoencoderNetwork else { return [:] }
-    return try AutoencoderScale(autoencoder, state.averages, dataset, threads: threads).metadata
-  }
-
-  private var trainsAutoencoder: Bool { network.initial.network is AutoencoderNetwork }
-  private static let reconstructions = "\(Reconstructions.name).png"
-
-  private func show(_ entry: ModelStore.Entry, csv: String, _ folder: ResultsFolder) throws {
-    try folder.link(entry.checkpoint, as: "checkpoint.safetensors")
-    if !csv.isEmpty { try folder.write(csv, to: "training.csv") }
-  }
-
-  private func writeLosses(_ state: TrainingState, _ folder: ResultsFolder) throws {
-    if trainsAutoencoder {
-      let pictures = try Reconstructions(network.initial.network, state.averages, dataset, threads: threads)
-      return try folder.write(try pictures.figure(title: name).png(), to: Self.reconstructions)
-    }
-    try encodeRows()
-    let table = LossTable(
-      network: network, dataset: dataset, law: law, epsilon: trainer.plan.epsilon, seed: trainer.seed, threads: threads)
-    if let text = try table.csv(of: state.averages) { try folder.write(text, to: "loss_by_time.csv") }
   }
 }

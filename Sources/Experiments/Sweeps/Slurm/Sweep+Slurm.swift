@@ -42,7 +42,7 @@ extension Sweep {
     }
     if submission == .submit { try slurm.require() }
     try requireOwnFolder()
-    let queued = submission == .submit ? try queued(slurmFolder, mark, slurm) : []
+    if submission == .submit { _ = try queued(slurmFolder, mark, slurm) }
     let largest = submission == .submit ? slurm.largestArray() : 1001
     // Folders of runs may still change places.
     let open = runs.filter { tables(of: $0) == nil }.map(\.number)
@@ -51,6 +51,8 @@ extension Sweep {
     if submission == .submit && !open.isEmpty { try rehearse(trial, slurm) }
 
     let results = try ResultsFolder(creating: folder, holds: "runs")
+    // Another sweep may have submitted before this one had the folder for itself.
+    let queued = submission == .submit ? try queued(slurmFolder, mark, slurm) : []
     let text = try arrange(in: results)
     let progress = try SweepProgress(self, results)
     let isBusy = { (index: Int) in (try? ResultsFolder.requireUnused("\(folder)/\(runs[index].folder)")) == nil }
@@ -129,7 +131,16 @@ extension Sweep {
     guard answer.code == 0, let number, Int(number) != nil else {
       return (jobs, answer.complaint(of: "sbatch"))
     }
-    try SlurmFolder(path: folder).note(SlurmFolder.Job(number: number, offset: block.offset, mark: mark), block)
+    do {
+      try SlurmFolder(path: folder).note(SlurmFolder.Job(number: number, offset: block.offset, mark: mark), block)
+    } catch {
+      // The next submission would not know of it, and do its runs once more.
+      let isCancelled = (try? slurm.call("scancel", [number]).code) == 0
+      return (
+        jobs,
+        "\(error); job \(number), which could not be noted, \(isCancelled ? "was cancelled" : "is in the queue: `scancel \(number)`")"
+      )
+    }
     return (jobs + [number], nil)
   }
 
