@@ -21,6 +21,8 @@ public final class Tape {
   package let arena = Arena()
   var nodes: ContiguousArray<Node> = []
   var adjoints: ContiguousArray<Adjoint?> = []
+  /// The tangent of each node's output, while a forward pass of derivatives runs.
+  var tangents: ContiguousArray<Tensor?> = []
   /// Whether operations are written down.
   public internal(set) var recording = false
   let layout: ParameterLayout
