@@ -71,7 +71,7 @@ import Training
         overrides: [
           "data={kind: digits}",
           "score.network={kind: unet, channels: [8], blocks: 1, attention: [0], second: true, divergence: true}",
-          "training={steps: 20, batch: 16, objective: {kind: lagrangian, forward: 0.5}}",
+          "likelihood.epsilon=1e-3", "training={steps: 4, batch: 16, objective: {kind: lagrangian, forward: 0.5}}",
           "sampling={count: 4, solvers: [{name: one, kind: flow-map}]}",
           "evaluation={metrics: [{kind: nll, name: head, by: divergence, steps: 2, rows: 20}]}",
         ])

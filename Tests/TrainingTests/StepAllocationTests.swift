@@ -126,7 +126,9 @@ import Training
         }
         func take(_ shard: TrainingShard) {
           parameters.withUnsafeBufferPointer { parameters in
-            tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
+            let needsTangents = objective.needsTangents
+            tape.begin(
+              parameters: parameters.baseAddress!, recording: true, composing: needsTangents, once: !needsTangents)
             let loss = worker.loss(of: shard, on: tape)
             gradients.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
           }

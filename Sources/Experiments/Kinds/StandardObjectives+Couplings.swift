@@ -17,14 +17,16 @@ extension Catalogue {
       let scale = try options.only(if: form != .none, needs: "gamma: brownian, quadratic or sine-squared") {
         try options.number("gamma_scale", default: 1, in: .positive, "a")
       }
-      let target = try options.part(if: form != .none, needs: "gamma: brownian, quadratic or sine-squared") {
-        try $0.choice(
+      let target = try options.only(if: form != .none, needs: "gamma: brownian, quadratic or sine-squared") {
+        try options.choice(
           "learns", default: FlowMatching.Target.velocity,
           "the velocity, for solvers of the probability flow, or the drift of the reverse SDE, for those of that")
       }
+      // The identity of other trainings does not name it.
+      if target == .velocity { options.settleAbsent("learns") }
       return .flowMatching(
         coupling.coupling, noise: form == .none ? .none : InterpolantNoise(form, scale: scale),
-        target: target ?? .velocity)
+        target: target)
     },
     Kind("bridge-matching", "the reverse drift of bridges of the process between data and ends: Schrödinger bridges") {
       options, _ in

@@ -100,9 +100,10 @@ struct LearningProblem {
       }
     }
     if objective.learnsReverseDrift, let end = process.kernel?.moments(at: process.duration) {
-      // 20 of a usual VP process, and 10⁸ of straight paths, whose first step of noise would leave all data behind.
+      // 20 of a usual VP process, 1000 of a cosine schedule and 2000 of straight paths, whose first steps of noise leave
+      // all data behind.
       let g = process.scalarDiffusion(at: process.duration)
-      guard g * g * process.duration < 1e4 * end.variance else {
+      guard g * g * process.duration <= 1e3 * end.variance else {
         throw options.wrong(
           "training",
           "objective \(objective.name) learns the reverse SDE, and the noise g of \(kind) grows without bound at T; "

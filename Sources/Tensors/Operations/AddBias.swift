@@ -28,11 +28,11 @@ extension Tape {
     biasThenSilu(x, b, indices: nil) { .addBias(AddBias(x: x, bias: b)) }
   }
 
-  /// silu(x + b) for a row b, or for row i that of a table which `indices` names. What a recorded pass keeps is the
-  /// derivative of silu, and x + b where more than one derivative may be asked for.
+  /// silu(x + b) for a row b, or for row i that of a table which `indices` names. A recorded pass that is
+  /// differentiated once keeps the derivative of silu in place of x + b.
   func biasThenSilu(_ x: Tensor, _ b: Tensor, indices: Tensor?, _ adding: () -> Operation) -> Tensor {
     let out = recording ? result(x.rows, x.columns) : x
-    let keepsSlope = recording && !composing
+    let keepsSlope = recording && keepsSlopes
     ck_bias_silu(out.values, x.values, b.values, indices?.values, keepsSlope ? 1 : 0, x.rows, x.columns)
     guard recording else { return out }
     let kept = Tensor(values: x.values, rows: x.rows, columns: x.columns)

@@ -6,7 +6,7 @@ struct KnownSlope: TapeOperation {
   let x, slope: Tensor
 
   func backward(_ g: OutputGradient, on tape: Tape) {
-    precondition(!tape.recording, "a pass that is to be differentiated twice begins with composing: true")
+    precondition(!tape.recording, "a pass that began with once: true is differentiated once")
     if x.isConstant { return }
     let out = g.isOwned ? g.tensor : tape.result(x.rows, x.columns)
     ck_product(out.values, g.tensor.values, slope.values, x.count)
@@ -14,7 +14,7 @@ struct KnownSlope: TapeOperation {
   }
 
   func tangent(_ d: (Tensor) -> Tensor?, _ output: Tensor, on tape: Tape) -> Tensor? {
-    precondition(!tape.recording, "a pass that is to be differentiated twice begins with composing: true")
+    precondition(!tape.recording, "a pass that began with once: true is differentiated once")
     return d(x).map { tape.product($0, slope) }
   }
 }
