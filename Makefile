@@ -42,7 +42,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
+  sanitize few-step-checkerboard-judge few-step-seconds tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
   pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
@@ -89,6 +89,7 @@ help:
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
 	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
+	@echo 'make few-step-seconds   what students of few steps take beside their teachers'
 	@echo 'make few-step-checkerboard-judge   histograms of one to sixteen steps beside the law'
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
@@ -356,6 +357,14 @@ few-step-methods: sweep-few-step-methods
 	@python3 Experiments/few_step_table.py Results/few-step-methods > Results/few-step-methods/table.md
 	@python3 Experiments/insert_table.py few-step-methods Docs/FewStep.md < Results/few-step-methods/table.md
 	@cat Results/few-step-methods/table.md
+
+# What students of few steps take beside their teachers.
+few-step-seconds: build
+	@mkdir -p Results
+	@python3 Experiments/few_step_seconds.py $(program) Experiments/few-step-digits-unet.yaml \
+	  Experiments/few-step-digits.yaml > Results/few-step-seconds.md
+	@python3 Experiments/insert_table.py few-step-seconds Docs/FewStep.md < Results/few-step-seconds.md
+	@cat Results/few-step-seconds.md
 
 few-step-checkerboard-judge: few-step-checkerboard
 	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard

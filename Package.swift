@@ -152,7 +152,8 @@ let package = Package(
     tests(
       "TrainingTests",
       on: [
-        "Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "TestSupport", "Pairs",
+        "Training", "Models", "Networks", "Tensors", "Datasets", "Scores", "Processes", "Core", "TestSupport",
+        "AllocationCounter", "Pairs",
       ],
       resources: [.copy("Fixtures")]),
     tests("EvaluationTests", on: ["Evaluation", "Core", "CKernels", "Pairs"], resources: [.copy("Fixtures")]),

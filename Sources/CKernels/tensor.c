@@ -126,14 +126,25 @@ CK_KERNEL(void, ck_geglu_backward, (float *dx, const float *dy, const float *x, 
     }
 }
 
-CK_KERNEL(void, ck_bias_silu, (float *out, float *z, const float *bias, size_t rows, size_t columns),
-          (out, z, bias, rows, columns)) {
-  for (size_t r = 0; r < rows; r++, z += columns, out += columns)
-    for (size_t i = 0; i < columns; i += 16) {
-      f32x16 v = f32_load(z + i, columns - i) + f32_load(bias + i, columns - i);
-      f32_store(z + i, v, columns - i);
-      f32_store(out + i, silu(v, 0), columns - i);
-    }
+CK_INLINE void bias_silu_loop(float *out, float *z, const float *bias, int slope, size_t columns) {
+  for (size_t i = 0; i < columns; i += 16) {
+    const f32x16 v = f32_load(z + i, columns - i) + f32_load(bias + i, columns - i);
+    const f32x16 s = 1.0f / (1.0f + f32_exp(-v));
+    f32_store(z + i, slope ? s * (1.0f + v * (1.0f - s)) : v, columns - i);
+    f32_store(out + i, v * s, columns - i);
+  }
+}
+
+CK_KERNEL(void, ck_bias_silu,
+          (float *out, float *z, const float *bias, const float *indices, int slope, size_t rows, size_t columns),
+          (out, z, bias, indices, slope, rows, columns)) {
+  for (size_t r = 0; r < rows; r++, z += columns, out += columns) {
+    const float *row = indices ? bias + (size_t)indices[r] * columns : bias;
+    if (slope)
+      bias_silu_loop(out, z, row, 1, columns);
+    else
+      bias_silu_loop(out, z, row, 0, columns);
+  }
 }
 
 CK_KERNEL(void, ck_add_bias, (float *out, const float *x, const float *bias, size_t rows, size_t columns),

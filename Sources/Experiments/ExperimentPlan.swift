@@ -85,6 +85,12 @@ public struct ExperimentPlan: Sendable {
       traits: model.traits, map: model.map, source: model.source,
       data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
+    if model.startsWithKnownRows, !options.isDescribing, self.sampling.condition != .rows(.heldOut) {
+      throw sampling.wrong(
+        "condition",
+        "is not that of held-out rows, and the network is told conditions of pairs: samples begin with held-out rows of "
+          + "source, of which these are known; allowed: {rows: held-out}")
+    }
     let isMapAlone = model.map.map { !$0.isScore } ?? false
     let likelihood =
       model.trainsAutoencoder || isMapAlone

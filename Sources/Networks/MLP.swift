@@ -144,6 +144,18 @@ public struct MLP: Network {
       }
       return tape.biasThenSilu(z, shared)
     }
+    func columns(_ first: Int, _ count: Int) -> Tensor { tape.columns(weight, first: first, count: count) }
+    if noiseLevel.rows == x.rows, let few = tape.fewValues(of: noiseLevel) {
+      // Rows share few noise levels, as those of a grid: each makes a row, which is that of many rows of the layer.
+      var z = tape.matrixProduct(x, columns(0, dimension), transposeB: true)
+      if let condition {
+        let part = tape.matrixProduct(condition, columns(dimension + features.count, features.count), transposeB: true)
+        z = tape.sum(1, z, 1, part)
+      }
+      let waves = tape.matrixProduct(
+        features(few.values, on: tape), columns(dimension, features.count), transposeB: true)
+      return tape.rowsThenSilu(moved(z), tape.addBias(waves, bias), few.indices)
+    }
     let levels = noiseLevel.rows == x.rows ? noiseLevel : tape.repeatRow(noiseLevel, rows: x.rows)
     var input = tape.concatenate(x, features(levels, on: tape))
     if let condition { input = tape.concatenate(input, condition) }

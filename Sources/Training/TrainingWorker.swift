@@ -45,7 +45,8 @@ final class TrainingWorker {
   /// Puts the loss of some rows on the tape.
   private func loss(of rows: Range<Int>, step: Int, parameters: UnsafePointer<Float>) -> Tensor {
     let (plan, seed) = (trainer.plan, trainer.seed)
-    tape.begin(parameters: parameters, recording: true, composing: trainer.objective.needsTangents)
+    let needsTangents = trainer.objective.needsTangents
+    tape.begin(parameters: parameters, recording: true, composing: needsTangents, once: !needsTangents)
     tape.enableDropout(seed: seed, step: step, firstRow: rows.lowerBound)
     let network = trainer.objective.network
     let told = ScoreModel.makeConditionTensor(rows: rows.count, for: network, on: tape)

@@ -43,9 +43,21 @@ import Testing
     for i in out.indices { #expect(out[i] == x[i] + bias[i % columns]) }
     var z = x
     var silu = x
-    ck_bias_silu(&silu, &z, bias, rows, columns)
+    ck_bias_silu(&silu, &z, bias, nil, 0, rows, columns)
     #expect(z == out)
     for i in z.indices { #expect(Self.close(silu[i], Double(z[i]) / (1 + exp(-Double(z[i]))))) }
+    // A row of a table for each row, and the derivative in place of the sum.
+    let (table, places) = (Self.normals(3 * columns, seed: 6), (0..<rows).map { Float(($0 * 2 + 1) % 3) })
+    for slope in [false, true] {
+      (z, silu) = (x, x)
+      ck_bias_silu(&silu, &z, table, places, slope ? 1 : 0, rows, columns)
+      for i in z.indices {
+        let v = x[i] + table[Int(places[i / columns]) * columns + i % columns]
+        let s = 1 / (1 + exp(-Double(v)))
+        #expect(Self.close(silu[i], Double(v) * s))
+        #expect(slope ? Self.close(z[i], s * (1 + Double(v) * (1 - s))) : z[i] == v)
+      }
+    }
     ck_scale_rows(&out, x, weight, rows, columns)
     for i in out.indices { #expect(out[i] == weight[i / columns] * x[i]) }
     for accumulate in [true, false] {

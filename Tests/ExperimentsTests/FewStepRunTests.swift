@@ -64,6 +64,24 @@ import Training
     }
   }
 
+  @Test("a U-Net has a divergence, by which a likelihood is known in few evaluations") func unetDivergence() throws {
+    try withFolder { folder in
+      let digits = try plan(
+        Self.text,
+        overrides: [
+          "data={kind: digits}",
+          "score.network={kind: unet, channels: [8], blocks: 1, attention: [0], second: true, divergence: true}",
+          "likelihood.epsilon=1e-3", "training={steps: 4, batch: 16, objective: {kind: lagrangian, forward: 0.5}}",
+          "sampling={count: 4, solvers: [{name: one, kind: flow-map}]}",
+          "evaluation={metrics: [{kind: nll, name: head, by: divergence, steps: 2, rows: 20}]}",
+        ])
+      _ = try makeExperiment(digits, folder: folder).run()
+      let line = contents(folder + "/evaluation.csv").split(separator: "\n").first { $0.contains("head") } ?? ""
+      let value = line.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double($0) }.first { $0 != 0 }
+      #expect(value?.isFinite == true, "\(line)")
+    }
+  }
+
   private static let twoTimes = ["training.objective=lagrangian", "score.network.second=true"]
   private static let bothWays = [
     "training.objective={kind: lagrangian, teacher: exact, forward: 0.5}", "score.network.second=true",

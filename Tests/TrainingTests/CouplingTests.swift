@@ -86,6 +86,73 @@ private struct BrownianMotion: AffineSDE {
     }
   }
 
+  @Test("a plan says how far its marginals are from right, and the objective tells it of the steps that used it")
+  func unconverged() throws {
+    for fixture in try Fixture.read().plans {
+      let (n, plan) = (fixture.count, EntropicPlan(fixture.costs, count: fixture.count))
+      var (error, columns) = (0.0, 0.0)
+      for i in 0..<n {
+        var (row, column) = (0.0, 0.0)
+        for j in 0..<n {
+          row += plan[i, j]
+          column += plan[j, i]
+        }
+        error += abs(row - 1 / Double(n))
+        columns += abs(column - 1 / Double(n))
+      }
+      #expect(plan.isConverged == ((fixture.costs.max() ?? 0) < 10), "\(plan.marginalError)")
+      // Rows were put right after the error was found, at the cost of columns by as much.
+      #expect(error < 1e-12 && columns <= 1.001 * plan.marginalError + 1e-12, "\(columns) \(plan.marginalError)")
+    }
+    for (deviation, isTold) in [(1.0, false), (0.003, true)] {
+      let process = BrownianMotion(g: deviation)
+      let model = Self.randomModel(.data, process)
+      let source = Batch(values: (0..<40).map { cos(Double($0)) + 1 }, dimension: 2)
+      let objective = BridgeMatching(
+        model, process: PreparedProcess(process), coupling: .minibatchEntropic, ends: .rows(RowSource(source)),
+        times: times(TrainingPlan(steps: 1), model))
+      #expect(objective.notes.isEmpty)
+      for step in 3..<5 { _ = loss(objective, model, Self.rows, Self.instants, step: step) }
+      #expect(objective.notes.count == (isTold ? 1 : 0))
+      for note in objective.notes {
+        #expect(note.contains("2 steps did not converge in 500 turns") && note.contains("training.batch"), "\(note)")
+      }
+    }
+  }
+
+  /// For Gaussian data and ends everything is linear, and known.
+  @Test("what an interpolant learns as a reverse drift is that of the SDE with its laws and the noise of the process")
+  func reverseDrift() throws {
+    let process = VPSDE()
+    let model = Self.randomModel(.noise, process)
+    let (data, end, duration) = (0.49, 1.7, process.duration)
+    let last = model.kernel.moments(at: duration)
+    for form in [InterpolantNoise.Form.brownian, .quadratic, .sineSquared] {
+      let noise = InterpolantNoise(form, scale: 0.8)
+      let objective = FlowMatching(
+        model, process: process, noise: noise, target: .reverseDrift, times: times(TrainingPlan(steps: 1), model))
+      /// x_t = m x₀ + σ x_T/σ(T) + γ w with x₀ ~ N(0, data), x_T ~ N(0, end).
+      func variance(_ t: Double) -> Double {
+        let (m, gamma) = (model.kernel.moments(at: t), noise.at(t / duration).value)
+        return m.scale * m.scale * data + m.variance / last.variance * end + gamma * gamma
+      }
+      for t in [0.15, 0.4, 0.5, 0.8] {
+        let p = objective.regression.point(t, model.kernel.moments(at: t))
+        let mean = p.score.end * p.state.end * end + p.score.noise * p.state.noise
+        #expect(p.score.data == 0)
+        // E[S* | x] = slope x. Along the SDE dx = (a − g² slope) x dt + g dw̄ the variance falls as t does by this:
+        let slope = mean / variance(t)
+        let (a, g) = (process.driftRate(at: t), process.diffusion(at: t))
+        let rate = 2 * (a - g * g * slope) * variance(t) - g * g
+        let wanted = (variance(t + 1e-5) - variance(t - 1e-5)) / 2e-5
+        #expect(abs(rate - wanted) < 1e-6 * max(1, abs(wanted)), "\(form) \(t): \(rate) \(wanted)")
+        // Targets of draws of the prior and of w have the size 1 once they are weighed.
+        let size = p.score.end * p.score.end * last.variance + p.score.noise * p.score.noise
+        #expect(abs(size * p.weight - 1) < 1e-12)
+      }
+    }
+  }
+
   @Test("γ is 0 at both ends, and its rate is its derivative", arguments: InterpolantNoise.Form.allCases)
   func noise(form: InterpolantNoise.Form) {
     let noise = InterpolantNoise(form, scale: 0.7)

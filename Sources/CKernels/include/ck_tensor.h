@@ -24,8 +24,11 @@ void ck_layer_norm(float *y, float *statistics, const float *x, const float *sca
 void ck_layer_norm_backward(float *dx, float *dscale, float *dshift, const float *dy, const float *x,
                             const float *statistics, const float *scale, size_t rows, size_t columns);
 
-/// The layer after a matrix product, in one pass: z += bias (a value per column), out = silu(z). out may be z.
-void ck_bias_silu(float *out, float *z, const float *bias, size_t rows, size_t columns);
+/// The layer after a matrix product, in one pass: v = z + bias, out = silu(v), and z = v, or with `slope` silu'(v). out
+/// may be z: then out is kept. The bias is a value per column, or where `indices` is not null row indices[i] of a table
+/// of such for row i.
+void ck_bias_silu(float *out, float *z, const float *bias, const float *indices, int slope, size_t rows,
+                  size_t columns);
 /// out = x + bias (a value per column). out may be x.
 void ck_add_bias(float *out, const float *x, const float *bias, size_t rows, size_t columns);
 /// out[j] (+)= sum over rows of x[i, j].

@@ -30,8 +30,15 @@ struct Reflow: Sendable {
     return CheckpointScoreRecipe(path: path)
   }
 
+  /// Pairs, and what the teacher was told of each.
+  struct Pairs {
+    let data, ends: Batch
+    let conditions: Conditions
+  }
+
+  /// - Parameter told: what the network that is trained is told of each row.
   /// - Throws: `InputError` without a location for data that no such teacher knows.
-  func check(_ process: PreparedProcess, _ data: any DataSource) throws {
+  func check(_ process: PreparedProcess, _ data: any DataSource, told: ConditionShape) throws {
     if let path {
       guard FileManager.default.fileExists(atPath: path) else {
         throw InputError("teacher: \(path): no such file; allowed: exact, or a checkpoint.safetensors or its folder")
@@ -43,6 +50,12 @@ struct Reflow: Sendable {
     } catch let error as InputError where error.location.isEmpty {
       throw InputError("teacher: \(error.message)")
     }
+    let known = recipe.conditionShape(for: data) ?? .nothing
+    guard told == .nothing || told == known else {
+      throw InputError(
+        "teacher: the exact score is told \(known.text), the network \(told.text); allowed: the same, or a network that "
+          + "is told nothing")
+    }
   }
 
   /// Stands for the teacher's content in what a training depends on; empty for the exact score.
@@ -50,20 +63,42 @@ struct Reflow: Sendable {
     path.flatMap { SHA256.text(ofFile: $0) } ?? ""
   }
 
-  /// The pairs in the coordinates that the model sees.
+  /// The pairs in the coordinates that the model sees. Where the network is told conditions, so is the teacher: those
+  /// of rows to learn from, drawn with replacement. x_T knows nothing of them.
   /// - Parameters:
+  ///   - told: what the network is told of each row.
   ///   - ends: what x_T is drawn from.
   ///   - epsilon: where the flow stops, with Tweedie's mean.
   func pairs(
-    _ experiment: Experiment, _ data: DataInCoordinates, ends: PathEnds, epsilon: Double
-  ) throws -> (data: Batch, ends: Batch) {
+    _ experiment: Experiment, _ data: DataInCoordinates, told: ConditionShape, ends: PathEnds, epsilon: Double
+  ) throws -> Pairs {
     let plan = experiment.plan.model
     let source = try recipe.resolve(
       in: ScoreSetting(
         process: plan.prepared, data: data.source, dataset: data.seen, coordinates: plan.coordinatesText,
         seed: plan.seed, catalogue: experiment.catalogue, learned: nil))
-    let score = try source.score(given: .nothing)
+    guard told == .nothing || told == source.conditionShape else {
+      throw InputError(
+        "its network is told \(source.conditionShape.text), the student \(told.text); allowed: the same, or a student "
+          + "that is told nothing", at: "training.objective.teacher")
+    }
+    guard told != .nothing || source.knowsNothing else {
+      throw InputError(
+        "its network was never told nothing, and the student is; allowed: a student that is told "
+          + source.conditionShape.text, at: "training.objective.teacher")
+    }
     let seed = plan.seed &+ 0x7265_666c_6f77
+    var conditions = Conditions.nothing
+    if told != .nothing {
+      let known = data.dataset.trainingConditions
+      let size = try source.score(given: .all(known[0])).shardRows
+      // Spare rows of the last block are told something, too.
+      let draws = NoiseStream(seed: seed, purpose: .trainingRow).uniforms(
+        count: (count + size - 1) / size * size, dimension: 1)
+      let items = data.dataset.trainingRows.count
+      conditions = known.only(draws.values.map { min(Int($0 * Double(items)), items - 1) })
+    }
+    let score = try source.score(given: conditions)
     let bar = ProgressBar("pairs \(experiment.plan.name)", total: count, unit: "pair", quiet: experiment.quiet)
     defer { bar.finish() }
     var rows = Batch(count: count, dimension: data.source.dimension)
@@ -97,6 +132,8 @@ struct Reflow: Sendable {
       values += try sampler.draw(part, from: first, with: flow, block: score.shardRows).batch.values
       bar.advance(by: part)
     }
-    return (Batch(values: values, dimension: begun.dimension), begun)
+    return Pairs(
+      data: Batch(values: values, dimension: begun.dimension), ends: begun,
+      conditions: told == .nothing ? .nothing : conditions.only(Array(0..<count)))
   }
 }

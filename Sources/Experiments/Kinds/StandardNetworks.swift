@@ -19,10 +19,7 @@ extension Catalogue {
       }
       let told = try Told(options)
       let second = try options.secondLevel()
-      let divergence = try options.only(if: second, needs: "second: true") {
-        try options.rareFlag(
-          "divergence", "a second output: the mean divergence of the flow between two times (F2D2), for likelihoods")
-      }
+      let divergence = try options.divergence(second)
       guard count % 2 == 0, count <= 65_536 else {
         throw options.wrong("features", "is \(count); allowed: an even number up to 65536")
       }
@@ -74,9 +71,10 @@ extension Catalogue {
     let told = try Told(options)
     let winograd = try options.flag("winograd", default: true, "allow Winograd's filtering of 3 × 3 convolutions")
     let second = try options.secondLevel()
+    let divergence = try options.divergence(second)
     return NetworkRecipe { data, seed in
       var architecture = try unet.architecture(for: data, told: try told.condition(of: data), seed: seed)
-      architecture.second = second
+      (architecture.second, architecture.divergence) = (second, divergence)
       return try UNet(architecture, winograd: winograd)
     }
   }
@@ -86,6 +84,14 @@ extension Options {
   /// `second`, of networks that map between two times. The identity of others does not name it.
   fileprivate func secondLevel() throws -> Bool {
     try rareFlag("second", "tell the network a second noise level: a map from one time to another (flow maps)")
+  }
+
+  /// `divergence`, of networks that are told a second noise level.
+  fileprivate func divergence(_ hasSecond: Bool) throws -> Bool {
+    try only(if: hasSecond, needs: "second: true") {
+      try rareFlag(
+        "divergence", "a second output: the mean divergence of the flow between two times (F2D2), for likelihoods")
+    }
   }
 }
 

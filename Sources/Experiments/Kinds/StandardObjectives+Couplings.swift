@@ -17,7 +17,16 @@ extension Catalogue {
       let scale = try options.only(if: form != .none, needs: "gamma: brownian, quadratic or sine-squared") {
         try options.number("gamma_scale", default: 1, in: .positive, "a")
       }
-      return .flowMatching(coupling.coupling, noise: form == .none ? .none : InterpolantNoise(form, scale: scale))
+      let target = try options.only(if: form != .none, needs: "gamma: brownian, quadratic or sine-squared") {
+        try options.choice(
+          "learns", default: FlowMatching.Target.velocity,
+          "the velocity, for solvers of the probability flow, or the drift of the reverse SDE, for those of that")
+      }
+      // The identity of other trainings does not name it.
+      if target == .velocity { options.settleAbsent("learns") }
+      return .flowMatching(
+        coupling.coupling, noise: form == .none ? .none : InterpolantNoise(form, scale: scale),
+        target: target)
     },
     Kind("bridge-matching", "the reverse drift of bridges of the process between data and ends: Schrödinger bridges") {
       options, _ in
@@ -76,15 +85,20 @@ extension Catalogue {
 
 extension ObjectiveRecipe {
   /// Flow matching between two laws.
-  static func flowMatching(_ coupling: Coupling, noise: InterpolantNoise, name: String = "flow-matching") -> Self {
+  static func flowMatching(
+    _ coupling: Coupling, noise: InterpolantNoise, target: FlowMatching.Target = .velocity,
+    name: String = "flow-matching"
+  ) -> Self {
     var recipe = ObjectiveRecipe(name, usesKernel: true) { setting in
       FlowMatching(
         setting.model, process: try setting.affineProcess(name), coupling: coupling, ends: setting.ends, noise: noise,
-        times: setting.times)
+        target: target, times: setting.times)
     }
     recipe.coupling = coupling
+    recipe.learnsReverseDrift = target == .reverseDrift
     // With independent draws of the prior and no γ it is the score: `ModelPlan` knows whether there is a source.
-    recipe.traits = coupling == .independent && noise.form == .none ? [] : .flowAlone
+    recipe.traits =
+      target == .reverseDrift ? .pathAlone : coupling == .independent && noise.form == .none ? [] : .flowAlone
     recipe.hasOwnWeighting = true
     return recipe
   }

@@ -68,6 +68,14 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
     let learned = try learned(in: setting)
+    let objective = learned.problem.objective
+    guard
+      objective.coupling != .pairs || objective.reflow != nil || learned.model.network.conditionShape == .nothing
+    else {
+      throw InputError(
+        "its network was told conditions of pairs, and samples begin with rows whose conditions only its own experiment "
+          + "knows; allowed: a config with its training, which is then used again", at: path)
+    }
     return learned.problem.source(
       learned.model, dropsConditions: learned.dropsConditions, occurringClasses: learned.classes)
   }

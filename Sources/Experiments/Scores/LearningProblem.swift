@@ -99,6 +99,17 @@ struct LearningProblem {
           "objective \(objective.name) needs a process x_t = m(t) x₀ + σ(t) z of numbers m and σ; \(kind) is none")
       }
     }
+    if objective.learnsReverseDrift, let end = process.kernel?.moments(at: process.duration) {
+      // 20 of a usual VP process, 1000 of a cosine schedule and 2000 of straight paths, whose first steps of noise leave
+      // all data behind.
+      let g = process.scalarDiffusion(at: process.duration)
+      guard g * g * process.duration <= 1e3 * end.variance else {
+        throw options.wrong(
+          "training",
+          "objective \(objective.name) learns the reverse SDE, and the noise g of \(kind) grows without bound at T; "
+            + "allowed: learns: velocity, or a process as vp")
+      }
+    }
     guard let kernel = process.kernel else {
       throw options.wrong(
         "training",
@@ -243,18 +254,18 @@ struct LearningProblem {
   /// - Parameters:
   ///   - perceptual: a trained network by which an autoencoder's pictures are compared.
   ///   - ends: what the ends of paths at T are drawn from.
-  ///   - pairs: rows that are trained on in place of the data's, each with the end of its number.
+  ///   - pairs: rows that are trained on in place of the data's, each with the end of its number, and their conditions.
   ///   - teacher: whose flow is learned; nil: there is none.
   ///   - initial: weights to begin with; nil: the network's own.
   func trainer(
     _ model: ScoreModel, _ dataset: Dataset, _ plan: TrainingPlan,
-    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, ends: PathEnds = .prior, pairs: Batch? = nil,
-    teacher: Teacher? = nil, initial: [Float]? = nil, threads: Int
+    perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, ends: PathEnds = .prior,
+    pairs: (data: Batch, conditions: Conditions)? = nil, teacher: Teacher? = nil, initial: [Float]? = nil, threads: Int
   ) throws -> Trainer {
     var setting = ObjectiveSetting(model: model, process: process, plan: plan, perceptual: perceptual)
     (setting.ends, setting.teacher) = (ends, teacher)
     return Trainer(
-      try objective.objective(in: setting), data: try pairs.map { RowSource($0) } ?? trainingSource(dataset),
-      conditions: dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
+      try objective.objective(in: setting), data: try pairs.map { RowSource($0.data) } ?? trainingSource(dataset),
+      conditions: pairs?.conditions ?? dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
   }
 }

@@ -156,14 +156,10 @@ public struct ModelPlan: Sendable {
             }
           }
         }
-        if objective.coupling == .pairs, network?.conditionShape ?? .nothing != .nothing {
-          throw options.wrong(
-            "training",
-            "objective \(objective.name): pairs go without conditions, as samples begin with rows of which nobody knows "
-              + "the condition, and the network is told some; allowed: class_conditional: false, or another coupling")
-        }
         if let reflow = objective.reflow {
-          try options.located("training", prefix: "objective reflow: ") { try reflow.check(prepared, seen) }
+          try options.located("training", prefix: "objective reflow: ") { 
+            try reflow.check(prepared, seen, told: network?.conditionShape ?? .nothing)
+          }
         }
         if recipe.prediction != .edm && training?.weighting != .edm {
           try options.read("score")?.refuse("sigma_data", needs: "prediction: edm, or training.weighting: edm")
@@ -173,7 +169,8 @@ public struct ModelPlan: Sendable {
       throw options.wrong("training", "has no use, as the score is not a network of this experiment")
     }
     let isPaired = objective.coupling == .pairs && objective.reflow == nil
-    let source = sourceData.map { SourceLaw($0, seed: UInt64(seed), isPaired: isPaired) }
+    let isTold = network?.conditionShape ?? .nothing != .nothing
+    let source = sourceData.map { SourceLaw($0, seed: UInt64(seed), isPaired: isPaired, isTold: isTold) }
     self.source = source
     if !options.isDescribing {
       if let source {
@@ -183,7 +180,7 @@ public struct ModelPlan: Sendable {
             "has no effect; it needs training.objective flow-matching, bridge-matching or reflow, or a checkpoint of one"
           )
         }
-        try options.located("source") { try source.check(data, isPaired: isPaired) }
+        try options.located("source") { try source.check(data) }
       } else if isPaired {
         throw options.wrong(
           "training",
@@ -262,6 +259,12 @@ public struct ModelPlan: Sendable {
     guard coordinates.contains(where: { !$0.hasDeterminant }) else { return nil }
     return "needs the determinant of the coordinates, and kind autoencoder has none, as latents do not tell all of a "
       + "picture: no density of the data is known; allowed: coordinates without it"
+  }
+
+  /// Whether the network is told conditions of rows that a coupling pairs: then samples begin with held-out rows of the
+  /// source, whose conditions are known.
+  var startsWithKnownRows: Bool {
+    objective.coupling == .pairs && objective.reflow == nil && network?.conditionShape ?? .nothing != .nothing
   }
 
   /// Whether the exact score of the data's law is known.

@@ -53,6 +53,8 @@ public struct ObjectiveRecipe: Sendable {
   var reflow: Reflow?
   /// What the network then stands for, where it is no score.
   var traits: ScoreTraits = []
+  /// Whether its network learns the reverse SDE of an interpolant, with the noise of the process.
+  var learnsReverseDrift = false
   /// Whether the loss has a weighting of its own.
   var hasOwnWeighting = false
   private let build: @Sendable (ObjectiveSetting) throws -> any Objective

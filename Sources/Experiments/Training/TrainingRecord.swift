@@ -70,6 +70,9 @@ final class TrainingRecord {
     shown = (log.rows, ContinuousClock().now)
   }
 
+  /// Notes what a reader of the results should know.
+  func note(_ texts: [String]) { notes += texts }
+
   /// Whether there is a picture of a step.
   func isDue(at step: Int) -> Bool { stage?.preview.isDue(at: step, of: total) ?? false }
 

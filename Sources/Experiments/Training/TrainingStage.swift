@@ -55,8 +55,7 @@ struct TrainingStage {
     self.data = data
     self.experiment = experiment
     reflow = plan.model.objective.reflow
-    let isPaired = plan.model.objective.coupling == .pairs && reflow == nil
-    ends = try plan.model.source.map { try $0.ends(for: data, isPaired: isPaired) } ?? .prior
+    ends = try plan.model.source.map { try $0.ends(for: data) } ?? .prior
     (perceptual, given) = (plan.model.objective.perceptual, plan.model.givenText)
     coordinates = data.fitted.map { FittedNumbers.text(of: $0) }
     (name, identity, reread) = (plan.name, plan.model.identity, plan.model.reread)
@@ -282,6 +281,7 @@ struct TrainingStage {
     try record.write(log)
     try keep(state, csv: log.csv, notes: log.notes, folder)
     if log.skipped > 0 { warn(log) }
+    record.note(trainer.objective.notes)
     if isAsked() { throw ComputationError.interrupted(step: state.step, of: steps) }
     return state
   }
@@ -298,9 +298,11 @@ struct TrainingStage {
   /// the pairs that it learns, which are made now.
   private func completed() throws -> Trainer {
     if let reflow {
-      let pairs = try reflow.pairs(experiment, data, ends: ends, epsilon: trainer.plan.epsilon)
+      let told = network.initial.network.conditionShape
+      let pairs = try reflow.pairs(experiment, data, told: told, ends: ends, epsilon: trainer.plan.epsilon)
       return try network.problem.trainer(
-        network.initial, dataset, trainer.plan, ends: .rows(RowSource(pairs.ends)), pairs: pairs.data, threads: threads)
+        network.initial, dataset, trainer.plan, ends: .rows(RowSource(pairs.ends)),
+        pairs: (pairs.data, pairs.conditions), threads: threads)
     }
     guard let perceptual, let autoencoder = network.initial.network as? AutoencoderNetwork else { return trainer }
     let features = try perceptual.network(

@@ -6,14 +6,45 @@ import Tensors
 extension UNet {
   public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
     precondition(second == nil || takesSecond, "a network of one noise level")
-    let levels = (noiseLevel, second ?? noiseLevel)
-    guard let context else { return forward(x, levels, condition, context: nil, on: tape) }
-    let known = blocked(context: condition, context, rows: x.rows, on: tape)
-    return tape.withContext(known) { forward(x, levels, nil, context: known, on: tape) }
+    return forward(x, (noiseLevel, second ?? noiseLevel), condition, on: tape) { head($0, noiseLevel, on: tape) }
+  }
+
+  /// What every pixel says of the divergence is summed over pixels and divided by √D, so that weights of the same size
+  /// change it as much in pictures of any size.
+  public func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor {
+    guard let divergence else { preconditionFailure("a network without a divergence") }
+    return forward(x, (noiseLevel, second ?? noiseLevel), condition, on: tape) { path in
+      let pixels = divergence(path.kept(), on: tape)
+      let parts = tape.unblocked(pixels, divergence.shape.output)
+      let sum = tape.scale(tape.rowSums(parts), by: 1 / Float(dimension).squareRoot())
+      let both = tape.concatenate(head(path, noiseLevel, on: tape), sum)
+      tape.recycle(path.value)
+      tape.recycle(pixels)
+      return both
+    }
+  }
+
+  /// The last layer, of what `path` ends at.
+  private func head(_ path: Path, _ noiseLevel: Tensor, on tape: Tape) -> Tensor {
+    var h = path
+    h.step { output($0, on: tape) }
+    h.step { tape.unblocked($0, output.shape.output) }
+    return divided(h.value, by: noiseLevel, on: tape)
   }
 
   private func forward(
-    _ x: Tensor, _ levels: (Tensor, Tensor), _ condition: Tensor?, context known: Tensor?, on tape: Tape
+    _ x: Tensor, _ levels: (Tensor, Tensor), _ condition: Tensor?, on tape: Tape, _ head: (inout Path) -> Tensor
+  ) -> Tensor {
+    guard let context else { return forward(x, levels, condition, context: nil, on: tape, head) }
+    let known = blocked(context: condition, context, rows: x.rows, on: tape)
+    return tape.withContext(known) { forward(x, levels, nil, context: known, on: tape, head) }
+  }
+
+  private func forward(
+    _ x: Tensor, _ levels: (Tensor, Tensor), _ condition: Tensor?, context known: Tensor?, on tape: Tape,
+    _ head: (inout Path) -> Tensor
   ) -> Tensor {
     let embedding = tape.silu(embed(levels, condition, rows: x.rows, on: tape))
     let image = tape.blocked(architecture.centresInput ? centred(x, on: tape) : x, input.shape.input)
@@ -61,9 +92,7 @@ extension UNet {
       if let block = stage.residual { h.step { block($0, embedding: embedding, on: tape) } }
     }
     h.step { norm($0, silu: true, on: tape) }
-    h.step { output($0, on: tape) }
-    h.step { tape.unblocked($0, output.shape.output) }
-    return divided(h.value, by: levels.0, on: tape)
+    return head(&h)
   }
 
   private func blocked(context: Tensor?, _ shape: FeatureShape, rows: Int, on tape: Tape) -> Tensor {

@@ -46,6 +46,8 @@ public struct UNet: Network {
   let context: FeatureShape?
   let up: [Stage]
   let norm: NormLayer
+  /// What every pixel says of the divergence, from zeros on; nil without one.
+  let divergence: ConvolutionLayer?
 
   /// - Throws: `InputError` for an architecture that cannot be built.
   public init(_ a: UNetArchitecture, winograd: Bool = true, levels: Int = 1000) throws {
@@ -177,6 +179,9 @@ public struct UNet: Network {
         builder.linear("second_embedding.linear_1", from: features, to: width),
         builder.zeroLinear("second_embedding.linear_2", from: width, to: width)
       ) : nil
+    divergence =
+      a.divergence
+      ? builder.convolution(["divergence"], from: shape, to: ChannelPlaces(1), kernel: 3, zero: true) : nil
     if a.knowsNothing { condition?.addNothing(&builder) }
     self.condition = condition
     guard builder.layout.count < 1 << 31 else {
@@ -209,6 +214,7 @@ public struct UNet: Network {
   public var conditionShape: ConditionShape { architecture.condition }
   public var knowsNothing: Bool { condition != nil && architecture.knowsNothing }
   public var takesSecond: Bool { architecture.second }
+  public var hasDivergence: Bool { architecture.divergence }
   /// Networks whose output is divided by σ (NCSN++) see x as it is.
   public var takesRawInput: Bool {
     if case .fourier(_, true) = architecture.time { true } else { false }

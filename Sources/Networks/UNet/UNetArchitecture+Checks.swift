@@ -40,6 +40,7 @@ extension UNetArchitecture {
     guard middleScale > 0, middleScale.isFinite else {
       throw InputError("sums of the middle divided by \(middleScale); allowed: above 0")
     }
+    guard second || !divergence else { throw InputError("a divergence; allowed: of a network of two noise levels") }
     guard (0..<1).contains(dropout) else { throw InputError("dropout: \(dropout); allowed: 0 to below 1") }
   }
 

@@ -23,12 +23,20 @@ extension Tape {
     return record(.addBias(AddBias(x: x, bias: b)), out)
   }
 
-  /// silu(x + b) in one pass over x, whose memory then holds x + b: for an x that nobody else will read.
+  /// silu(x + b) in one pass over x, whose memory is then taken: for an x that nobody else will read.
   public func biasThenSilu(_ x: Tensor, _ b: Tensor) -> Tensor {
+    biasThenSilu(x, b, indices: nil) { .addBias(AddBias(x: x, bias: b)) }
+  }
+
+  /// silu(x + b) for a row b, or for row i that of a table which `indices` names. A recorded pass that is
+  /// differentiated once keeps the derivative of silu in place of x + b.
+  func biasThenSilu(_ x: Tensor, _ b: Tensor, indices: Tensor?, _ adding: () -> Operation) -> Tensor {
     let out = recording ? result(x.rows, x.columns) : x
-    ck_bias_silu(out.values, x.values, b.values, x.rows, x.columns)
-    let biased = record(
-      .addBias(AddBias(x: x, bias: b)), Tensor(values: x.values, rows: x.rows, columns: x.columns))
-    return record(.silu(SiLU(x: biased, order: 0)), out)
+    let keepsSlope = recording && keepsSlopes
+    ck_bias_silu(out.values, x.values, b.values, indices?.values, keepsSlope ? 1 : 0, x.rows, x.columns)
+    guard recording else { return out }
+    let kept = Tensor(values: x.values, rows: x.rows, columns: x.columns)
+    let biased = record(adding(), kept)
+    return record(keepsSlope ? .knownSlope(KnownSlope(x: biased, slope: kept)) : .silu(SiLU(x: biased, order: 0)), out)
   }
 }

@@ -11,7 +11,9 @@ enum Operation {
 
   case matrixProduct(MatrixProduct)
   case addBias(AddBias)
+  case addRows(AddRows)
   case silu(SiLU)
+  case knownSlope(KnownSlope)
   case siluProduct(SiLUProduct)
   case gelu(GELU)
   case geluProduct(GELUProduct)
@@ -88,7 +90,9 @@ extension Operation {
     case .variable, .parameter: return
     case .matrixProduct(let operation): operation.backward(g, on: tape)
     case .addBias(let operation): operation.backward(g, on: tape)
+    case .addRows(let operation): operation.backward(g, on: tape)
     case .silu(let operation): operation.backward(g, on: tape)
+    case .knownSlope(let operation): operation.backward(g, on: tape)
     case .siluProduct(let operation): operation.backward(g, on: tape)
     case .gelu(let operation): operation.backward(g, on: tape)
     case .geluProduct(let operation): operation.backward(g, on: tape)
@@ -137,7 +141,9 @@ extension Operation {
     case .variable, .parameter: nil
     case .matrixProduct(let operation): operation.tangent(d, output, on: tape)
     case .addBias(let operation): operation.tangent(d, output, on: tape)
+    case .addRows(let operation): operation.tangent(d, output, on: tape)
     case .silu(let operation): operation.tangent(d, output, on: tape)
+    case .knownSlope(let operation): operation.tangent(d, output, on: tape)
     case .siluProduct(let operation): operation.tangent(d, output, on: tape)
     case .gelu(let operation): operation.tangent(d, output, on: tape)
     case .geluProduct(let operation): operation.tangent(d, output, on: tape)

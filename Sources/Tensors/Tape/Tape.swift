@@ -21,6 +21,8 @@ public final class Tape {
   package let arena = Arena()
   var nodes: ContiguousArray<Node> = []
   var adjoints: ContiguousArray<Adjoint?> = []
+  /// The tangent of each node's output, while a forward pass of derivatives runs.
+  var tangents: ContiguousArray<Tensor?> = []
   /// Whether operations are written down.
   public internal(set) var recording = false
   let layout: ParameterLayout
@@ -32,6 +34,8 @@ public final class Tape {
   private var parametersAreConstant = false
   /// Whether fused operations are recorded as compositions of others, which can be differentiated more than once.
   private(set) var composing = false
+  /// Whether the pass is differentiated once, so that functions may keep their derivatives in place of their inputs.
+  private(set) var keepsSlopes = false
   /// Weights that stay, as kernels want them; nil where they change from pass to pass.
   private let prepared: PreparedWeights?
   /// The tape's convolutions by parameters; by other tensors.
@@ -74,11 +78,15 @@ public final class Tape {
   ///   - composing: record only operations whose derivatives can be differentiated; for `tangent` and for a taped
   ///     `backward`.
   ///   - constants: no derivatives by parameters are wanted.
+  ///   - once: the pass is differentiated once, by a `backward` that is not taped: then less is computed. Not with
+  ///     `composing`.
   public func begin(
-    parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false, constants: Bool = false
+    parameters: UnsafePointer<Float>, recording: Bool, composing: Bool = false, constants: Bool = false,
+    once: Bool = false
   ) {
+    precondition(!(composing && once), "composing is for passes that are differentiated more than once")
     parametersAreConstant = constants
-    self.composing = composing
+    (self.composing, keepsSlopes) = (composing, once)
     dropout = nil
     arena.reset()
     stack.removeAll(keepingCapacity: true)

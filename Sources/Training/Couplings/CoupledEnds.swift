@@ -16,11 +16,20 @@ package final class CoupledEnds: @unchecked Sendable {
   private let deviation, signal: Double
   private let guarded = NSCondition()
   /// The plans of the last steps; nil while one is made.
-  private var plans: [Key: [Int]?] = [:]
+  private var plans: [Key: Plan?] = [:]
+  /// How far the marginals of entropic plans are from what they should be, of steps whose plan did not converge.
+  private var errors: [Int: Double] = [:]
 
   private struct Key: Hashable {
     let seed: UInt64
     let step: Int
+  }
+
+  /// The partners of a batch's rows.
+  private struct Plan {
+    let columns: [Int]
+    /// nil: it is exact, or its iterations converged.
+    var error: Double?
   }
 
   /// How many plans are kept.
@@ -85,20 +94,21 @@ package final class CoupledEnds: @unchecked Sendable {
       guarded.lock()
       switch plans[key] {
       case .some(.some(let known)):
+        // Plans made ahead are noted once they are used: a training may end before.
+        if let error = known.error { errors[key.step] = error }
         guarded.unlock()
-        return known
+        return known.columns
       case .none:
         plans[key] = .some(nil)
         guarded.unlock()
-        let made = make(shard.step, shard, seed)
-        return keep(made, key)
+        keep(make(shard.step, shard, seed), key)
       case .some(.none):
         // Another worker makes it.
         let ahead = Key(seed: seed, step: shard.step + 1)
         if plans[ahead] == nil {
           plans[ahead] = .some(nil)
           guarded.unlock()
-          _ = keep(make(ahead.step, shard, seed), ahead)
+          keep(make(ahead.step, shard, seed), ahead)
         } else {
           guarded.wait()
           guarded.unlock()
@@ -107,7 +117,20 @@ package final class CoupledEnds: @unchecked Sendable {
     }
   }
 
-  private func keep(_ plan: [Int], _ key: Key) -> [Int] {
+  /// What a reader should know of the plans that were used; nil: they are what they should be.
+  var note: String? {
+    guarded.lock()
+    defer { guarded.unlock() }
+    guard let worst = errors.values.max() else { return nil }
+    return "the entropic plans of \(errors.count) step\(errors.count == 1 ? "" : "s") did not converge in "
+      + "\(EntropicPlan.mostTurns) turns: rows are wrong by up to \(Self.written(worst)) of all mass, so that ends are not "
+      + "paired quite as the Schrödinger bridge has them; a larger σ(T) of the process, data of a smaller scale or a "
+      + "smaller training.batch converge sooner, and coupling minibatch-ot needs no turns"
+  }
+
+  private static func written(_ value: Double) -> String { String(format: "%.1e", value) }
+
+  private func keep(_ plan: Plan, _ key: Key) {
     guarded.lock()
     plans[key] = plan
     if plans.count > Self.kept {
@@ -116,11 +139,10 @@ package final class CoupledEnds: @unchecked Sendable {
     }
     guarded.broadcast()
     guarded.unlock()
-    return plan
   }
 
   /// Finds the plan of a step.
-  private func make(_ step: Int, _ shard: TrainingShard, _ seed: UInt64) -> [Int] {
+  private func make(_ step: Int, _ shard: TrainingShard, _ seed: UInt64) -> Plan {
     let n = shard.batch
     var data = [Float](repeating: 0, count: n * dimension)
     data.withUnsafeMutableBufferPointer { if let base = $0.baseAddress { shard.copyBatch(step, base) } }
@@ -141,8 +163,9 @@ package final class CoupledEnds: @unchecked Sendable {
     }
     // Rows that are no numbers are the trainer's to report; they get any partner.
     for k in costs.indices where !costs[k].isFinite { costs[k] = 1e30 }
-    guard isEntropic else { return Assignment(costs, count: n).columns }
+    guard isEntropic else { return Plan(columns: Assignment(costs, count: n).columns) }
     let uniforms = NoiseStream(seed: seed, purpose: .partner).uniforms(count: n, dimension: 1, step: step).values
-    return EntropicPlan(costs, count: n).columns(uniforms)
+    let plan = EntropicPlan(costs, count: n)
+    return Plan(columns: plan.columns(uniforms), error: plan.isConverged ? nil : plan.marginalError)
   }
 }

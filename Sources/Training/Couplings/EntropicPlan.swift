@@ -7,13 +7,19 @@ import Glibc
 ///
 /// which is the coupling of a Schrödinger bridge where c is −ln of the reference process's transition density (Léonard
 /// 2014). By Sinkhorn's iterations on a kernel that takes the potentials in whenever the scalings grow (Schmitzer
-/// 2019).
+/// 2019). They end where the plan's rows are wrong by less than 1e-5 of all mass together, or after 500 turns: where
+/// costs differ by many units of the entropy, iterations go on for very long, and the plan says how wrong it is.
 package struct EntropicPlan {
   private let count: Int
   /// π, row by row.
   private let plan: [Double]
+  /// Σ_i |Σ_j π_ij − 1/n| as the last turn found it; columns are exact then.
+  package let marginalError: Double
 
-  private static let mostTurns = 500
+  /// Whether iterations went on until the marginals were right.
+  package var isConverged: Bool { marginalError < Self.tolerance }
+
+  package static let mostTurns = 500
   private static let tolerance = 1e-5
   private static let largestScaling = 1e50
 
@@ -36,11 +42,12 @@ package struct EntropicPlan {
     }
     absorb()
     let share = 1 / Double(n)
+    var error = 0.0
     for _ in 0..<Self.mostTurns {
       var sums = [Double](repeating: 0, count: n)
       for i in 0..<n { for j in 0..<n { sums[j] += kernel[i * n + j] * a[i] } }
       for j in 0..<n where sums[j] > 0 { b[j] = share / sums[j] }
-      var error = 0.0
+      error = 0
       for i in 0..<n {
         var sum = 0.0
         for j in 0..<n { sum += kernel[i * n + j] * b[j] }
@@ -51,6 +58,7 @@ package struct EntropicPlan {
       let largest = max(a.max() ?? 1, b.max() ?? 1)
       if !(largest < Self.largestScaling) { absorb() }
     }
+    marginalError = error
     plan = (0..<n * n).map { kernel[$0] * a[$0 / n] * b[$0 % n] }
   }
 

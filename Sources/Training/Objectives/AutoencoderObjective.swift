@@ -48,7 +48,7 @@ public struct AutoencoderObjective: Objective {
   ///   - klWeight: w, 0 or more.
   ///   - perceptualWeight: p, 0 or more.
   ///   - perceptual: what P looks at pictures with; needed where p is not 0.
-  ///   - times: of no account; the trainer draws them.
+  ///   - times: the trainer draws times by it, which this objective does not read.
   public init(
     _ autoencoder: AutoencoderNetwork, reconstruction: Reconstruction, klWeight: Double, perceptualWeight: Double = 0,
     perceptual: (network: FeatureNetwork, parameters: [Float])? = nil, times: TrainingTimes

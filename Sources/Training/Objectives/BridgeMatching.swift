@@ -15,14 +15,11 @@ import Processes
 /// | x_t]: with S = (m D − x)/σ² solvers of the reverse SDE take the Markov process of the bridges' laws, which is the
 /// Schrödinger bridge where the coupling is the entropic plan of the cost ‖x_T − m_T x₀‖²/(2 σ_T²) (Léonard 2014). The
 /// loss is the mean over t of w(t) σ² ‖S − (m x₀ − x_t)/σ²‖²/D, as that of denoising score matching.
-public struct BridgeMatching: Objective {
+public struct BridgeMatching: CoupledObjective {
   /// The network with its conventions.
   public let model: ScoreModel
   public let times: TrainingTimes
   package let regression: CoupledRegression
-
-  public var network: any Network { model.network }
-  public var dataDimension: Int { model.dataDimension }
 
   /// - Parameters:
   ///   - model: of the process's scalar kernel, with signal left at T.
@@ -50,9 +47,5 @@ public struct BridgeMatching: Objective {
       return CoupledRegression.Point(
         state: (m * (1 - r), end, noise), score: (m * r / v, -end / v, -noise / v), weight: v * factor)
     }
-  }
-
-  public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker {
-    CoupledRegression.Worker(regression, rows: rows, seed: seed)
   }
 }

@@ -18,7 +18,7 @@ public struct FeatureObjective: Objective {
 
   /// - Parameters:
   ///   - features: the network; rows are trained with as many numbers as it has words.
-  ///   - times: of no account; the trainer draws them.
+  ///   - times: the trainer draws times by it, which this objective does not read.
   public init(_ features: FeatureNetwork, times: TrainingTimes) { (self.features, self.times) = (features, times) }
 
   public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(features) }

@@ -20,6 +20,8 @@ public protocol Objective: Sendable {
   var frozen: [FrozenParameters] { get }
   /// Whether the loss holds derivatives of the network by its input; default: false.
   var needsTangents: Bool { get }
+  /// What the objective found while it was trained that a reader of the results should know; default: nothing.
+  var notes: [String] { get }
 
   /// A worker for up to `rows` rows at a time, with memory of its own.
   /// - Parameters:
@@ -31,6 +33,7 @@ public protocol Objective: Sendable {
 extension Objective {
   public var frozen: [FrozenParameters] { [] }
   public var needsTangents: Bool { false }
+  public var notes: [String] { [] }
 }
 
 /// A worker's side of an objective.

@@ -109,7 +109,7 @@ struct SimulatedScoreMatching: Sendable {
         let (direction, v) = (block(), block())
         fill(v, direction: k, shard)
         for i in 0..<v.count { direction.values[i] = Float(inputs[i / dimension]) * v.values[i] }
-        guard let tangent = tape.tangent(of: f, along: [(variable, direction)]) else { continue }
+        guard let tangent = tape.tangent(of: f, along: (variable, direction)) else { continue }
         let dots = tape.scaleRows(tape.rowSums(tape.product(tangent, v)), by: slope)
         loss = tape.sum(1, loss, 1, tape.columnSums(dots))
       }

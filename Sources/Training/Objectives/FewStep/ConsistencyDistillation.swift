@@ -52,7 +52,7 @@ public struct ConsistencyDistillation: Objective {
   ///   - steps: the teacher's in an interval.
   ///   - loss: φ
   ///   - target: θ⁻
-  ///   - times: of no account; the trainer draws them.
+  ///   - times: the trainer draws times by it, which this objective does not read: rows are at nodes of its grid.
   public init(
     _ model: ScoreModel, teacher: Teacher, to end: Double, intervals: Int, rho: Double = 7,
     steps: TeacherSteps = TeacherSteps(.heun), loss: RowLoss = .squared, target: Target = .own, times: TrainingTimes
@@ -68,6 +68,10 @@ public struct ConsistencyDistillation: Objective {
     private let objective: ConsistencyDistillation
     private let batch: FewStepBatch
     private let teacher: TeacherEvaluator
+    private var chosen: [Int] = []
+    private var upper: [NoiseNode] = []
+    private var lower: [NoiseNode] = []
+    private var weights: [Double] = []
 
     init(_ objective: ConsistencyDistillation, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -78,15 +82,17 @@ public struct ConsistencyDistillation: Objective {
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
       let (grid, count) = (objective.grid, shard.rows.count)
       let (u, z) = (batch.uniforms(shard), batch.normals(shard))
-      let chosen = (0..<count).map { min(Int(u[$0, 0] * Double(grid.intervals)), grid.intervals - 1) }
-      let (upper, lower) = (chosen.map { grid[$0 + 1] }, chosen.map { grid[$0] })
+      chosen.refill(count) { min(Int(u[$0, 0] * Double(grid.intervals)), grid.intervals - 1) }
+      upper.refill(count) { grid[chosen[$0] + 1] }
+      lower.refill(count) { grid[chosen[$0]] }
+      weights.refill(count) { _ in 1 / Double(shard.batch) }
       let (x, later) = (batch.rows(0, count), batch.rows(1, count))
       batch.perturb(shard, z, at: upper, into: x)
       later.copy(x)
       objective.steps.advance(later, over: chosen, of: grid, teacher, batch, memory: 2, shard, tape)
-      batch.map(later, from: lower, to: [grid[0]], under: shard.frozen[average], shard, tape, into: later)
-      let error = batch.error(x, from: upper, to: [grid[0]], target: later, shard, tape)
-      return objective.loss.loss(error, weights: Array(repeating: 1 / Double(shard.batch), count: count), on: tape)
+      batch.map(later, from: lower, to: grid.end, under: shard.frozen[average], shard, tape, into: later)
+      let error = batch.error(x, from: upper, to: grid.end, target: later, shard, tape)
+      return objective.loss.loss(error, weights: weights, on: tape)
     }
 
     private var average: String { ConsistencyDistillation.average }

@@ -69,6 +69,10 @@ public struct ConsistencyTraining: Objective {
     private let objective: ConsistencyTraining
     private let batch: FewStepBatch
     private var grid: NoiseGrid?
+    private var chosen: [Int] = []
+    private var upper: [NoiseNode] = []
+    private var lower: [NoiseNode] = []
+    private var weights: [Double] = []
 
     init(_ objective: ConsistencyTraining, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -85,10 +89,11 @@ public struct ConsistencyTraining: Objective {
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
       let (grid, count) = (grid(at: shard.step), shard.rows.count)
-      let chosen = (0..<count).map { grid.interval(of: shard.times[$0]) }
-      let (upper, lower) = (chosen.map { grid[$0 + 1] }, chosen.map { grid[$0] })
-      let weights = (0..<count).map { 1 / ((upper[$0].ratio - lower[$0].ratio) * Double(shard.batch)) }
-      return batch.pairLoss(upper, lower, to: grid[0], objective.loss, weights, shard, tape)
+      chosen.refill(count) { grid.interval(of: shard.times[$0]) }
+      upper.refill(count) { grid[chosen[$0] + 1] }
+      lower.refill(count) { grid[chosen[$0]] }
+      weights.refill(count) { 1 / ((upper[$0].ratio - lower[$0].ratio) * Double(shard.batch)) }
+      return batch.pairLoss(upper, lower, to: grid.end, objective.loss, weights, shard, tape)
     }
   }
 }
@@ -96,13 +101,13 @@ public struct ConsistencyTraining: Objective {
 extension FewStepBatch {
   /// Σ_i w_i φ(‖f_θ(x_t, t) − f_θ⁻(x_r, r)‖²) with two noised states of the same x_0 and z, where f(x, t) = X_{t→ε}(x).
   func pairLoss(
-    _ upper: [NoiseNode], _ lower: [NoiseNode], to end: NoiseNode, _ loss: RowLoss, _ weights: [Double],
+    _ upper: [NoiseNode], _ lower: [NoiseNode], to end: [NoiseNode], _ loss: RowLoss, _ weights: [Double],
     _ shard: TrainingShard, _ tape: Tape
   ) -> Tensor {
     let (z, x, target) = (normals(shard), rows(0, upper.count), rows(1, upper.count))
     perturb(shard, z, at: lower, into: target)
-    map(target, from: lower, to: [end], under: nil, shard, tape, into: target)
+    map(target, from: lower, to: end, under: nil, shard, tape, into: target)
     perturb(shard, z, at: upper, into: x)
-    return loss.loss(error(x, from: upper, to: [end], target: target, shard, tape), weights: weights, on: tape)
+    return loss.loss(error(x, from: upper, to: end, target: target, shard, tape), weights: weights, on: tape)
   }
 }

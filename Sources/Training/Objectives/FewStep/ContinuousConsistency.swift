@@ -28,8 +28,10 @@ public struct ContinuousConsistency: Objective {
   /// H
   public let warmup: Int
   public let times: TrainingTimes
-  private let end: NoiseNode
-  private let process: PreparedProcess
+  /// ε, as one of all rows.
+  private let end: [NoiseNode]
+  /// The process's a and g.
+  private let process: any AffineSDE
 
   public var network: any Network { model.network }
   public var dataDimension: Int { model.dataDimension }
@@ -49,9 +51,10 @@ public struct ContinuousConsistency: Objective {
     warmup: Int, times: TrainingTimes
   ) {
     precondition(model.prediction == .edm && !model.network.takesRawInput, "a network of edm prediction")
-    (self.model, self.process, self.teacher) = (model, process, teacher)
+    guard let affine = process.sde as? any AffineSDE else { preconditionFailure("a process of scalars") }
+    (self.model, self.process, self.teacher) = (model, affine, teacher)
     (self.normalisation, self.warmup, self.times) = (normalisation, warmup, times)
-    self.end = NoiseNode(model, at: end)
+    self.end = [NoiseNode(model, at: end)]
   }
 
   public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
@@ -60,6 +63,11 @@ public struct ContinuousConsistency: Objective {
     private let objective: ContinuousConsistency
     private let batch: FewStepBatch
     private let teacher: TeacherEvaluator?
+    private var nodes: [NoiseNode] = []
+    /// τ of each row, and ln σ̃.
+    private var angles: [Double] = []
+    private var logRatios: [Double] = []
+    private var g: [Double] = []
 
     init(_ objective: ContinuousConsistency, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -70,7 +78,7 @@ public struct ContinuousConsistency: Objective {
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
       let (model, count, dimension) = (objective.model, shard.rows.count, objective.dataDimension)
       let deviation = model.dataDeviation
-      let nodes = (0..<count).map { NoiseNode(model, at: shard.times[$0]) }
+      nodes.refill(count) { NoiseNode(model, at: shard.times[$0]) }
       let (z, x, noise) = (batch.normals(shard), batch.rows(0, count), batch.rows(1, count))
       batch.perturb(shard, z, at: nodes, into: x)
       teacher?.noise(x, at: nodes, shard, tape, into: noise)
@@ -78,7 +86,7 @@ public struct ContinuousConsistency: Objective {
         tape.constant(rows: count, columns: dimension), tape.constant(rows: count, columns: dimension)
       )
       let rates = tape.constant(rows: count, columns: 1)
-      let angles = nodes.map { atan2($0.ratio, deviation) }
+      angles.refill(count) { atan2(nodes[$0].ratio, deviation) }
       for i in 0..<count {
         let (node, factor) = (nodes[i], model.scalarCoefficients(nodes[i].moments).input)
         let (cosine, sine) = (cos(angles[i]), sin(angles[i]))
@@ -97,17 +105,17 @@ public struct ContinuousConsistency: Objective {
           along[i, j] = Float(cosine * drawn - sine * data / deviation)
         }
       }
-      let (state, level) = (tape.variable(input), tape.variable(ScoreModel.levels(of: nodes, on: tape)))
+      let (state, level) = (tape.variable(input), tape.variable(model.levels(of: nodes, on: tape)))
       let output = model.network.forward(
-        state, noiseLevel: level, second: model.secondLevels(of: [objective.end], on: tape), condition: shard.condition,
+        state, noiseLevel: level, second: model.secondLevels(of: objective.end, on: tape), condition: shard.condition,
         on: tape)
-      let moved = tape.withoutRecording { tape.tangent(of: output, along: [(state, along), (level, rates)]) }
+      let moved = tape.withoutRecording { tape.tangent(of: output, along: (state, along), (level, rates)) }
       let target = tape.constant(rows: count, columns: dimension)
       let weights = tape.constant(rows: count, columns: 1)
       weights.values.update(repeating: Float(1 / Double(shard.batch * dimension)), count: count)
       let warmth = objective.warmup == 0 ? 1 : min(1, Double(shard.step) / Double(objective.warmup))
-      let start = atan2(objective.end.ratio, deviation)
-      var g = [Double](repeating: 0, count: dimension)
+      let start = atan2(objective.end[0].ratio, deviation)
+      g.refill(dimension) { _ in 0 }
       for i in 0..<count {
         let (cosine, sine) = (cos(angles[i] - start), sin(angles[i] - start))
         var square = 0.0
@@ -123,16 +131,17 @@ public struct ContinuousConsistency: Objective {
       }
       let error = tape.sum(1, output, -1, target)
       guard let weighted = model.network as? WeightedNetwork else { return tape.weightedSquares(error, by: weights) }
-      return weighted.loss(error, logRatios: nodes.map { log($0.ratio) }, batch: shard.batch, on: tape)
+      logRatios.refill(count) { log(nodes[$0].ratio) }
+      return weighted.loss(error, logRatios: logRatios, batch: shard.batch, on: tape)
     }
   }
 }
 
 extension ScoreModel {
   /// d(noise level as the network is told it)/d ln σ̃, where d ln σ̃/dt = g²/(2 v).
-  func levelRate(_ node: NoiseNode, _ process: PreparedProcess) -> Double {
+  func levelRate(_ node: NoiseNode, _ process: any AffineSDE) -> Double {
     func time() -> Double {
-      let g = process.scalarDiffusion(at: node.time)
+      let g = process.diffusion(at: node.time)
       return 2 * node.moments.variance / (g * g)
     }
     switch network.noiseInput {

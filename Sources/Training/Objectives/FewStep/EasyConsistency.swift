@@ -44,7 +44,8 @@ public struct EasyConsistency: Objective {
   /// φ
   public let loss: RowLoss
   public let times: TrainingTimes
-  private let end: NoiseNode
+  /// ε, as one of all rows.
+  private let end: [NoiseNode]
 
   public var network: any Network { model.network }
   public var dataDimension: Int { model.dataDimension }
@@ -57,7 +58,7 @@ public struct EasyConsistency: Objective {
   ///   - times: the law of t.
   public init(_ model: ScoreModel, to end: Double, mapping: Mapping, loss: RowLoss, times: TrainingTimes) {
     (self.model, self.mapping, self.loss, self.times) = (model, mapping, loss, times)
-    self.end = NoiseNode(model, at: end)
+    self.end = [NoiseNode(model, at: end)]
   }
 
   public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
@@ -65,6 +66,9 @@ public struct EasyConsistency: Objective {
   private final class Worker: ObjectiveWorker {
     private let objective: EasyConsistency
     private let batch: FewStepBatch
+    private var upper: [NoiseNode] = []
+    private var lower: [NoiseNode] = []
+    private var weights: [Double] = []
 
     init(_ objective: EasyConsistency, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -72,20 +76,21 @@ public struct EasyConsistency: Objective {
     }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      let (model, end) = (objective.model, objective.end)
-      let upper = (0..<shard.rows.count).map { NoiseNode(model, at: shard.times[$0]) }
-      let lower = upper.map { node in
+      let (model, end, count) = (objective.model, objective.end[0], shard.rows.count)
+      upper.refill(count) { NoiseNode(model, at: shard.times[$0]) }
+      lower.refill(count) { i in
+        let node = upper[i]
         let ratio = objective.mapping.ratio(of: node.ratio, at: shard.step)
         guard ratio > end.ratio else { return end }
         return NoiseNode(
           model, at: model.kernel.time(ofNoiseToSignal: ratio, from: end.time, to: node.time))
       }
-      let weights = (0..<upper.count).map { i in
+      weights.refill(count) { i in
         // At ε itself there is nothing to learn.
         let distance = upper[i].ratio - lower[i].ratio
         return distance > 0 ? 1 / (distance * Double(shard.batch)) : 0
       }
-      return batch.pairLoss(upper, lower, to: end, objective.loss, weights, shard, tape)
+      return batch.pairLoss(upper, lower, to: objective.end, objective.loss, weights, shard, tape)
     }
   }
 }

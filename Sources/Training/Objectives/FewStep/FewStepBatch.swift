@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
-import CKernels
 import Core
 import Models
 import Tensors
@@ -11,6 +10,8 @@ final class FewStepBatch {
   private let noise, shares: RowStorage
   private var storages: [RowStorage] = []
   private let span: RowSpan
+  /// The times that a teacher is asked at.
+  var nodes: [NoiseNode] = []
 
   /// - Parameters:
   ///   - model: whose network is trained.
@@ -48,11 +49,15 @@ final class FewStepBatch {
 
   /// Writes x_t = m x_0 + σ z.
   func perturb(_ shard: TrainingShard, _ z: Rows, at nodes: [NoiseNode], into x: Rows) {
-    let dimension = x.dimension
+    var (scale, deviation) = (0.0, 0.0)
     for i in 0..<x.count {
-      let m = nodes[i].moments
-      ck_combine_float(
-        x.row(i).values, m.deviation, z.row(i).values, m.scale, shard.data.baseAddress! + i * dimension, dimension)
+      if i == 0 || nodes[i].time != nodes[i - 1].time {
+        (scale, deviation) = (nodes[i].moments.scale, nodes[i].moments.deviation)
+      }
+      let place = i * x.dimension
+      for j in place..<place + x.dimension {
+        x.values[j] = deviation * z.values[j] + scale * Double(shard.data[j])
+      }
     }
   }
 
@@ -69,15 +74,29 @@ final class FewStepBatch {
     _ x: Rows, from nodes: [NoiseNode], to ends: [NoiseNode], under target: ParameterSet?, _ shard: TrainingShard,
     _ tape: Tape, into out: Rows
   ) {
-    let output = tape.withoutRecording { () -> Tensor in
-      func output() -> Tensor { model.output(x, at: nodes, to: ends, told: shard.condition, on: tape) }
-      return target.map { tape.with($0, output) } ?? output()
-    }
-    for i in 0..<x.count {
+    let output = output(x, at: nodes, told: ends, under: target, shard, tape)
+    forEachMap(nodes, ends) { i, c in
       // A map to where a row stands already leaves it there.
-      let c = model.mapCoefficients(from: nodes[i].moments, to: ends[ends.count == 1 ? 0 : i].moments)
-      ck_combine_float(
-        out.row(i).values, c.skip, x.row(i).values, c.output, output.values + i * x.dimension, x.dimension)
+      let place = i * x.dimension
+      for j in place..<place + x.dimension { out.values[j] = c.skip * x.values[j] + c.output * Double(output.values[j]) }
+    }
+  }
+
+  /// The network's output F at states, without a record of it.
+  /// - Parameters:
+  ///   - x: states at t.
+  ///   - nodes: t of each row.
+  ///   - seconds: the second time that the network is told of each row, or one of all.
+  ///   - target: the parameter set; nil: the trained parameters themselves.
+  ///   - shard: says what else the network is told.
+  ///   - tape: computes it.
+  func output(
+    _ x: Rows, at nodes: [NoiseNode], told seconds: [NoiseNode], under target: ParameterSet?, _ shard: TrainingShard,
+    _ tape: Tape
+  ) -> Tensor {
+    tape.withoutRecording {
+      guard let target else { return model.output(x, at: nodes, to: seconds, told: shard.condition, on: tape) }
+      return tape.with(target) { model.output(x, at: nodes, to: seconds, told: shard.condition, on: tape) }
     }
   }
 
@@ -89,12 +108,35 @@ final class FewStepBatch {
     let (factors, rest) = (
       tape.constant(rows: x.count, columns: 1), tape.constant(rows: x.count, columns: x.dimension)
     )
-    for i in 0..<x.count {
-      let c = model.mapCoefficients(from: nodes[i].moments, to: ends[ends.count == 1 ? 0 : i].moments)
+    forEachMap(nodes, ends) { i, c in
       factors.values[i] = Float(c.output)
-      for j in 0..<x.dimension { rest[i, j] = Float(c.skip * x[i, j] - y[i, j]) }
+      let place = i * x.dimension
+      for j in place..<place + x.dimension { rest.values[j] = Float(c.skip * x.values[j] - y.values[j]) }
     }
     return tape.sum(1, tape.scaleRows(output, by: factors), 1, rest)
+  }
+
+  /// Tells the factors of each row's map; rows of a grid often have those of the row before.
+  private func forEachMap(
+    _ nodes: [NoiseNode], _ ends: [NoiseNode], _ body: (Int, (skip: Double, output: Double)) -> Void
+  ) {
+    var factors = (skip: 0.0, output: 0.0)
+    for i in nodes.indices {
+      let isShared = ends.count == 1
+      if i == 0 || nodes[i].time != nodes[i - 1].time || !isShared {
+        let c = model.mapCoefficients(from: nodes[i].moments, to: ends[isShared ? 0 : i].moments)
+        factors = (c.skip, c.output)
+      }
+      body(i, factors)
+    }
+  }
+}
+
+extension Array {
+  /// Takes values for rows in the memory of earlier ones.
+  mutating func refill(_ count: Int, _ value: (Int) -> Element) {
+    removeAll(keepingCapacity: true)
+    for i in 0..<count { append(value(i)) }
   }
 }
 

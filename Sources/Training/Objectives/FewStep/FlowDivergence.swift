@@ -57,7 +57,7 @@ extension TwoTimesBatch {
       }
       let state = tape.variable(input)
       let output = model.network.forward(
-        state, noiseLevel: ScoreModel.levels(of: nodes, on: tape), second: model.secondLevels(of: nodes, on: tape),
+        state, noiseLevel: model.levels(of: nodes, on: tape), second: model.secondLevels(of: nodes, on: tape),
         condition: shard.condition, on: tape)
       for i in 0..<x.count {
         let d = model.prediction.denoiser(nodes[i].moments, dataDeviation: model.dataDeviation)
@@ -69,7 +69,7 @@ extension TwoTimesBatch {
       for index in 0..<probes.count {
         probes.write(index, into: v, step: shard.step)
         for i in 0..<v.size { direction.values[i] = Float(v.values[i]) }
-        guard let moved = tape.withoutRecording({ tape.tangent(of: output, along: [(state, direction)]) }) else {
+        guard let moved = tape.withoutRecording({ tape.tangent(of: output, along: (state, direction)) }) else {
           continue
         }
         for i in 0..<x.count {
@@ -95,7 +95,7 @@ extension TeacherEvaluator {
     _ x: Rows, at nodes: [NoiseNode], into out: Rows, product: Rows, count: Int, probe: (Int) -> Rows,
     add: (_ row: Int, _ value: Double) -> Void
   ) {
-    let times = nodes.map(\.time)
+    setTimes(nodes)
     do {
       guard let evaluator else { return out.fill(.nan) }
       try times.withUnsafeBufferPointer { times in

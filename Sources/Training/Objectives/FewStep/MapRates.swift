@@ -8,10 +8,8 @@ struct MapRates {
   /// m′ and σ′ by t.
   let scale, deviation: Double
 
-  /// - Precondition: a process with scalar a and g.
-  init(_ process: PreparedProcess, _ node: NoiseNode) {
-    guard let affine = process.sde as? any AffineSDE else { preconditionFailure("a process of scalars") }
-    let (a, g) = (affine.driftRate(at: node.time), affine.diffusion(at: node.time))
+  init(_ process: any AffineSDE, _ node: NoiseNode) {
+    let (a, g) = (process.driftRate(at: node.time), process.diffusion(at: node.time))
     scale = a * node.moments.scale
     deviation = a * node.moments.deviation + g * g / (2 * node.moments.deviation)
   }

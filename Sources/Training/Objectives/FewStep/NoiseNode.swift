@@ -9,14 +9,14 @@ struct NoiseNode: Sendable {
   let moments: Moments
   /// σ̃ = σ/m
   let ratio: Double
-  /// What the network is told.
-  let level: Float
+  /// ln σ̃
+  let logRatio: Double
 
   init(_ model: ScoreModel, at time: Double) {
     self.time = time
     moments = model.kernel.moments(at: time)
     ratio = moments.noiseToSignal
-    level = Float(model.noiseLevel(moments, at: time))
+    logRatio = log(ratio)
   }
 }
 
@@ -27,6 +27,8 @@ struct NoiseGrid: Sendable {
   let nodes: [NoiseNode]
   /// K
   let parts: Int
+  /// The first node alone, ε: where consistency functions end.
+  let end: [NoiseNode]
   /// N
   var intervals: Int { (nodes.count - 1) / parts }
   private let rho: Double
@@ -40,7 +42,7 @@ struct NoiseGrid: Sendable {
       let ratio = pow(low + (high - low) * Double(i) / Double(count), rho)
       return NoiseNode(model, at: kernel.time(ofNoiseToSignal: ratio, from: end, to: duration))
     }
-    (self.parts, self.rho) = (parts, rho)
+    (self.parts, self.rho, self.end) = (parts, rho, [nodes[0]])
   }
 
   /// The node where interval n begins: the smaller time.
@@ -51,7 +53,7 @@ struct NoiseGrid: Sendable {
     var (low, high) = (0, intervals)
     while high - low > 1 {
       let middle = (low + high) / 2
-      if self[middle].time <= time { low = middle } else { high = middle }
+      if nodes[middle * parts].time <= time { low = middle } else { high = middle }
     }
     return low
   }

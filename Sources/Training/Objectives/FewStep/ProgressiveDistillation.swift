@@ -57,7 +57,7 @@ public struct ProgressiveDistillation: Objective {
   ///   - last: the student's steps in the last stage.
   ///   - stage: optimiser steps of a stage.
   ///   - spacing: of grids.
-  ///   - times: of no account; the trainer draws them.
+  ///   - times: the trainer draws times by it, which this objective does not read: rows are at nodes of its grid.
   public init(
     _ model: ScoreModel, teacher: Teacher?, to end: Double, first: Int, last: Int = 1, stage: Int,
     spacing: Spacing = .uniform, times: TrainingTimes
@@ -81,6 +81,11 @@ public struct ProgressiveDistillation: Objective {
     private let teacher: TeacherEvaluator?
     /// The teacher's nodes, rising: two intervals for one of the student.
     private var nodes: [NoiseNode] = []
+    /// The node of each row's upper time, and the times of a step.
+    private var places: [Int] = []
+    private var upper: [NoiseNode] = []
+    private var from: [NoiseNode] = []
+    private var to: [NoiseNode] = []
 
     init(_ objective: ProgressiveDistillation, rows: Int, seed: UInt64) {
       self.objective = objective
@@ -103,13 +108,14 @@ public struct ProgressiveDistillation: Objective {
       let intervals = objective.intervals(at: shard.step)
       if nodes.count != 2 * intervals + 1 { nodes = makeNodes(2 * intervals) }
       let u = batch.uniforms(shard)
-      let places = (0..<count).map { 2 * min(Int(u[$0, 0] * Double(intervals)), intervals - 1) + 2 }
-      let upper = places.map { nodes[$0] }
+      places.refill(count) { 2 * min(Int(u[$0, 0] * Double(intervals)), intervals - 1) + 2 }
+      upper.refill(count) { nodes[places[$0]] }
       let (x, state, noise) = (batch.rows(0, count), batch.rows(1, count), batch.rows(2, count))
       batch.perturb(shard, batch.normals(shard), at: upper, into: x)
       state.copy(x)
       for step in 0..<2 {
-        let (from, to) = (places.map { nodes[$0 - step] }, places.map { nodes[$0 - step - 1] })
+        from.refill(count) { nodes[places[$0] - step] }
+        to.refill(count) { nodes[places[$0] - step - 1] }
         predict(state, from, shard, tape, into: noise)
         for i in 0..<count {
           let (a, b, row) = (from[i], to[i], state.row(i))

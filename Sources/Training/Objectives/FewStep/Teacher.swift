@@ -25,6 +25,8 @@ public enum Teacher: Sendable {
 final class TeacherEvaluator {
   private let teacher: Teacher
   let evaluator: (any ScoreEvaluator)?
+  /// The time of each row.
+  private(set) var times: [Double] = []
 
   init(_ teacher: Teacher, rows: Int, dimension: Int) {
     self.teacher = teacher
@@ -45,7 +47,7 @@ final class TeacherEvaluator {
   func noise(_ x: Rows, at nodes: [NoiseNode], _ shard: TrainingShard, _ tape: Tape, into out: Rows) {
     switch teacher {
     case .score:
-      let times = nodes.map(\.time)
+      setTimes(nodes)
       do {
         guard let evaluator else { return out.fill(.nan) }
         try times.withUnsafeBufferPointer { try evaluator.evaluate(x, at: .each($0.baseAddress!), into: out) }
@@ -71,6 +73,8 @@ final class TeacherEvaluator {
     }
   }
 
+  func setTimes(_ nodes: [NoiseNode]) { times.refill(nodes.count) { nodes[$0].time } }
+
   /// Writes the denoised rows D = (x − σ ẑ)/m.
   func denoised(_ x: Rows, at nodes: [NoiseNode], _ shard: TrainingShard, _ tape: Tape, into out: Rows) {
     noise(x, at: nodes, shard, tape, into: out)
@@ -93,23 +97,31 @@ extension ScoreModel {
     _ x: Rows, at nodes: [NoiseNode], to others: [NoiseNode]? = nil, told: Tensor?, on tape: Tape
   ) -> Tensor {
     let input = tape.constant(rows: x.count, columns: x.dimension)
+    var factor = 0.0
     for i in 0..<x.count {
-      let factor = scalarCoefficients(nodes[i].moments).input
-      ck_to_float(input.values + i * x.dimension, x.row(i).values, factor, x.dimension)
+      // Rows of a grid often have the time of the row before.
+      if i == 0 || nodes[i].time != nodes[i - 1].time { factor = scalarCoefficients(nodes[i].moments).input }
+      for j in 0..<x.dimension { input.values[i * x.dimension + j] = Float(factor * x[i, j]) }
     }
     return network.forward(
-      input, noiseLevel: Self.levels(of: nodes, on: tape), second: others.flatMap { secondLevels(of: $0, on: tape) },
+      input, noiseLevel: levels(of: nodes, on: tape), second: others.flatMap { secondLevels(of: $0, on: tape) },
       condition: told, on: tape)
   }
 
   /// What the network is told of the second time; nil where it is told none.
   func secondLevels(of nodes: [NoiseNode], on tape: Tape) -> Tensor? {
-    network.takesSecond ? Self.levels(of: nodes, on: tape) : nil
+    network.takesSecond ? levels(of: nodes, on: tape) : nil
   }
 
-  static func levels(of nodes: [NoiseNode], on tape: Tape) -> Tensor {
+  /// The noise level of each node as this network is told it: a teacher's may be told it otherwise than the student's.
+  func levels(of nodes: [NoiseNode], on tape: Tape) -> Tensor {
     let column = tape.constant(rows: nodes.count, columns: 1)
-    for (i, node) in nodes.enumerated() { column.values[i] = node.level }
+    for i in nodes.indices {
+      switch network.noiseInput {
+      case .logNoiseToSignal: column.values[i] = Float(nodes[i].logRatio)
+      case .time, .discrete: column.values[i] = Float(noiseLevel(nodes[i].moments, at: nodes[i].time))
+      }
+    }
     return column
   }
 }

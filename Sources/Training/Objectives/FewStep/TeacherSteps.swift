@@ -23,6 +23,11 @@ public struct TeacherSteps: Sendable, Equatable {
   /// So many steps of an interval.
   public init(_ method: Method, count: Int = 1) { (self.method, self.count) = (method, count) }
 
+  /// Of the classical method: the part of a step where a slope is taken, its weight, and how far the next one lies.
+  private static let classical: [(part: Int, weight: Double, next: Double)] = [
+    (0, 1.0 / 3, 1), (1, 2.0 / 3, 1), (1, 2.0 / 3, 2), (2, 1.0 / 3, 0),
+  ]
+
   /// How many parts an interval of a grid has for them.
   public var parts: Int { method == .rk4 ? 2 * count : count }
 
@@ -50,12 +55,12 @@ public struct TeacherSteps: Sendable, Equatable {
     }
     /// ẑ at y of the nodes after so many parts.
     func slope(_ y: Rows, _ part: Int) {
-      let nodes = (0..<x.count).map { grid.nodes[node($0, part)] }
+      batch.nodes.refill(x.count) { grid.nodes[node($0, part)] }
       for i in 0..<x.count {
         let row = at.row(i)
-        ck_combine(row.values, nodes[i].moments.scale, y.row(i).values, 0, y.row(i).values, row.size)
+        ck_combine(row.values, batch.nodes[i].moments.scale, y.row(i).values, 0, y.row(i).values, row.size)
       }
-      teacher.noise(at, at: nodes, shard, tape, into: z)
+      teacher.noise(at, at: batch.nodes, shard, tape, into: z)
     }
     func ratio(_ row: Int, _ part: Int) -> Double { grid.nodes[node(row, part)].ratio }
     for i in 0..<x.count {
@@ -78,7 +83,7 @@ public struct TeacherSteps: Sendable, Equatable {
         let start = batch.rows(memory + 4, x.count)
         start.copy(y)
         sum.copy(y)
-        for (part, weight, next) in [(0, 1.0 / 3, 1.0), (1, 2.0 / 3, 1), (1, 2.0 / 3, 2), (2, 1.0 / 3, 0)] {
+        for (part, weight, next) in Self.classical {
           slope(y, 2 * step + part)
           func rate(_ i: Int) -> Double { grid.slope(at: node(i, 2 * step + part)) }
           combine(sum, sum, z) { -weight * rate($0) }

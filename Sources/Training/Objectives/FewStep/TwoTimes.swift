@@ -31,6 +31,8 @@ public struct TwoTimes: Sendable {
   /// How second times are drawn.
   public let secondTimes: SecondTimes
   let end: NoiseNode
+  /// a and g of the process.
+  let affine: any AffineSDE
 
   /// - Parameters:
   ///   - model: with a scalar kernel and a network that is told two noise levels; its parameters are not used.
@@ -50,6 +52,8 @@ public struct TwoTimes: Sendable {
     (self.model, self.process, self.teacher, self.diagonal) = (model, process, teacher, diagonal)
     (self.forward, self.secondTimes) = (forward, secondTimes)
     self.end = NoiseNode(model, at: end)
+    guard let affine = process.sde as? any AffineSDE else { preconditionFailure("a process of scalars") }
+    self.affine = affine
   }
 }
 
@@ -65,6 +69,30 @@ extension TwoTimesObjective {
   public var frozen: [FrozenParameters] { base.teacher?.frozen ?? [] }
 }
 
+/// One of them as this floor makes its worker: by what its loss does with a batch.
+protocol TwoTimesLoss: TwoTimesObjective {
+  /// The part of the loss that a shard has.
+  func loss(_ batch: TwoTimesBatch, of shard: TrainingShard, on tape: Tape) -> Tensor
+}
+
+extension TwoTimesLoss {
+  public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker {
+    TwoTimesWorker(self, rows: rows, seed: seed)
+  }
+}
+
+private final class TwoTimesWorker<Loss: TwoTimesLoss>: ObjectiveWorker {
+  private let objective: Loss
+  private let batch: TwoTimesBatch
+
+  init(_ objective: Loss, rows: Int, seed: UInt64) {
+    self.objective = objective
+    batch = TwoTimesBatch(objective.base, rows: rows, seed: seed)
+  }
+
+  func loss(of shard: TrainingShard, on tape: Tape) -> Tensor { objective.loss(batch, of: shard, on: tape) }
+}
+
 /// A worker's memory for them.
 final class TwoTimesBatch {
   let base: TwoTimes
@@ -74,6 +102,13 @@ final class TwoTimesBatch {
   private(set) var from: [NoiseNode] = []
   private(set) var to: [NoiseNode] = []
   private(set) var isDiagonal: [Bool] = []
+  /// A time between them, for losses that ask for one, and which steps to it are told no second time.
+  var middle: [NoiseNode] = []
+  var isSmallest: [Bool] = []
+  var told: [NoiseNode] = []
+  /// How the map's factors change with the first time, and the weight of each row.
+  private(set) var rates: [MapRates] = []
+  var weights: [Double] = []
   /// The states at the first time, and the noise in them.
   private(set) var x: Rows
   private(set) var z: Rows
@@ -122,6 +157,8 @@ final class TwoTimesBatch {
     from.removeAll(keepingCapacity: true)
     to.removeAll(keepingCapacity: true)
     isDiagonal.removeAll(keepingCapacity: true)
+    middle.removeAll(keepingCapacity: true)
+    isSmallest.removeAll(keepingCapacity: true)
   }
 
   /// The times of the next row.
@@ -131,10 +168,13 @@ final class TwoTimesBatch {
     isDiagonal.append(node.time == other.time)
   }
 
-  /// 1/(rows · dimension) for each row.
-  func evenWeights(_ shard: TrainingShard) -> [Double] {
-    Array(repeating: 1 / Double(shard.batch * dimension), count: shard.rows.count)
+  /// Weighs every row by 1/(rows · dimension).
+  func weighEvenly(_ shard: TrainingShard) {
+    weights.refill(shard.rows.count) { _ in 1 / Double(shard.batch * dimension) }
   }
+
+  /// Finds the rates at all first times.
+  func findRates() { rates.refill(from.count) { MapRates(base.affine, from[$0]) } }
 
   /// Draws the states at the first times.
   func setStates(_ shard: TrainingShard) {
@@ -160,7 +200,7 @@ final class TwoTimesBatch {
   }
 
   /// Writes ẋ, the flow's velocity m′ D + σ′ ẑ at the states, with the D and ẑ = (x − m D)/σ that are given.
-  func velocity(_ denoised: Rows, _ rates: [MapRates], into out: Rows) {
+  func velocity(_ denoised: Rows, into out: Rows) {
     for i in 0..<x.count {
       let (m, r) = (from[i].moments, rates[i])
       for j in 0..<dimension {
@@ -184,8 +224,8 @@ final class TwoTimesBatch {
         input.values + i * dimension, x.row(i).values, model.scalarCoefficients(from[i].moments).input, dimension)
     }
     let (state, level, second) = (
-      tape.variable(input), tape.variable(ScoreModel.levels(of: from, on: tape)),
-      tape.variable(ScoreModel.levels(of: to, on: tape))
+      tape.variable(input), tape.variable(model.levels(of: from, on: tape)),
+      tape.variable(model.levels(of: to, on: tape))
     )
     let network = model.network
     let output =
@@ -197,14 +237,14 @@ final class TwoTimesBatch {
   }
 
   /// The derivative of the network's output by t along states that move with a velocity, and noise levels with them.
-  func tangentAlong(_ velocity: Rows, _ rates: [MapRates], _ pass: Pass, _ tape: Tape) -> Tensor? {
+  func tangentAlong(_ velocity: Rows, _ pass: Pass, _ tape: Tape) -> Tensor? {
     let (along, levels) = (tape.constant(rows: x.count, columns: dimension), tape.constant(rows: x.count, columns: 1))
     for i in 0..<x.count {
       let (m, r) = (from[i].moments, rates[i])
       let (factor, rate) = (model.scalarCoefficients(m).input, r.input(model, m))
-      levels.values[i] = Float(model.levelRate(from[i], base.process) * r.logRatio(m))
+      levels.values[i] = Float(model.levelRate(from[i], base.affine) * r.logRatio(m))
       for j in 0..<dimension { along[i, j] = Float(factor * velocity[i, j] + rate * x[i, j]) }
     }
-    return tape.tangent(of: pass.output, along: [(pass.input, along), (pass.level, levels)])
+    return tape.tangent(of: pass.output, along: (pass.input, along), (pass.level, levels))
   }
 }
