@@ -176,6 +176,7 @@ notebooks: build $(venv)/ready
 
 notebooks-test: build $(venv)/ready
 	@$(venv)/bin/python -m unittest discover -q -s Experiments/Notebooks
+	@$(venv)/bin/python -m unittest discover -q -s Experiments/Data
 	@for c in Experiments/Notebooks/configs/*.yaml; do $(program) validate --strict $$c || exit 1; done
 	@folder=$$(mktemp -d) && trap 'rm -rf "$$folder"' EXIT && \
 	  SCORE_SDE_MODELS=$$folder/.models $(render) --results $$folder --tiny first-look compare-solvers
@@ -231,6 +232,7 @@ scenes-judge: $(if $(filter Results/scenes-text,$(FOLDERS)),scenes-text) $(scene
 
 # 100 held-out images of digits, half masked: by the network, and of a mixture whose posterior is exact.
 inpaint-judge: build $(venv)-judge/ready
+	@$(venv)-judge/bin/python -m unittest discover -q -s Experiments/Data
 	@$(program) run Experiments/inpaint-digits.yaml --output Results/inpaint-judge/digits --set sampling.count=1900 \
 	  --set 'sampling.observation.held_out={first: 100}' $(ARGS)
 	@$(program) run Experiments/inpaint-mixture.yaml --output Results/inpaint-judge/mixture $(ARGS)

@@ -21,12 +21,6 @@ import sys
 import warnings
 
 import numpy as np
-from sklearn.datasets import load_digits
-from sklearn.model_selection import GroupKFold
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 UNSEEN = np.array([i for i in range(64) if i % 8 >= 4])
 DIRECTIONS, BINS = 6, 10
@@ -66,6 +60,11 @@ def calibration(samples, truth, reference):
 
 def two_samples(samples, real, groups, folds=5):
     """Balanced accuracy of telling samples from real rows, over all folds, with a 95 % interval over groups."""
+    from sklearn.model_selection import GroupKFold
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     x, labels = np.vstack([samples, real]), np.r_[np.ones(len(samples)), np.zeros(len(real))]
     groups = np.r_[groups, groups.max() + 1 + np.arange(len(real))]
     right = np.zeros(len(x))
@@ -84,6 +83,9 @@ def two_samples(samples, real, groups, folds=5):
 
 
 def main(folder):
+    from sklearn.datasets import load_digits
+    from sklearn.svm import SVC
+
     folder = pathlib.Path(folder)
     truth, held_out = rows(folder / "truth"), rows(folder / "held_out")
     count, digits = len(truth), load_digits()

@@ -92,8 +92,7 @@ struct Generate: ParsableCommand {
       throw InputError("cannot be read", at: prompts)
     }
     guard let text = String(data: data, encoding: .utf8) else { throw InputError("is not UTF-8", at: prompts) }
-    let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-    let found = lines.filter { !$0.isEmpty }
+    let found = GenerationRequest.prompts(in: text)
     guard !found.isEmpty else { throw InputError("holds no prompt; allowed: a prompt in each line", at: prompts) }
     return found
   }

@@ -155,7 +155,7 @@ public struct Experiment: Sendable {
       }
       if samples, let bound {
         let isRepeat = before == plan.resolved && results.exists("solvers.csv")
-        let (sampled, failures) = try timed(.sample) {
+        let (sampled, failures, notes) = try timed(.sample) {
           let field = try source.flatMap { try fieldFigure($0, data) }
           return try sampling(
             bound, data, conditions, startStates, field: field, isRepeat: isRepeat, isJudged: evaluates
@@ -163,6 +163,7 @@ public struct Experiment: Sendable {
         }
         table = sampled
         manifest.failures += failures
+        for note in notes { tell(note, &manifest) }
       }
       if evaluates, let sampled = table {
         let findings = try timed(.evaluate) {
@@ -216,7 +217,9 @@ public struct Experiment: Sendable {
   /// The data, and what a model sees of them.
   func loadData() throws -> DataInCoordinates {
     let fitted = try plan.model.coordinates.isEmpty ? nil : plan.score.fittedCoordinates()
-    return try DataInCoordinates(plan.data, recipes: plan.model.coordinates, fitted: fitted, seed: plan.seed)
+    return try plan.places.placed {
+      try DataInCoordinates(plan.data, recipes: plan.model.coordinates, fitted: fitted, seed: plan.seed)
+    }
   }
 
   private func sampling(

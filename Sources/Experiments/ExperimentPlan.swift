@@ -82,7 +82,7 @@ public struct ExperimentPlan: Sendable {
       : try options.section("sampling", required: true, "what is drawn, and by which solvers")
     self.sampling = try SamplingPlan(
       sampling, process: process, conditionShape: model.conditionShape, occurringClasses: model.occurringClasses,
-      traits: model.traits, map: model.map, source: model.source,
+      knowsNothing: model.knowsNothing, traits: model.traits, map: model.map, source: model.source,
       data: options.isDescribing ? nil : (own: model.data, seen: data), catalogue)
     try sampling.finish()
     if model.startsWithKnownRows, !options.isDescribing, self.sampling.condition != .rows(.heldOut) {
@@ -191,14 +191,35 @@ public struct ExperimentPlan: Sendable {
   }
 }
 
-/// Where the sections of a config stand.
+/// Where the keys of a config stand.
 struct ConfigPlaces: Sendable {
-  private let places: [String: String]
+  private var places: [String: String] = [:]
 
   init(_ options: Options) {
-    var places: [String: String] = [:]
     for key in options.declarations.map(\.key) { places[key] = options.wrong(key, "").location }
-    self.places = places
+    if let node = options.node, let source = options.source { add(node, "", source) }
+  }
+
+  /// The keys of a mapping and of those in it. Elements of lists are numbers.
+  private mutating func add(_ node: Node, _ path: String, _ source: ConfigSource) {
+    for (key, value) in node.mapping ?? Node.Mapping([]) {
+      let own = path.isEmpty ? key.scalar?.string ?? "?" : "\(path).\(key.scalar?.string ?? "?")"
+      places[own] = source.location(of: own, value)
+      add(value, own, source)
+    }
+    for (index, value) in (node.sequence ?? Node.Sequence([])).enumerated() where value.mapping != nil {
+      add(value, "\(path).\(index)", source)
+    }
+  }
+
+  /// A complaint about a key, with the file and the line where the key stands.
+  func placed(_ error: InputError) -> InputError {
+    places[error.location].map { InputError(error.message, at: $0) } ?? error
+  }
+
+  /// Runs `body`, whose complaints about keys get their lines.
+  func placed<Value>(_ body: () throws -> Value) throws -> Value {
+    do { return try body() } catch let error as InputError { throw placed(error) }
   }
 
   /// A line about a section.

@@ -173,6 +173,10 @@ import Testing
     ("1e999", "character 1: '1e999' is not a finite number"),
     ("x1 $", "character 4: '$'; expected an operator or the end"),
     ("", "character 1: the end; expected a number, a name, '(' or '['"),
+    ("normal(x1, y1, 0)", "character 1: a density with a deviation of 0.0; allowed: above 0"),
+    ("x1 + sum(normal(y, 0, [1, -2]))", "character 10: a density with a deviation of -2.0; allowed: above 0"),
+    ("uniform(x1, 2, 1)", "character 1: a density with a width, high less low, of -1.0; allowed: above 0"),
+    ("poisson(y1, -1) + x1", "character 1: a density with a rate of -1.0; allowed: 0 or more"),
     (String(repeating: "(", count: 200), "character 101: nested too deeply; allowed: 100 levels"),
   ])
   func faults(_ text: String, _ message: String) {
@@ -182,6 +186,33 @@ import Testing
     } catch let error as InputError {
       #expect(error.message.hasPrefix(message), "\(error.message)")
     } catch { Issue.record("\(error)") }
+  }
+
+  /// A name stands for one thing.
+  @Test func names() throws {
+    func message(_ text: String, columns: [String: Int] = [:], _ parameters: [String: Double]) -> String? {
+      do {
+        _ = try Formula(
+          text, of: [.init("x", count: 3, columns: columns), .init("y", count: 1)], parameters: parameters)
+        return nil
+      } catch { return (error as? InputError)?.message }
+    }
+    #expect(message("a*x1", ["a": 2]) == nil && message("speed*x", columns: ["speed": 2], ["a": 2]) == nil)
+    for (name, meaning) in [
+      ("x1", "a value of x"), ("x", "all values of x"), ("x7", "a value of x"), ("y1", "a value of y"),
+      ("speed", "a column of x"),
+    ] {
+      #expect(
+        message("x2", columns: ["speed": 2], [name: 2])
+          == "the parameter '\(name)' has the name of \(meaning); allowed: another name")
+    }
+    // Columns x0, x1, x2: x1 is the first value by its number and the second by its name.
+    let shifted = ["x0": 0, "x1": 1, "x2": 2]
+    #expect(message("x0 + x[2]", columns: shifted, [:]) == nil)
+    #expect(
+      message("x0 + x1", columns: shifted, [:])
+        == "character 6: 'x1' is value 1 of x, and the name of the column that is value 2; allowed: x[1] or x[2]")
+    #expect(message("x1 + x2", columns: ["x1": 0, "x2": 1], [:]) == nil)
   }
 
   @Test func likelihoods() throws {

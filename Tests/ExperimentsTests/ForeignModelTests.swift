@@ -118,6 +118,8 @@ import Testing
       // What earlier programs wrote out.
       _ = try plan(Self.foreign(folder), overrides: ["process.beta_max=20", "process.schedule=linear"])
       #expect(try refusal(Self.foreign(folder, process: "ve")).contains("needs process vp"))
+      // Its own levels are others than the network's.
+      #expect(try refusal(Self.foreign(folder, process: "iddpm")).contains("is iddpm; a diffusers network"))
       #expect(try refusal(Self.foreign(folder), ["score.network.variant=fp16"]).contains("no variant 'fp16'"))
       #expect(try refusal(Self.foreign(folder), ["score.network.subfolder=unet_ema"]).contains("no such file"))
     }

@@ -68,6 +68,9 @@ import Testing
     (["mask": "mask.png", "prompt": "a"], ["--mask", "needs --image"]),
     (["image": "image.png", "size": "24x24", "prompt": "a"], ["image.png", "16 × 16"]),
     (["eta": "0.5", "prompt": "a"], ["--eta", "DDIM"]),
+    (["solver": "scheduler", "prompt": "a"], ["--solver", "unknown name 'scheduler'"]),
+    (["solver": "flow-map", "prompt": "a"], ["--solver flow-map", "needs a flow map"]),
+    (["size": "16384x16", "prompt": "a"], ["--size", "a width of 16384 pixels", "allowed: 1 to 8192"]),
     ([:], ["--prompt", "is missing"]),
   ]
 
@@ -138,6 +141,44 @@ import Testing
     _ = try Generation(request, .standard) { told.lines.append($0) }
     #expect(told.lines.count == 1)
     #expect(told.lines.first?.contains("the last 125 are cut off") == true, "\(told.lines)")
+  }
+
+  @Test("a shift of latents is passed over, as StableDiffusionPipeline does, and told") func shift() throws {
+    let fixture = try PipelineFixture.load()
+    let output = try TemporaryFolder()
+    let told = Told()
+    try FileManager.default.copyItem(atPath: fixture.file("model"), toPath: output.file("model"))
+    let path = output.file("model/vae/config.json")
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    #expect(!text.contains("\"shift_factor\": 0.5"))
+    let others = text.split(separator: "\n").filter { !$0.contains("shift_factor") }.joined(separator: "\n")
+    try others.replacing("{", with: "{\"shift_factor\": 0.5,", maxReplacements: 1).write(
+      toFile: path, atomically: true, encoding: .utf8)
+    var values: [[Double]] = []
+    for folder in [fixture.file("model"), output.file("model")] {
+      var request = GenerationRequest(folder: folder, prompts: ["red"], output: output.file("image.npy"))
+      (request.steps, request.quiet, request.image) = (2, true, fixture.file("image.png"))
+      values.append(try NumberArray(try Generation(request, .standard) { told.lines.append($0) }.run()[0]).values)
+    }
+    #expect(values[0] == values[1])
+    #expect(told.lines.filter { $0.contains("shift_factor is taken as 0") }.count == 1, "\(told.lines)")
+  }
+
+  @Test("a negative prompt without guidance is told to have no effect") func uselessNegative() throws {
+    let fixture = try PipelineFixture.load()
+    let output = try TemporaryFolder()
+    for (guidance, lines) in [(1.0, 1), (1.5, 0)] {
+      let told = Told()
+      let options = ["prompt": "red", "negative": "low", "guidance": String(guidance)]
+      _ = try Generation(fixture.request(options, output: output.file("a.png")), .standard) { told.lines.append($0) }
+      #expect(told.lines.count == lines && told.lines.allSatisfy { $0.hasPrefix("--negative: has no effect") })
+    }
+  }
+
+  @Test("prompts of a file: a line each, and no other separator of Unicode ends one") func promptLines() {
+    let text = "a red tower\r\n\n  low\u{2028}tower\u{B}x\u{85}y \rblue\n"
+    #expect(GenerationRequest.prompts(in: text) == ["a red tower", "low\u{2028}tower\u{B}x\u{85}y", "blue"])
+    #expect(GenerationRequest.prompts(in: "\n \t\n") == [])
   }
 
   private final class Told { var lines: [String] = [] }

@@ -98,6 +98,7 @@ extension ObservationPlanTests {
       let run = try Self.experiment(Self.points, ["sampling.observation.value={held_out: 40}"], folder + "/r")
       let error = #expect(throws: InputError.self) { try run.run() }
       #expect(error?.description.contains("asks for held-out row 40 of 40; allowed: 0 to 39") == true)
+      #expect(error?.description.contains("sampling.observation.value: asks") == true, "\(error?.description ?? "")")
       #expect(!FileManager.default.fileExists(atPath: folder + "/r/config.yaml"))
     }
   }
@@ -139,6 +140,35 @@ extension ObservationPlanTests {
       try Self.plan(Self.points, ["\(Self.key)={kind: formula, values: ['x1', 'x1 +']}"])
     }
     #expect(fault?.description.contains("formula 2") == true, "\(fault?.description ?? "")")
+  }
+
+  @Test("formulas that are numbers nowhere, and observations that no row gives, are told before a run")
+  func formulasWithoutNumbers() throws {
+    func likelihood(_ text: String, _ value: String = "[[0.7, 1], [0, 0]]") throws -> [String] {
+      let text = Self.points.replacing(
+        "operator: {kind: matrix, values: [[1, 1]]}, noise: 0.5, value: [0.7]",
+        with: "likelihood: '\(text)', value: \(value)")
+      return try Self.plan(text, []).foreseen()
+    }
+    #expect(try likelihood("sum(normal(y, x, 0.5))").isEmpty)
+    // A number at some rows is one.
+    #expect(try likelihood("sum(normal(y, sqrt(x), 0.5))").isEmpty)
+    let nowhere = #expect(throws: InputError.self) { try likelihood("log(y1 - 5) + x1") }
+    #expect(
+      nowhere?.description.contains("sampling.observation.likelihood: is no number for observation 1 at any of 90 rows")
+        == true, "\(nowhere?.description ?? "")")
+    #expect(nowhere?.location.hasPrefix("seen.yaml:") == true || nowhere?.location.contains(".yaml:") == true)
+    let far = try likelihood("uniform(y1, x1 - 1, x1 + 1)", "[[0.7], [90], [91]]")
+    #expect(far.count == 1 && far[0].contains("is −∞ for observation 2 and 1 more at all of 90 rows"), "\(far)")
+    let curved = #expect(throws: InputError.self) {
+      try Self.plan(
+        Self.points,
+        ["\(Self.key)={kind: formula, values: ['x1^2', '1/(x2 - x2)']}", "sampling.observation.value=[1, 1]"]
+      ).foreseen()
+    }
+    #expect(
+      curved?.description.contains("operator: value 2 is no finite number at any of 90 rows") == true,
+      "\(curved?.description ?? "")")
   }
 
   // MARK: Results

@@ -133,7 +133,7 @@ import Testing
           "sampling.solvers=[{name: s, kind: predictor-corrector, predictor: ancestral, steps: 9, corrector: {kind: langevin, snr: 0.1}}]",
         ], "ancestral"
       ),
-      (["sampling.guidance=[dps, dps]"], "Jacobian"),
+      (["sampling.guidance=[dps, dps]"], "count twice"),
       (["sampling.guidance=dps", "process={kind: cld}"], "kernel"),
       (["sampling.guidance={kind: pigdm, data_variance: 0}"], "data_variance"),
       (["sampling.guidance={kind: mmps, iterations: 0}"], "iterations"),

@@ -107,6 +107,10 @@ import Testing
       ("{kind: sdedit, time: 0.5, image: missing.png}", "missing.png"),
       ("{kind: sdedit, time: 0.5, held_out: 1, image: x.png}", "stands beside"),
       ("{kind: sdedit, time: .nan, held_out: 1}", "finite number"),
+      (
+        "{kind: sdedit, time: 0.5, held_out: {first: 9}}",
+        "has 9 rows for 8 samples; allowed: sampling.count of as many"
+      ),
       ("elsewhere", "unknown name"),
     ])
   func refused(start: String, says: String) {
@@ -121,7 +125,8 @@ import Testing
       let run = makeExperiment(
         try plan(Self.digits, overrides: ["sampling.start.held_out=[100000]"]), folder: folder + "/r")
       let error = #expect(throws: InputError.self) { try run.run() }
-      #expect(error?.description.hasPrefix("sampling.start: asks for held-out row 100000 of") == true)
+      let says = "sampling.start: asks for held-out row 100000 of"
+      #expect(error?.description.hasPrefix("test.yaml:8: \(says)") == true, "\(error?.description ?? "")")
       #expect(!FileManager.default.fileExists(atPath: folder + "/r/config.yaml"))
     }
   }

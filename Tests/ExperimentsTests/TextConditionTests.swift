@@ -118,6 +118,7 @@ private struct ContextMLP: Network {
       for row in 0..<20 { for j in 0..<2 { #expect(abs(led[row][j] - right[row][j]) < 1e-5) } }
       let nothing = try samples(text, ["sampling.condition=nothing"], folder)
       #expect(nothing != left && nothing != right)
+      #expect(try samples(text, ["sampling.condition={text: ''}"], folder) == nothing)
     }
   }
 
@@ -146,6 +147,7 @@ private struct ContextMLP: Network {
       expect("sampling.condition={class: 1}", "is class 1; the network knows no classes")
       expect("sampling.condition={numbers: [1]}", "is not what the network knows: a text")
       expect("sampling.condition={text: []}", "empty list")
+      expect("sampling.condition={text: }", "is not a text")
     }
     let error = #expect(throws: InputError.self) {
       _ = try ExperimentPlan(

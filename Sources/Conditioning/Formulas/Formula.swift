@@ -38,6 +38,20 @@ public struct Formula: Sendable, CustomStringConvertible {
       precondition(count > 0, "a variable without values")
       (self.name, self.count, self.columns) = (name, count, columns)
     }
+
+    /// Whether a name is the variable's own, that of one of its values by number, or of a column.
+    func hasValue(named text: String) -> Bool { isNumbered(text) || columns[text] != nil }
+
+    /// Whether a name is the variable's own, or begins with it and goes on with digits alone.
+    func isNumbered(_ text: String) -> Bool {
+      text.hasPrefix(name) && text.dropFirst(name.count).allSatisfy { $0.isASCII && $0.isNumber }
+    }
+
+    /// What a name that it has stands for, for messages.
+    func meaning(of text: String) -> String {
+      if text == name { return "all values of \(name)" }
+      return isNumbered(text) ? "a value of \(name)" : "a column of \(name)"
+    }
   }
 
   /// - Parameters:
@@ -52,6 +66,12 @@ public struct Formula: Sendable, CustomStringConvertible {
   /// Several formulas as one that gives the values of all, one after the other.
   /// - Throws: `InputError` that names the formula, from 1, where there are several, and the character.
   public init(_ texts: [String], of variables: [Variable], parameters: [String: Double] = [:]) throws {
+    for name in parameters.keys.sorted() {
+      if let variable = variables.first(where: { $0.hasValue(named: name) }) {
+        throw InputError(
+          "the parameter '\(name)' has the name of \(variable.meaning(of: name)); allowed: another name")
+      }
+    }
     var graph = FormulaGraph()
     var (outputs, used, isList) = ([Int](), Set<Int>(), texts.count != 1)
     for (i, text) in texts.enumerated() {

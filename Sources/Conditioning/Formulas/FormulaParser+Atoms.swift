@@ -70,7 +70,7 @@ extension FormulaParser {
     }
     if let value = defined[text] { return value }
     if let value = parameters[text] { return Value(graph.constant(value)) }
-    if let value = variable(text) { return value }
+    if let value = try variable(text, at: start) { return value }
     if Formula.functions.contains(text) { throw wrong("'\(text)' is a function; expected '(' after it", at: start) }
     for variable in variables where text.hasPrefix(variable.name) {
       let digits = text.dropFirst(variable.name.count)
@@ -87,7 +87,8 @@ extension FormulaParser {
   }
 
   /// A variable, one of its values by number, or by a column's name.
-  mutating func variable(_ text: String) -> Value? {
+  /// - Throws: `InputError` for a name that is one value by its number and another one by its column.
+  mutating func variable(_ text: String, at start: Int) throws -> Value? {
     for (i, variable) in variables.enumerated() {
       if text == variable.name {
         used.insert(i)
@@ -96,6 +97,11 @@ extension FormulaParser {
       if text.hasPrefix(variable.name), let number = Int(text.dropFirst(variable.name.count)),
         number >= 1, number <= variable.count, text == "\(variable.name)\(number)"
       {
+        if let column = variable.columns[text], column != number - 1 {
+          throw wrong(
+            "'\(text)' is value \(number) of \(variable.name), and the name of the column that is value \(column + 1); "
+              + "allowed: \(variable.name)[\(number)] or \(variable.name)[\(column + 1)]", at: start)
+        }
         used.insert(i)
         return Value(graph.variable(i, number - 1))
       }

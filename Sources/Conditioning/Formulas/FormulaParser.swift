@@ -55,10 +55,7 @@ struct FormulaParser: FormulaScanner {
   /// Whether a name means something already.
   func isKnown(_ name: String) -> Bool {
     if defined[name] != nil || parameters[name] != nil || Formula.reserved.contains(name) { return true }
-    return variables.contains { variable in
-      let digits = name.dropFirst(variable.name.count)
-      return name.hasPrefix(variable.name) && digits.allSatisfy(isDigit) || variable.columns[name] != nil
-    }
+    return variables.contains { $0.hasValue(named: name) }
   }
 
   /// The name of a definition `name = …`, which is taken with its sign; nil where none begins here.

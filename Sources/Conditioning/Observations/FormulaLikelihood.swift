@@ -30,6 +30,16 @@ public struct FormulaLikelihood: ObservationModel {
     (self.dimension, observedDimension) = (dimension, observed)
   }
 
+  /// log p(y | x) of each row as the formula has it, no numbers among them, which an evaluator takes for −∞.
+  /// - Parameters:
+  ///   - x: rows of data.
+  ///   - y: an observation for each row, or one for all.
+  package func values(_ x: Rows, of y: Rows) -> [Double] {
+    var values = [Double](repeating: 0, count: x.count)
+    formula.makeEvaluator(gradients: false).evaluate([x, y], count: x.count, into: &values)
+    return values
+  }
+
   public func makeEvaluator(for rows: RowSpan) -> any ObservationEvaluator { Evaluator(formula) }
 
   public func draw(_ x: Rows, into y: Rows, from stream: NoiseStream) throws {

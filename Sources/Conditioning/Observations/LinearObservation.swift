@@ -64,14 +64,18 @@ public struct LinearObservation: ObservationModel {
       white = s == 0 ? matrix : matrix.scaled(rows: [Double](repeating: 1 / s, count: m))
       logRoot = s == 0 ? 0 : Double(m) * log(s)
     case .deviations(let s):
-      guard s.count == m else { throw InputError("noise of \(s.count) values for observations of \(m)") }
+      guard s.count == m else {
+        throw InputError("noise of \(s.count) values for observations of \(m); allowed: as many")
+      }
       if let bad = s.first(where: { !($0 > 0 && $0.isFinite) }) {
         throw InputError("noise of deviation \(bad); allowed: above 0")
       }
       white = matrix.scaled(rows: s.map { 1 / $0 })
       logRoot = s.reduce(0) { $0 + log($1) }
     case .covariance(let c, let root):
-      guard c.rows == m, c.columns == m else { throw InputError("noise of \(c.rows) values for observations of \(m)") }
+      guard c.rows == m, c.columns == m else {
+        throw InputError("noise of \(c.rows) values for observations of \(m); allowed: as many")
+      }
       white = SparseMatrix(root.lowerInverse * matrix.dense)
       logRoot = root.diagonal.reduce(0) { $0 + log($1) }
     }

@@ -22,13 +22,17 @@ public struct NonlinearObservation: MaybeGaussian {
       guard s > 0, s.isFinite else { throw InputError("noise of deviation \(s); allowed: above 0") }
       logRoot = Double(m) * log(s)
     case .deviations(let s):
-      guard s.count == m else { throw InputError("noise of \(s.count) values for observations of \(m)") }
+      guard s.count == m else {
+        throw InputError("noise of \(s.count) values for observations of \(m); allowed: as many")
+      }
       if let bad = s.first(where: { !($0 > 0 && $0.isFinite) }) {
         throw InputError("noise of deviation \(bad); allowed: above 0")
       }
       logRoot = s.reduce(0) { $0 + log($1) }
     case .covariance(let c, let root):
-      guard c.rows == m, c.columns == m else { throw InputError("noise of \(c.rows) values for observations of \(m)") }
+      guard c.rows == m, c.columns == m else {
+        throw InputError("noise of \(c.rows) values for observations of \(m); allowed: as many")
+      }
       logRoot = root.diagonal.reduce(0) { $0 + log($1) }
     }
     (self.map, self.noise) = (map, noise)

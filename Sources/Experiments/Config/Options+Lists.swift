@@ -81,14 +81,18 @@ extension Options {
   }
 
   /// A list of texts; a single one may stand alone.
-  public func texts(_ key: String, example: [String], _ about: String) throws -> [String] {
+  public func texts(
+    _ key: String, example: [String], allowsEmpty: Bool = false, _ about: String
+  ) throws -> [String] {
     let allowed = "a text, or a list of texts"
     declare(key, "list of texts", nil, allowed, about)
     guard let found = try child(key, required: true) else { return example }
     let elements = found.sequence.map { Array($0) } ?? [found]
     let values = try elements.map { element in
-      guard let text = element.scalar?.string, !text.isEmpty else { throw wrong(key, "is not \(allowed)") }
-      return text
+      guard let scalar = element.scalar, !scalar.string.isEmpty || allowsEmpty && scalar.style != .plain else {
+        throw wrong(key, "is not \(allowed)")
+      }
+      return scalar.string
     }
     guard !values.isEmpty else { throw wrong(key, "is an empty list; allowed: \(allowed)") }
     resolved.append((key, .scalar("[\(values.map(Self.quoted).joined(separator: ", "))]")))

@@ -39,6 +39,15 @@ public struct Generation {
     }
     let sde = VPSDE(choice.recipe.schedule.asModelLevels())
     (process, kernel) = (PreparedProcess(sde), sde.makeKernel())
+    if let ours = choice.ours {
+      let setting = SamplingSetting(
+        process, epsilon: sde.samplingEpsilon, grid: sde.samplingSpacing.grid, traits: [])
+      do {
+        try ours.check(setting)
+      } catch let error as InputError where error.location.isEmpty {
+        throw InputError(error.message, at: "--solver \(request.solver ?? "")")
+      }
+    }
     models = try PipelineModels(folder, request)
     if models.inputChannels != models.latent.channels, request.mask == nil {
       throw InputError(
@@ -49,6 +58,9 @@ public struct Generation {
       throw InputError(
         "is none of diffusers' schedulers, which a mask needs beside this U-Net; allowed: "
           + SchedulerRecipe.names.keys.sorted().joined(separator: ", "), at: "--solver")
+    }
+    if !request.negative.isEmpty, !isGuided {
+      tell("--negative: has no effect with --guidance \(request.guidance), as in diffusers; it needs one above 1")
     }
     for note in folder.notes + choice.recipe.notes + models.notes { tell(note) }
     for text in request.prompts + (isGuided ? [request.negative] : []) {

@@ -60,6 +60,14 @@ public struct GenerationRequest: Sendable {
     (self.folder, self.prompts, self.output) = (folder, prompts, output)
   }
 
+  /// The prompts of a text: a line each, without blanks around it. Unicode's other separators may stand in one.
+  public static func prompts(in text: String) -> [String] {
+    text.split { ["\n", "\r\n", "\r"].contains($0) }.map {
+      $0.trimmingCharacters(in: CharacterSet(charactersIn: " \t"))
+    }
+    .filter { !$0.isEmpty }
+  }
+
   /// How many pictures there will be.
   public var pictures: Int { prompts.count * count }
 

@@ -42,6 +42,13 @@ struct PipelineModels {
       throw InputError("is \(size.width) × \(size.height) pixels; allowed: multiples of \(factor)", at: "--size")
     }
     let pixels = source.map { ($0.height, $0.width) } ?? request.size.map { ($0.height, $0.width) }
+    if let (height, width) = pixels {
+      do {
+        try coder.autoencoder.architecture.sized(height: height, width: width).checkSize()
+      } catch let error as InputError {
+        throw InputError(error.message, at: request.image ?? "--size")
+      }
+    }
     let tokens = try TokenizerFolder(folder.tokenizer)
     let text = try TextEncoderFolder(folder.textEncoder, variant: request.variant)
     let adapters = try request.adapters.map { try LowRankFile($0) }
@@ -68,7 +75,15 @@ struct PipelineModels {
     }
     inputChannels = a.inputChannels
     latent = ImageShape(height: a.height, width: a.width, channels: channels)
-    autoencoder = try coder.autoencoder.sized(height: a.height * factor, width: a.width * factor)
+    var coderNotes = coder.notes
+    var plain = coder.autoencoder
+    if plain.shift != 0 {
+      // The pipeline multiplies latents by scaling_factor, and does no more.
+      plain = Autoencoder(plain.network, parameters: plain.parameters, scaling: plain.scaling)
+      coderNotes.append(
+        "\(folder.autoencoder)/config.json: shift_factor is taken as 0, as StableDiffusionPipeline does")
+    }
+    autoencoder = try plain.sized(height: a.height * factor, width: a.width * factor)
     if let stored = unet.stored { inner = stored } else { inner = unet.network }
     do {
       network = try TextNetwork(
@@ -78,7 +93,7 @@ struct PipelineModels {
     }
     // The U-Net's reader tells of the parts and of the scheduler's entries, which are read here.
     notes =
-      coder.notes + tokens.notes + text.notes
+      coderNotes + tokens.notes + text.notes
       + unet.notes.filter { !$0.contains("which is not read") && !$0.contains("which are not followed") }
   }
 

@@ -31,7 +31,8 @@ struct SolverChoice {
       (self.recipe, ours) = (try recipe(request.solver), nil)
       return
     }
-    guard let kind = catalogue.allSolvers[name] else {
+    // A scheduler has a name of its own here.
+    guard name != "scheduler", let kind = catalogue.allSolvers[name] else {
       let names = SchedulerRecipe.names.keys.sorted() + catalogue.allSolvers.names
       var known: [String] = []
       for name in names where !known.contains(name) && name != "scheduler" { known.append(name) }

@@ -54,10 +54,8 @@ extension Kind<any Guidance> {
 
   static let ddnm = Kind("ddnm", "DDNM+ (Wang et al. 2023): null-space steps, of ancestral or ddim with η above 0") {
     _, _ in
-    StepGuidance(needs: .matrix) { observation, steps, eta in
-      guard eta > 0 else { throw InputError("ddnm needs steps that add noise: ancestral, or ddim with eta above 0") }
-      return FixedSteps(
-        PosteriorSteps(try DDNM(observation, eta: eta), observation), steps: steps.count, grid: steps.grid)
+    StepGuidance(needs: .matrix, addsNoise: true) { observation, steps, eta in
+      FixedSteps(PosteriorSteps(try DDNM(observation, eta: eta), observation), steps: steps.count, grid: steps.grid)
     }
   }
 
@@ -147,6 +145,8 @@ enum ObservationNeed {
 /// The exact posterior of a mixture.
 struct ExactPosterior: Guidance {
   var usesObservation: Bool { true }
+  var replacesScore: Bool { true }
+  func offersProducts(_ given: Bool) -> Bool { true }
   func traits(of traits: ScoreTraits) -> ScoreTraits { [.logDensity, .jacobian] }
 
   /// The numbers that the posteriors of all observations may hold: 8 GiB.
@@ -210,6 +210,8 @@ struct LikelihoodGuidance: Guidance {
   init(_ method: any LikelihoodScore, needs need: ObservationNeed) { (self.method, self.need) = (method, need) }
 
   var usesObservation: Bool { true }
+  var needsProducts: Bool { true }
+  func offersProducts(_ given: Bool) -> Bool { false }
   func check(_ setting: GuidanceSetting) throws { try need.check(setting) }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
@@ -222,55 +224,8 @@ struct LikelihoodGuidance: Guidance {
   }
 }
 
-/// A method with steps of its own, on the grid of the config's solver.
-struct StepGuidance: Guidance {
-  typealias Make =
-    @Sendable (_ observation: Observation, _ steps: (count: Int, grid: (any TimeGrid)?), _ eta: Double)
-    throws -> any Solver
-
-  let need: ObservationNeed
-  /// The name of a method that takes no η from ddim.
-  let ancestralOnly: String?
-  /// Whether the steps ask for products with the score's Jacobian.
-  let usesProducts: Bool
-  let make: Make
-
-  init(
-    needs need: ObservationNeed, ancestralOnly: String? = nil, usesProducts: Bool = false, make: @escaping Make
-  ) {
-    (self.need, self.ancestralOnly, self.usesProducts, self.make) = (need, ancestralOnly, usesProducts, make)
-  }
-
-  var usesObservation: Bool { true }
-  func traits(of traits: ScoreTraits) -> ScoreTraits { traits }
-  func check(_ setting: GuidanceSetting) throws { try need.check(setting) }
-
-  /// The score as it is: steps look at the observation.
-  func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
-    try source.score(given: conditions)
-  }
-
-  func solver(
-    _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
-  ) throws -> any Solver {
-    guard let fixed = solver.fixedSteps, fixed.corrector == nil, let steps = fixed.steps, let eta = eta(fixed.predictor)
-    else {
-      throw InputError(
-        "the guidance has steps of its own; allowed beside it: "
-          + (ancestralOnly == nil ? "ancestral with variance posterior, ddim" : "ancestral with variance posterior"))
-    }
-    if usesProducts { try requireProducts(try source.score(given: conditions), problem) }
-    return try make(try problem.requireObservation(), (steps, fixed.grid), eta)
-  }
-
-  private func eta(_ predictor: any Predictor) -> Double? {
-    if let ancestral = predictor as? Ancestral { return ancestral.variance == .posterior ? 1 : nil }
-    return ancestralOnly == nil ? (predictor as? DDIM)?.eta : nil
-  }
-}
-
 /// - Throws: `InputError` for a score without products with its Jacobian.
-private func requireProducts(_ score: any Score, _ problem: GuidanceProblem) throws {
+func requireProducts(_ score: any Score, _ problem: GuidanceProblem) throws {
   let span = RowSpan(first: 0, count: 1, dimension: problem.data.dimension)
   let evaluator = try score.makeEvaluator(for: span)
   do {

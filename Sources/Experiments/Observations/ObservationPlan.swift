@@ -15,6 +15,8 @@ public struct ObservationPlan: Sendable {
   public let shape: RowShape
   /// The values of an observation that are black and white, where it is an image.
   let range: ClosedRange<Double>
+  /// The key that says what was seen, for messages.
+  private let key: String
 
   /// Reads `sampling.observation`.
   /// - Parameters:
@@ -36,6 +38,7 @@ public struct ObservationPlan: Sendable {
         "parameters", reserved: Formula.reserved + ["x", "y"], "numbers that the likelihood may name")
     }
     let key = options.has("held_out") ? "held_out" : "value"
+    self.key = options.join(key)
     let source = try options.observedSource()
     let dimension = data?.dimension ?? 2
     switch setup {
@@ -90,7 +93,7 @@ public struct ObservationPlan: Sendable {
     case .heldOut(let given): source = .heldOut(given)
     case .firstHeldOut(let count): source = .firstHeldOut(count)
     }
-    let numbers = try source.numbers(of: rows.count, at: "sampling.observation.value") ?? []
+    let numbers = try source.numbers(of: rows.count, at: key) ?? []
     var truth = Batch(count: numbers.count, dimension: rows.dimension)
     var values = Batch(count: numbers.count, dimension: model.observedDimension)
     let stream = NoiseStream(seed: seed, purpose: .observation)

@@ -116,7 +116,9 @@ enum ObservedSource {
   /// - Throws: `InputError` for values that no image with values in [−1, 1] can give.
   private static func requireReachable(_ batch: Batch, _ linear: LinearObservation) throws {
     for j in 0..<batch.dimension {
-      let most = linear.matrix.row(j).reduce(0) { $0 + abs($1.value) }
+      // A sum of weights that is 1 but for rounding is told, and allowed, as 1.
+      let sum = linear.matrix.row(j).reduce(0) { $0 + abs($1.value) }
+      let most = abs(sum - sum.rounded()) < 1e-9 * sum ? sum.rounded() : sum
       let noise = linear.noise.deviation(of: j)
       for row in 0..<batch.count where abs(batch[row, j]) > most + reach * noise {
         throw InputError(

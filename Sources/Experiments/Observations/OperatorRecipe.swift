@@ -42,7 +42,8 @@ public struct RowShape: Sendable, Equatable {
     guard let image, places == nil else {
       throw InputError(
         image == nil
-          ? "needs images; a row has \(dimension) values and no shape"
+          ? "needs images; a row has \(dimension) values and no shape; allowed: data of images, as npy with shape"
+            + ": [height, width, channels]"
           : "needs a whole image; before it only \(dimension) values of one are seen")
     }
     return PixelGrid(height: image.height, width: image.width, channels: image.channels)

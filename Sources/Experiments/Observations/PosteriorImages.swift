@@ -100,7 +100,9 @@ package struct PosteriorImages {
   }
 
   private var rowsText: String {
-    count == 1 ? "an \(name)" : shown < count ? "\(shown) of \(count) \(name)s" : "\(count) \(name)s"
+    count == 1
+      ? (frames == nil ? "an \(name)" : "a \(name)")
+      : shown < count ? "\(shown) of \(count) \(name)s" : "\(count) \(name)s"
   }
 
   private func figure(_ parts: [(name: String, images: Batch, columns: Int)], title: String) -> Figure {

@@ -32,7 +32,15 @@ struct GuidanceWeight: Sendable {
   }
 
   func check(_ setting: GuidanceSetting) throws {
-    if levels != nil { try setting.requireKernel() }
+    guard let levels else { return }
+    try setting.requireKernel()
+    guard let end = setting.process.scalarKernel?.moments(at: setting.process.duration) else { return }
+    let highest = end.variance.squareRoot() / end.scale
+    guard levels.low < highest else {
+      throw InputError(
+        "interval [\(written(levels.low)), \(written(levels.high))] lies above σ/m at T, \(short(highest)), so that the "
+          + "weight acts nowhere; allowed: a lower σ_low")
+    }
   }
 
   func interval(_ problem: GuidanceProblem) throws -> GuidanceInterval? {
@@ -67,9 +75,7 @@ extension ScoreSource {
         "\(kind): negative is a text; the score knows \(conditionShape.text)", at: "sampling.guidance")
     }
     guard knowsNothing || negative != nil else {
-      throw InputError(
-        "\(kind) needs a network that also knows the score without a condition; train it with "
-          + "training.condition_dropout above 0, as 0.1", at: "sampling.guidance")
+      throw InputError(GuidanceSetting.nothingNeeded(kind), at: "sampling.guidance")
     }
     let other = negative.map { Conditions.all(.text($0)) } ?? .nothing
     return ScorePair(
@@ -92,6 +98,7 @@ struct ClassifierFree: Guidance {
   var usesCondition: Bool { true }
   var texts: [String] { negative.map { [$0] } ?? [] }
 
+  func offersProducts(_ given: Bool) -> Bool { given && !rescales }
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }
     return rescales ? traits.intersection(.memory) : traits.subtracting(.logDensity)
@@ -102,6 +109,7 @@ struct ClassifierFree: Guidance {
     if negative != nil, let shape = setting.conditionShape, shape != .text {
       throw InputError("negative is a text; the score knows \(shape.text)")
     }
+    if negative == nil { try setting.requireNothing("classifier-free") }
     try weight.check(setting)
     guard rescale > 0 else { return }
     try setting.requireKernel()
@@ -132,6 +140,7 @@ struct AdaptiveProjected: Guidance {
 
   var usesCondition: Bool { true }
 
+  func offersProducts(_ given: Bool) -> Bool { given && weight.isOne }
   func traits(of traits: ScoreTraits) -> ScoreTraits {
     if weight.isOne { return traits }
     return momentum == 0 ? traits.intersection(.memory) : .memory
@@ -139,7 +148,9 @@ struct AdaptiveProjected: Guidance {
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireConditions("adaptive-projected")
+    try setting.requireNothing("adaptive-projected")
     try setting.requireKernel()
+    try weight.check(setting)
   }
 
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {

@@ -10,8 +10,11 @@ struct ClassifierGuidance: Guidance {
   let weight: GuidanceWeight
   let recipe: ClassifierRecipe
 
+  private static let orWithout = ", or without class_conditional"
+
   var usesCondition: Bool { true }
 
+  func offersProducts(_ given: Bool) -> Bool { false }
   func traits(of traits: ScoreTraits) -> ScoreTraits { traits.intersection(.memory) }
 
   func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
@@ -19,6 +22,7 @@ struct ClassifierGuidance: Guidance {
   }
 
   func check(_ setting: GuidanceSetting) throws {
+    try setting.requireNothing("classifier", orWithout: Self.orWithout)
     try setting.requireKernel()
     try weight.check(setting)
     guard setting.data.conditionShape.classCount > 1 else {
@@ -31,8 +35,7 @@ struct ClassifierGuidance: Guidance {
   func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
     guard source.knowsNothing else {
       throw InputError(
-        "classifier needs a network that knows the score without a condition; train it with "
-          + "training.condition_dropout above 0, as 0.1, or without class_conditional", at: "sampling.guidance")
+        GuidanceSetting.nothingNeeded("classifier", Self.orWithout), at: "sampling.guidance")
     }
     let classifier = try recipe.classifier(problem)
     return TiltedScore(

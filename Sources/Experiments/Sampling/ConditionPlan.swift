@@ -87,7 +87,8 @@ public enum ConditionPlan: Sendable, Equatable {
         "text",
         {
           let texts = try $0.texts(
-            "text", example: ["a red tower"], "known of every sample; of several, each sample has the next in turn")
+            "text", example: ["a red tower"], allowsEmpty: true,
+            "known of every sample; of several, each sample has the next in turn")
           return texts.count == 1 ? .constant(.text(texts[0])) : .texts(texts)
         }
       ),
@@ -217,6 +218,18 @@ public enum ConditionPlan: Sendable, Equatable {
       if case .texts(let texts)? = try? Conditions(reading: path, as: .text) { return texts }
       return []
     default: return []
+    }
+  }
+
+  /// Whether it is known to say nothing of samples, to a score that can be told so much.
+  /// - Parameter shape: nil where that is not known yet.
+  func isNothing(for shape: ConditionShape?) -> Bool {
+    switch self {
+    case .constant(.nothing): return true
+    case .auto:
+      if case .classes? = shape { return false }
+      return shape != nil
+    default: return false
     }
   }
 

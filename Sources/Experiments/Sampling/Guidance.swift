@@ -21,6 +21,17 @@ public protocol Guidance: Sendable {
   /// Whether it takes another score in place of the experiment's, at which it does not look. Default: false.
   var replacesScore: Bool { get }
 
+  /// Whether it asks for products with the Jacobian of the score that it is given. Default: false.
+  var needsProducts: Bool { get }
+
+  /// Whether the score that it makes has such products.
+  /// - Parameter given: whether the score that it is given has them; default: the same.
+  func offersProducts(_ given: Bool) -> Bool
+
+  /// Whether its solvers have their scores from it, so that guidances after it in a list would have no effect. Default:
+  /// false.
+  var endsList: Bool { get }
+
   /// Texts that it tells the score beside those of samples. Default: none.
   var texts: [String] { get }
 
@@ -66,6 +77,9 @@ extension Guidance {
   public var usesObservation: Bool { false }
   public var usesCondition: Bool { false }
   public var replacesScore: Bool { false }
+  public var needsProducts: Bool { false }
+  public var endsList: Bool { false }
+  public func offersProducts(_ given: Bool) -> Bool { given }
   public var texts: [String] { [] }
   public func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? { shape }
   public func check(_ setting: GuidanceSetting) throws {}
@@ -88,6 +102,20 @@ public struct GuidanceSetting: Sendable {
   public let conditionShape: ConditionShape?
   /// How rows are seen, in the units of the data; nil where the config has no observation.
   public let model: (any ObservationModel)?
+  /// Whether the score knows rows of which nothing is said; nil where that is not known yet.
+  public let knowsNothing: Bool?
+
+  /// - Throws: `InputError` for a score that is known not to know rows of which nothing is said.
+  func requireNothing(_ kind: String, orWithout: String = "") throws {
+    guard knowsNothing == false else { return }
+    throw InputError(Self.nothingNeeded(kind, orWithout))
+  }
+
+  /// What is said of a network that was not trained on rows without their condition.
+  static func nothingNeeded(_ kind: String, _ orWithout: String = "") -> String {
+    "\(kind) needs a network that also knows the score without a condition; train it with training.condition_dropout "
+      + "above 0, as 0.1\(orWithout)"
+  }
 
   /// - Parameters:
   ///   - linear: whether the method is for y = A x + Gaussian noise alone.
@@ -168,67 +196,6 @@ public struct GuidanceProblem: Sendable {
   }
 }
 
-/// Several guidances, each of the score that those before it make.
-struct GuidanceChain: Guidance {
-  let links: [any Guidance]
-
-  func traits(of traits: ScoreTraits) -> ScoreTraits { links.reduce(traits) { $1.traits(of: $0) } }
-  var usesObservation: Bool { links.contains(where: \.usesObservation) }
-  var usesCondition: Bool { links.contains(where: \.usesCondition) }
-  var replacesScore: Bool { links.first?.replacesScore ?? false }
-  var texts: [String] { links.flatMap(\.texts) }
-  func conditionShape(of shape: ConditionShape?, for data: any DataSource) -> ConditionShape? {
-    links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
-  }
-
-  func check(_ setting: GuidanceSetting) throws {
-    var (traits, shape) = (setting.traits, setting.conditionShape)
-    for link in links {
-      try link.check(
-        GuidanceSetting(
-          process: setting.process, data: setting.data, traits: traits, conditionShape: shape,
-          model: setting.model))
-      traits = link.traits(of: traits)
-      shape = link.conditionShape(of: shape, for: setting.data)
-    }
-  }
-
-  var beginsByItself: Bool { links.contains(where: \.beginsByItself) }
-
-  func check(_ solver: any Solver) throws { for link in links { try link.check(solver) } }
-
-  func guide(_ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
-    try sources(source, problem).last.score(given: conditions)
-  }
-
-  func solver(
-    _ solver: any Solver, _ source: ScoreSource, given conditions: Conditions, in problem: GuidanceProblem
-  ) throws -> any Solver {
-    let sources = sources(source, problem)
-    var solver = solver
-    for (link, source) in zip(links, sources.before) {
-      solver = try link.solver(solver, source, given: conditions, in: problem)
-    }
-    return solver
-  }
-
-  /// The source that each link is given, and what the last one makes.
-  private func sources(
-    _ source: ScoreSource, _ problem: GuidanceProblem
-  ) -> (before: [ScoreSource], last: ScoreSource) {
-    var (before, last) = ([ScoreSource](), source)
-    for link in links {
-      let given = last
-      before.append(given)
-      last = ScoreSource(
-        conditionShape: link.conditionShape(of: given.conditionShape, for: problem.data) ?? given.conditionShape,
-        occurringClasses: given.occurringClasses, knowsNothing: given.knowsNothing
-      ) { try link.guide(given, given: $0, in: problem) }
-    }
-    return (before, last)
-  }
-}
-
 /// A solver of a config as it draws: under its guidance, with the score that this makes.
 struct GuidedSolver: Sendable {
   /// The solver as the config has it.
@@ -256,7 +223,9 @@ extension Experiment {
   /// What is known of the samples, as a score is told it.
   func conditions(of source: ScoreSource, _ data: DataInCoordinates) throws -> Conditions {
     let sampling = plan.sampling
-    return try sampling.condition.conditions(for: sampling.told(source), count: sampling.count, of: data.dataset)
+    return try plan.places.placed {
+      try sampling.condition.conditions(for: sampling.told(source), count: sampling.count, of: data.dataset)
+    }
   }
 
   /// The score that samples are drawn with, unless their solver has a guidance of its own.
@@ -269,7 +238,9 @@ extension Experiment {
     _ source: ScoreSource, _ data: DataInCoordinates, given conditions: Conditions, isRehearsal: Bool = false
   ) throws -> any Score {
     guard let guidance = plan.sampling.guidance else { return try source.score(given: conditions) }
-    return try guidance.guide(source, given: conditions, in: guidanceProblem(data, isRehearsal: isRehearsal))
+    return try plan.places.placed {
+      try guidance.guide(source, given: conditions, in: guidanceProblem(data, isRehearsal: isRehearsal))
+    }
   }
 
   /// Every solver with the score that it draws with.
@@ -278,6 +249,12 @@ extension Experiment {
   ///   to begin with and that there are not.
   func guidedSolvers(
     _ source: ScoreSource, _ data: DataInCoordinates, isRehearsal: Bool = false
+  ) throws -> [GuidedSolver] {
+    try plan.places.placed { try boundSolvers(source, data, isRehearsal: isRehearsal) }
+  }
+
+  private func boundSolvers(
+    _ source: ScoreSource, _ data: DataInCoordinates, isRehearsal: Bool
   ) throws -> [GuidedSolver] {
     let (sampling, repeats) = (plan.sampling, plan.evaluation.repeats)
     // Rows that there are not are told here, before anything is computed.
@@ -288,9 +265,7 @@ extension Experiment {
     func score(_ index: Int, given conditions: Conditions, in problem: GuidanceProblem) throws -> any Score {
       guard let guidance = guidances[index] else { return try source.score(given: conditions) }
       if guidance.usesCondition, conditions == .nothing {
-        throw InputError(
-          "leads by the samples' condition, and sampling.condition is nothing; allowed: {class: …} or another condition",
-          at: "sampling.guidance")
+        throw InputError(SamplingPlan.nothingToLeadBy, at: "sampling.guidance")
       }
       return try guidance.guide(source, given: conditions, in: problem)
     }

@@ -26,7 +26,10 @@ struct MonteCarloGuidance: Guidance {
   }
 
   var usesObservation: Bool { true }
+  var replacesScore: Bool { true }
+  func offersProducts(_ given: Bool) -> Bool { false }
   var beginsByItself: Bool { moves == .population }
+  var endsList: Bool { moves != .score }
 
   func check(_ setting: GuidanceSetting) throws {
     try setting.requireObservation()

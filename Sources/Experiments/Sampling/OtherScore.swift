@@ -8,6 +8,7 @@ struct OtherScore: Guidance {
   let recipe: any ScoreRecipe
 
   var replacesScore: Bool { true }
+  func offersProducts(_ given: Bool) -> Bool { true }
 
   func traits(of traits: ScoreTraits) -> ScoreTraits { recipe.traits }
 

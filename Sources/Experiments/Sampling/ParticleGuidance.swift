@@ -19,7 +19,9 @@ struct ParticleGuidance: Guidance {
   }
 
   var usesObservation: Bool { true }
+  var needsProducts: Bool { if case .tds = variant { true } else { false } }
   var beginsByItself: Bool { true }
+  var endsList: Bool { true }
 
   /// Solvers are handed the score as it is: particles do the rest.
   func traits(of traits: ScoreTraits) -> ScoreTraits { traits }

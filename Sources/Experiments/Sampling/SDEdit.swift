@@ -15,7 +15,10 @@ struct SDEdit: StartRecipe {
 
   func check(_ process: PreparedProcess, _ data: any DataSource, count: Int) throws {
     _ = try process.requireStartKernel()
-    _ = try source.check(data)
+    let rows = try source.check(data)
+    guard count == 0 || count >= rows else {
+      throw InputError("has \(rows) rows for \(count) samples; allowed: sampling.count of as many or more")
+    }
   }
 
   func rows(of data: DataInCoordinates) throws -> Batch { try source.rows(of: data) }

@@ -73,13 +73,14 @@ public struct SamplingPlan: Sendable {
   /// - Parameters:
   ///   - conditionShape: what the score can be told of each row; nil where that is not known yet.
   ///   - occurringClasses: the classes that it learns; nil: all, or that is not known yet.
+  ///   - knowsNothing: whether it knows rows of which nothing is said; nil where that is not known yet.
   ///   - traits: what the score offers.
   ///   - map: between which times its network maps; nil: it is a score alone.
   ///   - source: what samples begin with, unless `start` says otherwise; nil: draws of the prior.
   ///   - data: the data, and as a model sees them; nil while options are only described.
   init(
     _ options: Options, process: PreparedProcess, conditionShape: ConditionShape?, occurringClasses: [Int]? = nil,
-    traits: ScoreTraits, map: FlowMapRange? = nil, source: SourceLaw? = nil,
+    knowsNothing: Bool? = nil, traits: ScoreTraits, map: FlowMapRange? = nil, source: SourceLaw? = nil,
     data: (own: any DataSource, seen: any DataSource)? = nil, _ catalogue: Catalogue
   ) throws {
     let count = try options.integer("count", atLeast: 0, atMost: 100_000_000, "samples a solver draws")
@@ -103,7 +104,7 @@ public struct SamplingPlan: Sendable {
         try guidance.check(
           GuidanceSetting(
             process: process, data: data.seen, traits: traits, conditionShape: conditionShape,
-            model: observation?.model))
+            model: observation?.model, knowsNothing: knowsNothing))
       }
     }
     let shared = try options.guidance(in: catalogue, "how the score is guided by conditions or an observation")
@@ -183,6 +184,11 @@ public struct SamplingPlan: Sendable {
     toldByGuidance = told
     try condition.check(
       options, shape: told?.shape ?? conditionShape, occurring: told.map { $0.occurring } ?? occurringClasses)
+    let leading = guidances.indices.first { guidances[$0]?.usesCondition ?? false }
+    if let leading, data != nil, condition.isNothing(for: told?.shape ?? conditionShape) {
+      let place = leading == 0 ? "guidance" : "solvers"
+      throw options.wrong(place, SamplingPlan.nothingToLeadBy)
+    }
     if observation != nil, !guidances.contains(where: { $0?.usesObservation ?? false }) {
       try options.refuse("observation", needs: "a guidance that looks at it, as dps")
     }
@@ -193,6 +199,10 @@ public struct SamplingPlan: Sendable {
       try options.refuse("path", needs: "a solver of fixed steps that adds noise")
     }
   }
+
+  /// What is said of a guidance by conditions where samples have none.
+  static let nothingToLeadBy =
+    "leads by the samples' condition, and sampling.condition is nothing; allowed: {class: …} or another condition"
 
   /// The classes that a guidance knows, where the score knows none.
   private static func classes(

@@ -50,9 +50,10 @@ struct SamplingStage {
 
   /// Draws with every solver. Pictures and samples of solvers that the config no longer has go. One that fails is
   /// reported, and the others go on.
-  func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String]) {
+  /// - Returns: the table, what went wrong, and what a reader of the samples should know, a line each.
+  func run(into folder: ResultsFolder) throws -> (table: SolverTable, failures: [String], notes: [String]) {
     var table = SolverTable(experiment: name, process: processKind, metrics: [])
-    var failures: [String] = []
+    var (failures, notes) = ([String](), [String]())
     var reports = SolveReports()
     let path = path()
     let known = Set(plan.solvers.flatMap { files(of: $0.name) })
@@ -81,7 +82,7 @@ struct SamplingStage {
     for (index, guided) in solvers.enumerated() {
       let named = guided.named
       do {
-        table.rows.append(try draw(guided, path, posterior, into: folder, &trajectories, &reports))
+        table.rows.append(try draw(guided, path, posterior, into: folder, &trajectories, &reports, &notes))
       } catch let error as ComputationError where error.isStop {
         throw error
       } catch let error as ComputationError {
@@ -98,13 +99,13 @@ struct SamplingStage {
         try folder.write(trajectories.text, to: "trajectories.csv")
       }
     }
-    return (table, failures)
+    return (table, failures, notes)
   }
 
   /// Draws and writes the samples of one solver, as often as is asked for.
   private func draw(
     _ guided: GuidedSolver, _ path: (any BrownianPath)?, _ posterior: PosteriorPictures?, into folder: ResultsFolder,
-    _ trajectories: inout CSVText, _ reports: inout SolveReports
+    _ trajectories: inout CSVText, _ reports: inout SolveReports, _ notes: inout [String]
   ) throws -> SolverTable.Row {
     let named = guided.named
     let sampler = Sampler(
@@ -114,7 +115,7 @@ struct SamplingStage {
       threads: threads)
     var all: [Statistics] = []
     for repetition in 1...repeats {
-      all.append(try draw(guided, repetition, by: sampler, posterior, into: folder, &trajectories))
+      all.append(try draw(guided, repetition, by: sampler, posterior, into: folder, &trajectories, &notes))
       let first = (repetition - 1) * SamplingPlan.stride(of: plan.count, guided.score)
       reports.add(guided.solver, named.name, repetition, rows: first..<first + plan.count)
     }
@@ -129,7 +130,7 @@ struct SamplingStage {
   /// Draws and writes one repeat. The first has pictures and trajectories.
   private func draw(
     _ guided: GuidedSolver, _ repetition: Int, by sampler: Sampler, _ posterior: PosteriorPictures?,
-    into folder: ResultsFolder, _ trajectories: inout CSVText
+    into folder: ResultsFolder, _ trajectories: inout CSVText, _ notes: inout [String]
   ) throws -> Statistics {
     let (named, score) = (guided.named, guided.score)
     let name = SampleFile.name(named.name, repetition: repetition)
@@ -143,6 +144,11 @@ struct SamplingStage {
       plan.count, from: first, with: guided.solver, denoise: named.denoise, progress: bar, observer: recorder)
     let batch = data.decoded(samples.batch)
     try SampleFile.write(batch, solver: name, format: plan.format, to: folder)
+    if plan.guidances[named.guidance]?.usesObservation ?? false,
+      let note = StraySamples(beside: data.seen.heldOutRows)?.note(on: samples.batch, of: name)
+    {
+      notes.append(note)
+    }
     guard isFirst else { return samples.statistics }
     try pictures.write(batch, solver: named.name, to: folder)
     if let shape = pictures.shape, let captions {

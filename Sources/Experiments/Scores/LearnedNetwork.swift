@@ -25,8 +25,7 @@ struct LearnedNetwork {
     problem = LearningProblem(plan.prepared, objective: plan.objective, seed: plan.seed)
     occurringClasses = plan.occurringClasses
     // The empty text is one that a network from elsewhere knows.
-    let knowsTexts = recipe.recipe.pretrained != nil && network.conditionShape == .text
-    dropsConditions = plan.training?.conditionDropout ?? 0 > 0 || knowsTexts
+    dropsConditions = plan.training?.conditionDropout ?? 0 > 0 || plan.knowsTextsAlready
     let data = try problem.encoded(dataset.trainingRows)
     initial = try problem.model(
       network, parameters: network.initialParameters(seed: plan.seed), recipe.prediction,

@@ -350,6 +350,17 @@ public struct ModelPlan: Sendable {
     return score.conditionShape(for: seen)
   }
 
+  /// Whether the score knows rows of which nothing is said; nil where that is known only after it has been read.
+  var knowsNothing: Bool? {
+    guard let network else { return score.isExact ? true : nil }
+    guard network.conditionShape != .nothing else { return true }
+    let dropsConditions = training?.conditionDropout ?? 0 > 0
+    return (dropsConditions || knowsTextsAlready) && network.knowsNothing
+  }
+
+  /// Whether the network comes from elsewhere and is told texts, of which the empty one is nothing.
+  var knowsTextsAlready: Bool { score.network?.recipe.pretrained != nil && network?.conditionShape == .text }
+
   /// The classes that the network learns from the data, in rising order; nil: all that it can be told.
   ///
   /// A network that comes with weights of its own knows classes that this data may not have.

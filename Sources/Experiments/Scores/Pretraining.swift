@@ -32,7 +32,7 @@ struct Pretraining {
     }
     switch network.levels {
     case .discrete(let schedule):
-      guard process is VPSDE else {
+      guard process is VPSDE, kind == "vp" else {
         throw options.wrong(
           "process",
           "is \(kind); a diffusers network of discrete noise levels needs process vp, whose levels it sets; allowed: vp"

@@ -8,15 +8,16 @@ import Scores
 extension ExperimentPlan {
   /// What should be known before the run: `warnings`, and what a look at the first rows of the data foresees. A line
   /// each, with where and the remedy.
-  /// - Throws: `InputError` for data that cannot be loaded.
+  /// - Throws: `InputError` for data that cannot be loaded, and for formulas of an observation that are numbers nowhere.
   public func foreseen() throws -> [String] {
     // An autoencoder has no process that could fail the data.
     if model.trainsAutoencoder { return warnings }
     let preview = try DataPreview(self)
     var lines = warnings
+    let observed = try places.placed { try ObservationWarnings(plan: self, preview: preview)?.lines() } ?? []
     for (key, text) in DataWarnings(plan: self, preview: preview).lines
       + PriorWarning(plan: self, preview: preview).lines + NoiseWarnings(plan: self, preview: preview).lines
-      + metricWarnings(preview) + (TextWarnings(plan: self, preview: preview)?.lines ?? [])
+      + metricWarnings(preview) + (TextWarnings(plan: self, preview: preview)?.lines ?? []) + observed
     {
       lines.append(places.at(key, text))
     }
