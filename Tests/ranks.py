@@ -262,9 +262,9 @@ class Frozen:
                 os.waitpid(thread, self.ALL)
 
 
-def hangs(check, text, whole, draw):
+def hangs(check, text, whole, draw, victims):
     """The main thread of a rank stands still, and its process lives: the others find it by its lack of progress."""
-    for victim in (0, 1):
+    for victim in victims:
         life = check.life("hangs", text, 2)
         process = life.start(extra=("--rank-stall", "3"))
         while process.poll() is None and not any(life.models.glob("*.unfinished.*")):
@@ -370,14 +370,14 @@ def main():
     check = Check(options, work)
     try:
         refusals(check)
-        lives_of_transport(check, ["letters", "loops"] if options.short else list(LIVES))
+        lives_of_transport(check, ["letters"] if options.short else list(LIVES))
         numbers = [(2, 1), (4, 2)] if options.short else [(1, 2), (2, 1), (2, 2), (3, 1), (4, 1), (4, 2), (8, 1)]
         mlp = bytes_of_ranks(check, "mlp", MLP, numbers)
         unet = bytes_of_ranks(check, "unet", UNET, numbers[:1] if options.short else numbers)
         interrupted(check, "mlp", MLP, mlp, 1 if options.short else options.stops, draw)
         if not options.short:
             interrupted(check, "unet", UNET, unet, options.stops, draw)
-        hangs(check, MLP, mlp, draw)
+        hangs(check, MLP, mlp, draw, [1] if options.short else [0, 1])
         deaths(check, MLP, mlp, 2 if options.short else options.deaths, draw)
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -48,7 +48,7 @@ import Testing
       process: {kind: vp}
       score: {kind: network, prediction: noise, network: {kind: mlp, hidden: [8]}}
       training: {steps: 2, batch: 64}
-      sampling: {count: 2, solvers: [{kind: ancestral, steps: 2}]}
+      sampling: {count: 2, solvers: [{name: em, kind: euler-maruyama, steps: 2}]}
       """
     try config.write(toFile: folder + "/c.yaml", atomically: true, encoding: .utf8)
     let (code, lines) = try run(

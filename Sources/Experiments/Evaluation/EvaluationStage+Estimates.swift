@@ -37,7 +37,7 @@ extension EvaluationStage {
       }
     }
     let made = try ranks.map(dealt.count, threads: 1) { try figure(dealt[$0]) }
-    progress.advance(by: made.count)
+    if !made.isEmpty { progress.advance(by: made.count) }
     var known = Dictionary(uniqueKeysWithValues: zip(dealt, made))
     return try metrics.indices.map { index in
       if known[index] == nil {
