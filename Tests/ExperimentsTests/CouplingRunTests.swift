@@ -163,7 +163,8 @@ import Testing
     }
   }
 
-  @Test("pairs of rows have classes, and samples begin with held-out rows of known ones") func pairsWithClasses() throws {
+  @Test("pairs of rows have classes, and samples begin with held-out rows of known ones") func pairsWithClasses() throws
+  {
     let source =
       "source={kind: gaussian-mixture, weights: [1, 1], means: [[0, 3], [0, -3]], deviations: [0.2, 0.2], "
       + "classes: [0, 1], count: 300, held_out: 200}"

@@ -77,7 +77,9 @@ import Training
         ])
       _ = try makeExperiment(digits, folder: folder).run()
       let line = contents(folder + "/evaluation.csv").split(separator: "\n").first { $0.contains("head") } ?? ""
-      let value = line.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double($0) }.first { $0 != 0 }
+      let value = line.split(separator: ",", omittingEmptySubsequences: false).compactMap { Double($0) }.first {
+        $0 != 0
+      }
       #expect(value?.isFinite == true, "\(line)")
     }
   }

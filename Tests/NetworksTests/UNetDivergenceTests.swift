@@ -69,7 +69,8 @@ import Testing
       let place = i * (n + 1) + n
       let change = (up[place] - down[place]) / 0.02
       // Rounding of floats over the step, 1e-6/0.02, and h² times a third derivative.
-      #expect(abs(change) > 0.01 && abs(moved[place] - change) < 2e-3 * max(1, abs(change)), "\(moved[place]) \(change)")
+      #expect(
+        abs(change) > 0.01 && abs(moved[place] - change) < 2e-3 * max(1, abs(change)), "\(moved[place]) \(change)")
     }
   }
 

@@ -52,8 +52,9 @@ public struct SourceLaw: Sendable {
           + "\(theirs) and \(data.dataset.heldOutRows.count)", at: "source")
     }
     guard
-      !isPaired || own.trainingConditions == data.dataset.trainingConditions
-        && own.heldOutConditions == data.dataset.heldOutConditions
+      !isPaired
+        || own.trainingConditions == data.dataset.trainingConditions
+          && own.heldOutConditions == data.dataset.heldOutConditions
     else {
       throw InputError(
         "has rows of other conditions than those of the data with their numbers; pairs need the same", at: "source")

@@ -266,6 +266,7 @@ struct LearningProblem {
     (setting.ends, setting.teacher) = (ends, teacher)
     return Trainer(
       try objective.objective(in: setting), data: try pairs.map { RowSource($0.data) } ?? trainingSource(dataset),
-      conditions: pairs?.conditions ?? dataset.trainingConditions, plan: plan, seed: seed, initial: initial, threads: threads)
+      conditions: pairs?.conditions ?? dataset.trainingConditions, plan: plan, seed: seed, initial: initial,
+      threads: threads)
   }
 }

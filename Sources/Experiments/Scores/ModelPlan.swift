@@ -157,7 +157,7 @@ public struct ModelPlan: Sendable {
           }
         }
         if let reflow = objective.reflow {
-          try options.located("training", prefix: "objective reflow: ") { 
+          try options.located("training", prefix: "objective reflow: ") {
             try reflow.check(prepared, seen, told: network?.conditionShape ?? .nothing)
           }
         }

@@ -78,7 +78,9 @@ final class FewStepBatch {
     forEachMap(nodes, ends) { i, c in
       // A map to where a row stands already leaves it there.
       let place = i * x.dimension
-      for j in place..<place + x.dimension { out.values[j] = c.skip * x.values[j] + c.output * Double(output.values[j]) }
+      for j in place..<place + x.dimension {
+        out.values[j] = c.skip * x.values[j] + c.output * Double(output.values[j])
+      }
     }
   }
 
