@@ -164,6 +164,18 @@ import Testing
     #expect(told.lines.filter { $0.contains("shift_factor is taken as 0") }.count == 1, "\(told.lines)")
   }
 
+  @Test("a mask of another size is told as the image's, width first") func maskSize() throws {
+    let fixture = try PipelineFixture.load()
+    let output = try TemporaryFolder()
+    var picture = Picture(width: 8, height: 6)
+    picture.set(0, 0, (255, 255, 255))
+    try picture.png().write(to: URL(fileURLWithPath: output.file("mask.png")))
+    var request = GenerationRequest(folder: fixture.file("model"), prompts: ["red"], output: output.file("a.png"))
+    (request.image, request.mask) = (fixture.file("image.png"), output.file("mask.png"))
+    let error = #expect(throws: InputError.self) { _ = try Generation(request, .standard) { _ in } }
+    #expect(error?.message == "is 8 × 6 pixels; allowed: 16 × 16, as the image", "\(error?.description ?? "")")
+  }
+
   @Test("a negative prompt without guidance is told to have no effect") func uselessNegative() throws {
     let fixture = try PipelineFixture.load()
     let output = try TemporaryFolder()

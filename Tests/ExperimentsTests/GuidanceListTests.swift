@@ -119,6 +119,32 @@ import Testing
     }
   }
 
+  @Test("a network that predicts noise is warned of beside guidance by its Jacobian, and no other") func predictions()
+    throws
+  {
+    func warned(_ changes: [String]) throws -> [String] {
+      try plan(Self.network, overrides: changes).foreseen().filter { $0.contains("Jacobian of x̂₀") }
+    }
+    for (changes, says) in [
+      ([], "predicts noise count σ/m = 152 times at T"), (["score.prediction=score"], "predicts score"),
+      (["sampling.guidance=none", "sampling.solvers.0={name: s, kind: ancestral, steps: 8, guidance: smc}"], "noise"),
+    ] as [([String], String)] {
+      let lines = try warned(changes)
+      #expect(lines.count == 1 && lines[0].contains(says) && lines[0].contains(": sampling: "), "\(changes): \(lines)")
+    }
+    for changes in [
+      ["score.prediction=edm"], ["score.prediction=velocity"], ["score.prediction=data"], ["sampling.guidance=ddrm"],
+      ["sampling.guidance={kind: smc, variant: mcg-diff}"],
+    ] {
+      #expect(try warned(changes).isEmpty, "\(changes)")
+    }
+    let exact = Self.network.replacing(
+      "{kind: network, network: {kind: mlp, hidden: [16], features: 8, class_conditional: true}}", with: "{kind: exact}"
+    )
+    .replacing("training: {steps: 80, batch: 64, condition_dropout: 0.2}\n", with: "")
+    #expect(try plan(exact).foreseen().isEmpty)
+  }
+
   @Test("a stray sample is beyond 20 radii") func reach() throws {
     let rows = Batch(rows: [[1, 1], [3, 1], [2, 1]])
     let stray = try #require(StraySamples(beside: rows))

@@ -108,6 +108,39 @@ extension ObservationPlanTests {
     #expect(error?.description.contains("sampling.observation: has no effect") == true)
   }
 
+  @Test("an array of one dimension is a row; what reading a file guesses is told") func files() throws {
+    try withFolder { folder in
+      func write(_ name: String, _ values: [Double], _ shape: String) throws {
+        var header = "{'descr': '<f8', 'fortran_order': False, 'shape': \(shape), }"
+        header += String(repeating: " ", count: 117 - header.count) + "\n"
+        var npy = Data([0x93]) + Data("NUMPY".utf8) + Data([1, 0, 118, 0]) + Data(header.utf8)
+        for value in values { withUnsafeBytes(of: value.bitPattern.littleEndian) { npy += Data($0) } }
+        try npy.write(to: URL(fileURLWithPath: "\(folder)/\(name)"))
+      }
+      try write("row.npy", [1, 2], "(2,)")
+      try write("column.npy", [1, 2], "(2, 1)")
+      try Data("0,5;1,5\n".utf8).write(to: URL(fileURLWithPath: folder + "/comma.csv"))
+      let identity = ["\(Self.key)=identity"]
+      let row = try Self.observation(Self.points, identity + ["sampling.observation.value=\(folder)/row.npy"])
+      var given: Batch?
+      if case .given(let values) = row.value { given = values }
+      #expect(given == Batch(rows: [[1, 2]]))
+      let matrix = try Self.observation(Self.points, ["\(Self.key)={kind: matrix, file: \(folder)/row.npy}"])
+      #expect(matrix.model.linear?.matrix.rows == 1 && matrix.model.linear?.matrix.dense[0, 1] == 2)
+      let error = #expect(throws: InputError.self) {
+        try Self.plan(Self.points, ["\(Self.key)={kind: matrix, file: \(folder)/column.npy}"])
+      }
+      #expect(error?.message.contains("rows of 1 values; allowed: 2") == true)
+      for change in [
+        identity + ["sampling.observation.value=\(folder)/comma.csv"],
+        ["\(Self.key)={kind: matrix, file: \(folder)/comma.csv}"],
+      ] {
+        let told = try Self.plan(Self.points, change).warnings
+        #expect(told.count == 1 && told[0].contains("file: ") && told[0].contains("decimal comma"), "\(told)")
+      }
+    }
+  }
+
   // MARK: Formulas
 
   @Test("an operator and a likelihood may be formulas") func formulas() throws {

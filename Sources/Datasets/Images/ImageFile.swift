@@ -9,6 +9,11 @@ public struct ImageFile: Sendable {
   /// The size in pixels.
   public var width: Int { file.width }
 
+  /// What is done with the file besides reading it, a line each.
+  public var notes: [String] {
+    file.isTransparent ? ["\(file.path): what is transparent is composed on white"] : []
+  }
+
   /// Looks at the file.
   /// - Throws: `InputError` for what is no PNG file.
   public init(_ path: String) throws { file = try PNGFile(path: path) }

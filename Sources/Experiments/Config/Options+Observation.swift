@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Datasets
 import Yams
 
 // What `sampling.observation` says, in its short and long forms.
@@ -51,7 +52,14 @@ extension Options {
   /// `image`, `value` or `held_out`: rows of data.
   func rowSource() throws -> ObservedSource {
     try oneOf([
-      ("image", { .file(try $0.file("image", allowed: "PNG", "an image as large as those of the data")) }),
+      (
+        "image",
+        { options in
+          let path = try options.file("image", allowed: "PNG", "an image as large as those of the data")
+          try options.warnOfGuesses("image", in: path)
+          return .file(path)
+        }
+      ),
       ("value", { try $0.rows("rows of data", heldOut: "held-out rows") }),
       ("held_out", { try $0.heldOutRows("held-out rows") }),
     ])
@@ -65,7 +73,11 @@ extension Options {
         { options in
           let section = try options.section(
             "images", required: true, "{from: FILE, to: FILE}, PNG images as large as those of the data")
-          let files = try ["from", "to"].map { try section.file($0, allowed: "PNG", "an image") }
+          let files = try ["from", "to"].map { key in
+            let path = try section.file(key, allowed: "PNG", "an image")
+            try section.warnOfGuesses(key, in: path)
+            return path
+          }
           try section.finish()
           return .images(files)
         }
@@ -73,6 +85,15 @@ extension Options {
       ("value", { try $0.rows("rows of data", heldOut: "held-out rows") }),
       ("held_out", { try $0.heldOutRows("held-out rows") }),
     ])
+  }
+
+  /// Warns of what is guessed in reading a table of numbers, and of an image that is composed on white.
+  /// - Throws: `InputError` for a file that cannot be read.
+  func warnOfGuesses(_ key: String, in path: String) throws {
+    guard !isDescribing else { return }
+    let isImage = path.lowercased().hasSuffix(".png")
+    let notes = isImage ? try ImageFile(path).notes : try NumericTable(reading: path).notes
+    for note in notes { source?.warnings.add("\(location(key, value(of: key))): \(note)") }
   }
 
   /// `value`: rows of numbers, of a file, or held-out ones.
@@ -104,7 +125,14 @@ extension Options {
     let section = Options(mapping, path: join(key), source: source)
     resolved.append((key, .section(section)))
     let read = try section.oneOf([
-      ("file", { ObservedSource.file(try $0.file("file", allowed: "CSV, .npy or PNG", "rows of observations")) }),
+      (
+        "file",
+        { options in
+          let path = try options.file("file", allowed: "CSV, .npy or PNG", "rows of observations")
+          try options.warnOfGuesses("file", in: path)
+          return ObservedSource.file(path)
+        }
+      ),
       ("held_out", { try $0.heldOutRows(aboutHeldOut) }),
     ])
     try section.finish()

@@ -114,7 +114,8 @@ public final class Options {
 
   // MARK: Reading nodes
 
-  func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
+  /// The path of a key; of the mapping itself for an empty one.
+  func join(_ key: String) -> String { path.isEmpty ? key : key.isEmpty ? path : "\(path).\(key)" }
 
   func location(_ key: String, _ node: Node?) -> String {
     source?.location(of: join(key), node) ?? join(key)

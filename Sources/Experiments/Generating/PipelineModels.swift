@@ -93,7 +93,7 @@ struct PipelineModels {
     }
     // The U-Net's reader tells of the parts and of the scheduler's entries, which are read here.
     notes =
-      coderNotes + tokens.notes + text.notes
+      (source?.notes ?? []) + coderNotes + tokens.notes + text.notes
       + unet.notes.filter { !$0.contains("which is not read") && !$0.contains("which are not followed") }
   }
 

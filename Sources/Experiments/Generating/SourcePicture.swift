@@ -8,6 +8,8 @@ struct SourcePicture {
   /// Values in [−1, 1], height × width × 3.
   let image: Batch
   let height, width: Int
+  /// What was done with the files besides reading them, a line each.
+  private(set) var notes: [String]
   /// 1 where the picture is painted anew, else 0, height × width; nil without a mask.
   let mask: [Double]?
 
@@ -19,7 +21,7 @@ struct SourcePicture {
   /// - Throws: `InputError` at the file for another size.
   init(image: String, mask: String?, size: (height: Int, width: Int)?, factor: Int) throws {
     let file = try ImageFile(image)
-    (height, width) = (file.height, file.width)
+    (height, width, notes) = (file.height, file.width, file.notes)
     if let size, size != (height, width) {
       throw InputError("is \(width) × \(height) pixels; --size is \(size.width) × \(size.height)", at: image)
     }
@@ -32,7 +34,12 @@ struct SourcePicture {
       self.mask = nil
       return
     }
-    let pixels = try ImageFile(mask).row(of: shape).map { Int((($0 + 1) * 127.5).rounded()) }
+    let own = try ImageFile(mask)
+    guard (own.height, own.width) == (height, width) else {
+      throw InputError("is \(own.width) × \(own.height) pixels; allowed: \(width) × \(height), as the image", at: mask)
+    }
+    notes += own.notes
+    let pixels = try own.row(of: shape).map { Int((($0 + 1) * 127.5).rounded()) }
     self.mask = (0..<height * width).map { i in
       // The gray of Pillow, ITU-R 601-2 in whole numbers; 127.5 of 255 is half.
       let gray = (19595 * pixels[3 * i] + 38470 * pixels[3 * i + 1] + 7471 * pixels[3 * i + 2] + 0x8000) >> 16

@@ -12,7 +12,14 @@ extension Catalogue {
     MatrixOperator(
       source: try options.oneOf([
         ("values", { .values(try $0.matrix("values", example: [[1, 0]], "A, row by row")) }),
-        ("file", { .file(try $0.file("file", allowed: "CSV or .npy", "A, a row a line")) }),
+        (
+          "file",
+          { options in
+            let path = try options.file("file", allowed: "CSV or .npy", "A, a row a line")
+            try options.warnOfGuesses("file", in: path)
+            return .file(path)
+          }
+        ),
       ]))
   }
 
@@ -42,7 +49,7 @@ struct MatrixOperator: OperatorRecipe {
       }
       matrix = Matrix(values)
     case .file(let path):
-      let table = try NumericTable(reading: path).values
+      let table = try ObservedSource.table(path, rowsOf: shape.dimension)
       guard table.dimension == shape.dimension else {
         throw InputError(
           "rows of \(table.dimension) values; allowed: \(shape.dimension), as it is applied to rows of so many",

@@ -99,8 +99,17 @@ enum ObservedSource {
     return numbers
   }
 
+  /// The rows of a table. A NumPy array of one dimension, a column in tables of data, is a row where it is as long as one.
+  static func table(_ path: String, rowsOf wanted: Int) throws -> Batch {
+    let values = try NumericTable(reading: path).values
+    guard values.dimension == 1, wanted > 1, values.count == wanted, path.lowercased().hasSuffix(".npy"),
+      try NumberArray(path).shape.count == 1
+    else { return values }
+    return Batch(values: values.values, dimension: wanted)
+  }
+
   private static func read(_ path: String, _ shape: RowShape, _ range: ClosedRange<Double>) throws -> Batch {
-    guard path.lowercased().hasSuffix(".png") else { return try NumericTable(reading: path).values }
+    guard path.lowercased().hasSuffix(".png") else { return try table(path, rowsOf: shape.dimension) }
     guard let image = shape.image else {
       throw InputError("is an image, and what the operator gives is none; allowed: a table", at: path)
     }

@@ -17,7 +17,7 @@ struct GuidanceChain: Guidance {
     links.reduce(shape) { $1.conditionShape(of: $0, for: data) }
   }
 
-  var needsProducts: Bool { links.first?.needsProducts ?? false }
+  var needsProducts: Bool { links.contains(where: \.needsProducts) }
   func offersProducts(_ given: Bool) -> Bool { links.reduce(given) { $1.offersProducts($0) } }
 
   func check(_ setting: GuidanceSetting) throws {

@@ -18,6 +18,7 @@ extension ExperimentPlan {
     for (key, text) in DataWarnings(plan: self, preview: preview).lines
       + PriorWarning(plan: self, preview: preview).lines + NoiseWarnings(plan: self, preview: preview).lines
       + metricWarnings(preview) + (TextWarnings(plan: self, preview: preview)?.lines ?? []) + observed
+      + GuidanceWarnings(plan: self).lines
     {
       lines.append(places.at(key, text))
     }
