@@ -137,7 +137,7 @@ import Testing
       #expect(rows.count == 12 && pairs(rows, plain).allSatisfy { $0 != $1 })
       let unconditional = try ExperimentPlan(
         ConfigSource(text: tiny, path: "t", overrides: ["sampling.guidance=doubled"]), catalogue: catalogue)
-      #expect(throws: InputError("knows no conditions", at: "sampling.guidance")) {
+      #expect(throws: InputError("knows no conditions", at: "--set sampling.guidance=doubled: sampling.guidance")) {
         try makeExperiment(unconditional, catalogue: catalogue, folder: folder + "/u").run()
       }
       #expect(!FileManager.default.fileExists(atPath: folder + "/u"))

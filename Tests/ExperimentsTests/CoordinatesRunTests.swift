@@ -242,7 +242,7 @@ import Testing
       let error = #expect(throws: InputError.self) {
         try makeExperiment(try plan(Self.far, overrides: overrides), folder: folder + "/r").run()
       }
-      #expect(error?.location == "coordinates")
+      #expect(error?.location == "--set coordinates=[logarithm]: coordinates")
       #expect(error?.message.contains("row 1 holds -") == true)
       #expect(!FileManager.default.fileExists(atPath: folder + "/r"))
     }

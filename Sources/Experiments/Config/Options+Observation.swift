@@ -56,7 +56,7 @@ extension Options {
         "image",
         { options in
           let path = try options.file("image", allowed: "PNG", "an image as large as those of the data")
-          try options.warnOfGuesses("image", in: path)
+          options.warnOfGuesses("image", in: path)
           return .file(path)
         }
       ),
@@ -75,7 +75,7 @@ extension Options {
             "images", required: true, "{from: FILE, to: FILE}, PNG images as large as those of the data")
           let files = try ["from", "to"].map { key in
             let path = try section.file(key, allowed: "PNG", "an image")
-            try section.warnOfGuesses(key, in: path)
+            section.warnOfGuesses(key, in: path)
             return path
           }
           try section.finish()
@@ -87,12 +87,12 @@ extension Options {
     ])
   }
 
-  /// Warns of what is guessed in reading a table of numbers, and of an image that is composed on white.
-  /// - Throws: `InputError` for a file that cannot be read.
-  func warnOfGuesses(_ key: String, in path: String) throws {
+  /// Warns of what is guessed in reading a table of numbers, and of an image that is composed on white. What is wrong with
+  /// a file is told where it is taken.
+  func warnOfGuesses(_ key: String, in path: String) {
     guard !isDescribing else { return }
     let isImage = path.lowercased().hasSuffix(".png")
-    let notes = isImage ? try ImageFile(path).notes : try NumericTable(reading: path).notes
+    let notes = (isImage ? try? ImageFile(path).notes : try? NumericTable(reading: path).notes) ?? []
     for note in notes { source?.warnings.add("\(location(key, value(of: key))): \(note)") }
   }
 
@@ -129,7 +129,7 @@ extension Options {
         "file",
         { options in
           let path = try options.file("file", allowed: "CSV, .npy or PNG", "rows of observations")
-          try options.warnOfGuesses("file", in: path)
+          options.warnOfGuesses("file", in: path)
           return ObservedSource.file(path)
         }
       ),

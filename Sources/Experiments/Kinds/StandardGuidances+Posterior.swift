@@ -145,7 +145,7 @@ enum ObservationNeed {
 /// The exact posterior of a mixture.
 struct ExactPosterior: Guidance {
   var usesObservation: Bool { true }
-  var replacesScore: Bool { true }
+  var passesOverScore: Bool { true }
   func offersProducts(_ given: Bool) -> Bool { true }
   func traits(of traits: ScoreTraits) -> ScoreTraits { [.logDensity, .jacobian] }
 

@@ -16,7 +16,7 @@ extension Catalogue {
           "file",
           { options in
             let path = try options.file("file", allowed: "CSV or .npy", "A, a row a line")
-            try options.warnOfGuesses("file", in: path)
+            options.warnOfGuesses("file", in: path)
             return .file(path)
           }
         ),

@@ -28,6 +28,10 @@ public protocol Guidance: Sendable {
   /// - Parameter given: whether the score that it is given has them; default: the same.
   func offersProducts(_ given: Bool) -> Bool
 
+  /// Whether it makes nothing of the score that it is given, so that guidances before it in a list would have no effect.
+  /// Default: whether it replaces the score.
+  var passesOverScore: Bool { get }
+
   /// Whether its solvers have their scores from it, so that guidances after it in a list would have no effect. Default:
   /// false.
   var endsList: Bool { get }
@@ -78,6 +82,7 @@ extension Guidance {
   public var usesCondition: Bool { false }
   public var replacesScore: Bool { false }
   public var needsProducts: Bool { false }
+  public var passesOverScore: Bool { replacesScore }
   public var endsList: Bool { false }
   public func offersProducts(_ given: Bool) -> Bool { given }
   public var texts: [String] { [] }

@@ -27,7 +27,7 @@ struct GuidanceChain: Guidance {
         throw InputError(
           "number \(index) has no effect: the solvers of the one before it do not look at it; allowed: before that one")
       }
-      if index > 0, link.replacesScore {
+      if index > 0, link.passesOverScore {
         throw InputError(
           "number \(index) takes another score in place of what those before it make; allowed: as the first of the list"
         )

@@ -26,7 +26,7 @@ struct MonteCarloGuidance: Guidance {
   }
 
   var usesObservation: Bool { true }
-  var replacesScore: Bool { true }
+  var passesOverScore: Bool { true }
   func offersProducts(_ given: Bool) -> Bool { false }
   var beginsByItself: Bool { moves == .population }
   var endsList: Bool { moves != .score }
