@@ -14,4 +14,6 @@ if text.count(begin) != 1 or not table:
     sys.exit(f"{page}: no single {begin.strip()}, or no table for it")
 first = text.index(begin) + len(begin)
 last = text.index(end, first)
+if "<!-- " in text[first:last]:
+    sys.exit(f"{page}: another mark stands between {begin.strip()} and its {end}")
 page.write_text(f"{text[:first]}\n{table}\n\n{text[last:]}")

@@ -43,7 +43,7 @@ struct ParticleStudy {
           effective: 0.02, threads: threads)
       }, rows: 256),
     Method(
-      name: "monte-carlo, draws", isForWide: false,
+      name: "monte-carlo, draws", isForWide: true,
       solver: { problem, _, _ in
         try PosteriorTransitions(
           steps(60), law: problem.mixture, observation: problem.observation, candidates: 64)
