@@ -106,7 +106,9 @@ class Cluster:
 
     def start_node(self):
         self.start("slurmd", "-D", "-N", "node")
-        self._wait(lambda: self.call("sinfo", "-h", "-o", "%t").stdout.strip() in ("idle", "mix", "alloc"), "slurmd")
+        # A task that was ended while slurmd was away keeps the node at "comp" until slurmctld asks again.
+        there = ("idle", "mix", "alloc", "comp")
+        self._wait(lambda: self.call("sinfo", "-h", "-o", "%t").stdout.strip() in there, "slurmd")
 
     def restart_node(self, number=signal.SIGTERM):
         """Tasks go on meanwhile."""
