@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import CRanks
 import Core
+import Glibc
 import Synchronization
 
 /// The ranks of a program that mpirun started.
@@ -53,9 +54,13 @@ final class MPIRanks: Ranks {
   func memory(bytes: Int) -> RankMemory {
     let (first, next) = (nextTag(.memory), nextTag(.memory))
     var views = [UnsafeMutableRawPointer?](repeating: nil, count: count)
-    // As where any other memory is lacking.
     guard cr_share(bytes, Int32(first), Int32(next), &views) == 0 else {
-      fatalError("no memory for \(bytes) bytes that ranks share")
+      // The others wait for this rank in the same call, so that nothing can be thrown from here.
+      let line = "no memory for the \(bytes) bytes that ranks share"
+      if rank == 0 { StandardStreams.report("score-sde: \(line)\n") }
+      AtomicFile.removeUnfinished()
+      cr_finish(1, line)
+      exit(1)
     }
     let made = views
     return RankMemory(made, rank: rank) { cr_unshare(bytes, made) }
