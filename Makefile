@@ -42,7 +42,8 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge few-step-seconds tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
+  sanitize few-step-checkerboard-judge few-step-seconds \
+  tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
   pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits

@@ -21,7 +21,7 @@ struct team team = {.lock = PTHREAD_MUTEX_INITIALIZER,
                     .posted = PTHREAD_COND_INITIALIZER,
                     .changed = PTHREAD_COND_INITIALIZER};
 
-/// Of the thread of MPI: 1 where it has begun, -1 where it could not; whether it has ended.
+/// Whether the thread of MPI has begun (1; -1 where it could not), and whether it has ended.
 static int begun, ended;
 static char error[256];
 

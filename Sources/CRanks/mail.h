@@ -27,7 +27,7 @@ typedef struct {
   ring rings[];
 } mailbox;
 
-/// Of each near rank; null for this one and for others.
+/// The mailbox of each near rank; null for this rank and for far ones.
 extern mailbox **cr_mail;
 
 /// That of this rank, whether others see it or not: its bell is what its threads sleep by.

@@ -2,17 +2,18 @@
 import Core
 import Glibc
 
-/// The Kolmogorov–Smirnov distance of single coordinates: the largest over axes of sup_t |F(t) − G(t)|, with F and G the
-/// empirical distribution functions of samples and held-out rows along an axis.
+/// The Kolmogorov–Smirnov distance of single coordinates: the largest over axes of sup_t |F(t) − G(t)|, with F and G
+/// the empirical distribution functions of samples and held-out rows along an axis.
 ///
 /// Its interval covers the expected value at these counts. The supremum has no influences where several places are
 /// nearly the largest (where both laws are equal, D̂ is noise alone), so that its deviation comes from a bootstrap of
 /// rows: that of (sup |F − G + h B*| − D̂)/h, with B* = (F* − F) − (G* − G) the noise of a resample. h = 1 is the plain
 /// bootstrap, which is right where the laws differ and too wide where they are equal; larger h is right there (Fang and
 /// Santos 2019, *Inference on directionally differentiable functions*; Hong and Li 2018). It goes from 1 to N^¼,
-/// N = n m/(n + m), as the probability p of so large a distance under equal laws goes from 0 to 1. Where the laws surely
-/// differ the bootstrap is somewhat too short and the variance of F − G at the place of the supremum too long; the mean
-/// of both is taken, with a weight of (1 − p)⁴. For differences of solvers, F − G at that place gives the influences.
+/// N = n m/(n + m), as the probability p of so large a distance under equal laws goes from 0 to 1. Where the laws
+/// surely differ the bootstrap is somewhat too short and the variance of F − G at the place of the supremum too long;
+/// the mean of both is taken, with a weight of (1 − p)⁴. For differences of solvers, F − G at that place gives the
+/// influences.
 public struct KolmogorovSmirnov: Metric {
   public var usesBootstrap: Bool { true }
   public var isSharedByRanks: Bool { true }

@@ -18,8 +18,8 @@ public protocol Metric: Sendable {
   var judgesMemorisation: Bool { get }
   /// Whether its interval depends on how many resamples a bootstrap takes; default: false.
   var usesBootstrap: Bool { get }
-  /// Whether ranks share one estimate of it, by a map over rows, blocks or repetitions; default: false. Of other metrics
-  /// each is computed by one rank.
+  /// Whether ranks share one estimate of it, by a map over rows, blocks or repetitions; default: false. Of other
+  /// metrics each is computed by one rank.
   var isSharedByRanks: Bool { get }
   /// Which values are better; default: lower ones.
   var better: Direction { get }

@@ -5,8 +5,8 @@ import Experiments
 import Foundation
 import Testing
 
-/// What of a guidance would have no effect, or could not be, is refused where the config is read: `validate` says what a
-/// run would.
+/// What of a guidance would have no effect, or could not be, is refused where the config is read: `validate` says what
+/// a run would.
 @Suite("Guidances that do not fit together") struct GuidanceListTests {
   private static let network = """
     name: lists

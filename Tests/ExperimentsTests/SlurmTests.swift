@@ -19,8 +19,8 @@ import Testing
     """
 
   /// A folder with `bin/sbatch`, which numbers jobs from 1 and appends its words to `calls`; `bin/squeue`, which shows
-  /// `queue`; `bin/scancel`; and `bin/scontrol`, which knows arrays of four indices. `refusal` has what sbatch complains
-  /// of; `meanwhile`, what another sweep does while sbatch reads the options.
+  /// `queue`; `bin/scancel`; and `bin/scontrol`, which knows arrays of four indices. `refusal` has what sbatch
+  /// complains of; `meanwhile`, what another sweep does while sbatch reads the options.
   private func inFolder(_ body: (String, Slurm) throws -> Void) throws {
     try withFolder { folder in
       func program(_ name: String, _ text: String) throws {

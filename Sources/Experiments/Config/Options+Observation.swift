@@ -87,8 +87,8 @@ extension Options {
     ])
   }
 
-  /// Warns of what is guessed in reading a table of numbers, and of an image that is composed on white. What is wrong with
-  /// a file is told where it is taken.
+  /// Warns of what is guessed in reading a table of numbers, and of an image that is composed on white. What is wrong
+  /// with a file is told where it is taken.
   func warnOfGuesses(_ key: String, in path: String) {
     guard !isDescribing else { return }
     let isImage = path.lowercased().hasSuffix(".png")

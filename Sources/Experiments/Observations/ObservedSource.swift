@@ -99,7 +99,8 @@ enum ObservedSource {
     return numbers
   }
 
-  /// The rows of a table. A NumPy array of one dimension, a column in tables of data, is a row where it is as long as one.
+  /// The rows of a table. A NumPy array of one dimension, a column in tables of data, is a row where it is as long as
+  /// one.
   static func table(_ path: String, rowsOf wanted: Int) throws -> Batch {
     let values = try NumericTable(reading: path).values
     guard values.dimension == 1, wanted > 1, values.count == wanted, path.lowercased().hasSuffix(".npy"),

@@ -28,8 +28,8 @@ public protocol Guidance: Sendable {
   /// - Parameter given: whether the score that it is given has them; default: the same.
   func offersProducts(_ given: Bool) -> Bool
 
-  /// Whether it makes nothing of the score that it is given, so that guidances before it in a list would have no effect.
-  /// Default: whether it replaces the score.
+  /// Whether it makes nothing of the score that it is given, so that guidances before it in a list would have no
+  /// effect. Default: whether it replaces the score.
   var passesOverScore: Bool { get }
 
   /// Whether its solvers have their scores from it, so that guidances after it in a list would have no effect. Default:

@@ -100,8 +100,8 @@ struct LearningProblem {
       }
     }
     if objective.learnsReverseDrift, let end = process.kernel?.moments(at: process.duration) {
-      // 20 of a usual VP process, 1000 of a cosine schedule and 2000 of straight paths, whose first steps of noise leave
-      // all data behind.
+      // 20 of a usual VP process, 1000 of a cosine schedule and 2000 of straight paths, whose first steps of noise
+      // leave all data behind.
       let g = process.scalarDiffusion(at: process.duration)
       guard g * g * process.duration <= 1e3 * end.variance else {
         throw options.wrong(

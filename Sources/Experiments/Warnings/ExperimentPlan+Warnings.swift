@@ -8,7 +8,8 @@ import Scores
 extension ExperimentPlan {
   /// What should be known before the run: `warnings`, and what a look at the first rows of the data foresees. A line
   /// each, with where and the remedy.
-  /// - Throws: `InputError` for data that cannot be loaded, and for formulas of an observation that are numbers nowhere.
+  /// - Throws: `InputError` for data that cannot be loaded, and for formulas of an observation that are numbers
+  ///   nowhere.
   public func foreseen() throws -> [String] {
     // An autoencoder has no process that could fail the data.
     if model.trainsAutoencoder { return warnings }

@@ -9,8 +9,8 @@ struct GuidanceWarnings {
   /// σ/m at T from which on the errors of a network that predicts noise are a matter of x̂₀ = (x − σ ε)/m.
   private static let largestRatio = 10.0
 
-  /// x̂₀ of a network that predicts data, velocity, or as EDM has it, is bounded where noise is large; that of one which
-  /// predicts noise or scores has their errors times σ/m, and its Jacobian is no covariance there.
+  /// x̂₀ of a network that predicts data, velocity, or as EDM has it, is bounded where noise is large; that of one
+  /// which predicts noise or scores has their errors times σ/m, and its Jacobian is no covariance there.
   var lines: [(key: String, text: String)] {
     guard plan.training != nil, let network = plan.score.network, network.recipe.pretrained == nil,
       network.prediction == .noise || network.prediction == .score,

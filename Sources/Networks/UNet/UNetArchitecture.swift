@@ -110,7 +110,8 @@ public struct UNetArchitecture: Sendable, Equatable {
   public var knowsNothing = true
   /// Whether the network is told a second noise level, whose embedding is added to that of the first.
   public var second = false
-  /// Whether the network has a second output, the mean divergence of its flow: of one that is told a second noise level.
+  /// Whether the network has a second output, the mean divergence of its flow: of one that is told a second noise
+  /// level.
   public var divergence = false
   /// x ↦ 2x − 1 first.
   public var centresInput = false

@@ -15,7 +15,8 @@ extension GaussianMixture: ConditionalLaw {
   }
 }
 
-/// A mixture of components with covariances of their own again: the weight of component k is ∝ w_k N(x_t; m μ_k, m² Σ_k + v I), and its law is Gaussian.
+/// p(x₀ | x_t) for components with covariances of their own: the weight of component k is
+/// ∝ w_k N(x_t; m μ_k, m² Σ_k + v I), and its law is Gaussian.
 final class MixtureConditional: Conditional {
   private let mixture: GaussianMixture
   private let logWeights: [Double]

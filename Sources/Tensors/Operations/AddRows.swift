@@ -27,8 +27,8 @@ extension Tape {
   }
 
   /// The values that a column of constants has, where they are few beside its rows: at most a quarter of 64 or more.
-  /// - Returns: the values in the order in which they first occur, n × 1, and which of them each row has; nil where they
-  ///   are more, and where a derivative by them is wanted.
+  /// - Returns: the values in the order in which they first occur, n × 1, and which of them each row has; nil where
+  ///   they are more, and where a derivative by them is wanted.
   public func fewValues(of column: Tensor) -> (values: Tensor, indices: Tensor)? {
     let (rows, most) = (column.rows, column.rows / 4)
     guard column.isConstant, column.columns == 1, rows >= 64 else { return nil }

@@ -17,9 +17,9 @@ import Processes
 /// is the score of x_t only where x_T is a draw of the prior that knows nothing of x₀, and γ is 0.
 ///
 /// With γ the score of x_t is known as well, ∇ ln p = −E[w | x_t]/γ (the same, theorem 2.8), and with it a reverse SDE
-/// whose noise is that of the process: its drift u − ½ g² ∇ ln p is a x − g² S for S = ½ (S_u + ∇ ln p), S_u being the S
-/// above. As both are means given x_t, one network learns S from ½ (S_u* − w/γ), with the weight 1/(b₁² σ(T)² + b₂²) of
-/// these targets b₁ x_T + b₂ w; the authors learn two networks.
+/// whose noise is that of the process: its drift u − ½ g² ∇ ln p is a x − g² S for S = ½ (S_u + ∇ ln p), S_u being the
+/// S above. As both are means given x_t, one network learns S from ½ (S_u* − w/γ), with the weight 1/(b₁² σ(T)² + b₂²)
+/// of these targets b₁ x_T + b₂ w; the authors learn two networks.
 public struct FlowMatching: CoupledObjective {
   /// What a network learns.
   public enum Target: String, Sendable, CaseIterable {
