@@ -42,7 +42,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge few-step-seconds \
+  sanitize few-step-checkerboard-judge few-step-seconds couplings-judge \
   tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
   pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
@@ -89,6 +89,7 @@ help:
 	@echo 'make large-data      train on 3 GiB of images, and report the most memory that it took'
 	@echo 'make kills           kill 1,000 runs by SIGKILL at random moments, and compare what they go on to'
 	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
+	@echo 'make couplings-judge  path energies of five seeds beside the exact W₂² of the laws; a table of Docs/Couplings.md'
 	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
 	@echo 'make few-step-seconds   what students of few steps take beside their teachers'
 	@echo 'make few-step-checkerboard-judge   histograms of one to sixteen steps beside the law'
@@ -368,6 +369,11 @@ few-step-seconds: build
 	  Experiments/few-step-digits.yaml > Results/few-step-seconds.md
 	@python3 Experiments/insert_table.py few-step-seconds Docs/FewStep.md < Results/few-step-seconds.md
 	@cat Results/few-step-seconds.md
+
+couplings-judge: sweep-couplings $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_couplings.py Results/couplings/sweep.csv > Results/couplings/table.md
+	@python3 Experiments/insert_table.py couplings Docs/Couplings.md < Results/couplings/table.md
+	@cat Results/couplings/table.md
 
 few-step-checkerboard-judge: few-step-checkerboard
 	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard

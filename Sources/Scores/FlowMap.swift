@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
+import Processes
 
 /// The map X_{t→s} of a probability flow from one time to another, as a network that was trained for it has it: a
 /// sample in one evaluation (consistency functions, Song et al. 2023; flow maps, Boffi et al. 2024).
@@ -67,6 +68,19 @@ public struct FlowMapRange: Sendable, Equatable {
   public let goesForward: Bool
   /// Whether its network has an output for the log determinant.
   public let hasDivergence: Bool
+  /// The steps that it maps from the beginnings of; nil: from any time.
+  public let starts: Starts?
+
+  /// N steps from T to ε.
+  public struct Starts: Sendable, Equatable {
+    /// N
+    public let steps: Int
+    /// How they are spaced.
+    public let spacing: TimeSpacing
+
+    /// So many steps, spaced so.
+    public init(steps: Int, spacing: TimeSpacing) { (self.steps, self.spacing) = (steps, spacing) }
+  }
 
   /// - Parameters:
   ///   - end: the smallest time that it maps to.
@@ -74,9 +88,12 @@ public struct FlowMapRange: Sendable, Equatable {
   ///   - isScore: whether its network is a score as well.
   ///   - goesForward: whether it maps from small times to large ones as well.
   ///   - hasDivergence: whether its network has an output for the log determinant.
+  ///   - starts: the steps that it maps from the beginnings of; nil: from any time.
   public init(
-    end: Double, reachesAnyTime: Bool, isScore: Bool, goesForward: Bool = false, hasDivergence: Bool = false
+    end: Double, reachesAnyTime: Bool, isScore: Bool, goesForward: Bool = false, hasDivergence: Bool = false,
+    starts: Starts? = nil
   ) {
+    self.starts = starts
     (self.end, self.reachesAnyTime, self.isScore) = (end, reachesAnyTime, isScore)
     (self.goesForward, self.hasDivergence) = (goesForward, hasDivergence)
   }

@@ -119,6 +119,10 @@ import Training
     (["training.objective={kind: progressive-distillation, first: 12}"], ["first", "power of 2"]),
     (["training.objective={kind: consistency-training, first: 10, largest: 4}"], ["largest"]),
     (["training.objective={kind: consistency-distillation, huber: 1}"], ["huber", "pseudo-huber"]),
+    (["training.objective={kind: distribution-matching, teacher: exact}"], ["solvers.1", "begins at t", "steps: 1"]),
+    (["training.objective={kind: distribution-matching, teacher: exact, steps: 2}"], ["solvers.1", "grid: log-snr"]),
+    (["training.objective={kind: distribution-matching, teacher: exact, steps: 4, grid: uniform}"], []),
+    (["training.objective={kind: distribution-matching}"], ["teacher"]),
     (["training.objective=denoising"], ["solvers.0", "flow map"]),
     (["score.network.divergence=true"], ["divergence", "second: true"]),
     (["score.network.second=true", "score.network.divergence=true"], ["trains no divergence"]),
@@ -153,6 +157,7 @@ import Training
       "consistency-training", "easy-consistency", "continuous-consistency",
       "{kind: continuous-consistency, teacher: exact}", "lagrangian", "{kind: lagrangian, teacher: exact}", "eulerian",
       "progressive", "mean-flow", "shortcut", "progressive-distillation",
+      "{kind: distribution-matching, teacher: exact, steps: 2, every: 2, grid: uniform}",
     ])
   func objectives(_ objective: String) throws {
     let isDenoiser = objective == "progressive-distillation"
@@ -335,6 +340,53 @@ import Training
       }
     }
     #expect(files[0] == files[1] && files[0].split(separator: "\n").count == 7)
+  }
+
+  @Test("a companion begins as its network does, is kept, and of no effect on who borrows the network")
+  func companions() throws {
+    try withFolder { folder in
+      let store = folder + "/models"
+      func run(_ text: String, _ changes: [String], _ name: String) throws -> (Experiment, String) {
+        let experiment = makeExperiment(
+          try plan(text, overrides: changes, path: folder + "/c.yaml"), folder: "\(folder)/\(name)", store: store)
+        _ = try experiment.run()
+        return (experiment, contents("\(folder)/\(name)/samples/one.csv"))
+      }
+      let one = "sampling.solvers=[{name: one, kind: flow-map}]"
+      _ = try run(
+        Self.text, ["training.objective=denoising", "sampling.solvers=[{name: one, kind: ddim, steps: 4}]"],
+        "diffusion")
+      let changes = [
+        "training.objective={kind: distribution-matching, teacher: \(folder)/diffusion}", one,
+        "training.initial=\(folder)/diffusion",
+      ]
+      // A training without a step worth the name: both are the diffusion model's average.
+      let (still, _) = try run(
+        Self.text, changes + ["training.steps=1", "training.learning_rate=1e-30", "training.clip=0"], "still")
+      let network = try #require(still.plan.network)
+      let begun = try Checkpoint(
+        Safetensors(reading: folder + "/still/checkpoint.safetensors"), layout: network.layout, path: "c"
+      ).state.parameters
+      let half = begun.count / 2
+      #expect(begun.count == 2 * half && Array(begun[..<half]) == Array(begun[half...]))
+      let taught = try Checkpoint(
+        Safetensors(reading: folder + "/diffusion/checkpoint.safetensors"),
+        layout: try #require((network as? CompanionNetwork)?.inner).layout, path: "c"
+      ).state.averages
+      #expect(Array(begun[..<half]) == taught)
+
+      let (own, samples) = try run(Self.text, changes, "own")
+      let trained = try Checkpoint(
+        Safetensors(reading: folder + "/own/checkpoint.safetensors"), layout: try #require(own.plan.network).layout,
+        path: "c"
+      ).state.parameters
+      #expect(Array(trained[..<half]) != Array(trained[half...]) && Array(trained[half...]) != taught)
+      let borrowed = Self.text.replacing(
+        "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
+        with: "score: {kind: checkpoint, path: \(folder)/own/checkpoint.safetensors}"
+      ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
+      #expect(try run(borrowed, [one], "borrowed").1 == samples)
+    }
   }
 
   @Test("weights of the loss are learned, kept, and of no effect on who borrows the network") func weights() throws {

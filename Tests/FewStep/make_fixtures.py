@@ -219,6 +219,26 @@ def case_loss(case):
         target = (state - (ss / sg)[:, None] * x) / (mm - ss / sg * m)[:, None]
         w = torch.maximum((m / sg) ** 2, torch.ones_like(m))[:, None]
         return (w * (net.denoiser(x, a, end, p) - target) ** 2).mean(), p
+    if name == "distribution-matching":
+        # Parameters of the companion follow those of the map.
+        p, p2 = p[:6], p[6:]
+        row = torch.arange(n) % 2
+        mid = time_of(torch.sqrt(ratio(end) * ratio(torch.full((n,), T))))
+        top = torch.full((n,), T)
+        (me, se), (mm, sm) = moments(end), moments(mid)
+        r = mm / me
+        again = r[:, None] * net.map(perturb(top), top, end, q) \
+            + torch.sqrt(sm ** 2 - (r * se) ** 2)[:, None] * torch.tensor(case["renewed"]).reshape(n, 2)
+        a = torch.where(row == 0, top, mid)
+        x = torch.where((row == 0)[:, None], perturb(top), again)
+        made = net.map(x, a, end, p) / me[:, None]
+        fixed = made.detach()
+        m, s = moments(t)
+        seen = m[:, None] * fixed + s[:, None] * torch.tensor(case["matched"]).reshape(n, 2)
+        real, fake = exact_denoiser(seen, t), net.denoiser(seen, t, t, p2)
+        step = (fake.detach() - real) / (fixed - real).abs().mean(1, keepdim=True)
+        matching = 0.5 * ((made - (fixed - step)) ** 2).mean()
+        return matching + (((fake - fixed) / net.gain(t)) ** 2).mean(), net.p
     # Maps between two times.
     diagonal = u[:, 0] < 0.3
     if name == "shortcut":

@@ -6,8 +6,8 @@
 
 The first command writes the inputs: weights, data, noise and times. AUTHORS holds clones of
 https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (43110597),
-https://github.com/Gsunshine/py-meanflow (1f6d72d9) and https://github.com/kvfrans/shortcut-models (60100434); nothing of
-them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
+https://github.com/Gsunshine/py-meanflow (1f6d72d9), https://github.com/kvfrans/shortcut-models (60100434) and
+https://github.com/tianweiy/DMD2 (8d8fa55); nothing of them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
 
 Their functions draw random numbers and call a network; here they are given the numbers, and a network that is ours:
 an exact reparametrisation where theirs is written otherwise. What lies between their loss and ours is a factor that is
@@ -261,6 +261,42 @@ def shortcut(case, net):
     return ((velocity(x, at, base) - v) ** 2).mean() / (start - end) ** 2
 
 
+def dmd2(case, net):
+    """`EDMGuidance` of Yin et al. (2024): its loss of matched distributions, and that of the score of the samples, both
+    with the same noise. Ours is their sum."""
+    module("main")
+    module("main.edm")
+    module("main.edm.edm_network", get_edm_network=None)
+    module("dnnlib")
+    guidance = load("edm_guidance", AUTHORS / "DMD2/main/edm/edm_guidance.py").EDMGuidance
+    x0, noise, _, times = columns(case)
+    n, end, start = len(times), 0.05, 8.0
+    matched = torch.tensor(case["matched"]).reshape(n, 2)
+    companion = Net({**case, "parameters": [], "shapes": []})
+    companion.p = net.p[6:]
+
+    def denoised(own, x, sigma):
+        skip, out, factor = edm(sigma)
+        return skip[:, None] * x + out[:, None] * own.f(factor[:, None] * x, torch.log(sigma))
+
+    def real(x, sigma, _):
+        return exact_denoiser(x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
+
+    def fake(x, sigma, _):
+        return denoised(companion, x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
+
+    given = types.SimpleNamespace(
+        real_unet=real, fake_unet=fake, min_step=0, max_step=n, num_train_timesteps=n, karras_sigmas=times,
+        sigma_data=SD)
+    top = torch.full((n,), start)
+    x = x0 + start * noise
+    made = ((end / start) * x + (1 - end / start) * denoised(net, x, top)).reshape(n, 1, 1, 2)
+    with mock.patch.object(torch, "randint", lambda *_, **__: torch.arange(n).reshape(n, 1, 1, 1)), \
+            mock.patch.object(torch, "randn_like", lambda y: matched.reshape(y.shape)):
+        first = guidance.compute_distribution_matching_loss(given, made, None)[0]["loss_dm"]
+        return first + guidance.compute_loss_fake(given, made, None)[0]["loss_fake_mean"]
+
+
 def flow_matching(case, net):
     """`ConditionalFlowMatcher` of torchcfm, whose time runs from noise to data. Ours is the same."""
     from torchcfm.conditional_flow_matching import ConditionalFlowMatcher
@@ -287,7 +323,8 @@ cases = []
 for path in sorted(INPUTS.glob("*.json")):
     case = json.loads(path.read_text())
     net = Net(case)
-    kinds = {"openai": openai, "ect": ect, "py": mean_flow, "shortcut": shortcut, "torchcfm": flow_matching}
+    kinds = {"openai": openai, "ect": ect, "py": mean_flow, "shortcut": shortcut, "torchcfm": flow_matching,
+             "dmd2": dmd2}
     loss = kinds[case["name"].split("-")[0]](case, net)
     gradient = torch.autograd.grad(loss, net.p, allow_unused=True)
     case["loss"] = loss.item()

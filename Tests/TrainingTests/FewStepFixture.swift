@@ -23,6 +23,8 @@ struct FewStepFixture: Codable {
   var weightFrequencies: [Float]?
   var data: [Float]
   var noise, uniforms, times: [Double]
+  /// Of a network with a companion: the noise between two steps, and that of the samples that both denoisers see.
+  var renewed, matched: [Double]?
   var loss: Double?
   var gradient: [[Double]]?
 
@@ -46,8 +48,8 @@ struct FewStepFixture: Codable {
     let values = pairs(network.initialParameters(seed: 1), normals).map { $0 + Float(0.3 * $1) }
     (parameters, shapes) = ([], [])
     (self.name, self.prediction, self.step) = (name, prediction.rawValue, step)
-    let weighted = network as? WeightedNetwork
-    let features = ((weighted?.inner ?? network) as? MLP)?.features
+    let (weighted, paired) = (network as? WeightedNetwork, network as? CompanionNetwork)
+    let features = ((weighted?.inner ?? paired?.inner ?? network) as? MLP)?.features
     (second, frequencies) = (network.takesSecond, features?.frequencies ?? [])
     weightFrequencies = weighted?.features.frequencies
     let rows = Self.rows
@@ -55,6 +57,12 @@ struct FewStepFixture: Codable {
     noise = NoiseStream(seed: 2, purpose: .trainingNoise).normals(count: rows, dimension: 2, step: step).values
     uniforms =
       NoiseStream(seed: 2, purpose: Purpose(rawValue: 33)).uniforms(count: rows, dimension: 4, step: step).values
+    if paired != nil {
+      func normals(_ purpose: UInt64, _ step: Int) -> [Double] {
+        NoiseStream(seed: 2, purpose: Purpose(rawValue: purpose)).normals(count: rows, dimension: 2, step: step).values
+      }
+      (renewed, matched) = (normals(35, 2 * step + 1), normals(36, step))
+    }
     times = (0..<rows).map { end + (start - end) * (Double($0) + 0.5) / Double(rows) }
     network.layout.forEachTensor(of: values) { part, values in
       parameters.append(values)

@@ -107,6 +107,34 @@ import Training
     }
   }
 
+  /// The network is the true map, its companion the true denoiser, both with the parameters of a `KnownMap`.
+  @Test("matched distributions: the true map has no gradient, and its companion none but for sampling error")
+  func matching() throws {
+    func found(_ factor: Float, _ parameters: [Float], batches: Int) throws -> [Double] {
+      let inner = problem.model(second: true, factor: factor)
+      let model = ScoreModel(
+        CompanionNetwork(inner.network), parameters: parameters, prediction: .edm, kernel: inner.kernel,
+        duration: inner.duration, dataDeviation: problem.deviation)
+      let objective = DistributionMatching(
+        model, teacher: try problem.teacher, to: problem.end, from: [problem.process.duration, 1],
+        times: problem.times(model))
+      return problem.loss(objective, batches: batches, rows: 512, parameters: parameters).gradient
+    }
+    let zeros = [Float](repeating: 0, count: 28)
+    let own = try found(1, zeros, batches: 60)
+    // Where the companion knows no better than the teacher the map is not moved, to rounding.
+    var other = zeros
+    for i in 14..<28 { other[i] = 0.1 }
+    let moved = try found(1, other, batches: 8)
+    #expect(size(Array(own[..<14])) < 1e-4 * size(Array(moved[..<14])), "\(own), \(moved)")
+    #expect(size(Array(moved[..<14])) > 1e-3)
+    // Samples of a map that is off have another law, which the companion is to learn; those of the true one are at ε,
+    // whose variance is 0.5 % of the data's.
+    let wrong = try found(1.3, zeros, batches: 8)
+    #expect(size(Array(own[14...])) < 0.1 * size(Array(wrong[14...])), "\(own), \(wrong)")
+    #expect(size(Array(wrong[14...])) > 1e-2)
+  }
+
   @Test("a student of progressive distillation that does two of its teacher's steps in one has no loss")
   func progressive() throws {
     let end = problem.end

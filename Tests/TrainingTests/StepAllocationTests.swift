@@ -21,7 +21,7 @@ import Training
     "consistency-distillation", "consistency-distillation-average", "consistency-training", "easy-consistency",
     "continuous-consistency", "continuous-consistency-taught", "continuous-consistency-weighted",
     "progressive-distillation", "lagrangian", "lagrangian-divergence", "eulerian", "progressive", "mean-flow",
-    "shortcut",
+    "shortcut", "distribution-matching",
   ]
 
   /// Who teaches objectives that have a teacher: the exact score or a network.
@@ -38,7 +38,9 @@ import Training
     let inner = MLP(
       dimension: 2, hidden: [16, 16], features: TimeFeatures(time, count: 8, scale: 0.1, seed: 1), second: isTwice,
       divergence: name.hasSuffix("divergence"))
-    let network: any Network = name.hasSuffix("weighted") ? WeightedNetwork(inner, seed: 3) : inner
+    let network: any Network =
+      name.hasSuffix("weighted")
+      ? WeightedNetwork(inner, seed: 3) : name == "distribution-matching" ? CompanionNetwork(inner) : inner
     func model(_ network: any Network) -> ScoreModel {
       ScoreModel(
         network, parameters: network.initialParameters(seed: 1), prediction: .edm, kernel: process.makeKernel(),
@@ -83,6 +85,7 @@ import Training
     case "progressive-distillation":
       ProgressiveDistillation(student, teacher: teacher, to: end, first: 4, stage: 1000, times: times)
     case "lagrangian", "lagrangian-divergence": LagrangianMap(two(), times: times)
+    case "distribution-matching": DistributionMatching(student, teacher: teacher, to: end, from: [1, 0.4], times: times)
     case "eulerian": EulerianMap(two(), times: times)
     case "progressive": ProgressiveMap(two(false), times: times)
     case "mean-flow": MeanFlow(two(false), times: times)

@@ -70,7 +70,10 @@ final class MapErrors {
   /// The errors of a solver that draws by a network's map, as a map; none for others.
   private func errorsAsMap(_ guided: GuidedSolver) throws -> [String: Estimate] {
     let sampler = sampler(guided.score)
-    guard guided.solver.requires.contains(.flowMap), let map = sampler.problem.map else { return [:] }
+    // A map from a few times alone is no map along the ways.
+    guard guided.solver.requires.contains(.flowMap), let map = sampler.problem.map, map.range.starts == nil else {
+      return [:]
+    }
     let ways = try ways ?? MapConsistency(self.sampler(exact), count: min(count, Self.largestWays), flow: flow)
     self.ways = ways
     func estimate(_ squares: [Double]) -> Estimate { Self.rootMeanSquare(squares) }

@@ -2,6 +2,7 @@
 import Core
 import Glibc
 import Models
+import Scores
 import Training
 
 // Objectives whose networks draw samples in few steps.
@@ -88,6 +89,27 @@ extension Catalogue {
           normalisation: normalisation, warmup: warmup, times: setting.times)
       }
       (recipe.predictions, recipe.learnsWeight) = ([.edm], learnsWeight)
+      return recipe
+    },
+    Kind("distribution-matching", "a map whose samples have a teacher's law, DMD2 (Yin et al. 2024)") { options, _ in
+      let teacher = try TeacherRecipe(options, isNeeded: true)
+      let steps = try options.integer(
+        "steps", default: 1, atLeast: 1, atMost: 1000, "of sampling by kind: consistency, which rows begin at")
+      let spacing = try options.choice(
+        "grid", default: ProgressiveDistillation.Spacing.logSignalToNoise, "of these steps, as in sampling")
+      let every = try options.integer(
+        "every", default: 1, atLeast: 1, atMost: 1000, "steps of the companion for one of the map")
+      var recipe = ObjectiveRecipe(
+        "distribution-matching", usesKernel: true, trains: .map, teacher: teacher, unused: weights
+      ) { setting in
+        DistributionMatching(
+          setting.model, teacher: try setting.requireTeacher(for: "distribution-matching"), to: setting.end,
+          from: Array(spacing.times(setting.model, from: setting.end, steps: steps).reversed().prefix(steps)),
+          every: every, times: setting.times)
+      }
+      recipe.hasCompanion = true
+      recipe.starts = FlowMapRange.Starts(
+        steps: steps, spacing: spacing == .uniform ? .uniform : .logSignalToNoise)
       return recipe
     },
     Kind("progressive-distillation", "a denoiser for ever fewer steps of ddim (Salimans and Ho 2022)") { options, _ in

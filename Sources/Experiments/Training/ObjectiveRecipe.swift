@@ -32,6 +32,10 @@ public struct ObjectiveRecipe: Sendable {
   var goesForward = false
   /// Whether the weight of its loss at each noise level is trained with the network.
   var learnsWeight = false
+  /// Whether a companion of the same layers is trained with the network.
+  var hasCompanion = false
+  /// The steps that its maps begin at; nil: any time.
+  var starts: FlowMapRange.Starts?
 
   /// What a network is.
   public enum Trains: String, Sendable {
@@ -80,16 +84,17 @@ public struct ObjectiveRecipe: Sendable {
     self.build = build
   }
 
-  /// The network that is trained for it: the one given, or that with the weight of the loss.
+  /// The network that is trained for it: the one given, or that with the weight of the loss, or with a companion.
   func trained(_ network: any Network, seed: UInt64) -> any Network {
-    learnsWeight ? WeightedNetwork(network, seed: seed) : network
+    if hasCompanion { return CompanionNetwork(network) }
+    return learnsWeight ? WeightedNetwork(network, seed: seed) : network
   }
 
   /// Between which times its network maps, of one that maps.
   func map(to end: Double, hasDivergence: Bool) -> FlowMapRange {
     FlowMapRange(
       end: end, reachesAnyTime: isOfTwoTimes, isScore: trains == .both, goesForward: goesForward,
-      hasDivergence: hasDivergence)
+      hasDivergence: hasDivergence, starts: starts)
   }
 
   /// The objective for a model.

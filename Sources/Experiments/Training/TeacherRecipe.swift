@@ -102,7 +102,12 @@ extension Experiment {
     var values: [String: [Float]] = [:]
     weights.forEachTensor(of: own.parameters) { values[$0.name] = $1 }
     return try weights.buffer { part in
-      if let found = known[part.name], found.shape == part.shape { return found.values }
+      var name = part.name
+      // A companion begins as the network does.
+      if known[name] == nil, name.hasPrefix(CompanionNetwork.prefix) {
+        name.removeFirst(CompanionNetwork.prefix.count)
+      }
+      if let found = known[name], found.shape == part.shape { return found.values }
       // A network of one noise level becomes one of two, which begins as it was; so does one that gets a divergence,
       // or a weight of the loss.
       let isNew = ["second_embedding.", "divergence.", "loss_weight."].contains { part.name.contains($0) }

@@ -31,6 +31,7 @@ public struct ConsistencySolver: Solver {
     guard map.reaches(setting.epsilon) else {
       throw InputError(map.complaint(of: setting.epsilon, "sampling.epsilon"))
     }
+    try setting.check(starts: try setting.times(steps: count, grid: grid).dropLast(), of: map)
   }
 
   public func solve(_ x: Rows, in context: SolveContext) throws -> StepCount {

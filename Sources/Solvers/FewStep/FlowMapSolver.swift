@@ -40,6 +40,7 @@ public struct FlowMapSolver: Solver {
     try checkTimes(setting)
     let times = try setting.times(steps: count, grid: grid)
     guard let map = setting.map, let kernel = setting.kernel else { return }
+    try setting.check(starts: times.dropLast(), of: map)
     for (index, t) in times.dropFirst().enumerated() {
       let s = target(t, isLast: index == count - 1, kernel, setting.epsilon)
       guard map.reaches(s) else {
@@ -85,6 +86,23 @@ extension Solver {
     try setting.require(requires)
     guard let steps else { return }
     _ = try setting.times(steps: steps, grid: grid)
+  }
+}
+
+extension SamplingSetting {
+  /// - Throws: `InputError` where a step begins at a time that a map was not trained at.
+  func check(starts: ArraySlice<Double>, of map: FlowMapRange) throws {
+    guard let trained = map.starts else { return }
+    let known = try trained.spacing.grid.times(
+      from: process.duration, to: map.end, steps: trained.steps, kernel: kernel
+    ).dropLast()
+    guard let t = starts.first(where: { t in known.allSatisfy { abs(t - $0) > 1e-6 * process.duration } }) else {
+      return
+    }
+    throw InputError(
+      "a step begins at t = \(t), and the network was trained to map from "
+        + "\(known.map { "\($0)" }.joined(separator: ", ")) alone; allowed: steps: \(trained.steps), grid: "
+        + "\(trained.spacing.rawValue), as its objective has")
   }
 }
 

@@ -24,6 +24,17 @@ public struct ProgressiveDistillation: Objective {
     case uniform
     /// Equal steps of ln(m/σ).
     case logSignalToNoise = "log-snr"
+
+    /// The N + 1 times of N steps, rising.
+    public func times(_ model: ScoreModel, from end: Double, steps count: Int) -> [Double] {
+      let start = model.duration
+      switch self {
+      case .uniform:
+        return (0...count).map { $0 == count ? start : end + (start - end) * Double($0) / Double(count) }
+      case .logSignalToNoise:
+        return model.kernel.times(equalInLogSignalToNoiseFrom: start, to: end, steps: count).reversed()
+      }
+    }
   }
 
   /// The network with its conventions.
@@ -94,13 +105,8 @@ public struct ProgressiveDistillation: Objective {
     }
 
     private func makeNodes(_ count: Int) -> [NoiseNode] {
-      let (model, end, start) = (objective.model, objective.end, objective.model.duration)
-      let times: [Double] =
-        switch objective.spacing {
-        case .uniform: (0...count).map { $0 == count ? start : end + (start - end) * Double($0) / Double(count) }
-        case .logSignalToNoise: model.kernel.times(equalInLogSignalToNoiseFrom: start, to: end, steps: count).reversed()
-        }
-      return times.map { NoiseNode(model, at: $0) }
+      let times = objective.spacing.times(objective.model, from: objective.end, steps: count)
+      return times.map { NoiseNode(objective.model, at: $0) }
     }
 
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
