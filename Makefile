@@ -92,7 +92,7 @@ help:
 	@echo 'make sweep-kills     kill a sweep of 24 runs twice, and compare its table with that of an undisturbed one'
 	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
 	@echo 'make few-step-seconds   what students of few steps take beside their teachers'
-	@echo 'make few-step-checkerboard-judge   histograms of one step beside the law; few-step-checkerboard-data-judge: from data'
+	@echo 'make few-step-checkerboard-judge   histograms of one step beside the law; -data-judge: of many, from data'
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
