@@ -13,6 +13,7 @@ import Testing
     score: {kind: exact}
     sampling:
       count: 2000
+      epsilon: 1.0e-5
       solvers: [{name: ode, kind: probability-flow, integrator: rk8pd, rtol: 1.0e-8, atol: 1.0e-8, denoise: false}]
     likelihood: {epsilon: 1.0e-5, terminal: exact}
     evaluation: {metrics: [{kind: nll, by: exact}, score-error, sliced-wasserstein]}
