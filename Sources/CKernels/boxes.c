@@ -12,8 +12,8 @@ size_t ck_boxes_scratch(const ck_boxes *law) {
 }
 
 /// Mills' ratio P(Z > z) / phi(z) for z >= 0, of `n` <= 4 vectors side by side, to 4e-16 relative: (1 + z) times it as
-/// a polynomial in (z - 4.5)/(z + 4.5), by which Shepherd and Laframboise (1981) have erfc on all of the half line.
-/// The coefficients are those of its interpolation at 24 Chebyshev nodes.
+/// a polynomial in (z - 4.5)/(z + 4.5), by which Shepherd and Laframboise (1981) have erfc on all of the half line. The
+/// coefficients are those of its interpolation at 24 Chebyshev nodes.
 CK_INLINE void mills(const f64x8 *z, f64x8 *ratio, int n) {
   static const double c[] = {
       1.18614593882921869e-09, 1.88293729673117007e-09, -1.15292268585067227e-08, -2.33832877714758718e-08,
@@ -33,10 +33,10 @@ CK_INLINE void mills(const f64x8 *z, f64x8 *ratio, int n) {
   for (int i = 0; i < n; i++) ratio[i] = p[i] / (1.0 + z[i]);
 }
 
-/// ln P(a <= z <= b) and E[z] of z ~ N(0, 1) given a <= z <= b, from Mills' ratios at |a| and |b|. In a tail, with n the
-/// near end and f the far one, S = M(n) - e^((n² - f²)/2) M(f) is the mass over phi(n); about the middle S is the mass
-/// times sqrt(2 pi). Where an interval is so thin that the density hardly changes over it, S is
-/// its width, and both results are those to second order in it.
+/// ln P(a <= z <= b) and E[z] of z ~ N(0, 1) given a <= z <= b, from Mills' ratios M at |a| and |b|. In a tail, with n
+/// the near end and f the far one, S = M(n) - exp((n^2 - f^2)/2) M(f) is the mass over phi(n); about the middle S is
+/// the mass times sqrt(2 pi). Where an interval is so thin that the density hardly changes over it, S is its width,
+/// and both results are those to second order in it.
 CK_INLINE void interval(f64x8 a, f64x8 b, f64x8 mills_a, f64x8 mills_b, f64x8 *log_mass, f64x8 *mean) {
   f64x8 width = b - a, centre = 0.5 * (a + b), reach = __builtin_elementwise_abs(centre);
   i64x8 is_middle = (a < 0.0) & (b > 0.0), is_upper = centre > 0.0;
