@@ -42,7 +42,7 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge few-step-seconds couplings-judge \
+  sanitize few-step-checkerboard-judge few-step-checkerboard-data-judge few-step-seconds couplings-judge \
   tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
   pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
@@ -92,7 +92,7 @@ help:
 	@echo 'make couplings-judge  path energies of five seeds beside the exact W₂² of the laws; a table of Docs/Couplings.md'
 	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
 	@echo 'make few-step-seconds   what students of few steps take beside their teachers'
-	@echo 'make few-step-checkerboard-judge   histograms of one to sixteen steps beside the law'
+	@echo 'make few-step-checkerboard-judge   histograms of one step beside the law; -data-judge: of many, from data'
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
 	@echo 'make same-bytes      compare what two programs write for every config; OLD=PROGRAM is the other one'
@@ -375,8 +375,8 @@ couplings-judge: sweep-couplings $(venv)-judge/ready
 	@python3 Experiments/insert_table.py couplings Docs/Couplings.md < Results/couplings/table.md
 	@cat Results/couplings/table.md
 
-few-step-checkerboard-judge: few-step-checkerboard
-	@python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard
+few-step-checkerboard-judge few-step-checkerboard-data-judge: %-judge: %
+	@python3 Experiments/Data/judge_checkerboard.py Results/$*
 
 # Their teachers.
 Results/few-step-digits-unet/manifest.json: Results/vp-digits-unet/manifest.json

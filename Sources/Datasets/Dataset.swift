@@ -71,8 +71,8 @@ public protocol DataSource: Sendable {
   var imageShape: ImageShape? { get }
   /// The law of the data, where it is known exactly.
   var law: DataLaw? { get }
-  /// The box that rows are uniform on, where their law is such. Default: nil.
-  var uniformBox: UniformBox? { get }
+  /// The boxes that rows are uniform on, where their law is such. Default: nil.
+  var boxes: BoxMixture? { get }
   /// What is known of each row: nothing, a class, numbers, text. It is known before the data is loaded.
   var conditionShape: ConditionShape { get }
   /// The classes that rows to learn from have, in rising order; nil: all of `conditionShape` do, or there are none.
@@ -119,7 +119,7 @@ public protocol DataSource: Sendable {
 extension DataSource {
   public var imageShape: ImageShape? { nil }
   public var law: DataLaw? { nil }
-  public var uniformBox: UniformBox? { nil }
+  public var boxes: BoxMixture? { nil }
   public var conditionShape: ConditionShape { .nothing }
   public var occurringClasses: [Int]? { nil }
   public var texts: [String] { [] }
@@ -136,7 +136,7 @@ extension DataSource {
 extension DataSource {
   /// The law of the data as one that knows p(x₀ | x_t); nil where it is not known.
   public var conditionalLaw: (any ConditionalLaw)? {
-    if let uniformBox { return uniformBox }
+    if let box = boxes?.single { return box }
     return law.flatMap { $0.isExponential ? nil : $0.mixture }
   }
 }

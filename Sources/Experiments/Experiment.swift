@@ -296,7 +296,7 @@ public struct Experiment: Sendable {
       : try source.map {
         JudgedModel(
           self, data, rows.groups[0].reference, $0,
-          exact: evaluation.modelMetrics.contains { ($0.metric as? NegativeLogLikelihood)?.method == .exact }
+          exact: evaluation.modelMetrics.contains { $0.metric.usesExactScore }
             ? try ExactScoreRecipe().resolve(in: guidanceProblem(data).scoreSetting) : nil)
       }
     let judgements = (evaluation.metrics.count - leftOut.count) * rows.groups.count

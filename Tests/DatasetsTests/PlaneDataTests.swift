@@ -55,6 +55,27 @@ import Testing
     #expect(squares.filter { $0 > 0 }.count == 8)
   }
 
+  /// The known law of a board has the squares that its draws fill; with noise, or another shape, none is known.
+  @Test func theSquaresAreTheLawOfABoardWithoutNoise() throws {
+    let source = PlaneData(.checkerboard, noise: 0)
+    let law = try #require(source.boxes)
+    #expect(law.weights == [Double](repeating: 0.125, count: 8))
+    let x = try Self.draw(.checkerboard)
+    var counts = [Int](repeating: 0, count: 8)
+    for i in 0..<x.count {
+      let inside = law.boxes.indices.filter { k in
+        (0..<2).allSatisfy { law.boxes[k].low[$0] <= x[i, $0] && x[i, $0] <= law.boxes[k].high[$0] }
+      }
+      #expect(inside.count == 1)
+      for k in inside { counts[k] += 1 }
+    }
+    #expect(counts.allSatisfy { $0 > 0 })
+    #expect(PlaneData(.checkerboard, noise: 0.01).boxes == nil)
+    #expect(PlaneData(.twoMoons, noise: 0).boxes == nil)
+    #expect(try SeenData(source, recipes: []).boxes == law)
+    #expect(source.conditionalLaw == nil)
+  }
+
   @Test(arguments: PlaneData.Shape.allCases) func noiseIsAddedToEveryPoint(_ shape: PlaneData.Shape) throws {
     let (clean, noisy) = (try Self.draw(shape), try Self.draw(shape, noise: 0.1))
     let differences = pairs(clean.values, noisy.values).map { $1 - $0 }

@@ -228,6 +228,8 @@ import Testing
       (["coordinates=standardise"], "coordinates", "is not a list"),
       (["coordinates=[{kind: standardise, by: all}]"], "coordinates.0.by", "unknown key"),
       (["coordinates=[logarithm]"], "score", "kind exact needs data"),
+      (["data={kind: checkerboard}"], "score", "kind exact needs data whose law is known"),
+      (["data={kind: checkerboard, noise: 0.1}", "coordinates=[]"], "score", "a checkerboard without noise"),
       (["coordinates=[{kind: dequantise, levels: 2.5}]"], "coordinates.0.levels", "whole numbers"),
     ])
   func refusals(_ overrides: [String], _ key: String, _ reason: String) throws {

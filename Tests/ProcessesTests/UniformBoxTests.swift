@@ -50,7 +50,7 @@ import Testing
   @Test func score() throws {
     let box = try UniformBox(low: [-1, 2], high: [1, 2.5])
     let process = PreparedProcess(VPSDE())
-    let score = try #require(process.exactScore(of: box))
+    let score = try #require(process.exactScore(of: BoxMixture(box)))
     let evaluator = try score.makeEvaluator(for: RowSpan(first: 0, count: 4, dimension: 2))
     for t in [0.01, 0.3, 1] {
       let moments = process.scalarKernel!.moments(at: t)
@@ -83,7 +83,7 @@ import Testing
       }
     }
     // ∫ p_t over a line of the first coordinate and the second at its mode.
-    let one = try #require(process.exactScore(of: try UniformBox(low: [-1], high: [2])))
+    let one = try #require(process.exactScore(of: BoxMixture(UniformBox(low: [-1], high: [2]))))
     let n = 2000
     try RowStorage.with(RowSpan(first: 0, count: n, dimension: 1), count: 1) { rows in
       for i in 0..<n { rows[0][i, 0] = -6 + 13 * (Double(i) + 0.5) / Double(n) }

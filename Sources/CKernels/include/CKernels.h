@@ -5,6 +5,7 @@
 #pragma once
 #include "ck_random.h"
 #include "ck_rows.h"
+#include "ck_boxes.h"
 #include "ck_bridge.h"
 #include "ck_mixture.h"
 #include "ck_matrix.h"

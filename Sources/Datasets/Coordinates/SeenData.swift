@@ -29,7 +29,7 @@ public struct SeenData: DataSource {
     law = recipes.reduce(base.law) { law, recipe in law.flatMap { recipe.law(of: $0) } }
   }
 
-  public var uniformBox: UniformBox? { recipes.isEmpty ? base.uniformBox : nil }
+  public var boxes: BoxMixture? { recipes.isEmpty ? base.boxes : nil }
   public let imageShape: ImageShape?
   public var conditionShape: ConditionShape { base.conditionShape }
   public var occurringClasses: [Int]? { base.occurringClasses }

@@ -5,7 +5,7 @@ import Scores
 /// Draws from the uniform law on a box.
 public struct BoxData: DataSource {
   /// The law of the draws.
-  public let uniformBox: UniformBox?
+  public let boxes: BoxMixture?
   /// How many rows are drawn to train on.
   public let count: Int
   /// How many rows are drawn to judge by.
@@ -20,7 +20,7 @@ public struct BoxData: DataSource {
   ///   - heldOut: how many rows are drawn to judge by.
   public init(_ box: UniformBox, count: Int = 10_000, heldOut: Int = 5_000) {
     precondition(count > 0 && heldOut > 0)
-    (self.box, uniformBox) = (box, box)
+    (self.box, boxes) = (box, BoxMixture(box))
     self.count = count
     heldOutCount = heldOut
   }

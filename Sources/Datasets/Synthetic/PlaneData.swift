@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-3.0-or-later
 import Core
 import Glibc
+import Scores
 
 /// Well-known shapes in the plane, drawn from uniforms u, v and normals z.
 public struct PlaneData: DataSource {
@@ -37,6 +38,16 @@ public struct PlaneData: DataSource {
   }
 
   public var dimension: Int { 2 }
+
+  /// The squares of a board without noise.
+  public var boxes: BoxMixture? { shape == .checkerboard && noise == 0 ? Self.squares : nil }
+
+  private static let squares: BoxMixture? = {
+    let squares = (0..<4).flatMap { column in
+      [column % 2, column % 2 + 2].map { row in (low: [Double(column - 2), Double(row - 2)], column) }
+    }
+    return try? BoxMixture(squares.map { try UniformBox(low: $0.low, high: $0.low.map { $0 + 1 }) })
+  }()
 
   public func fewer(rows: Int) -> any DataSource {
     PlaneData(shape, noise: noise, count: min(count, rows), heldOut: min(heldOutCount, rows))

@@ -67,7 +67,9 @@ extension Catalogue {
     },
     plane(.twoMoons, noise: 0.05, "two half circles"),
     plane(.swissRoll, noise: 0.05, "a spiral"),
-    plane(.checkerboard, noise: 0, "the even squares of a 4 × 4 board on [−2, 2]²"),
+    plane(
+      .checkerboard, noise: 0,
+      "the even squares of a 4 × 4 board on [−2, 2]², whose score is known exactly where no noise is added"),
     scenes, csv, npy,
     Kind(
       "images", "the .png files of a folder and of those in it, sorted by the bytes of their paths, cropped to squares"

@@ -25,7 +25,9 @@ extension Catalogue {
       }
       return NetworkScoreRecipe(prediction, dataDeviation: deviation, network)
     },
-    Kind("exact", "the exact score of data that is a Gaussian mixture") { _, _ in ExactScoreRecipe() },
+    Kind("exact", "the exact score of data that is a Gaussian mixture, or uniform on boxes") { _, _ in
+      ExactScoreRecipe()
+    },
     Kind("empirical", "the exact score of the training set itself, a mixture of points") { _, _ in
       EmpiricalScoreRecipe()
     },

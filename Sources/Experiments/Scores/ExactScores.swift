@@ -4,7 +4,7 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a mixture, or uniform on a box. Where a mixture's components have
+/// The score of the data's own law, which must be a Gaussian mixture, or uniform on boxes. Where a mixture's components have
 /// classes, it is also known given a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
@@ -16,14 +16,16 @@ public struct ExactScoreRecipe: ScoreRecipe {
   public func conditionShape(for data: any DataSource) -> ConditionShape? { data.law?.conditionShape ?? .nothing }
 
   public func check(_ process: PreparedProcess, _ data: any DataSource) throws {
-    if let box = data.uniformBox {
-      guard process.exactScore(of: box) != nil else {
-        throw InputError("kind exact: of a uniform box needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
+    if let boxes = data.boxes {
+      guard process.exactScore(of: boxes) != nil else {
+        throw InputError("kind exact: of uniform boxes needs a process whose perturbation kernel is m(t) x₀ + σ(t) z")
       }
       return
     }
     guard let law = data.law else {
-      throw InputError("kind exact needs data that is a Gaussian mixture; use empirical or network")
+      throw InputError(
+        "kind exact needs data whose law is known: a Gaussian mixture, or, without coordinates, a uniform-box or a "
+          + "checkerboard without noise; use empirical or network")
     }
     guard process.exactScore(of: law) != nil else {
       throw InputError(
@@ -34,7 +36,7 @@ public struct ExactScoreRecipe: ScoreRecipe {
   }
 
   public func resolve(in setting: ScoreSetting) throws -> ScoreSource {
-    if let box = setting.data.uniformBox, let score = setting.process.exactScore(of: box) { return ScoreSource(score) }
+    if let boxes = setting.data.boxes, let score = setting.process.exactScore(of: boxes) { return ScoreSource(score) }
     guard let law = setting.data.law, let score = setting.process.exactScore(of: law) else {
       throw InputError("the process knows no exact score of the data", at: "score")
     }

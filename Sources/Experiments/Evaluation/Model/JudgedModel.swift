@@ -137,7 +137,8 @@ public final class JudgedModel: Sendable {
     try score(given: conditions == .nothing ? .nothing : conditions.only((0..<count).map { $0 % heldOut.count }))
   }
 
-  private func exactScore(given conditions: Conditions) throws -> any Score {
+  /// The exact score of rows of which this is known: of all rows where the law has no classes.
+  func exactScore(given conditions: Conditions) throws -> any Score {
     guard let exact else { throw InputError("the exact score of the data's law is not known") }
     return try exact.score(given: exact.conditionShape == .nothing ? .nothing : conditions)
   }

@@ -15,6 +15,9 @@ public protocol ModelMetric: Sendable {
   /// Whether it is made of likelihoods, which then must be possible; default: false.
   var usesLikelihood: Bool { get }
 
+  /// Whether it looks at the exact score of the data's law, which then must be known; default: false.
+  var usesExactScore: Bool { get }
+
   /// - Throws: `InputError` without a location for a model that has no such number. Nothing is loaded yet.
   func check(_ setting: ModelSetting) throws
 
@@ -26,6 +29,7 @@ public protocol ModelMetric: Sendable {
 extension ModelMetric {
   public var better: Direction { .lower }
   public var usesLikelihood: Bool { false }
+  public var usesExactScore: Bool { false }
 }
 
 /// What a metric of models finds.

@@ -15,6 +15,7 @@ struct NegativeLogLikelihood: ModelMetric {
   var method = DensityMethod.section
 
   var usesLikelihood: Bool { true }
+  var usesExactScore: Bool { method == .exact }
 
   func check(_ setting: ModelSetting) throws {
     try method.check(setting)

@@ -12,22 +12,21 @@ struct ScoreError: ModelMetric {
   /// How many rows are noised at each of 20 times.
   let draws: Int
 
+  var usesExactScore: Bool { true }
+
   func check(_ setting: ModelSetting) throws {
     guard setting.process.kernel != nil else {
       throw InputError("needs a process with a perturbation kernel; allowed: another metric")
     }
-    guard let law = setting.data.law, setting.process.exactScore(of: law) != nil else {
+    guard setting.hasExactScore else {
       throw InputError("needs data whose exact score is known; allowed: kind gaussian-mixture, or another metric")
     }
   }
 
   func judge(_ model: JudgedModel) throws -> ModelJudgement {
     let conditions = model.conditions(draws: draws)
-    guard let kernel = model.process.kernel,
-      let exact = model.data.law.flatMap({ law in
-        model.process.exactScore(of: law, given: law.classes == nil ? .nothing : conditions)
-      })
-    else { throw InputError("the exact score is not known in these coordinates") }
+    guard let kernel = model.process.kernel else { throw InputError("the process has no perturbation kernel") }
+    let exact = try model.exactScore(given: conditions)
     guard model.heldOut.count > 1 else { throw InputError("\(model.heldOut.count) held-out rows; allowed: 2 or more") }
     let count = model.heldOut.count
     let losses = try LossByTime(

@@ -85,7 +85,10 @@ public struct DistributionMatching: Objective {
       let (x, made, later) = (batch.rows(0, count), batch.rows(1, count), batch.rows(2, count))
       begin(x, made, shard, tape)
       from.refill(count) { objective.starts[place(shard.rows.lowerBound + $0)] }
-      let output = model.output(x, at: from, to: objective.end, told: shard.condition, on: tape)
+      // Where the companion alone learns nobody asks for the map's derivatives.
+      let learns = shard.step % objective.every == 0
+      func map() -> Tensor { model.output(x, at: from, to: objective.end, told: shard.condition, on: tape) }
+      let output = learns ? map() : tape.withoutRecording(map)
       let (factors, rest) = (tape.constant(rows: count, columns: 1), tape.constant(rows: count, columns: dimension))
       for i in 0..<count {
         let c = model.mapCoefficients(from: from[i].moments, to: objective.end[0].moments)
@@ -109,7 +112,6 @@ public struct DistributionMatching: Objective {
         model.output(later, at: upper, to: upper, told: shard.condition, on: tape)
       }
       let (weights, goals) = (tape.constant(rows: count, columns: 1), tape.constant(rows: count, columns: dimension))
-      let learns = shard.step % objective.every == 0
       let share = 1 / Double(shard.batch * dimension)
       for i in 0..<count {
         let d = model.prediction.denoiser(upper[i].moments, dataDeviation: model.dataDeviation)
@@ -117,7 +119,7 @@ public struct DistributionMatching: Objective {
         for j in 0..<dimension { distance += abs(made[i, j] - real[i, j]) }
         // Where a sample is what the teacher makes of it there is nothing to mend.
         let scale = distance > 0 ? Double(dimension) / distance : 0
-        weights.values[i] = Float(learns ? 0.5 * share : 0)
+        weights.values[i] = Float(0.5 * share)
         for j in 0..<dimension {
           let denoised = d.skip * later[i, j] + d.output * Double(own[i, j])
           goals.values[i * dimension + j] = Float((made[i, j] - d.skip * later[i, j]) / d.output)
