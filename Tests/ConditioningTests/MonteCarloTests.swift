@@ -294,7 +294,7 @@ import Testing
     let score = MonteCarloScore(
       law, kernel: Self.process.scalarKernel!, observation: Observation(model, values: Batch(rows: [[0]])),
       candidates: 8, jackknife: false, seed: 1)
-    let plain = try #require(Self.process.exactScore(of: law))
+    let plain = try #require(Self.process.exactScore(of: BoxMixture(law)))
     let span = RowSpan(first: 0, count: 1, dimension: 1)
     try RowStorage.with(span, count: 3) { rows in
       rows[0][0, 0] = 0.3

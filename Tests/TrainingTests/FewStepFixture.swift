@@ -58,7 +58,7 @@ struct FewStepFixture: Codable {
     uniforms =
       NoiseStream(seed: 2, purpose: Purpose(rawValue: 33)).uniforms(count: rows, dimension: 4, step: step).values
     if paired != nil {
-      func normals(_ purpose: UInt64, _ step: Int) -> [Double] {
+      func normals(_ purpose: UInt8, _ step: Int) -> [Double] {
         NoiseStream(seed: 2, purpose: Purpose(rawValue: purpose)).normals(count: rows, dimension: 2, step: step).values
       }
       (renewed, matched) = (normals(35, 2 * step + 1), normals(36, step))

@@ -39,8 +39,11 @@ import Training
       dimension: 2, hidden: [16, 16], features: TimeFeatures(time, count: 8, scale: 0.1, seed: 1), second: isTwice,
       divergence: name.hasSuffix("divergence"))
     let network: any Network =
-      name.hasSuffix("weighted")
-      ? WeightedNetwork(inner, seed: 3) : name == "distribution-matching" ? CompanionNetwork(inner) : inner
+      switch name {
+      case "continuous-consistency-weighted": WeightedNetwork(inner, seed: 3)
+      case "distribution-matching": CompanionNetwork(inner)
+      default: inner
+      }
     func model(_ network: any Network) -> ScoreModel {
       ScoreModel(
         network, parameters: network.initialParameters(seed: 1), prediction: .edm, kernel: process.makeKernel(),
