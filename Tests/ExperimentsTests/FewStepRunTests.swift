@@ -122,7 +122,6 @@ import Training
     (["training.objective={kind: distribution-matching, teacher: exact}"], ["solvers.1", "begins at t", "steps: 1"]),
     (["training.objective={kind: distribution-matching, teacher: exact, steps: 2}"], ["solvers.1", "grid: log-snr"]),
     (["training.objective={kind: distribution-matching, teacher: exact, steps: 4, grid: uniform}"], []),
-    (["training.objective={kind: distribution-matching}"], ["teacher"]),
     (["training.objective=denoising"], ["solvers.0", "flow map"]),
     (["score.network.divergence=true"], ["divergence", "second: true"]),
     (["score.network.second=true", "score.network.divergence=true"], ["trains no divergence"]),

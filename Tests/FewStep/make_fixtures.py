@@ -221,7 +221,7 @@ def case_loss(case):
         return (w * (net.denoiser(x, a, end, p) - target) ** 2).mean(), p
     if name == "distribution-matching":
         # Parameters of the companion follow those of the map.
-        p, p2 = p[:6], p[6:]
+        p, p2, q = p[:6], p[6:], q[:6]
         row = torch.arange(n) % 2
         mid = time_of(torch.sqrt(ratio(end) * ratio(torch.full((n,), T))))
         top = torch.full((n,), T)
