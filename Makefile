@@ -379,7 +379,7 @@ few-step-checkerboard-judge few-step-checkerboard-data-judge: %-judge: %
 	@python3 Experiments/Data/judge_checkerboard.py Results/$*
 
 # Their teachers.
-Results/few-step-digits-unet/manifest.json: Results/vp-digits-unet/manifest.json
+Results/few-step-digits-unet/manifest.json Results/few-step-digits-one-step/manifest.json: Results/vp-digits-unet/manifest.json
 Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
 
 extending: setup

@@ -88,7 +88,8 @@ import Training
     case "progressive-distillation":
       ProgressiveDistillation(student, teacher: teacher, to: end, first: 4, stage: 1000, times: times)
     case "lagrangian", "lagrangian-divergence": LagrangianMap(two(), times: times)
-    case "distribution-matching": DistributionMatching(student, teacher: teacher, to: end, from: [1, 0.4], times: times)
+    case "distribution-matching":
+      DistributionMatching(student, teacher: teacher, to: end, from: [1, 0.4], times: times)
     case "eulerian": EulerianMap(two(), times: times)
     case "progressive": ProgressiveMap(two(false), times: times)
     case "mean-flow": MeanFlow(two(false), times: times)
