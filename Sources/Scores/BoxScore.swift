@@ -6,8 +6,8 @@ import Processes
 
 /// The exact score of a mixture of uniform boxes under a perturbation kernel with scalar moments.
 ///
-/// Given x_t and box k, z = (m x₀ − x_t)/σ is a normal law truncated to the box, coordinate by coordinate. With its mass
-/// P_k, its mean μ_k and the responsibilities r_k ∝ w_k P_k/volume_k,
+/// Given x_t and box k, z = (m x₀ − x_t)/σ has a normal law truncated to the box, coordinate by coordinate. With its
+/// mass P_k, its mean μ_k and the responsibilities r_k ∝ w_k P_k/volume_k,
 ///
 ///     s(x) = Σ_k r_k μ_k/σ,   ∂s/∂x = Σ_k r_k [diag(Var z_k − 1) + (μ_k − σ s)(μ_k − σ s)ᵀ]/σ².
 public struct BoxScore: Score {

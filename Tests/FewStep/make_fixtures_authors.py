@@ -7,7 +7,8 @@
 The first command writes the inputs: weights, data, noise and times. AUTHORS holds clones of
 https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (43110597),
 https://github.com/Gsunshine/py-meanflow (1f6d72d9), https://github.com/kvfrans/shortcut-models (60100434) and
-https://github.com/tianweiy/DMD2 (8d8fa55); nothing of them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
+https://github.com/tianweiy/DMD2 (8d8fa55); nothing of them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and
+JAX.
 
 Their functions draw random numbers and call a network; here they are given the numbers, and a network that is ours:
 an exact reparametrisation where theirs is written otherwise. What lies between their loss and ours is a factor that is

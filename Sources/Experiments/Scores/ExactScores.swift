@@ -4,8 +4,8 @@ import Datasets
 import Processes
 import Scores
 
-/// The score of the data's own law, which must be a Gaussian mixture, or uniform on boxes. Where a mixture's components have
-/// classes, it is also known given a class: that of the class's own components.
+/// The score of the data's own law, which must be a Gaussian mixture, or uniform on boxes. Where a mixture's components
+/// have classes, it is also known given a class: that of the class's own components.
 public struct ExactScoreRecipe: ScoreRecipe {
   /// The recipe has no options.
   public init() {}

@@ -7,17 +7,17 @@ import Networks
 import Tensors
 
 /// Distribution matching distillation (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv
-/// 2405.14867): a map in a few steps whose samples have the law of the teacher's, row by row whatever it may be. With
-/// x̂ = X_{t→ε}(x_t) of the student, x_u = m x̂ + σ w at a noise level u of the law of times, and the denoisers D of the
-/// teacher and D_φ of the student's own samples, the gradient of the Kullback-Leibler divergence between both laws of
-/// x_u is that of the first term of
+/// 2405.14867): a map in a few steps whose samples together have the law of the teacher's; where a single row ends is
+/// free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, x_u = m x̂ + σ w at a time u of the law of times, and the denoisers
+/// D of the teacher and D_φ of the student's own samples, the gradient of the Kullback-Leibler divergence between both
+/// laws of x_u is, but for a weight of each row, that of the first term of
 ///
 ///     ½ ‖x̂ − (x̂ − (D_φ(x_u, u) − D(x_u, u))/c)‖²/D + ‖F_φ(x_u, u) − F*‖²/D,   c = ‖x̂ − D(x_u, u)‖₁/D,
 ///
 /// where no gradient flows through what is in brackets, and the second term is denoising score matching, which teaches
 /// the companion (`CompanionNetwork`) D_φ: F is the network's output, and F* that of D = x̂.
 ///
-/// Rows begin at the N times of a grid that samples begin their N steps at. At the first one x_t = m x_0 + σ z; at later
+/// A row begins at one of the N times where the N steps of sampling begin. At the first one x_t = m x_0 + σ z; at later
 /// ones it is what the student's own earlier steps make of that, with noise added, as in sampling (DMD2, section 4.5).
 /// As in the papers, x̂ is taken for data without noise, where it stands for a state at ε.
 public struct DistributionMatching: Objective {
@@ -63,10 +63,10 @@ public struct DistributionMatching: Objective {
     private let objective: DistributionMatching
     private let batch: FewStepBatch
     private let teacher: TeacherEvaluator
-    private let again: NoiseStream
-    private let levels: NoiseStream
+    /// Of noise between steps, and of the samples that both denoisers see.
+    private let again, levels: NoiseStream
+    /// Where each row's step begins, and the noise level u of its sample.
     private var from: [NoiseNode] = []
-    private var middle: [NoiseNode] = []
     private var upper: [NoiseNode] = []
 
     init(_ objective: DistributionMatching, rows: Int, seed: UInt64) {
