@@ -56,24 +56,19 @@ public struct NoisyClassifier: Sendable {
 
   /// A network whose rows have classes that it is to find out: training hands them to the objective, and the network
   /// does not look at them.
-  private struct LabelledNetwork: Network {
-    let base: MLP
+  private struct LabelledNetwork: NetworkWrapper {
+    let inner: any Network
     let conditionShape: ConditionShape
 
-    init(_ base: MLP, classes: Int) { (self.base, conditionShape) = (base, .classes(classes)) }
+    init(_ inner: MLP, classes: Int) { (self.inner, conditionShape) = (inner, .classes(classes)) }
 
-    var dimension: Int { base.dimension }
-    var outputDimension: Int { base.outputDimension }
-    var layout: ParameterLayout { base.layout }
-    var noiseInput: NoiseLevelInput { base.noiseInput }
+    var layout: ParameterLayout { inner.layout }
     var knowsNothing: Bool { true }
 
-    func initialParameters(seed: UInt64) -> [Float] { base.initialParameters(seed: seed) }
+    func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
 
-    func forward(
-      _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
-    ) -> Tensor {
-      base.forward(x, noiseLevel: noiseLevel, second: second, condition: nil, on: tape)
+    func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+      inner.forward(x, noiseLevel: noiseLevel, second: second, condition: nil, on: tape)
     }
   }
 }

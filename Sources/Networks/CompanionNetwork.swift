@@ -8,7 +8,7 @@ import Tensors
 ///
 /// The companion's tensors have the names of the network's own with `companion.` before them, and begin with the same
 /// values.
-public struct CompanionNetwork: Network {
+public struct CompanionNetwork: NetworkWrapper {
   /// The network itself.
   public let inner: any Network
   public let layout: ParameterLayout
@@ -23,34 +23,9 @@ public struct CompanionNetwork: Network {
     self.layout = layout
   }
 
-  public var dimension: Int { inner.dimension }
-  public var outputDimension: Int { inner.outputDimension }
-  public var noiseInput: NoiseLevelInput { inner.noiseInput }
-  public var conditionShape: ConditionShape { inner.conditionShape }
-  public var textInput: (any TextInput)? { inner.textInput }
-  public var knowsNothing: Bool { inner.knowsNothing }
-  public var takesSecond: Bool { inner.takesSecond }
-  public var hasDivergence: Bool { inner.hasDivergence }
-  public var takesRawInput: Bool { inner.takesRawInput }
-  public var shardRows: ClosedRange<Int> { inner.shardRows }
-  public var evaluationRows: Int { inner.evaluationRows }
-  public var usesWinograd: Bool { inner.usesWinograd }
-
   public func initialParameters(seed: UInt64) -> [Float] {
     let values = inner.initialParameters(seed: seed)
     return values + values
-  }
-
-  public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { inner.encodeCondition(told, on: tape) }
-
-  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
-  }
-
-  public func forwardWithDivergence(
-    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
-  ) -> Tensor {
-    inner.forwardWithDivergence(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
   }
 
   /// Evaluates the companion: within `body`, `forward` is that of its parameters.

@@ -5,7 +5,7 @@ import Tensors
 
 /// A network whose parameters stay as a file had them, 16-bit floats included, and are never trained. As a network it
 /// has no parameters: its layout is empty.
-public struct StoredNetwork: Network {
+public struct StoredNetwork: NetworkWrapper {
   /// The network without its parameters.
   public let inner: any Network
   /// Its parameters.
@@ -37,25 +37,13 @@ public struct StoredNetwork: Network {
     sets = Sets(inner.layout.count)
   }
 
-  public var dimension: Int { inner.dimension }
-  public var outputDimension: Int { inner.outputDimension }
   public var layout: ParameterLayout { ParameterLayout() }
-  public var noiseInput: NoiseLevelInput { inner.noiseInput }
-  public var conditionShape: ConditionShape { inner.conditionShape }
-  public var knowsNothing: Bool { inner.knowsNothing }
-  public var takesSecond: Bool { inner.takesSecond }
-  public var takesRawInput: Bool { inner.takesRawInput }
-  public var shardRows: ClosedRange<Int> { inner.shardRows }
-  public var evaluationRows: Int { inner.evaluationRows }
-  public var usesWinograd: Bool { inner.usesWinograd }
 
   public func initialParameters(seed: UInt64) -> [Float] { [] }
 
-  public func forward(
-    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
-  ) -> Tensor {
+  public func within(_ tape: Tape, _ body: (any Network) -> Tensor) -> Tensor {
     sets.with({ ParameterSet(parameters, prepared: sets.prepared, winograd: inner.usesWinograd) }) { set in
-      tape.with(set) { inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape) }
+      tape.with(set) { body(inner) }
     }
   }
 }

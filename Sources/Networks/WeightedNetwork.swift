@@ -9,7 +9,7 @@ import Tensors
 ///     w(ln σ̃) = Σ_k c_k φ_k(ln σ̃)
 ///
 /// with 32 Fourier features φ and parameters c that begin as zeros: with equal weights.
-public struct WeightedNetwork: Network {
+public struct WeightedNetwork: NetworkWrapper {
   /// The network itself.
   public let inner: any Network
   public let layout: ParameterLayout
@@ -28,33 +28,8 @@ public struct WeightedNetwork: Network {
     self.layout = layout
   }
 
-  public var dimension: Int { inner.dimension }
-  public var outputDimension: Int { inner.outputDimension }
-  public var noiseInput: NoiseLevelInput { inner.noiseInput }
-  public var conditionShape: ConditionShape { inner.conditionShape }
-  public var textInput: (any TextInput)? { inner.textInput }
-  public var knowsNothing: Bool { inner.knowsNothing }
-  public var takesSecond: Bool { inner.takesSecond }
-  public var hasDivergence: Bool { inner.hasDivergence }
-  public var takesRawInput: Bool { inner.takesRawInput }
-  public var shardRows: ClosedRange<Int> { inner.shardRows }
-  public var evaluationRows: Int { inner.evaluationRows }
-  public var usesWinograd: Bool { inner.usesWinograd }
-
   public func initialParameters(seed: UInt64) -> [Float] {
     inner.initialParameters(seed: seed) + [Float](repeating: 0, count: features.count)
-  }
-
-  public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { inner.encodeCondition(told, on: tape) }
-
-  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
-  }
-
-  public func forwardWithDivergence(
-    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
-  ) -> Tensor {
-    inner.forwardWithDivergence(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
   }
 
   /// w of a column of ln σ̃: a value for each row.

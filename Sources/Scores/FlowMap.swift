@@ -68,18 +68,15 @@ public struct FlowMapRange: Sendable, Equatable {
   public let goesForward: Bool
   /// Whether its network has an output for the log determinant.
   public let hasDivergence: Bool
-  /// The steps that it maps from the beginnings of; nil: from any time.
+  /// The times that it maps from; nil: any time.
   public let starts: Starts?
 
-  /// N steps from T to ε.
-  public struct Starts: Sendable, Equatable {
-    /// N
-    public let steps: Int
-    /// How they are spaced.
-    public let spacing: TimeSpacing
-
-    /// So many steps, spaced so.
-    public init(steps: Int, spacing: TimeSpacing) { (self.steps, self.spacing) = (steps, spacing) }
+  /// The times that it maps from.
+  public enum Starts: Sendable, Equatable {
+    /// The beginnings of N steps from T to ε, spaced so.
+    case steps(Int, TimeSpacing)
+    /// These, falling from T.
+    case times([Double])
   }
 
   /// - Parameters:
@@ -88,7 +85,7 @@ public struct FlowMapRange: Sendable, Equatable {
   ///   - isScore: whether its network is a score as well.
   ///   - goesForward: whether it maps from small times to large ones as well.
   ///   - hasDivergence: whether its network has an output for the log determinant.
-  ///   - starts: the steps that it maps from the beginnings of; nil: from any time.
+  ///   - starts: the times that it maps from; nil: any time.
   public init(
     end: Double, reachesAnyTime: Bool, isScore: Bool, goesForward: Bool = false, hasDivergence: Bool = false,
     starts: Starts? = nil

@@ -26,15 +26,13 @@ extension Benchmark {
   }
 
   /// A network that is told the same context for every row: in place of a text's encoder.
-  private struct FixedContext: Network {
-    let inner: UNet
+  private struct FixedContext: NetworkWrapper {
+    let inner: any Network
     let context: [Float]
 
-    var dimension: Int { inner.dimension }
     var layout: ParameterLayout { inner.layout }
-    var noiseInput: NoiseLevelInput { inner.noiseInput }
-    var shardRows: ClosedRange<Int> { inner.shardRows }
-    var evaluationRows: Int { inner.evaluationRows }
+    var conditionShape: ConditionShape { .nothing }
+    var knowsNothing: Bool { false }
     func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
     func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
       let told = tape.constant(rows: x.rows, columns: context.count)

@@ -9,7 +9,7 @@ import Testing
 import Training
 
 @Suite("Few steps") struct FewStepRunTests {
-  private static let text = """
+  static let text = """
     name: few
     seed: 3
     data: {kind: gaussian-mixture, weights: [1, 1], means: [[1, 0], [-1, 0.5]], deviations: [0.3, 0.3], count: 400, held_out: 200}
@@ -84,72 +84,6 @@ import Training
     }
   }
 
-  private static let twoTimes = ["training.objective=lagrangian", "score.network.second=true"]
-  private static let bothWays = [
-    "training.objective={kind: lagrangian, teacher: exact, forward: 0.5}", "score.network.second=true",
-    "likelihood.epsilon=1e-3",
-  ]
-
-  static let refused: [(changes: [String], says: [String])] = [
-    (
-      ["training.objective={kind: easy-consistency, stages: 9, q: 8}"],
-      ["training.objective.stages", "is 9 with q = 8.0; allowed: q^stages of at most 2^24"]
-    ),
-    (["sampling.solvers.0.kind=ddim", "sampling.solvers.0.steps=5"], ["solvers.0", "flow map alone"]),
-    (["sampling.solvers.2.guidance=none"], ["solvers.2", "flow map alone"]),
-    (["sampling.solvers.0.steps=2"], ["solvers.0", "alone; allowed"]),
-    (["sampling.epsilon=0.01"], ["sampling.epsilon is 0.01", "0.001 alone"]),
-    (["training.epsilon=1e-5"], ["sampling.epsilon is 0.001"]),
-    (["sampling.solvers.0.denoise=true"], []),
-    (["sampling.solvers.0.denoise=false"], ["denoise", "no effect"]),
-    (["sampling.solvers.0.noise=0.5"], ["noise", "steps above 1"]),
-    (["sampling.guidance={kind: exact}"], ["guidance", "flow map alone"]),
-    (["sampling.field=[0.5]"], ["field", "flow map alone"]),
-    (["evaluation.metrics=[kl]"], ["metrics", "flow map alone"]),
-    (["likelihood={rtol: 1e-4}"], ["likelihood", "flow map alone"]),
-    (["training.weighting=edm"], ["weighting", "no effect"]),
-    (["training.noise_levels=log-normal"], ["noise_levels", "no effect"]),
-    (["training.objective.teacher=none"], ["teacher", "cannot be read"]),
-    (["training.objective.teacher=nowhere"], ["teacher", "nowhere", "cannot be read"]),
-    (["training.initial=nowhere"], ["training.initial", "nowhere", "cannot be read"]),
-    (["data={kind: two-moons}"], ["teacher", "Gaussian mixture"]),
-    (["process={kind: cld}"], ["training", "perturbation kernel"]),
-    (["training.objective=lagrangian"], ["training", "second: true"]),
-    (["training.objective=continuous-consistency", "score.prediction=noise"], ["prediction edm", "noise"]),
-    (["training.objective={kind: progressive-distillation, first: 12}"], ["first", "power of 2"]),
-    (["training.objective={kind: consistency-training, first: 10, largest: 4}"], ["largest"]),
-    (["training.objective={kind: consistency-distillation, huber: 1}"], ["huber", "pseudo-huber"]),
-    (["training.objective={kind: distribution-matching, teacher: exact}"], ["solvers.1", "begins at t", "steps: 1"]),
-    (["training.objective={kind: distribution-matching, teacher: exact, steps: 2}"], ["solvers.1", "grid: log-snr"]),
-    (["training.objective={kind: distribution-matching, teacher: exact, steps: 4, grid: uniform}"], []),
-    (["training.objective=denoising"], ["solvers.0", "flow map"]),
-    (["score.network.divergence=true"], ["divergence", "second: true"]),
-    (["score.network.second=true", "score.network.divergence=true"], ["trains no divergence"]),
-    (twoTimes + ["score.network.divergence=true"], ["trains no divergence", "forward above 0"]),
-    (["training.objective={kind: mean-flow, forward: 0.5}", "score.network.second=true"], ["forward"]),
-    (twoTimes + ["likelihood={method: flow-map}"], ["likelihood.method", "small ones alone"]),
-    (bothWays + ["likelihood={method: flow-map}"], []),
-    (bothWays + ["likelihood={method: flow-map, determinant: divergence}"], ["likelihood.method", "no divergence"]),
-    (bothWays + ["likelihood={method: flow-map, epsilon: 1e-4}"], ["likelihood.method", "from 0.001 on"]),
-    (bothWays + ["likelihood={method: flow-map, divergence: exact}"], ["divergence", "method: ode"]),
-    (bothWays + ["likelihood={steps: 3}"], ["steps", "method: flow-map"]),
-    (bothWays + ["evaluation.metrics=[{kind: nll, by: divergence}]"], ["metrics", "no divergence"]),
-    (bothWays + ["evaluation.metrics=[{kind: nll, steps: 3}]"], ["steps", "jacobian or divergence"]),
-    (twoTimes + ["evaluation.metrics=[{kind: nll, by: jacobian}]"], ["metrics", "small ones alone"]),
-  ]
-
-  @Test("what does not fit is refused with its place and reason", arguments: refused.indices)
-  func refusals(_ index: Int) throws {
-    let (changes, says) = Self.refused[index]
-    if says.isEmpty {
-      _ = try plan(Self.text, overrides: changes)
-      return
-    }
-    let message = #expect(throws: InputError.self) { try plan(Self.text, overrides: changes) }?.description ?? ""
-    for part in says { #expect(message.contains(part), "\(changes): \(message)") }
-    #expect(!message.contains("\n"))
-  }
-
   @Test(
     "every objective of few steps trains, draws and is the same once more",
     arguments: [
@@ -157,6 +91,7 @@ import Training
       "{kind: continuous-consistency, teacher: exact}", "lagrangian", "{kind: lagrangian, teacher: exact}", "eulerian",
       "progressive", "mean-flow", "shortcut", "progressive-distillation",
       "{kind: distribution-matching, teacher: exact, steps: 2, every: 2, grid: uniform}",
+      "{kind: distribution-matching, teacher: exact, divergence: fisher, times: [1, 0.5005]}",
     ])
   func objectives(_ objective: String) throws {
     let isDenoiser = objective == "progressive-distillation"
@@ -253,7 +188,7 @@ import Training
   @Test("likelihoods by a map: metrics and command agree, and each way is its own") func likelihoods() throws {
     try withFolder { folder in
       let changes =
-        Self.bothWays + [
+        FewStepRefusalTests.bothWays + [
           "score.network.divergence=true", "sampling.solvers=[]", "sampling.count=0", "training.steps=30",
           "likelihood={method: flow-map, steps: 3, epsilon: 1e-3}",
           "evaluation.metrics=[{kind: nll, name: own}, {kind: nll, name: head, by: divergence, steps: 3}, "

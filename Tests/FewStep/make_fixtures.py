@@ -219,7 +219,7 @@ def case_loss(case):
         target = (state - (ss / sg)[:, None] * x) / (mm - ss / sg * m)[:, None]
         w = torch.maximum((m / sg) ** 2, torch.ones_like(m))[:, None]
         return (w * (net.denoiser(x, a, end, p) - target) ** 2).mean(), p
-    if name == "distribution-matching":
+    if name.startswith("distribution-matching"):
         # Parameters of the companion follow those of the map.
         p, p2, q = p[:6], p[6:], q[:6]
         row = torch.arange(n) % 2
@@ -234,10 +234,17 @@ def case_loss(case):
         made = net.map(x, a, end, p) / me[:, None]
         fixed = made.detach()
         m, s = moments(t)
-        seen = m[:, None] * fixed + s[:, None] * torch.tensor(case["matched"]).reshape(n, 2)
+        noise = s[:, None] * torch.tensor(case["matched"]).reshape(n, 2)
+        seen = m[:, None] * fixed + noise
         real, fake = exact_denoiser(seen, t), net.denoiser(seen, t, t, p2)
         step = (fake.detach() - real) / (fixed - real).abs().mean(1, keepdim=True)
         matching = 0.5 * ((made - (fixed - step)) ** 2).mean()
+        if name.endswith("fisher"):
+            # SiD, equation 23, with alpha = 0.8: the gradient goes through what both denoisers see.
+            moving = m[:, None] * made + noise
+            gap = exact_denoiser(moving, t) - net.denoiser(moving, t, t, [v.detach() for v in p2])
+            away = (fixed - real).abs().mean(1, keepdim=True)
+            matching = (gap * (exact_denoiser(moving, t) - made - 0.8 * gap) / away).mean()
         return matching + (((fake - fixed) / net.gain(t)) ** 2).mean(), net.p
     # Maps between two times.
     diagonal = u[:, 0] < 0.3

@@ -6,13 +6,14 @@
 
 The first command writes the inputs: weights, data, noise and times. AUTHORS holds clones of
 https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (43110597),
-https://github.com/Gsunshine/py-meanflow (1f6d72d9), https://github.com/kvfrans/shortcut-models (60100434) and
-https://github.com/tianweiy/DMD2 (8d8fa55); nothing of them is copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and
-JAX.
+https://github.com/Gsunshine/py-meanflow (1f6d72d9), https://github.com/kvfrans/shortcut-models (60100434),
+https://github.com/tianweiy/DMD2 (8d8fa55) and https://github.com/mingyuanzhou/SiD (01fbb13c); nothing of them is copied.
+Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
 
 Their functions draw random numbers and call a network; here they are given the numbers, and a network that is ours:
 an exact reparametrisation where theirs is written otherwise. What lies between their loss and ours is a factor that is
 written at each case."""
+import functools
 import importlib.util
 import json
 import math
@@ -262,6 +263,30 @@ def shortcut(case, net):
     return ((velocity(x, at, base) - v) ** 2).mean() / (start - end) ** 2
 
 
+def matched(case, net):
+    """One step of a map from σ = 8 to 0.05, the noise that its samples get, and the denoisers of the teacher and of the
+    companion."""
+    x0, noise, _, times = columns(case)
+    n, end, start = len(times), 0.05, 8.0
+    companion, constant = (Net({**case, "parameters": [], "shapes": []}) for _ in range(2))
+    companion.p, constant.p = net.p[6:], [v.detach() for v in net.p[6:]]
+
+    def denoised(own, x, sigma):
+        skip, out, factor = edm(sigma)
+        return skip[:, None] * x + out[:, None] * own.f(factor[:, None] * x, torch.log(sigma))
+
+    def real(x, sigma, *_, **__):
+        return exact_denoiser(x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
+
+    def fake(x, sigma, *_, own=companion, **__):
+        return denoised(own, x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
+
+    top = torch.full((n,), start)
+    x = x0 + start * noise
+    made = ((end / start) * x + (1 - end / start) * denoised(net, x, top)).reshape(n, 1, 1, 2)
+    return made, torch.tensor(case["matched"]).reshape(n, 2), times, real, fake, functools.partial(fake, own=constant)
+
+
 def dmd2(case, net):
     """`EDMGuidance` of Yin et al. (2024): its loss of matched distributions, and that of the score of the samples, both
     with the same noise. Ours is their sum."""
@@ -270,32 +295,33 @@ def dmd2(case, net):
     module("main.edm.edm_network", get_edm_network=None)
     module("dnnlib")
     guidance = load("edm_guidance", AUTHORS / "DMD2/main/edm/edm_guidance.py").EDMGuidance
-    x0, noise, _, times = columns(case)
-    n, end, start = len(times), 0.05, 8.0
-    matched = torch.tensor(case["matched"]).reshape(n, 2)
-    companion = Net({**case, "parameters": [], "shapes": []})
-    companion.p = net.p[6:]
-
-    def denoised(own, x, sigma):
-        skip, out, factor = edm(sigma)
-        return skip[:, None] * x + out[:, None] * own.f(factor[:, None] * x, torch.log(sigma))
-
-    def real(x, sigma, _):
-        return exact_denoiser(x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
-
-    def fake(x, sigma, _):
-        return denoised(companion, x.reshape(n, 2), sigma.reshape(n)).reshape(x.shape)
-
+    made, noise, times, real, fake, _ = matched(case, net)
+    n = len(times)
     given = types.SimpleNamespace(
         real_unet=real, fake_unet=fake, min_step=0, max_step=n, num_train_timesteps=n, karras_sigmas=times,
         sigma_data=SD)
-    top = torch.full((n,), start)
-    x = x0 + start * noise
-    made = ((end / start) * x + (1 - end / start) * denoised(net, x, top)).reshape(n, 1, 1, 2)
     with mock.patch.object(torch, "randint", lambda *_, **__: torch.arange(n).reshape(n, 1, 1, 1)), \
-            mock.patch.object(torch, "randn_like", lambda y: matched.reshape(y.shape)):
+            mock.patch.object(torch, "randn_like", lambda y: noise.reshape(y.shape)):
         first = guidance.compute_distribution_matching_loss(given, made, None)[0]["loss_dm"]
         return first + guidance.compute_loss_fake(given, made, None)[0]["loss_fake_mean"]
+
+
+def sid(case, net):
+    """`SID_EDMLoss` of Zhou et al. (2024): the generator's loss with α = 1.2, and that of the score of the samples, both
+    with the same noise. Ours is their sum. Their loop keeps the parameters of the samples' score constant in the first.
+    It sums over rows and coordinates where we take the mean, and takes σ from a uniform number, (σ_min^{1/7} − σ^{1/7})
+    /(σ_min^{1/7} − σ_max^{1/7}) · 1000/t_max, or from a normal one."""
+    module("torch_utils", persistence=types.SimpleNamespace(persistent_class=lambda c: c))
+    loss = load("sid_loss", AUTHORS / "SiD/training/sid_loss.py").SID_EDMLoss(P_mean=0, P_std=1, sigma_data=SD)
+    made, noise, times, real, fake, constant = matched(case, net)
+    low, high = 0.002 ** (1 / 7), 80.0 ** (1 / 7)
+    shares = ((low - times ** (1 / 7)) / (low - high) / 0.8).reshape(-1, 1, 1, 1)
+    with mock.patch.object(torch, "rand", lambda *_, **__: shares), \
+            mock.patch.object(torch, "randn_like", lambda y: noise.reshape(y.shape)):
+        first = loss.generator_loss(real, constant, made, alpha=1.2).mean()
+    with mock.patch.object(torch, "randn", lambda *_, **__: torch.log(times).reshape(-1, 1, 1, 1)), \
+            mock.patch.object(torch, "randn_like", lambda y: noise.reshape(y.shape)):
+        return first + loss(fake, made.detach()).mean()
 
 
 def flow_matching(case, net):
@@ -325,7 +351,7 @@ for path in sorted(INPUTS.glob("*.json")):
     case = json.loads(path.read_text())
     net = Net(case)
     kinds = {"openai": openai, "ect": ect, "py": mean_flow, "shortcut": shortcut, "torchcfm": flow_matching,
-             "dmd2": dmd2}
+             "dmd2": dmd2, "sid": sid}
     loss = kinds[case["name"].split("-")[0]](case, net)
     gradient = torch.autograd.grad(loss, net.p, allow_unused=True)
     case["loss"] = loss.item()

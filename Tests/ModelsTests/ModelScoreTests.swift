@@ -63,11 +63,9 @@ private struct GaussianOracle: Network {
   @Test("lent threads share the parts of a batch and change nothing", arguments: [1, 2, 3])
   func lentThreads(threads: Int) throws {
     /// A network that takes 3 rows at a time where it is evaluated.
-    struct Slow: Network {
-      let inner: MLP
-      var dimension: Int { inner.dimension }
+    struct Slow: NetworkWrapper {
+      let inner: any Network
       var layout: ParameterLayout { inner.layout }
-      var noiseInput: NoiseLevelInput { inner.noiseInput }
       var evaluationRows: Int { 3 }
       func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
       func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {

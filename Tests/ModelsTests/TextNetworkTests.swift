@@ -44,8 +44,8 @@ final class LetterInput: TextInput {
 }
 
 /// A network that counts the rows that it encodes.
-struct CountingNetwork: Network {
-  let base: TextNetwork
+struct CountingNetwork: NetworkWrapper {
+  let inner: any Network
   let encoded: Counter
 
   final class Counter: Sendable {
@@ -54,18 +54,11 @@ struct CountingNetwork: Network {
     func add(_ n: Int) { count.withLock { $0 += n } }
   }
 
-  var dimension: Int { base.dimension }
-  var layout: ParameterLayout { base.layout }
-  var noiseInput: NoiseLevelInput { base.noiseInput }
-  var conditionShape: ConditionShape { base.conditionShape }
-  var textInput: (any TextInput)? { base.textInput }
-  func initialParameters(seed: UInt64) -> [Float] { base.initialParameters(seed: seed) }
+  var layout: ParameterLayout { inner.layout }
+  func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
   func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor {
     encoded.add(told.rows)
-    return base.encodeCondition(told, on: tape)
-  }
-  func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    base.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
+    return inner.encodeCondition(told, on: tape)
   }
 }
 
@@ -163,7 +156,7 @@ struct CountingNetwork: Network {
 
   @Test("a score encodes each text once, however many rows, parts and steps there are") func once() throws {
     let base = try Self.network()
-    let counting = CountingNetwork(base: base, encoded: .init())
+    let counting = CountingNetwork(inner: base, encoded: .init())
     let process = PreparedProcess(VPSDE())
     let model = ScoreModel(
       counting, parameters: Self.parameters(base), prediction: .noise, kernel: try #require(process.kernel), duration: 1

@@ -89,6 +89,38 @@ import Testing
     }
   }
 
+  @Test(
+    "constant parameters are those of a frozen set of the same values: derivatives flow through them, and not to them",
+    arguments: Kind.allCases)
+  func constants(_ kind: Kind) throws {
+    let network = try kind.network()
+    let parameters = network.initialParameters(seed: 2).map { $0 + 0.01 }
+    let x = values(2 * network.dimension, seed: 1)
+    /// The gradients by parameters and x of ‖F(x) − F(2x)‖², of which the second F has constant parameters.
+    func gradients(_ isFrozen: Bool) -> [[Float]] {
+      let tape = network.makeTape()
+      var byParameters = [Float](repeating: .nan, count: network.layout.count)
+      return parameters.withUnsafeBufferPointer { values in
+        let set = ParameterSet(network.layout, values: values.baseAddress!)
+        tape.begin(parameters: values.baseAddress!, recording: true)
+        let input = tape.variable(tape.filled(2, network.dimension, x))
+        let level = tape.filled(2, 1, [0.3, 1.2])
+        let mine = network.forward(input, noiseLevel: level, on: tape)
+        func other() -> Tensor { network.forward(tape.scale(input, by: 2), noiseLevel: level, on: tape) }
+        let its = isFrozen ? tape.with(set, other) : tape.withConstantParameters(other)
+        // And parameters are parameters again.
+        let again = network.forward(tape.scale(input, by: 3), noiseLevel: level, on: tape)
+        let loss = tape.weightedSquares(
+          tape.sum(1, tape.sum(1, mine, -1, its), 1, again), by: tape.filled(2, 1, [0.7, 1.3]))
+        tape.backward(from: loss, gradients: &byParameters)
+        return [byParameters, tape.gradient(of: input)?.array ?? []]
+      }
+    }
+    let (frozen, constant) = (gradients(true), gradients(false))
+    #expect(frozen == constant)
+    #expect(frozen.allSatisfy { $0.contains { $0 != 0 } && $0.allSatisfy(\.isFinite) })
+  }
+
   @Test("the tape's own parameters are back after the set, and inner sets count") func nesting() {
     var layout = ParameterLayout()
     let place = layout.add("p", shape: [1])

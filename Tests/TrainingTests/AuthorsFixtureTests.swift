@@ -31,16 +31,16 @@ import Training
   private static let deviation = 0.9
   private static let names = [
     "openai-distillation", "openai-training", "openai-progressive", "ect", "py-meanflow", "py-meanflow-uniform",
-    "shortcut-models", "torchcfm", "dmd2",
+    "shortcut-models", "torchcfm", "dmd2", "sid",
   ]
 
   @Test("are those of the authors' code", arguments: names) func agreement(_ name: String) throws {
-    let isFlow = !["openai", "ect", "dmd2"].contains { name.hasPrefix($0) }
+    let isFlow = !["openai", "ect", "dmd2", "sid"].contains { name.hasPrefix($0) }
     let process: any KernelSDE = isFlow ? RectifiedFlow(end: 0.99) : VESDE(LinearSigma(8))
     let end = isFlow ? 0.01 : 0.05
     let prepared = PreparedProcess(process)
     let inner = FewStepFixture.network(second: isFlow && name != "torchcfm")
-    let network: any Network = name == "dmd2" ? CompanionNetwork(inner) : inner
+    let network: any Network = ["dmd2", "sid"].contains(name) ? CompanionNetwork(inner) : inner
     let given = FewStepFixture(name, network, .edm, step: 6, from: end, to: process.duration)
     if try given.writeIfAsked() { return }
     let model = ScoreModel(
@@ -61,8 +61,10 @@ import Training
         ProgressiveDistillation(model, teacher: try teacher(), to: end, first: 4, stage: 100, times: times)
       case "ect":
         EasyConsistency(model, to: end, mapping: .init(stage: 1), loss: .pseudoHuber(0.03), times: times)
-      case "dmd2":
-        DistributionMatching(model, teacher: try teacher(), to: end, from: [process.duration], times: times)
+      case "dmd2", "sid":
+        DistributionMatching(
+          model, teacher: try teacher(), to: end, from: [process.duration],
+          divergence: name == "sid" ? .fisher(alpha: 1.2) : .kullbackLeibler, times: times)
       case "shortcut-models":
         ShortcutMap(TwoTimes(model, process: prepared, teacher: nil, to: end, diagonal: 0), levels: 3, times: times)
       case "torchcfm":

@@ -20,14 +20,14 @@ import Training
     "consistency-distillation", "consistency-training", "easy-consistency", "continuous-consistency",
     "continuous-consistency-taught", "progressive-distillation", "lagrangian", "lagrangian-taught", "eulerian-taught",
     "progressive", "mean-flow", "shortcut", "lagrangian-divergence-taught", "continuous-consistency-weighted",
-    "distribution-matching",
+    "distribution-matching", "distribution-matching-fisher",
   ]
 
   private static func network(_ name: String) -> any Network {
     let network = FewStepFixture.network(
-      second: !name.contains("consistency") && !name.hasSuffix("distillation") && !name.hasSuffix("matching"),
+      second: !name.contains("consistency") && !name.hasSuffix("distillation") && !name.contains("matching"),
       divergence: name.contains("divergence"))
-    if name == "distribution-matching" { return CompanionNetwork(network) }
+    if name.contains("matching") { return CompanionNetwork(network) }
     return name.hasSuffix("weighted") ? WeightedNetwork(network, seed: 3) : network
   }
 
@@ -69,11 +69,11 @@ import Training
         model, process: process, teacher: name.hasSuffix("taught") ? teacher : nil, to: end, warmup: 10, times: times)
     case "progressive-distillation":
       ProgressiveDistillation(model, teacher: teacher, to: end, first: 4, stage: 100, times: times)
-    case "distribution-matching":
+    case "distribution-matching", "distribution-matching-fisher":
       DistributionMatching(
         model, teacher: teacher, to: end,
         from: ProgressiveDistillation.Spacing.logSignalToNoise.times(model, from: end, steps: 2).reversed().dropLast(),
-        times: times)
+        divergence: name.hasSuffix("fisher") ? .fisher(alpha: 0.8) : .kullbackLeibler, times: times)
     case "lagrangian": LagrangianMap(base(nil), times: times)
     case "lagrangian-taught", "lagrangian-divergence-taught": LagrangianMap(base(teacher), times: times)
     case "eulerian-taught": EulerianMap(base(teacher), times: times)

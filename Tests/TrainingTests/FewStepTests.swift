@@ -108,8 +108,10 @@ import Training
   }
 
   /// The network is the true map, its companion the true denoiser, both with the parameters of a `KnownMap`.
-  @Test("matched distributions: the true map has no gradient, and its companion none but for sampling error")
-  func matching() throws {
+  @Test(
+    "matched distributions: the true map has no gradient, and its companion none but for sampling error",
+    arguments: [DistributionMatching.Divergence.kullbackLeibler, .fisher(alpha: 1), .fisher(alpha: 1.2)])
+  func matching(_ divergence: DistributionMatching.Divergence) throws {
     func found(_ factor: Float, _ parameters: [Float], batches: Int) throws -> [Double] {
       let inner = problem.model(second: true, factor: factor)
       let model = ScoreModel(
@@ -117,7 +119,7 @@ import Training
         duration: inner.duration, dataDeviation: problem.deviation)
       let objective = DistributionMatching(
         model, teacher: try problem.teacher, to: problem.end, from: [problem.process.duration, 1],
-        times: problem.times(model))
+        divergence: divergence, times: problem.times(model))
       return problem.loss(objective, batches: batches, rows: 512, parameters: parameters).gradient
     }
     let zeros = [Float](repeating: 0, count: 28)

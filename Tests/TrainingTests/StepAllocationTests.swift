@@ -21,7 +21,7 @@ import Training
     "consistency-distillation", "consistency-distillation-average", "consistency-training", "easy-consistency",
     "continuous-consistency", "continuous-consistency-taught", "continuous-consistency-weighted",
     "progressive-distillation", "lagrangian", "lagrangian-divergence", "eulerian", "progressive", "mean-flow",
-    "shortcut", "distribution-matching",
+    "shortcut", "distribution-matching", "distribution-matching-fisher",
   ]
 
   /// Who teaches objectives that have a teacher: the exact score or a network.
@@ -41,7 +41,7 @@ import Training
     let network: any Network =
       switch name {
       case "continuous-consistency-weighted": WeightedNetwork(inner, seed: 3)
-      case "distribution-matching": CompanionNetwork(inner)
+      case "distribution-matching", "distribution-matching-fisher": CompanionNetwork(inner)
       default: inner
       }
     func model(_ network: any Network) -> ScoreModel {
@@ -88,8 +88,10 @@ import Training
     case "progressive-distillation":
       ProgressiveDistillation(student, teacher: teacher, to: end, first: 4, stage: 1000, times: times)
     case "lagrangian", "lagrangian-divergence": LagrangianMap(two(), times: times)
-    case "distribution-matching":
-      DistributionMatching(student, teacher: teacher, to: end, from: [1, 0.4], times: times)
+    case "distribution-matching", "distribution-matching-fisher":
+      DistributionMatching(
+        student, teacher: teacher, to: end, from: [1, 0.4],
+        divergence: name.hasSuffix("fisher") ? .fisher(alpha: 1.2) : .kullbackLeibler, times: times)
     case "eulerian": EulerianMap(two(), times: times)
     case "progressive": ProgressiveMap(two(false), times: times)
     case "mean-flow": MeanFlow(two(false), times: times)

@@ -3,6 +3,7 @@ import Core
 import Glibc
 import Models
 import Scores
+import Solvers
 import Training
 
 // Objectives whose networks draw samples in few steps.
@@ -93,10 +94,11 @@ extension Catalogue {
     },
     Kind("distribution-matching", "a map whose samples have a teacher's law, DMD2 (Yin et al. 2024)") { options, _ in
       let teacher = try TeacherRecipe(options, isNeeded: true)
-      let steps = try options.integer(
-        "steps", default: 1, atLeast: 1, atMost: 1000, "of sampling by kind: consistency, which rows begin at")
-      let spacing = try options.choice(
-        "grid", default: ProgressiveDistillation.Spacing.logSignalToNoise, "of these steps, as in sampling")
+      let starts = try starts(options)
+      let name = try options.choice("divergence", default: DivergenceName.kl, "between both laws, that is made small")
+      let alpha = try options.only(if: name == .fisher, needs: "divergence: fisher") {
+        try options.number("alpha", default: 1.2, in: .from(0, below: 1e6), "of Fisher's divergence")
+      }
       let every = try options.integer(
         "every", default: 1, atLeast: 1, atMost: 1000, "steps of the companion for one of the map")
       var recipe = ObjectiveRecipe(
@@ -104,12 +106,12 @@ extension Catalogue {
       ) { setting in
         DistributionMatching(
           setting.model, teacher: try setting.requireTeacher(for: "distribution-matching"), to: setting.end,
-          from: Array(spacing.times(setting.model, from: setting.end, steps: steps).reversed().prefix(steps)),
-          every: every, times: setting.times)
+          from: try starts.times(
+            from: setting.model.duration, to: setting.end, kernel: setting.model.kernel),
+          divergence: name == .kl ? .kullbackLeibler : .fisher(alpha: alpha), every: every, times: setting.times)
       }
       recipe.hasCompanion = true
-      recipe.starts = FlowMapRange.Starts(
-        steps: steps, spacing: spacing == .uniform ? .uniform : .logSignalToNoise)
+      recipe.starts = starts
       return recipe
     },
     Kind("progressive-distillation", "a denoiser for ever fewer steps of ddim (Salimans and Ho 2022)") { options, _ in
@@ -134,6 +136,31 @@ extension Catalogue {
       }
     },
   ]
+
+  private enum DivergenceName: String, CaseIterable {
+    case kl, fisher
+  }
+
+  /// Where steps begin.
+  private static func starts(_ options: Options) throws -> FlowMapRange.Starts {
+    enum Grid: String, CaseIterable {
+      case uniform
+      case logSignalToNoise = "log-snr"
+    }
+    let times = try options.numbers("times", or: "grid", "where steps begin, falling from T; grid: by steps and grid")
+    let (steps, grid) = try options.only(if: times == nil, needs: "times: grid") {
+      (
+        try options.integer(
+          "steps", default: 1, atLeast: 1, atMost: 1000, "of sampling by kind: consistency, which rows begin at"),
+        try options.choice("grid", default: Grid.logSignalToNoise, "of these steps, as in sampling")
+      )
+    }
+    guard let times else { return .steps(steps, grid == .uniform ? .uniform : .logSignalToNoise) }
+    guard zip(times, times.dropFirst()).allSatisfy({ $0 > $1 }) else {
+      throw options.wrong("times", "does not fall; allowed: times that do, T first")
+    }
+    return .times(times)
+  }
 
   private static func rho(_ options: Options) throws -> Double {
     try options.number("rho", default: 7, in: .from(1, below: 1e6), "of the grid: equal steps of (σ/m)^{1/ρ}")

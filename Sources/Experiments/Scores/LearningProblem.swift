@@ -5,6 +5,7 @@ import Models
 import Networks
 import Processes
 import Scores
+import Solvers
 import Training
 
 /// How a network learns the score of a process: in coordinates in which the process is linear, where there are such,
@@ -149,8 +150,9 @@ struct LearningProblem {
   /// - Parameters:
   ///   - prediction: what the network's output stands for.
   ///   - network: told two noise levels where the objective is of two times.
+  ///   - end: ε of the training.
   ///   - options: where complaints point to.
-  func checkMap(_ prediction: Prediction, _ network: any Network, _ options: Options) throws {
+  func checkMap(_ prediction: Prediction, _ network: any Network, to end: Double, _ options: Options) throws {
     func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
     guard !network.hasDivergence || objective.goesForward else {
       throw wrong("trains no divergence; allowed: divergence: false, or objective lagrangian with forward above 0")
@@ -171,6 +173,11 @@ struct LearningProblem {
       throw wrong(
         "has an exact teacher, which is told nothing, and a network that is told conditions; allowed: a "
           + "checkpoint as its teacher")
+    }
+    if let starts = objective.starts, let kernel = process.kernel {
+      try options.located("training", prefix: "objective \(objective.name): ") {
+        _ = try starts.times(from: process.duration, to: end, kernel: kernel)
+      }
     }
   }
 

@@ -145,9 +145,9 @@ public struct ModelPlan: Sendable {
             try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed)), seed: UInt64(seed))
         }
         if let network, let training { try Self.check(network, training, data, options) }
-        if let network, training != nil {
-          try problem.checkMap(recipe.prediction, network, options)
-          if let training, objective.trains != .score {
+        if let network, let training {
+          try problem.checkMap(recipe.prediction, network, to: training.epsilon, options)
+          if objective.trains != .score {
             map = objective.map(to: training.epsilon, hasDivergence: network.hasDivergence)
           }
           if objective.teacher == .exact {

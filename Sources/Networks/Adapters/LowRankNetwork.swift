@@ -10,7 +10,7 @@ import Tensors
 /// where A is r × inputs and begins as normals of deviation 1/r, and B is outputs × r and begins as zeros: the network
 /// begins as it was. Weights of convolutions are matrices, [out, in · taps]. The trained parameters are A and B alone,
 /// `MODULE.lora_A.weight` and `MODULE.lora_B.weight` in diffusers' words.
-public struct LowRankNetwork: Network {
+public struct LowRankNetwork: NetworkWrapper {
   /// The network without its parameters.
   public let inner: any Network
   /// A flat buffer of the inner network's layout.
@@ -101,22 +101,11 @@ public struct LowRankNetwork: Network {
     (sets, beginning) = (Sets(base), values)
   }
 
-  public var dimension: Int { inner.dimension }
-  public var outputDimension: Int { inner.outputDimension }
   public var layout: ParameterLayout { builder.layout }
-  public var noiseInput: NoiseLevelInput { inner.noiseInput }
-  public var conditionShape: ConditionShape { inner.conditionShape }
-  public var knowsNothing: Bool { inner.knowsNothing }
-  public var takesSecond: Bool { inner.takesSecond }
-  public var takesRawInput: Bool { inner.takesRawInput }
-  public var shardRows: ClosedRange<Int> { inner.shardRows }
-  public var usesWinograd: Bool { inner.usesWinograd }
 
   public func initialParameters(seed: UInt64) -> [Float] { beginning ?? builder.initialParameters(seed: seed) }
 
-  public func forward(
-    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
-  ) -> Tensor {
+  public func within(_ tape: Tape, _ body: (any Network) -> Tensor) -> Tensor {
     // The changes are made by the tape's own parameters, the sums read the base's.
     var changes: [Int: Tensor] = [:]
     for adapter in adapters {
@@ -136,9 +125,7 @@ public struct LowRankNetwork: Network {
       tape.with(set) {
         for (index, change) in changes { changes[index] = tape.sum(1, tape.parameter(index), 1, change) }
       }
-      return tape.with(set, replacing: changes) {
-        inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
-      }
+      return tape.with(set, replacing: changes) { body(inner) }
     }
   }
 

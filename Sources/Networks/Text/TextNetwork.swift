@@ -9,7 +9,7 @@ import Tensors
 ///
 /// The encoder is trained with the inner network, or stays as it is. The parameters' names are those of the parts,
 /// behind `text_encoder.` and `unet.`.
-public struct TextNetwork: Network {
+public struct TextNetwork: NetworkWrapper {
   /// What turns tokens into numbers.
   public let encoder: TextEncoder
   /// What turns texts into tokens.
@@ -77,16 +77,9 @@ public struct TextNetwork: Network {
 
   // MARK: Network
 
-  public var dimension: Int { inner.dimension }
-  public var outputDimension: Int { inner.outputDimension }
-  public var noiseInput: NoiseLevelInput { inner.noiseInput }
   public var conditionShape: ConditionShape { .text }
   public var textInput: (any TextInput)? { tokenizer }
-  public var takesSecond: Bool { inner.takesSecond }
-  public var takesRawInput: Bool { inner.takesRawInput }
-  public var shardRows: ClosedRange<Int> { inner.shardRows }
-  public var evaluationRows: Int { inner.evaluationRows }
-  public var usesWinograd: Bool { inner.usesWinograd }
+  public var knowsNothing: Bool { true }
 
   public func initialParameters(seed: UInt64) -> [Float] {
     (trainsEncoder ? values ?? encoder.initialParameters(seed: seed) : []) + inner.initialParameters(seed: seed)
@@ -118,9 +111,7 @@ public struct TextNetwork: Network {
     }
   }
 
-  public func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
-    tape.shifted(by: trainsEncoder ? encoder.layout.entries.count : 0) {
-      inner.forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
-    }
+  public func within(_ tape: Tape, _ body: (any Network) -> Tensor) -> Tensor {
+    tape.shifted(by: trainsEncoder ? encoder.layout.entries.count : 0) { body(inner) }
   }
 }

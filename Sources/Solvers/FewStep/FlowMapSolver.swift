@@ -93,16 +93,39 @@ extension SamplingSetting {
   /// - Throws: `InputError` where a step begins at a time that a map was not trained at.
   func check(starts: ArraySlice<Double>, of map: FlowMapRange) throws {
     guard let trained = map.starts else { return }
-    let known = try trained.spacing.grid.times(
-      from: process.duration, to: map.end, steps: trained.steps, kernel: kernel
-    ).dropLast()
+    let known = try trained.times(from: process.duration, to: map.end, kernel: kernel)
     guard let t = starts.first(where: { t in known.allSatisfy { abs(t - $0) > 1e-6 * process.duration } }) else {
       return
     }
     throw InputError(
       "a step begins at t = \(t), and the network was trained to map from "
-        + "\(known.map { "\($0)" }.joined(separator: ", ")) alone; allowed: steps: \(trained.steps), grid: "
-        + "\(trained.spacing.rawValue), as its objective has")
+        + "\(known.map { "\($0)" }.joined(separator: ", ")) alone; allowed: \(trained.option(to: map.end)), as its "
+        + "objective has")
+  }
+}
+
+extension FlowMapRange.Starts {
+  /// The times that steps begin at, falling from T.
+  /// - Throws: `InputError` where they are not defined for the process.
+  public func times(from start: Double, to end: Double, kernel: (any PerturbationKernel)?) throws -> [Double] {
+    switch self {
+    case .steps(let count, let spacing):
+      return try spacing.grid.times(from: start, to: end, steps: count, kernel: kernel).dropLast()
+    case .times(let times):
+      guard times.first == start, let last = times.last, last > end else {
+        throw InputError("steps begin at \(times); allowed: T = \(start) first, and all above ε = \(end)")
+      }
+      return times
+    }
+  }
+
+  /// What options of a solver say the same.
+  func option(to end: Double) -> String {
+    switch self {
+    case .steps(let count, let spacing): "steps: \(count), grid: \(spacing.rawValue)"
+    case .times(let times):
+      "steps: \(times.count), grid: {kind: list, times: \(times + [end])}"
+    }
   }
 }
 

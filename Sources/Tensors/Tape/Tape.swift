@@ -107,7 +107,8 @@ public final class Tape {
     guard let base = parameterValues else { preconditionFailure("a tape begins before it is used") }
     // Parameters are never written through a tensor.
     let values = UnsafeMutablePointer(mutating: base + entry.offset)
-    if parameterNodes[index] < 0 && recording && !parametersAreConstant {
+    let records = recording && !parametersAreConstant
+    if parameterNodes[index] < 0 && records {
       parameterNodes[index] = nodes.count
       nodes.append(
         Node(
@@ -115,7 +116,7 @@ public final class Tape {
           output: Tensor(values: values, rows: entry.rows, columns: entry.columns, node: nodes.count)))
     }
     return Tensor(
-      values: values, rows: entry.rows, columns: entry.columns, node: recording ? parameterNodes[index] : -1)
+      values: values, rows: entry.rows, columns: entry.columns, node: records ? parameterNodes[index] : -1)
   }
 
   /// Evaluates one of several networks whose parameters follow each other in the tape's layout: within `body`,
@@ -123,6 +124,14 @@ public final class Tape {
   public func shifted<Result>(by first: Int, _ body: () throws -> Result) rethrows -> Result {
     firstParameter += first
     defer { firstParameter -= first }
+    return try body()
+  }
+
+  /// Within `body` parameters are constants: derivatives flow to what a network is given, and not to its weights.
+  public func withConstantParameters<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let outer = parametersAreConstant
+    parametersAreConstant = true
+    defer { parametersAreConstant = outer }
     return try body()
   }
 

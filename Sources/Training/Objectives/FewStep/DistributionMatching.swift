@@ -6,25 +6,42 @@ import Models
 import Networks
 import Tensors
 
-/// Distribution matching distillation (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv
-/// 2405.14867): a map in a few steps whose samples together have the law of the teacher's; where a single row ends is
-/// free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, x_u = m x̂ + σ w at a time u of the law of times, and the denoisers
-/// D of the teacher and D_φ of the student's own samples, the gradient of the Kullback-Leibler divergence between both
-/// laws of x_u is, but for a weight of each row, that of the first term of
+/// Distribution matching distillation: a map in a few steps whose samples together have the law of the teacher's; where
+/// a single row ends is free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, x_u = m x̂ + σ w at a time u of the law of
+/// times, and the denoisers D of the teacher and D_φ of the student's own samples, the loss of a row is M + S, where
 ///
-///     ½ ‖x̂ − (x̂ − (D_φ(x_u, u) − D(x_u, u))/c)‖²/D + ‖F_φ(x_u, u) − F*‖²/D,   c = ‖x̂ − D(x_u, u)‖₁/D,
+///     S = ‖F_φ(x_u, u) − F*‖²/D
 ///
-/// where no gradient flows through what is in brackets, and the second term is denoising score matching, which teaches
-/// the companion (`CompanionNetwork`) D_φ: F is the network's output, and F* that of D = x̂.
+/// is denoising score matching, which teaches the companion (`CompanionNetwork`) D_φ: F is the network's output, and F*
+/// that of D = x̂. M moves the map, in one step of `every`, by one of two divergences between both laws of x_u. Each row
+/// has c = ‖x̂ − D‖₁/D, without a gradient.
+///
+/// - Kullback and Leibler's (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv 2405.14867):
+///   but for a weight of each row its gradient is that of M = ½ ‖x̂ − (x̂ − (D_φ − D)/c)‖²/D, where no gradient flows
+///   through what is in brackets.
+/// - Fisher's, by the identities of Zhou et al. 2024 (SiD, arXiv 2404.04057, equation 23):
+///   M = ⟨D − D_φ, D − x̂ − α (D − D_φ)⟩/(D c), whose gradient flows through x̂ and through what both denoisers see, and
+///   not to the companion's parameters. In the mean over w it is (1 − α) ‖D − D_φ‖² and a term that would be as much
+///   for the D_φ of the samples as they are.
 ///
 /// A row begins at one of the N times where the N steps of sampling begin. At the first one x_t = m x_0 + σ z; at later
 /// ones it is what the student's own earlier steps make of that, with noise added, as in sampling (DMD2, section 4.5).
 /// As in the papers, x̂ is taken for data without noise, where it stands for a state at ε.
 public struct DistributionMatching: Objective {
+  /// Which divergence between the laws is made small.
+  public enum Divergence: Sendable, Equatable {
+    /// Kullback and Leibler's.
+    case kullbackLeibler
+    /// Fisher's, with α.
+    case fisher(alpha: Double)
+  }
+
   /// The network with its conventions: of a `CompanionNetwork`.
   public let model: ScoreModel
   /// Whose law is learned.
   public let teacher: Teacher
+  /// Between the laws.
+  public let divergence: Divergence
   /// How many steps of the companion are taken for one of the student.
   public let every: Int
   public let times: TrainingTimes
@@ -40,19 +57,22 @@ public struct DistributionMatching: Objective {
 
   /// - Parameters:
   ///   - model: of a `CompanionNetwork` with a scalar kernel; its parameters are not used.
-  ///   - teacher: whose law is learned.
+  ///   - teacher: whose law is learned; for Fisher's divergence one whose score has derivatives.
   ///   - end: ε, to which the network maps.
   ///   - starts: the times where steps begin, falling from T.
+  ///   - divergence: between the laws.
   ///   - every: steps of the companion for one of the student, at least 1.
   ///   - times: the law of u.
   public init(
-    _ model: ScoreModel, teacher: Teacher, to end: Double, from starts: [Double], every: Int = 1, times: TrainingTimes
+    _ model: ScoreModel, teacher: Teacher, to end: Double, from starts: [Double],
+    divergence: Divergence = .kullbackLeibler, every: Int = 1, times: TrainingTimes
   ) {
     guard let companion = model.network as? CompanionNetwork else {
       preconditionFailure("a network with a companion")
     }
     precondition(!starts.isEmpty && every > 0, "at least one step")
     (self.model, self.teacher, self.every, self.times) = (model, teacher, every, times)
+    self.divergence = divergence
     (self.starts, self.end) = (starts.map { NoiseNode(model, at: $0) }, [NoiseNode(model, at: end)])
     self.companion = companion
   }
@@ -89,14 +109,10 @@ public struct DistributionMatching: Objective {
       let learns = shard.step % objective.every == 0
       func map() -> Tensor { model.output(x, at: from, to: objective.end, told: shard.condition, on: tape) }
       let output = learns ? map() : tape.withoutRecording(map)
-      let (factors, rest) = (tape.constant(rows: count, columns: 1), tape.constant(rows: count, columns: dimension))
+      let end = objective.end[0].moments
       for i in 0..<count {
-        let c = model.mapCoefficients(from: from[i].moments, to: objective.end[0].moments)
-        let scale = 1 / objective.end[0].moments.scale
-        factors.values[i] = Float(scale * c.output)
-        for j in 0..<dimension {
-          made[i, j] = scale * (c.skip * x[i, j] + c.output * Double(output[i, j]))
-        }
+        let c = model.mapCoefficients(from: from[i].moments, to: end)
+        for j in 0..<dimension { made[i, j] = (c.skip * x[i, j] + c.output * Double(output[i, j])) / end.scale }
       }
       // Both denoisers see the same noise.
       upper.refill(count) { NoiseNode(model, at: shard.times[$0]) }
@@ -106,32 +122,113 @@ public struct DistributionMatching: Objective {
         let (m, row) = (upper[i].moments, later.row(i))
         ck_combine(row.values, m.scale, made.row(i).values, m.deviation, noise.row(i).values, dimension)
       }
-      let real = batch.rows(4, count)
-      teacher.denoised(later, at: upper, shard, tape, into: real)
       let own = objective.companion.withCompanion(on: tape) {
         model.output(later, at: upper, to: upper, told: shard.condition, on: tape)
       }
-      let (weights, goals) = (tape.constant(rows: count, columns: 1), tape.constant(rows: count, columns: dimension))
-      let share = 1 / Double(shard.batch * dimension)
-      for i in 0..<count {
-        let d = model.prediction.denoiser(upper[i].moments, dataDeviation: model.dataDeviation)
-        var distance = 0.0
-        for j in 0..<dimension { distance += abs(made[i, j] - real[i, j]) }
-        // Where a sample is what the teacher makes of it there is nothing to mend.
-        let scale = distance > 0 ? Double(dimension) / distance : 0
-        weights.values[i] = Float(0.5 * share)
-        for j in 0..<dimension {
-          let denoised = d.skip * later[i, j] + d.output * Double(own[i, j])
-          goals.values[i * dimension + j] = Float((made[i, j] - d.skip * later[i, j]) / d.output)
-          rest.values[i * dimension + j] = Float(
-            scale * (denoised - real[i, j]) - Double(factors.values[i]) * Double(output[i, j]))
+      let denoising = denoising(own, made, later, shard, tape)
+      guard learns else { return denoising }
+      let sample = sample(output, made, tape)
+      let matching =
+        switch objective.divergence {
+        case .kullbackLeibler: matching(sample, own, made, later, shard, tape)
+        case .fisher(let alpha): matching(sample, noise, alpha, made, later, shard, tape)
+        }
+      return tape.sum(1, matching, 1, denoising)
+    }
+
+    /// Denoising score matching of the companion.
+    private func denoising(_ own: Tensor, _ made: Rows, _ later: Rows, _ shard: TrainingShard, _ tape: Tape) -> Tensor {
+      let goals = tape.constant(rows: own.rows, columns: own.columns)
+      for i in 0..<own.rows {
+        let d = denoiser(i)
+        for j in 0..<own.columns { goals[i, j] = Float((made[i, j] - d.skip * later[i, j]) / d.output) }
+      }
+      return tape.weightedSquares(tape.sum(1, own, -1, goals), by: tape.column(own.rows) { _ in share(shard) })
+    }
+
+    /// x̂ as the tape knows it, of which `made` has the values.
+    private func sample(_ output: Tensor, _ made: Rows, _ tape: Tape) -> Tensor {
+      let (model, end) = (objective.model, objective.end[0].moments)
+      let factors = tape.column(output.rows) {
+        model.mapCoefficients(from: from[$0].moments, to: end).output / end.scale
+      }
+      let rest = tape.constant(rows: output.rows, columns: output.columns)
+      for i in 0..<output.rows {
+        let factor = Double(factors.values[i])
+        for j in 0..<output.columns { rest[i, j] = Float(made[i, j] - factor * Double(output[i, j])) }
+      }
+      return tape.sum(1, tape.scaleRows(output, by: factors), 1, rest)
+    }
+
+    /// M of Kullback and Leibler's divergence.
+    private func matching(
+      _ sample: Tensor, _ own: Tensor, _ made: Rows, _ later: Rows, _ shard: TrainingShard, _ tape: Tape
+    ) -> Tensor {
+      let real = batch.rows(4, sample.rows)
+      teacher.denoised(later, at: upper, shard, tape, into: real)
+      // Less the goal x̂ − (D_φ − D)/c, as numbers.
+      let goals = tape.constant(rows: sample.rows, columns: sample.columns)
+      for i in 0..<sample.rows {
+        let (d, factor) = (denoiser(i), weight(i, made) { real[i, $0] })
+        for j in 0..<sample.columns {
+          let fake = d.skip * later[i, j] + d.output * Double(own[i, j])
+          goals[i, j] = Float(made[i, j] - factor * (fake - real[i, j]))
         }
       }
-      let matching = tape.weightedSquares(
-        tape.sum(1, tape.scaleRows(output, by: factors), 1, rest), by: weights)
-      let even = tape.constant(rows: count, columns: 1)
-      for i in 0..<count { even.values[i] = Float(share) }
-      return tape.sum(1, matching, 1, tape.weightedSquares(tape.sum(1, own, -1, goals), by: even))
+      return tape.weightedSquares(
+        tape.sum(1, sample, -1, goals), by: tape.column(sample.rows) { _ in 0.5 * share(shard) })
+    }
+
+    /// M of Fisher's divergence with α.
+    private func matching(
+      _ sample: Tensor, _ noise: Rows, _ alpha: Double, _ made: Rows, _ later: Rows, _ shard: TrainingShard,
+      _ tape: Tape
+    ) -> Tensor {
+      let (count, dimension) = (sample.rows, sample.columns)
+      let drawn = tape.constant(rows: count, columns: dimension)
+      for i in 0..<count {
+        for j in 0..<dimension { drawn[i, j] = Float(upper[i].moments.deviation * noise[i, j]) }
+      }
+      let seen = tape.sum(1, tape.scaleRows(sample, by: tape.column(count) { upper[$0].moments.scale }), 1, drawn)
+      let fake = tape.withConstantParameters {
+        objective.companion.withCompanion(on: tape) {
+          objective.model.denoised(seen, at: upper, told: shard.condition, on: tape)
+        }
+      }
+      let real = teacher.denoised(seen, later, at: upper, shard, tape)
+      let weights = tape.column(count) { i in share(shard) * weight(i, made) { Double(real[i, $0]) } }
+      let gap = tape.sum(1, real, -1, fake)
+      let rest = tape.sum(1, tape.sum(1, real, -1, sample), Float(-alpha), gap)
+      func total(_ x: Tensor) -> Tensor { tape.columnSums(tape.rowSums(x)) }
+      let found = total(tape.scaleRows(tape.product(gap, rest), by: weights))
+      // The derivative by D of a score that is at hand is not on the tape.
+      let (slopes, back) = (batch.rows(4, count), batch.rows(5, count))
+      for i in 0..<count {
+        for j in 0..<dimension {
+          slopes[i, j] = Double(weights.values[i]) * (Double(rest[i, j]) + (1 - alpha) * Double(gap[i, j]))
+        }
+      }
+      guard teacher.pullback(slopes, at: upper, into: back) else { return found }
+      let factors = tape.constant(rows: count, columns: dimension)
+      for i in 0..<count { for j in 0..<dimension { factors[i, j] = Float(back[i, j]) } }
+      let whole = tape.sum(1, found, 1, total(tape.product(sample, factors)))
+      whole.values[0] = found.values[0]
+      return whole
+    }
+
+    /// 1/(rows of the batch · D)
+    private func share(_ shard: TrainingShard) -> Double { 1 / Double(shard.batch * objective.dataDimension) }
+
+    /// D_φ = skip x_u + output F at the noise level u of a row.
+    private func denoiser(_ row: Int) -> (skip: Double, output: Double) {
+      objective.model.prediction.denoiser(upper[row].moments, dataDeviation: objective.model.dataDeviation)
+    }
+
+    /// 1/c of a row; 0 where a sample is what the teacher makes of it, and nothing is to be mended.
+    private func weight(_ row: Int, _ made: Rows, _ real: (Int) -> Double) -> Double {
+      var distance = 0.0
+      for j in 0..<made.dimension { distance += abs(made[row, j] - real(j)) }
+      return distance > 0 ? Double(made.dimension) / distance : 0
     }
 
     /// Writes the states where rows begin their steps.

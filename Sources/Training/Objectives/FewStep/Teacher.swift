@@ -27,11 +27,14 @@ final class TeacherEvaluator {
   let evaluator: (any ScoreEvaluator)?
   /// The time of each row.
   private(set) var times: [Double] = []
+  private let scores: RowStorage
 
   init(_ teacher: Teacher, rows: Int, dimension: Int) {
     self.teacher = teacher
+    let span = RowSpan(first: 0, count: rows, dimension: dimension)
+    scores = RowStorage(span)
     if case .score(let score) = teacher {
-      evaluator = try? score.makeEvaluator(for: RowSpan(first: 0, count: rows, dimension: dimension))
+      evaluator = try? score.makeEvaluator(for: span)
     } else {
       evaluator = nil
     }
@@ -83,9 +86,81 @@ final class TeacherEvaluator {
       ck_combine(row.values, 1 / m.scale, x.row(i).values, -m.deviation / m.scale, row.values, row.size)
     }
   }
+
+  /// The denoised rows as a tensor through which derivatives flow to what a network sees; those of a score that is at
+  /// hand are constants, and `pullback` gives their derivatives.
+  /// - Parameters:
+  ///   - seen: rows × dimension.
+  ///   - x: its values. They stay as they are until `pullback`.
+  ///   - nodes: the time of each.
+  ///   - shard: says what a network is told, and has its parameters.
+  ///   - tape: records it.
+  func denoised(_ seen: Tensor, _ x: Rows, at nodes: [NoiseNode], _ shard: TrainingShard, _ tape: Tape) -> Tensor {
+    switch teacher {
+    case .network(let model):
+      guard let set = shard.frozen[Teacher.name] else { preconditionFailure("a teacher without its parameters") }
+      return tape.with(set) { model.denoised(seen, at: nodes, told: shard.condition, on: tape) }
+    case .score:
+      let out = tape.constant(rows: x.count, columns: x.dimension)
+      setTimes(nodes)
+      let s = scores.view(of: 0..<x.count)
+      let isKnown: Void? = times.withUnsafeBufferPointer { times in
+        try? evaluator?.linearise(x, at: .each(times.baseAddress!), into: s)
+      }
+      if isKnown == nil { s.fill(.nan) }
+      for i in 0..<x.count {
+        let m = nodes[i].moments
+        for j in 0..<x.dimension { out[i, j] = Float((x[i, j] + m.variance * s[i, j]) / m.scale) }
+      }
+      return out
+    }
+  }
+
+  /// Writes m (∂D/∂x)ᵀ v = v + σ² (∂s/∂x)ᵀ v of every row, at the x of the last `denoised`; false for a network, whose
+  /// derivatives are on the tape.
+  func pullback(_ v: Rows, at nodes: [NoiseNode], into out: Rows) -> Bool {
+    guard case .score = teacher else { return false }
+    if (try? evaluator?.pullback(v, into: out)) == nil { out.fill(.nan) }
+    for i in 0..<v.count {
+      let row = out.row(i)
+      ck_combine(row.values, nodes[i].moments.variance, row.values, 1, v.row(i).values, row.size)
+    }
+    return true
+  }
+}
+
+extension Tape {
+  /// A column of constants.
+  func column(_ rows: Int, _ value: (Int) -> Double) -> Tensor {
+    let column = constant(rows: rows, columns: 1)
+    for i in 0..<rows { column.values[i] = Float(value(i)) }
+    return column
+  }
 }
 
 extension ScoreModel {
+  /// The denoiser D = skip x + out F of rows at times of their own, as a tensor that depends on x: told a second time
+  /// where the network wants one, the same.
+  /// - Parameters:
+  ///   - x: rows × dimension.
+  ///   - nodes: the time of each.
+  ///   - told: what the network is told of each row.
+  ///   - tape: records it.
+  func denoised(_ x: Tensor, at nodes: [NoiseNode], told: Tensor?, on tape: Tape) -> Tensor {
+    func factor(_ of: (_ skip: Double, _ output: Double) -> Double) -> Tensor {
+      tape.column(nodes.count) {
+        let d = prediction.denoiser(nodes[$0].moments, dataDeviation: dataDeviation)
+        return of(d.skip, d.output)
+      }
+    }
+    let input = tape.scaleRows(x, by: tape.column(nodes.count) { scalarCoefficients(nodes[$0].moments).input })
+    let output = network.forward(
+      input, noiseLevel: levels(of: nodes, on: tape), second: secondLevels(of: nodes, on: tape), condition: told,
+      on: tape)
+    return tape.sum(
+      1, tape.scaleRows(x, by: factor { skip, _ in skip }), 1, tape.scaleRows(output, by: factor { _, out in out }))
+  }
+
   /// F of rows at times of their own, told a second time where the network wants one.
   /// - Parameters:
   ///   - x: rows × dimension.
