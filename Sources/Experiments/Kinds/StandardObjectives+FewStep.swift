@@ -92,7 +92,9 @@ extension Catalogue {
       (recipe.predictions, recipe.learnsWeight) = ([.edm], learnsWeight)
       return recipe
     },
-    Kind("distribution-matching", "a map whose samples have a teacher's law, DMD2 (Yin et al. 2024)") { options, _ in
+    Kind(
+      "distribution-matching", "a map whose samples have a teacher's law: DMD2 (Yin et al. 2024), SiD (Zhou et al. 2024)"
+    ) { options, _ in
       let teacher = try TeacherRecipe(options, isNeeded: true)
       let starts = try starts(options)
       let name = try options.choice("divergence", default: DivergenceName.kl, "between both laws, that is made small")
