@@ -365,8 +365,9 @@ few-step-methods: sweep-few-step-methods
 # What students of few steps take beside their teachers.
 few-step-seconds: build
 	@mkdir -p Results
-	@python3 Experiments/few_step_seconds.py $(program) Experiments/few-step-digits-unet.yaml \
-	  Experiments/few-step-digits.yaml > Results/few-step-seconds.md
+	@python3 Experiments/few_step_seconds.py $(program) \
+	  $(foreach n,-one-step -two-steps -unet,Experiments/few-step-digits$(n).yaml) Experiments/few-step-digits.yaml \
+	  > Results/few-step-seconds.md
 	@python3 Experiments/insert_table.py few-step-seconds Docs/FewStep.md < Results/few-step-seconds.md
 	@cat Results/few-step-seconds.md
 
@@ -380,6 +381,7 @@ few-step-checkerboard-judge few-step-checkerboard-data-judge: %-judge: %
 
 # Their teachers.
 Results/few-step-digits-unet/manifest.json Results/few-step-digits-one-step/manifest.json: Results/vp-digits-unet/manifest.json
+Results/few-step-digits-two-steps/manifest.json: Results/few-step-digits-one-step/manifest.json
 Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
 
 extending: setup

@@ -3,7 +3,7 @@
 
     python3 Experiments/few_step_seconds.py PROGRAM Experiments/few-step-digits-unet.yaml … [--steps N]
 
-For each config that names the results of a teacher: both are trained for N steps (200) one after the other, three
+For each config whose teacher is a results folder: both are trained for N steps (200) one after the other, three
 times in turn, in a folder that is removed, and the seconds of a step, the medians of training.csv's, are multiplied by
 the steps that the configs ask for. A line of a table a config: steps and seconds of both, and their ratio. Where all
 of both has been trained, `--results` reads the seconds from Results/NAME/training.csv instead."""
@@ -47,15 +47,15 @@ def train(program, config, count, folder, changes=()):
 def main():
     parser = argparse.ArgumentParser(description="Seconds of trainings of few steps and of their teachers")
     parser.add_argument("program", help="score-sde")
-    parser.add_argument("configs", nargs="+", type=Path, help="configs whose training.initial is a teacher's results")
+    parser.add_argument("configs", nargs="+", type=Path, help="configs whose teacher is a results folder")
     parser.add_argument("--steps", type=int, default=200, help="that are trained of each (default: 200)")
     parser.add_argument("--results", action="store_true", help="read whole trainings from Results instead")
     arguments = parser.parse_args()
     print("| config | steps | seconds | teacher's steps | teacher's seconds | ratio |\n|---|---|---|---|---|---|")
     for config in arguments.configs:
-        name = re.search(r"^  initial: \S*/([\w-]+)$", config.read_text(), re.MULTILINE)
+        name = re.search(r"\bteacher: \S*/([\w-]+)\b", config.read_text())
         if not name:
-            sys.exit(f"{config}: no training.initial that names a results folder")
+            sys.exit(f"{config}: no teacher that is a results folder")
         teacher = config.with_name(f"{name[1]}.yaml")
         if arguments.results:
             root = config.resolve().parent.parent / "Results"

@@ -64,6 +64,7 @@ public struct NoisyClassifier: Sendable {
 
     var layout: ParameterLayout { inner.layout }
     var knowsNothing: Bool { true }
+    var hasDivergence: Bool { false }
 
     func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
 

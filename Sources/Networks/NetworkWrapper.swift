@@ -2,8 +2,8 @@
 import Core
 import Tensors
 
-/// A network around another one, whose properties it has where it says nothing else. Which parameters there are it says
-/// itself.
+/// A network around another one, whose properties and outputs it has where it says nothing else. Which parameters there
+/// are it says itself. What `forward` is to do otherwise, `forwardWithDivergence` is too, or `hasDivergence` is false.
 public protocol NetworkWrapper: Network {
   /// The network inside.
   var inner: any Network { get }

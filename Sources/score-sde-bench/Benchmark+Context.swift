@@ -33,6 +33,7 @@ extension Benchmark {
     var layout: ParameterLayout { inner.layout }
     var conditionShape: ConditionShape { .nothing }
     var knowsNothing: Bool { false }
+    var hasDivergence: Bool { false }
     func initialParameters(seed: UInt64) -> [Float] { inner.initialParameters(seed: seed) }
     func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
       let told = tape.constant(rows: x.rows, columns: context.count)

@@ -189,6 +189,19 @@ import Testing
         let error = #expect(throws: InputError.self) { try run(name, process) }
         #expect(error?.description.contains("trained under another process") == true, "\(String(describing: error))")
       }
+      // A map's ends are times of its own process.
+      let map = ["sampling.solvers=[{name: one, kind: flow-map}]", "evaluation.metrics=[sliced-wasserstein]"]
+      let training = ["score.prediction=edm", "score.network.time=fourier", "training.objective=consistency-training"]
+      _ = try makeExperiment(try plan(tiny, overrides: training + map), folder: folder + "/map", quiet: true).run(
+        [.train])
+      let error = #expect(throws: InputError.self) {
+        let path = "score={kind: checkpoint, path: \(folder)/map/checkpoint.safetensors}"
+        let text = tiny.replacing("training: {steps: 60, batch: 64}\n", with: "")
+        _ = try makeExperiment(
+          try plan(text, overrides: [path, "process={kind: ve}"] + map), folder: "\(folder)/run", quiet: true
+        ).run()
+      }
+      #expect(error?.description.contains("and no map") == true, "\(String(describing: error))")
       _ = try makeExperiment(
         try plan(tiny, overrides: ["score.prediction=velocity", Self.plain]), folder: folder + "/velocity", quiet: true
       ).run([.train])

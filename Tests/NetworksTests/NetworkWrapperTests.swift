@@ -5,14 +5,86 @@ import Tensors
 import TestSupport
 import Testing
 
-@Suite("Networks around others") struct NetworkWrapperTests {
-  private static let inner = MLP(
-    dimension: 3, hidden: [9, 8], features: TimeFeatures(.sinusoidal, count: 4, scale: 1, seed: 1), second: true,
-    divergence: true)
-  private static let parameters = inner.initialParameters(seed: 4).map { $0 + 0.05 }
+private struct Letters: TextInput {
+  let length = 2
+  let tokenCount = 27
+  func ids(of text: String) -> [Int] { [1, 2] }
+  func note(on text: String) -> String? { nil }
+}
 
-  /// Each with its own parameters, of which the inner network is the one above.
-  private static func wrappers() throws -> [(network: any NetworkWrapper, parameters: [Float])] {
+/// W x, and the noise levels and conditions added: a network of which no property is the default.
+private struct Odd: Network {
+  let dimension = 4
+  let outputDimension = 2
+  let noiseInput = NoiseLevelInput.discrete(7)
+  let conditionShape = ConditionShape.classes(3)
+  let textInput: (any TextInput)? = Letters()
+  let knowsNothing = true
+  let takesSecond = true
+  let hasDivergence = true
+  let takesRawInput = true
+  let shardRows = 3...5
+  let evaluationRows = 4
+  let usesWinograd = false
+  let layout: ParameterLayout
+  private let builder: LayerBuilder
+  private let layer: LinearLayer
+
+  init() {
+    var builder = LayerBuilder()
+    layer = builder.linear("layer", from: 4, to: 2)
+    (layout, self.builder) = (builder.layout, builder)
+  }
+
+  func initialParameters(seed: UInt64) -> [Float] { builder.initialParameters(seed: seed) }
+
+  func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor { layer(told, on: tape) }
+
+  func forward(_ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape) -> Tensor {
+    guard let second, let condition else { preconditionFailure("it is told all") }
+    let sums = tape.sum(1, tape.sum(1, noiseLevel, 2, second), 3, tape.rowSums(condition))
+    return tape.sum(1, layer(x, on: tape), 1, tape.repeatColumn(sums, columns: 2))
+  }
+
+  func forwardWithDivergence(
+    _ x: Tensor, noiseLevel: Tensor, second: Tensor?, condition: Tensor?, on tape: Tape
+  ) -> Tensor {
+    let map = forward(x, noiseLevel: noiseLevel, second: second, condition: condition, on: tape)
+    return tape.concatenate(map, tape.rowSums(tape.product(map, map)))
+  }
+}
+
+@Suite("Networks around others") struct NetworkWrapperTests {
+  private static let inner = Odd()
+  private static let parameters = values(inner.layout.count, seed: 4)
+
+  /// What rows are told becomes, and the outputs without and with a divergence.
+  private static func outputs(_ network: any Network, _ parameters: [Float], _ x: [Float], condition: [Float])
+    -> [[Float]]
+  {
+    let tape = network.makeTape()
+    return (parameters + [0]).withUnsafeBufferPointer {
+      tape.begin(parameters: $0.baseAddress!, recording: false)
+      let (x, level) = (tape.filled(2, x.count / 2, x), tape.filled(2, 1, [0.3, 1.2]))
+      let (second, told) = (
+        tape.filled(2, 1, [0.1, 0.7]), tape.filled(2, condition.count / 2, condition)
+      )
+      return [
+        condition.count == 8 ? network.encodeCondition(told, on: tape).array : [],
+        network.forward(x, noiseLevel: level, second: second, condition: told, on: tape).array,
+        network.forwardWithDivergence(x, noiseLevel: level, second: second, condition: told, on: tape).array,
+      ]
+    }
+  }
+
+  private static func hasProperties(of inner: Odd, _ network: any Network) -> Bool {
+    network.noiseInput == inner.noiseInput && network.takesSecond && network.hasDivergence && network.knowsNothing
+      && network.takesRawInput && network.shardRows == inner.shardRows
+      && network.evaluationRows == inner.evaluationRows && !network.usesWinograd && network.outputDimension == 2
+  }
+
+  @Test("have its properties and outputs under the parameters that are meant") func same() throws {
+    let (inner, parameters) = (Self.inner, Self.parameters)
     let stored = StoredParameters(inner.layout, kinds: inner.layout.entries.map { _ in .single })
     parameters.withUnsafeBytes { values in
       for (index, entry) in inner.layout.entries.enumerated() {
@@ -20,34 +92,62 @@ import Testing
           from: values.baseAddress! + 4 * entry.offset, byteCount: 4 * entry.count)
       }
     }
-    let adapted = try LowRankNetwork(inner, base: parameters, rank: 1, alpha: 1) { _ in true }
-    return [
+    let (x, condition) = (values(8, seed: 1), values(8, seed: 2))
+    let wanted = Self.outputs(inner, parameters, x, condition: condition)
+    let others: [(any Network, [Float])] = [
       (CompanionNetwork(inner), parameters + parameters.map { -$0 }),
       (WeightedNetwork(inner, seed: 3), parameters + [Float](repeating: 1, count: 32)),
       (StoredNetwork(inner, parameters: stored), []),
-      (adapted, adapted.initialParameters(seed: 1)),
     ]
+    for (network, own) in others {
+      #expect(network.layout.count == own.count && network.dimension == 4)
+      #expect(Self.hasProperties(of: inner, network) && network.conditionShape == .classes(3))
+      #expect(network.textInput is Letters)
+      #expect(Self.outputs(network, own, x, condition: condition) == wanted, "\(network)")
+    }
   }
 
-  @Test("have its properties and outputs, that for divergences among them") func outputs() throws {
-    func evaluated(_ network: any Network, _ parameters: [Float]) -> [[Float]] {
-      let tape = network.makeTape()
-      return (parameters + [0]).withUnsafeBufferPointer {
-        tape.begin(parameters: $0.baseAddress!, recording: false)
-        let (x, level) = (tape.filled(2, 3, values(6, seed: 1)), tape.filled(2, 1, [0.3, 1.2]))
-        let second = tape.filled(2, 1, [0.1, 0.7])
-        return [
-          network.forward(x, noiseLevel: level, second: second, condition: nil, on: tape).array,
-          network.forwardWithDivergence(x, noiseLevel: level, second: second, condition: nil, on: tape).array,
-        ]
-      }
+  @Test("adapters change all outputs, and are not asked where nothing is computed") func adapted() throws {
+    let (inner, x, condition) = (Self.inner, values(8, seed: 1), values(8, seed: 2))
+    let network = try LowRankNetwork(inner, base: Self.parameters, rank: 1, alpha: 2) { _ in true }
+    let own = values(network.layout.count, seed: 6)
+    let found = Self.outputs(network, own, x, condition: condition)
+    let merged = Self.outputs(inner, network.merged(own), x, condition: condition)
+    let base = Self.outputs(inner, Self.parameters, x, condition: condition)
+    for (found, (merged, base)) in zip(found, zip(merged, base)) {
+      // Floats of sums in another order.
+      #expect(difference(found, merged) < 1e-5 * largest(merged), "\(found) \(merged)")
+      #expect(difference(found, base) > 0.01 * largest(merged))
     }
-    let wanted = evaluated(Self.inner, Self.parameters)
-    for (network, parameters) in try Self.wrappers() {
-      #expect(network.layout.count == parameters.count)
-      #expect(network.takesSecond && network.hasDivergence && network.noiseInput == Self.inner.noiseInput)
-      #expect(network.shardRows == Self.inner.shardRows && network.evaluationRows == Self.inner.evaluationRows)
-      #expect(evaluated(network, parameters) == wanted, "\(network)")
+    #expect(Self.hasProperties(of: inner, network) && network.textInput is Letters)
+    // A class is told as it is.
+    let perceptron = MLP(dimension: 2, hidden: [4], features: TimeFeatures(.fourier, count: 2, scale: 1, seed: 1))
+    let plain = try LowRankNetwork(perceptron, base: perceptron.initialParameters(seed: 1), rank: 1, alpha: 1) { _ in
+      true
     }
+    let tape = plain.makeTape()
+    plain.initialParameters(seed: 1).withUnsafeBufferPointer {
+      tape.begin(parameters: $0.baseAddress!, recording: true)
+      let told = tape.filled(1, 1, [1])
+      #expect(plain.encodeCondition(told, on: tape).values == told.values)
+    }
+  }
+
+  @Test("a text's encoder before it, and channels beside it") func around() throws {
+    let (inner, parameters) = (Self.inner, Self.parameters)
+    let encoder = try TextEncoder(TextEncoderArchitecture(tokens: 27, length: 2, width: 2, layers: 1, heads: 1))
+    let text = try TextNetwork(inner, encoder: encoder, tokenizer: Letters(), values: nil, isTrained: true)
+    let (x, context) = (values(8, seed: 1), values(6, seed: 2))
+    let own = values(encoder.layout.count, seed: 3) + parameters
+    #expect(Self.hasProperties(of: inner, text) && text.conditionShape == .text && text.textInput is Letters)
+    #expect(
+      Self.outputs(text, own, x, condition: context) == Self.outputs(inner, parameters, x, condition: context))
+    // Two pixels of one channel, and one beside it.
+    let beside = ChannelsBeside(inner, beside: [0.5, -2], pixels: 2)
+    let all: [Float] = [x[0], 0.5, x[1], -2, x[2], 0.5, x[3], -2]
+    #expect(Self.hasProperties(of: inner, beside) && beside.dimension == 2 && beside.layout == inner.layout)
+    #expect(
+      Self.outputs(beside, parameters, Array(x[..<4]), condition: context)
+        == Self.outputs(inner, parameters, all, condition: context))
   }
 }

@@ -93,13 +93,13 @@ extension Catalogue {
       return recipe
     },
     Kind(
-      "distribution-matching", "a map whose samples have a teacher's law: DMD2 (Yin et al. 2024), SiD (Zhou et al. 2024)"
+      "distribution-matching", "a map that draws by a teacher's law, DMD2 (Yin et al. 2024) or SiD (Zhou et al. 2024)"
     ) { options, _ in
       let teacher = try TeacherRecipe(options, isNeeded: true)
       let starts = try starts(options)
       let name = try options.choice("divergence", default: DivergenceName.kl, "between both laws, that is made small")
-      let alpha = try options.only(if: name == .fisher, needs: "divergence: fisher") {
-        try options.number("alpha", default: 1.2, in: .from(0, below: 1e6), "of Fisher's divergence")
+      let alpha = try options.part(if: name == .fisher, needs: "divergence: fisher") {
+        try $0.number("alpha", default: 1.2, in: .from(0, below: 1e6), "of Fisher's divergence")
       }
       let every = try options.integer(
         "every", default: 1, atLeast: 1, atMost: 1000, "steps of the companion for one of the map")
@@ -110,7 +110,7 @@ extension Catalogue {
           setting.model, teacher: try setting.requireTeacher(for: "distribution-matching"), to: setting.end,
           from: try starts.times(
             from: setting.model.duration, to: setting.end, kernel: setting.model.kernel),
-          divergence: name == .kl ? .kullbackLeibler : .fisher(alpha: alpha), every: every, times: setting.times)
+          divergence: alpha.map { .fisher(alpha: $0) } ?? .kullbackLeibler, every: every, times: setting.times)
       }
       recipe.hasCompanion = true
       recipe.starts = starts
@@ -150,14 +150,14 @@ extension Catalogue {
       case logSignalToNoise = "log-snr"
     }
     let times = try options.numbers("times", or: "grid", "where steps begin, falling from T; grid: by steps and grid")
-    let (steps, grid) = try options.only(if: times == nil, needs: "times: grid") {
-      (
-        try options.integer(
+    let steps = try options.part(if: times == nil, needs: "times: grid") {
+      FlowMapRange.Starts.steps(
+        try $0.integer(
           "steps", default: 1, atLeast: 1, atMost: 1000, "of sampling by kind: consistency, which rows begin at"),
-        try options.choice("grid", default: Grid.logSignalToNoise, "of these steps, as in sampling")
-      )
+        try $0.choice("grid", default: Grid.logSignalToNoise, "of these steps, as in sampling") == .uniform
+          ? .uniform : .logSignalToNoise)
     }
-    guard let times else { return .steps(steps, grid == .uniform ? .uniform : .logSignalToNoise) }
+    guard let times else { return steps ?? .times([]) }
     guard zip(times, times.dropFirst()).allSatisfy({ $0 > $1 }) else {
       throw options.wrong("times", "does not fall; allowed: times that do, T first")
     }

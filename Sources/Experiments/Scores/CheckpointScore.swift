@@ -140,12 +140,13 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)
     }
-    // A network whose only time input is σ/m can be used under any scalar process.
-    let isPortable = recipe.prediction == .edm && built.noiseInput == .logNoiseToSignal
+    // A score whose only time input is σ/m can be used under any scalar process; ends of maps are times.
+    let isPortable =
+      recipe.prediction == .edm && built.noiseInput == .logNoiseToSignal && objective.trains == .score
     guard isPortable && own.isScalar && problem.isScalar || own.perturbs(as: problem) else {
       throw InputError(
-        "its network was trained under another process; allowed: the same one, or any scalar one for prediction edm with "
-          + "fourier features", at: path)
+        "its network was trained under another process; allowed: the same one, or any scalar one for a score, and no map, "
+          + "of prediction edm with fourier features", at: path)
     }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     let model = try problem.model(

@@ -105,6 +105,11 @@ public struct LowRankNetwork: NetworkWrapper {
 
   public func initialParameters(seed: UInt64) -> [Float] { beginning ?? builder.initialParameters(seed: seed) }
 
+  /// Without a text encoder inside nothing is computed, and no adapter is wanted.
+  public func encodeCondition(_ told: Tensor, on tape: Tape) -> Tensor {
+    inner.textInput == nil ? told : within(tape) { $0.encodeCondition(told, on: tape) }
+  }
+
   public func within(_ tape: Tape, _ body: (any Network) -> Tensor) -> Tensor {
     // The changes are made by the tape's own parameters, the sums read the base's.
     var changes: [Int: Tensor] = [:]

@@ -17,6 +17,14 @@ extension Tape {
     dropout = DropoutNoise(seed: seed, step: step, firstRow: firstRow)
   }
 
+  /// Within `body` there is no dropout: of networks that teach.
+  public func withoutDropout<Result>(_ body: () throws -> Result) rethrows -> Result {
+    let outer = dropout
+    dropout = nil
+    defer { dropout = outer }
+    return try body()
+  }
+
   /// Each value is 0 with the given probability, or else divided by 1 − rate (Srivastava et al. 2014); in training
   /// only.
   public func dropout(_ x: Tensor, rate: Double) -> Tensor {

@@ -7,22 +7,24 @@ import Networks
 import Tensors
 
 /// Distribution matching distillation: a map in a few steps whose samples together have the law of the teacher's; where
-/// a single row ends is free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, x_u = m x̂ + σ w at a time u of the law of
-/// times, and the denoisers D of the teacher and D_φ of the student's own samples, the loss of a row is M + S, where
+/// a single row ends is free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, n values of a row, x_u = m x̂ + σ w at a time u
+/// of the law of times, and the denoisers D of the teacher and D_φ of the student's own samples, the loss of a row is
+/// M + S, where
 ///
-///     S = ‖F_φ(x_u, u) − F*‖²/D
+///     S = ‖F_φ(x_u, u) − F*‖²/n
 ///
 /// is denoising score matching, which teaches the companion (`CompanionNetwork`) D_φ: F is the network's output, and F*
-/// that of D = x̂. M moves the map, in one step of `every`, by one of two divergences between both laws of x_u. Each row
-/// has c = ‖x̂ − D‖₁/D, without a gradient.
+/// that of D_φ = x̂. M moves the map, in one step of `every`, by one of two divergences between both laws of x_u. Each row
+/// has c = ‖x̂ − D‖₁/n, without a gradient.
 ///
 /// - Kullback and Leibler's (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv 2405.14867):
-///   but for a weight of each row its gradient is that of M = ½ ‖x̂ − (x̂ − (D_φ − D)/c)‖²/D, where no gradient flows
+///   but for a weight of each row its gradient is that of M = ½ ‖x̂ − (x̂ − (D_φ − D)/c)‖²/n, where no gradient flows
 ///   through what is in brackets.
 /// - Fisher's, by the identities of Zhou et al. 2024 (SiD, arXiv 2404.04057, equation 23):
-///   M = ⟨D − D_φ, D − x̂ − α (D − D_φ)⟩/(D c), whose gradient flows through x̂ and through what both denoisers see, and
-///   not to the companion's parameters. In the mean over w it is (1 − α) ‖D − D_φ‖² and a term that would be as much
-///   for the D_φ of the samples as they are.
+///   M = ⟨D − D_φ, D − x̂ − α (D − D_φ)⟩/(n c), whose gradient flows through x̂ and through what both denoisers see, and
+///   not to the companion's parameters. It is (1 − α) ‖D − D_φ‖² + ⟨D − D_φ, D_φ − x̂⟩, but for the factor: the second
+///   term has mean 0 where D_φ is the denoiser of the samples, but its gradient has not, as D_φ is held fast. For α > 1
+///   the loss may be negative.
 ///
 /// A row begins at one of the N times where the N steps of sampling begin. At the first one x_t = m x_0 + σ z; at later
 /// ones it is what the student's own earlier steps make of that, with noise added, as in sampling (DMD2, section 4.5).
@@ -191,8 +193,10 @@ public struct DistributionMatching: Objective {
       }
       let seen = tape.sum(1, tape.scaleRows(sample, by: tape.column(count) { upper[$0].moments.scale }), 1, drawn)
       let fake = tape.withConstantParameters {
-        objective.companion.withCompanion(on: tape) {
-          objective.model.denoised(seen, at: upper, told: shard.condition, on: tape)
+        tape.withoutDropout {
+          objective.companion.withCompanion(on: tape) {
+            objective.model.denoised(seen, at: upper, told: shard.condition, on: tape)
+          }
         }
       }
       let real = teacher.denoised(seen, later, at: upper, shard, tape)
@@ -201,6 +205,7 @@ public struct DistributionMatching: Objective {
       let rest = tape.sum(1, tape.sum(1, real, -1, sample), Float(-alpha), gap)
       func total(_ x: Tensor) -> Tensor { tape.columnSums(tape.rowSums(x)) }
       let found = total(tape.scaleRows(tape.product(gap, rest), by: weights))
+      if teacher.isNetwork { return found }
       // The derivative by D of a score that is at hand is not on the tape.
       let (slopes, back) = (batch.rows(4, count), batch.rows(5, count))
       for i in 0..<count {
@@ -208,7 +213,7 @@ public struct DistributionMatching: Objective {
           slopes[i, j] = Double(weights.values[i]) * (Double(rest[i, j]) + (1 - alpha) * Double(gap[i, j]))
         }
       }
-      guard teacher.pullback(slopes, at: upper, into: back) else { return found }
+      teacher.pullback(slopes, at: upper, into: back)
       let factors = tape.constant(rows: count, columns: dimension)
       for i in 0..<count { for j in 0..<dimension { factors[i, j] = Float(back[i, j]) } }
       let whole = tape.sum(1, found, 1, total(tape.product(sample, factors)))
@@ -216,7 +221,7 @@ public struct DistributionMatching: Objective {
       return whole
     }
 
-    /// 1/(rows of the batch · D)
+    /// 1/(rows of the batch · n)
     private func share(_ shard: TrainingShard) -> Double { 1 / Double(shard.batch * objective.dataDimension) }
 
     /// D_φ = skip x_u + output F at the noise level u of a row.

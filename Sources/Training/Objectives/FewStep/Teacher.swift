@@ -27,12 +27,15 @@ final class TeacherEvaluator {
   let evaluator: (any ScoreEvaluator)?
   /// The time of each row.
   private(set) var times: [Double] = []
-  private let scores: RowStorage
+  /// Of a score that is linearised: s, and the times, which the evaluator reads again.
+  private lazy var linear = (
+    scores: RowStorage(span), times: RowStorage(RowSpan(first: 0, count: span.count, dimension: 1))
+  )
+  private let span: RowSpan
 
   init(_ teacher: Teacher, rows: Int, dimension: Int) {
     self.teacher = teacher
-    let span = RowSpan(first: 0, count: rows, dimension: dimension)
-    scores = RowStorage(span)
+    span = RowSpan(first: 0, count: rows, dimension: dimension)
     if case .score(let score) = teacher {
       evaluator = try? score.makeEvaluator(for: span)
     } else {
@@ -64,7 +67,9 @@ final class TeacherEvaluator {
     case .network(let model):
       guard let set = shard.frozen[Teacher.name] else { preconditionFailure("a teacher without its parameters") }
       let output = tape.withoutRecording {
-        tape.with(set) { model.output(x, at: nodes, told: shard.condition, on: tape) }
+        tape.withoutDropout {
+          tape.with(set) { model.output(x, at: nodes, told: shard.condition, on: tape) }
+        }
       }
       for i in 0..<x.count {
         let (moments, row) = (nodes[i].moments, x.row(i))
@@ -99,15 +104,14 @@ final class TeacherEvaluator {
     switch teacher {
     case .network(let model):
       guard let set = shard.frozen[Teacher.name] else { preconditionFailure("a teacher without its parameters") }
-      return tape.with(set) { model.denoised(seen, at: nodes, told: shard.condition, on: tape) }
+      return tape.withoutDropout {
+        tape.with(set) { model.denoised(seen, at: nodes, told: shard.condition, on: tape) }
+      }
     case .score:
       let out = tape.constant(rows: x.count, columns: x.dimension)
-      setTimes(nodes)
-      let s = scores.view(of: 0..<x.count)
-      let isKnown: Void? = times.withUnsafeBufferPointer { times in
-        try? evaluator?.linearise(x, at: .each(times.baseAddress!), into: s)
-      }
-      if isKnown == nil { s.fill(.nan) }
+      let (s, times) = (linear.scores.view(of: 0..<x.count), linear.times.view(of: 0..<x.count))
+      for i in 0..<x.count { times[i, 0] = nodes[i].time }
+      if (try? evaluator?.linearise(x, at: .each(times.values), into: s)) == nil { s.fill(.nan) }
       for i in 0..<x.count {
         let m = nodes[i].moments
         for j in 0..<x.dimension { out[i, j] = Float((x[i, j] + m.variance * s[i, j]) / m.scale) }
@@ -116,16 +120,17 @@ final class TeacherEvaluator {
     }
   }
 
-  /// Writes m (∂D/∂x)ᵀ v = v + σ² (∂s/∂x)ᵀ v of every row, at the x of the last `denoised`; false for a network, whose
-  /// derivatives are on the tape.
-  func pullback(_ v: Rows, at nodes: [NoiseNode], into out: Rows) -> Bool {
-    guard case .score = teacher else { return false }
+  /// Whether it is a network, whose derivatives are on the tape.
+  var isNetwork: Bool { if case .network = teacher { true } else { false } }
+
+  /// Writes m (∂D/∂x)ᵀ v = v + σ² (∂s/∂x)ᵀ v of every row, at the x of the last `denoised`, of a score that is at
+  /// hand.
+  func pullback(_ v: Rows, at nodes: [NoiseNode], into out: Rows) {
     if (try? evaluator?.pullback(v, into: out)) == nil { out.fill(.nan) }
     for i in 0..<v.count {
       let row = out.row(i)
       ck_combine(row.values, nodes[i].moments.variance, row.values, 1, v.row(i).values, row.size)
     }
-    return true
   }
 }
 
