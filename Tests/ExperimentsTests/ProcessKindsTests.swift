@@ -190,7 +190,10 @@ import Testing
         #expect(error?.description.contains("trained under another process") == true, "\(String(describing: error))")
       }
       // A map's ends are times of its own process.
-      let map = ["sampling.solvers=[{name: one, kind: flow-map}]", "evaluation.metrics=[sliced-wasserstein]"]
+      let map = [
+        "sampling.solvers=[{name: one, kind: flow-map}]", "sampling.epsilon=1e-3",
+        "evaluation.metrics=[sliced-wasserstein]",
+      ]
       let training = ["score.prediction=edm", "score.network.time=fourier", "training.objective=consistency-training"]
       _ = try makeExperiment(try plan(tiny, overrides: training + map), folder: folder + "/map", quiet: true).run(
         [.train])
