@@ -42,8 +42,8 @@ space := $(empty) $(empty)
   notebooks notebooks-test readme-pictures mnist photos docs docs-api orders sanity-checks copy-test coverage \
   coverage-models trap-study particles sbi sbi-data processes extending interruptions check-results digits-classes-judge \
   inpaint-judge scenes-judge kills sweep-kills faults large-data load same-bytes slurm-test mutants fuzz fuzz-build \
-  sanitize few-step-checkerboard-judge few-step-checkerboard-data-judge few-step-seconds couplings-judge \
-  tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
+  sanitize few-step-checkerboard-judge few-step-checkerboard-data-judge few-step-digits-judge few-step-seconds \
+  couplings-judge tensorboard-check ranks ranks-build bench-ranks ranks-network variable-steps \
   pipeline-parity bench-posterior bench-text memory-text clip-vocabulary tokens-check clean
 
 default: vp-digits
@@ -92,6 +92,7 @@ help:
 	@echo 'make couplings-judge  path energies of five seeds beside the exact W₂² of the laws; a table of Docs/Couplings.md'
 	@echo 'make few-step-methods   all objectives of few steps on one ring; a table of Docs/FewStep.md'
 	@echo 'make few-step-seconds   what students of few steps take beside their teachers'
+	@echo 'make few-step-digits-judge   forests of scikit-learn tell few steps of digits from held-out ones'
 	@echo 'make few-step-checkerboard-judge   histograms of one step beside the law; -data-judge: of many, from data'
 	@echo 'make slurm-test      run a sweep of 24 runs through a Slurm of its own, killing ten tasks (ARGS="--runs 4 --kills 1")'
 	@echo 'make faults          let every write, fsync, rename and open of a run fail, and compare what comes after'
@@ -366,7 +367,7 @@ few-step-methods: sweep-few-step-methods
 few-step-seconds: build
 	@mkdir -p Results
 	@python3 Experiments/few_step_seconds.py $(program) \
-	  $(foreach n,-one-step -two-steps -unet,Experiments/few-step-digits$(n).yaml) Experiments/few-step-digits.yaml \
+	  $(foreach n,-one-step -unet,Experiments/few-step-digits$(n).yaml) Experiments/few-step-digits.yaml \
 	  > Results/few-step-seconds.md
 	@python3 Experiments/insert_table.py few-step-seconds Docs/FewStep.md < Results/few-step-seconds.md
 	@cat Results/few-step-seconds.md
@@ -379,9 +380,12 @@ couplings-judge: sweep-couplings $(venv)-judge/ready
 few-step-checkerboard-judge few-step-checkerboard-data-judge: %-judge: %
 	@python3 Experiments/Data/judge_checkerboard.py Results/$*
 
+few-step-digits-judge: few-step-digits-one-step few-step-digits-unet $(venv)-judge/ready
+	@$(venv)-judge/bin/python Experiments/Data/judge_few_step_digits.py \
+	  $(addprefix Results/,vp-digits-unet few-step-digits-one-step few-step-digits-unet)
+
 # Their teachers.
 Results/few-step-digits-unet/manifest.json Results/few-step-digits-one-step/manifest.json: Results/vp-digits-unet/manifest.json
-Results/few-step-digits-two-steps/manifest.json: Results/few-step-digits-one-step/manifest.json
 Results/few-step-digits/manifest.json: Results/vp-digits/manifest.json
 
 extending: setup
