@@ -145,17 +145,14 @@ extension Catalogue {
 
   /// Where steps begin.
   private static func starts(_ options: Options) throws -> FlowMapRange.Starts {
-    enum Grid: String, CaseIterable {
-      case uniform
-      case logSignalToNoise = "log-snr"
-    }
     let times = try options.numbers("times", or: "grid", "where steps begin, falling from T; grid: by steps and grid")
     let steps = try options.part(if: times == nil, needs: "times: grid") {
       FlowMapRange.Starts.steps(
         try $0.integer(
           "steps", default: 1, atLeast: 1, atMost: 1000, "of sampling by kind: consistency, which rows begin at"),
-        try $0.choice("grid", default: Grid.logSignalToNoise, "of these steps, as in sampling") == .uniform
-          ? .uniform : .logSignalToNoise)
+        try $0.choice(
+          "grid", default: ProgressiveDistillation.Spacing.logSignalToNoise, "of these steps, as in sampling")
+          == .uniform ? .uniform : .logSignalToNoise)
     }
     guard let times else { return steps ?? .times([]) }
     guard zip(times, times.dropFirst()).allSatisfy({ $0 > $1 }) else {
