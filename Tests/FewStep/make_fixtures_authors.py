@@ -7,8 +7,8 @@
 The first command writes the inputs: weights, data, noise and times. AUTHORS holds clones of
 https://github.com/openai/consistency_models (e32b69ee), https://github.com/locuslab/ect (43110597),
 https://github.com/Gsunshine/py-meanflow (1f6d72d9), https://github.com/kvfrans/shortcut-models (60100434),
-https://github.com/tianweiy/DMD2 (8d8fa55) and https://github.com/mingyuanzhou/SiD (01fbb13c); nothing of them is copied.
-Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
+https://github.com/tianweiy/DMD2 (8d8fa55) and https://github.com/mingyuanzhou/SiD (01fbb13c); nothing of them is
+copied. Needs PyTorch, torchvision, torchcfm (1.0.7) and JAX.
 
 Their functions draw random numbers and call a network; here they are given the numbers, and a network that is ours:
 an exact reparametrisation where theirs is written otherwise. What lies between their loss and ours is a factor that is
@@ -307,8 +307,8 @@ def dmd2(case, net):
 
 
 def sid(case, net):
-    """`SID_EDMLoss` of Zhou et al. (2024): the generator's loss with α = 1.2, and that of the score of the samples, both
-    with the same noise. Ours is their sum. Their loop keeps the parameters of the samples' score constant in the first.
+    """`SID_EDMLoss` of Zhou et al. (2024): the generator's loss with α = 1.2, and that of the score of the samples,
+    both with the same noise. Ours is their sum. Their loop keeps the parameters of the samples' score constant in the first.
     It sums over rows and coordinates where we take the mean, and takes σ from a uniform number, (σ_min^{1/7} − σ^{1/7})
     /(σ_min^{1/7} − σ_max^{1/7}) · 1000/t_max, or from a normal one."""
     module("torch_utils", persistence=types.SimpleNamespace(persistent_class=lambda c: c))

@@ -145,8 +145,8 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
       recipe.prediction == .edm && built.noiseInput == .logNoiseToSignal && objective.trains == .score
     guard isPortable && own.isScalar && problem.isScalar || own.perturbs(as: problem) else {
       throw InputError(
-        "its network was trained under another process; allowed: the same one, or any scalar one for a score, and no map, "
-          + "of prediction edm with fourier features", at: path)
+        "its network was trained under another process; allowed: the same one, or any scalar one for a score, "
+          + "and no map, of prediction edm with fourier features", at: path)
     }
     let checkpoint = try Checkpoint(file, layout: built.layout, path: path)
     let model = try problem.model(

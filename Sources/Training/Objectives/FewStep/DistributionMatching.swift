@@ -7,23 +7,23 @@ import Networks
 import Tensors
 
 /// Distribution matching distillation: a map in a few steps whose samples together have the law of the teacher's; where
-/// a single row ends is free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, n values of a row, x_u = m x̂ + σ w at a time u
-/// of the law of times, and the denoisers D of the teacher and D_φ of the student's own samples, the loss of a row is
-/// M + S, where
+/// a single row ends is free. With x̂ = X_{t→ε}(x_t)/m(ε) of the student, n values of a row, x_u = m x̂ + σ w at a
+/// time u of the law of times, and the denoisers D of the teacher and D_φ of the student's own samples, the loss of a
+/// row is M + S, where
 ///
 ///     S = ‖F_φ(x_u, u) − F*‖²/n
 ///
-/// is denoising score matching, which teaches the companion (`CompanionNetwork`) D_φ: F is the network's output, and F*
-/// that of D_φ = x̂. M moves the map, in one step of `every`, by one of two divergences between both laws of x_u. Each row
-/// has c = ‖x̂ − D‖₁/n, without a gradient.
+/// is denoising score matching, which teaches the companion (`CompanionNetwork`) D_φ: F is the network's output, and
+/// F* that of D_φ = x̂. M moves the map, in one step of `every`, by one of two divergences between both laws of x_u.
+/// Each row has c = ‖x̂ − D‖₁/n, without a gradient.
 ///
-/// - Kullback and Leibler's (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv 2405.14867):
-///   but for a weight of each row its gradient is that of M = ½ ‖x̂ − (x̂ − (D_φ − D)/c)‖²/n, where no gradient flows
-///   through what is in brackets.
+/// - Kullback and Leibler's (Luo et al. 2023, Diff-Instruct, arXiv 2305.18455; Yin et al. 2024, DMD2, arXiv
+///   2405.14867): but for a weight of each row its gradient is that of M = ½ ‖x̂ − (x̂ − (D_φ − D)/c)‖²/n, where no
+///   gradient flows through what is in brackets.
 /// - Fisher's, by the identities of Zhou et al. 2024 (SiD, arXiv 2404.04057, equation 23):
-///   M = ⟨D − D_φ, D − x̂ − α (D − D_φ)⟩/(n c), whose gradient flows through x̂ and through what both denoisers see, and
-///   not to the companion's parameters. It is (1 − α) ‖D − D_φ‖² + ⟨D − D_φ, D_φ − x̂⟩, but for the factor: the second
-///   term has mean 0 where D_φ is the denoiser of the samples, but its gradient has not, as D_φ is held fast. For α > 1
+///   M = ⟨D − D_φ, D − x̂ − α (D − D_φ)⟩/(n c). Its gradient flows through x̂ and through what both denoisers see, and
+///   not to the companion's parameters. But for the factor it is (1 − α) ‖D − D_φ‖² + ⟨D − D_φ, D_φ − x̂⟩. The second
+///   term has mean 0 where D_φ is the denoiser of the samples; its gradient has not, as D_φ is held fast. For α > 1
 ///   the loss may be negative.
 ///
 /// A row begins at one of the N times where the N steps of sampling begin. At the first one x_t = m x_0 + σ z; at later
@@ -85,7 +85,7 @@ public struct DistributionMatching: Objective {
     private let objective: DistributionMatching
     private let batch: FewStepBatch
     private let teacher: TeacherEvaluator
-    /// Of noise between steps, and of the samples that both denoisers see.
+    /// The noise between steps, and that of the samples which both denoisers see.
     private let again, levels: NoiseStream
     /// Where each row's step begins, and the noise level u of its sample.
     private var from: [NoiseNode] = []

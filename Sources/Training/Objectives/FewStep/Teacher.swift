@@ -27,7 +27,7 @@ final class TeacherEvaluator {
   let evaluator: (any ScoreEvaluator)?
   /// The time of each row.
   private(set) var times: [Double] = []
-  /// Of a score that is linearised: s, and the times, which the evaluator reads again.
+  /// What a linearised score wrote, and its times, which the evaluator reads again.
   private lazy var linear = (
     scores: RowStorage(span), times: RowStorage(RowSpan(first: 0, count: span.count, dimension: 1))
   )
