@@ -6,7 +6,6 @@ import Models
 import Pairs
 import Processes
 import Scores
-import Tensors
 import Testing
 import Training
 
@@ -168,20 +167,7 @@ private struct BrownianMotion: AffineSDE {
   private func loss(
     _ objective: any Objective, _ model: ScoreModel, _ data: [Float], _ times: [Double], step: Int = 3
   ) -> Double {
-    var (data, times) = (data, times)
-    let tape = model.network.makeTape()
-    let worker = objective.makeWorker(rows: times.count, seed: 8)
-    return model.parameters.withUnsafeBufferPointer { parameters in
-      tape.begin(parameters: parameters.baseAddress!, recording: true)
-      return data.withUnsafeMutableBufferPointer { data in
-        times.withUnsafeMutableBufferPointer { times in
-          let shard = TrainingShard(
-            rows: 0..<times.count, data: data, times: UnsafePointer(times.baseAddress!), step: step,
-            batch: times.count)
-          return Double(worker.loss(of: shard, on: tape).values[0])
-        }
-      }
-    }
+    ObjectiveRun(objective, parameters: model.parameters, data: data, times: times, seed: 8).take(step: step)
   }
 
   private static func randomModel(_ prediction: Prediction, _ process: any KernelSDE) -> ScoreModel {

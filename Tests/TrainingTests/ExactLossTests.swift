@@ -5,7 +5,6 @@ import Models
 import Networks
 import Processes
 import Scores
-import Tensors
 import Testing
 import Training
 
@@ -20,21 +19,11 @@ import Training
     let process = VPSDE()
     let model = model(network, prediction, process, parameters: parameters, dataDeviation: 0.8)
     let (count, step, batch, seed) = (6, 3, 10, UInt64(8))
-    let rows = 2..<2 + count
     var times = (0..<count).map { 0.1 + 0.15 * Double($0) }
-    var data = NoiseStream(seed: 1, purpose: .data).normals(count: count, dimension: 2).values.map { Float($0) }
-    let tape = network.makeTape()
-    let worker = denoising(model, process).makeWorker(rows: count, seed: seed)
-    let loss = parameters.withUnsafeBufferPointer { parameters in
-      tape.begin(parameters: parameters.baseAddress!, recording: true)
-      return data.withUnsafeMutableBufferPointer { data in
-        times.withUnsafeBufferPointer { times in
-          worker.loss(
-            of: TrainingShard(rows: rows, data: data, times: times.baseAddress!, step: step, batch: batch), on: tape
-          ).values[0]
-        }
-      }
-    }
+    let data = NoiseStream(seed: 1, purpose: .data).normals(count: count, dimension: 2).values.map { Float($0) }
+    let loss = ObjectiveRun(
+      denoising(model, process), parameters: parameters, data: data, times: times, first: 2, batch: batch, seed: seed
+    ).take(step: step)
 
     // The rows of the batch are 2 to 7: their noise is that of their places.
     let noise = NoiseStream(seed: seed, purpose: .trainingNoise).normals(count: 8, dimension: 2, step: step)

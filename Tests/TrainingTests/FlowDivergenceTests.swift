@@ -7,7 +7,6 @@ import Networks
 import Pairs
 import Processes
 import Scores
-import Tensors
 import Testing
 import Training
 
@@ -100,24 +99,8 @@ import Training
       let objective = LagrangianMap(
         TwoTimes(own, process: process, teacher: given, to: 1e-3, diagonal: 1),
         times: TrainingTimes(TrainingPlan(steps: 1, epsilon: 1e-3), kernel: kernel, duration: 1))
-      let (tape, worker) = (own.network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
-      var floats = data.map { Float($0) }
-      return own.parameters.withUnsafeBufferPointer { parameters in
-        taught.parameters.withUnsafeBufferPointer { frozen in
-          let sets = ["teacher": ParameterSet(taught.network.layout, values: frozen.baseAddress!)]
-          tape.begin(parameters: parameters.baseAddress!, recording: true, composing: true)
-          return floats.withUnsafeMutableBufferPointer { data in
-            times.withUnsafeBufferPointer {
-              Double(
-                worker.loss(
-                  of: TrainingShard(
-                    rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: given == nil ? [:] : sets, step: 7,
-                    batch: rows), on: tape
-                ).values[0])
-            }
-          }
-        }
-      }
+      return ObjectiveRun(objective, parameters: own.parameters, data: data.map { Float($0) }, times: times)
+        .take(step: 7)
     }
     // The same states, and the divergence of the score there by central differences.
     let score: any Score =

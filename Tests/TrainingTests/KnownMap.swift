@@ -118,53 +118,18 @@ struct KnownProblem {
     _ objective: any Objective, batches: Int = 1, rows: Int = 256, parameters: [Float]? = nil, step: Int = 5000
   ) -> (value: Double, gradient: [Double]) {
     let network = objective.network
-    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
     let parameters = parameters ?? network.initialParameters(seed: 1)
+    let times = (0..<rows).map { objective.times.time(atQuantile: (Double($0) + 0.5) / Double(rows)) }
     var sum = 0.0
     var total = [Double](repeating: 0, count: network.layout.count)
     for batch in 0..<batches {
-      var data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2, step: batch).values.map {
+      let data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2, step: batch).values.map {
         Float(deviation * $0)
       }
-      let times = (0..<rows).map { objective.times.time(atQuantile: (Double($0) + 0.5) / Double(rows)) }
-      var gradient = [Float](repeating: 0, count: network.layout.count)
-      let values = frozen(objective, parameters)
-      parameters.withUnsafeBufferPointer { parameters in
-        tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
-        let loss = data.withUnsafeMutableBufferPointer { data in
-          times.withUnsafeBufferPointer {
-            worker.loss(
-              of: TrainingShard(
-                rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: values.sets, step: step + batch, batch: rows
-              ),
-              on: tape)
-          }
-        }
-        gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
-        sum += Double(loss.values[0])
-      }
-      withExtendedLifetime(values) {}
-      for i in total.indices { total[i] += Double(gradient[i]) / Double(batches) }
+      let run = ObjectiveRun(objective, parameters: parameters, data: data, times: times)
+      sum += run.take(step: step + batch)
+      for (i, slope) in run.gradient.enumerated() { total[i] += Double(slope) / Double(batches) }
     }
     return (sum / Double(batches), total)
-  }
-
-  /// The objective's frozen sets, with the average and snapshots equal to the parameters.
-  final class Frozen {
-    var sets: [String: ParameterSet] = [:]
-    var memory: [UnsafeMutablePointer<Float>] = []
-    deinit { for values in memory { values.deallocate() } }
-  }
-
-  private func frozen(_ objective: any Objective, _ parameters: [Float]) -> Frozen {
-    let frozen = Frozen()
-    for set in objective.frozen {
-      let values: [Float] = if case .values(let given) = set.source { given } else { parameters }
-      let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, values.count))
-      memory.initialize(from: values, count: values.count)
-      frozen.memory.append(memory)
-      frozen.sets[set.name] = ParameterSet(set.network.layout, values: memory)
-    }
-    return frozen
   }
 }

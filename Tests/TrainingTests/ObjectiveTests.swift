@@ -75,24 +75,9 @@ private struct Bare: SDE {
     _ objective: any Objective, _ parameters: [Float], rows: Int = 64, step: Int = 3
   ) throws -> (value: Double, gradient: [Float]) {
     let batch = try MixtureData(twoGaussians(), count: rows, heldOut: 1).load(seed: 1).training
-    let network = objective.network
-    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
-    var data = batch.values.map { Float($0) }
     let times = (0..<rows).map { 0.05 + 0.9 * (Double($0) + 0.5) / Double(rows) }
-    var gradient = [Float](repeating: 0, count: network.layout.count)
-    let value = parameters.withUnsafeBufferPointer { parameters in
-      tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
-      let loss = data.withUnsafeMutableBufferPointer { data in
-        times.withUnsafeBufferPointer {
-          worker.loss(
-            of: TrainingShard(
-              rows: 0..<rows, data: data, times: $0.baseAddress!, step: step, batch: rows), on: tape)
-        }
-      }
-      gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
-      return Double(loss.values[0])
-    }
-    return (value, gradient)
+    let run = ObjectiveRun(objective, parameters: parameters, data: batch.values.map { Float($0) }, times: times)
+    return (run.take(step: step), run.gradient)
   }
 
   @Test(arguments: ["denoising", "cld", "cld-edm", "ou", "ou-edm", "implicit", "sliced"])

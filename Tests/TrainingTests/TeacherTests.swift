@@ -32,23 +32,9 @@ import Training
         isTwice
         ? LagrangianMap(TwoTimes(own, process: prepared, teacher: teacher, to: end, diagonal: 0.3), times: times)
         : ConsistencyDistillation(own, teacher: teacher, to: end, intervals: 6, times: times)
-      let (tape, worker) = (own.network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
-      var data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
+      let data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
       let instants = (0..<rows).map { end + (1 - end) * (Double($0) + 0.5) / Double(rows) }
-      return own.parameters.withUnsafeBufferPointer { parameters in
-        taught.parameters.withUnsafeBufferPointer { values in
-          tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
-          return data.withUnsafeMutableBufferPointer { data in
-            instants.withUnsafeBufferPointer {
-              let set = ParameterSet(taught.network.layout, values: values.baseAddress!)
-              let frozen = Dictionary(uniqueKeysWithValues: objective.frozen.map { ($0.name, set) })
-              let shard = TrainingShard(
-                rows: 0..<rows, data: data, times: $0.baseAddress!, frozen: frozen, step: 0, batch: rows)
-              return Double(worker.loss(of: shard, on: tape).values[0])
-            }
-          }
-        }
-      }
+      return ObjectiveRun(objective, parameters: own.parameters, data: data, times: instants).take()
     }
     for isTwice in [false, true] {
       let (network, score) = (loss(.network(taught), isTwice), loss(.score(taught.score()), isTwice))
@@ -58,7 +44,7 @@ import Training
   }
 
   /// The loss of matched distributions by Fisher's divergence, and its gradient by the student's parameters.
-  private func matched(_ teacher: Teacher, values: [Float]? = nil, isDropping: Bool = false) -> (Double, [Float]) {
+  private func matched(_ teacher: Teacher, isDropping: Bool = false) -> (Double, [Float]) {
     let (end, rows) = (0.01, 32)
     let inner = MLP(
       dimension: 2, hidden: [12, 12], features: TimeFeatures(.fourier, count: 8, scale: 0.2, seed: 1))
@@ -70,30 +56,11 @@ import Training
     let times = TrainingTimes(TrainingPlan(steps: 1, epsilon: end), kernel: model.kernel, duration: 1)
     let objective = DistributionMatching(
       model, teacher: teacher, to: end, from: [1, 0.4], divergence: .fisher(alpha: 1.2), times: times)
-    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
-    var data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
+    let data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
     let instants = (0..<rows).map { end + (1 - end) * (Double($0) + 0.5) / Double(rows) }
-    var gradient = [Float](repeating: 0, count: network.layout.count)
-    let loss = parameters.withUnsafeBufferPointer { parameters in
-      (values ?? []).withUnsafeBufferPointer { values in
-        tape.begin(parameters: parameters.baseAddress!, recording: true, once: true)
-        if isDropping { tape.enableDropout(seed: 1, step: 0, firstRow: 0) }
-        return data.withUnsafeMutableBufferPointer { data in
-          instants.withUnsafeBufferPointer {
-            let frozen = objective.frozen.map {
-              ($0.name, ParameterSet($0.network.layout, values: values.baseAddress!))
-            }
-            let shard = TrainingShard(
-              rows: 0..<rows, data: data, times: $0.baseAddress!,
-              frozen: Dictionary(uniqueKeysWithValues: frozen), step: 0, batch: rows)
-            let loss = worker.loss(of: shard, on: tape)
-            tape.backward(from: loss, gradients: &gradient)
-            return Double(loss.values[0])
-          }
-        }
-      }
-    }
-    return (loss, gradient)
+    let run = ObjectiveRun(
+      objective, parameters: parameters, data: data, times: instants, dropout: isDropping ? 1 : nil)
+    return (run.take(), run.gradient)
   }
 
   @Test("Fisher's divergence has a network's derivatives on the tape, and those of its score by pullback")
@@ -104,7 +71,7 @@ import Training
     let taught = ScoreModel(
       network, parameters: normals.values.map { Float(0.3 * $0) }, prediction: .velocity,
       kernel: VPSDE().makeKernel(), duration: 1)
-    let (onTape, by) = (matched(.network(taught), values: taught.parameters), matched(.score(taught.score())))
+    let (onTape, by) = (matched(.network(taught)), matched(.score(taught.score())))
     #expect(abs(onTape.0 - by.0) < 1e-4 * abs(by.0), "\(onTape.0), \(by.0)")
     // Floats on both sides.
     #expect(largest(by.1) > 1e-3 && difference(onTape.1, by.1) < 1e-4 * largest(by.1))
@@ -116,8 +83,8 @@ import Training
       return ScoreModel(
         network, parameters: [0.3], prediction: .velocity, kernel: VPSDE().makeKernel(), duration: 1)
     }
-    let plain = matched(.network(try teacher(0)), values: [0.3], isDropping: true)
-    let dropping = matched(.network(try teacher(0.5)), values: [0.3], isDropping: true)
+    let plain = matched(.network(try teacher(0)), isDropping: true)
+    let dropping = matched(.network(try teacher(0.5)), isDropping: true)
     #expect(plain == dropping && plain.0.isFinite)
   }
 }
