@@ -97,11 +97,7 @@ public struct ScoreModel: Sendable {
 
   /// What the network is told about the noise level where the process has these moments at time t.
   public func noiseLevel(_ moments: Moments, at t: Double) -> Double {
-    switch network.noiseInput {
-    case .time: 1000 * t / duration
-    case .logNoiseToSignal: log(moments.noiseToSignal)
-    case .discrete(let levels): Double(levels) * t / duration - 1
-    }
+    network.noiseInput.level(moments, at: t, of: duration)
   }
 
   /// How a score and the network's output belong together at one time.
@@ -258,6 +254,17 @@ public struct ScoreModel: Sendable {
         let context = network.encodeCondition(told, on: tape)
         return (0..<context.columns).map { context[0, $0] }
       }
+    }
+  }
+}
+
+extension NoiseLevelInput {
+  /// What a network is told where a process of duration T has these moments at time t.
+  public func level(_ moments: Moments, at t: Double, of duration: Double) -> Double {
+    switch self {
+    case .time: 1000 * t / duration
+    case .logNoiseToSignal: log(moments.noiseToSignal)
+    case .discrete(let levels): Double(levels) * t / duration - 1
     }
   }
 }

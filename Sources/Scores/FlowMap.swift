@@ -77,6 +77,14 @@ public struct FlowMapRange: Sendable, Equatable {
     case steps(Int, TimeSpacing)
     /// These, falling from T.
     case times([Double])
+
+    /// How many.
+    public var count: Int {
+      switch self {
+      case .steps(let count, _): count
+      case .times(let times): times.count
+      }
+    }
   }
 
   /// - Parameters:

@@ -53,6 +53,20 @@ import Testing
       ], []
     ),
     (
+      ["training.objective={kind: distribution-matching, teacher: exact, separate: true}"],
+      ["separate", "here 1", "2 to 16 steps, by steps or times"]
+    ),
+    (
+      [
+        "training.objective={kind: distribution-matching, teacher: exact, times: [1, 0.5005], separate: true}",
+        "score.network.divergence=true", "score.network.second=true",
+      ], ["trains no divergence"]
+    ),
+    (
+      ["training.objective={kind: distribution-matching, teacher: exact, times: [0.9, 0.4], separate: true}"],
+      ["distribution-matching", "[0.9, 0.4]", "T = 1.0 first"]
+    ),
+    (
       ["training.objective={kind: distribution-matching, teacher: exact, times: [0.9, 0.4]}"],
       ["distribution-matching", "[0.9, 0.4]", "T = 1.0 first"]
     ),

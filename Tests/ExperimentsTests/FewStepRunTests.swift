@@ -92,6 +92,7 @@ import Training
       "progressive", "mean-flow", "shortcut", "progressive-distillation",
       "{kind: distribution-matching, teacher: exact, steps: 2, every: 2, grid: uniform}",
       "{kind: distribution-matching, teacher: exact, divergence: fisher, times: [1, 0.5005]}",
+      "{kind: distribution-matching, teacher: exact, divergence: fisher, times: [1, 0.5005], separate: true}",
     ])
   func objectives(_ objective: String) throws {
     let isDenoiser = objective == "progressive-distillation"
@@ -280,46 +281,49 @@ import Training
   func companions() throws {
     try withFolder { folder in
       let store = folder + "/models"
+      var layouts: [String: ParameterLayout] = [:]
       func run(_ text: String, _ changes: [String], _ name: String) throws -> (Experiment, String) {
         let experiment = makeExperiment(
           try plan(text, overrides: changes, path: folder + "/c.yaml"), folder: "\(folder)/\(name)", store: store)
         _ = try experiment.run()
+        layouts[name] = experiment.plan.network?.layout
         return (experiment, contents("\(folder)/\(name)/samples/one.csv"))
+      }
+      func parameters(_ name: String, _ which: (TrainingState) -> [Float]) throws -> [Float] {
+        let file = try Safetensors(reading: "\(folder)/\(name)/checkpoint.safetensors")
+        let layout = try #require(layouts[name])
+        return which(try Checkpoint(file, layout: layout, path: "c").state)
       }
       let one = "sampling.solvers=[{name: one, kind: flow-map}]"
       _ = try run(
         Self.text, ["training.objective=denoising", "sampling.solvers=[{name: one, kind: ddim, steps: 4}]"],
         "diffusion")
-      let changes = [
-        "training.objective={kind: distribution-matching, teacher: \(folder)/diffusion}", one,
-        "training.initial=\(folder)/diffusion",
-      ]
-      // A training without a step worth the name: both are the diffusion model's average.
-      let (still, _) = try run(
-        Self.text, changes + ["training.steps=1", "training.learning_rate=1e-30", "training.clip=0"], "still")
-      let network = try #require(still.plan.network)
-      let begun = try Checkpoint(
-        Safetensors(reading: folder + "/still/checkpoint.safetensors"), layout: network.layout, path: "c"
-      ).state.parameters
-      let half = begun.count / 2
-      #expect(begun.count == 2 * half && Array(begun[..<half]) == Array(begun[half...]))
-      let taught = try Checkpoint(
-        Safetensors(reading: folder + "/diffusion/checkpoint.safetensors"),
-        layout: try #require((network as? CompanionNetwork)?.inner).layout, path: "c"
-      ).state.averages
-      #expect(Array(begun[..<half]) == taught)
-
-      let (own, samples) = try run(Self.text, changes, "own")
-      let trained = try Checkpoint(
-        Safetensors(reading: folder + "/own/checkpoint.safetensors"), layout: try #require(own.plan.network).layout,
-        path: "c"
-      ).state.parameters
-      #expect(Array(trained[..<half]) != Array(trained[half...]) && Array(trained[half...]) != taught)
-      let borrowed = Self.text.replacing(
-        "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
-        with: "score: {kind: checkpoint, path: \(folder)/own/checkpoint.safetensors}"
-      ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
-      #expect(try run(borrowed, [one], "borrowed").1 == samples)
+      let taught = try parameters("diffusion") { $0.averages }
+      let two =
+        "sampling.solvers=[{name: one, kind: consistency, steps: 2, grid: {kind: list, times: [1, 0.4, 0.001]}}]"
+      for (parts, options, solvers) in [(2, "", one), (4, ", times: [1, 0.4], separate: true", two)] {
+        let changes = [
+          "training.objective={kind: distribution-matching, teacher: \(folder)/diffusion\(options)}", solvers,
+          "training.initial=\(folder)/diffusion",
+        ]
+        // A training without a step worth the name: all are the diffusion model's average.
+        _ = try run(
+          Self.text, changes + ["training.steps=1", "training.learning_rate=1e-30", "training.clip=0"], "still\(parts)")
+        #expect(try parameters("still\(parts)") { $0.parameters } == (0..<parts).flatMap { _ in taught })
+        let (own, samples) = try run(Self.text, changes, "own\(parts)")
+        let trained = try parameters("own\(parts)") { $0.parameters }
+        let pieces = stride(from: 0, to: trained.count, by: taught.count).map { trained[$0..<$0 + taught.count] }
+        #expect(pieces.count == parts && Set(pieces.map(Array.init) + [taught]).count == parts + 1)
+        let borrowed = Self.text.replacing(
+          "score: {kind: network, prediction: edm, network: {kind: mlp, hidden: [32, 32], features: 8, time: fourier}}",
+          with: "score: {kind: checkpoint, path: \(folder)/own\(parts)/checkpoint.safetensors}"
+        ).split(separator: "\n").filter { !$0.hasPrefix("training:") }.joined(separator: "\n")
+        #expect(try run(borrowed, [solvers], "borrowed\(parts)").1 == samples)
+        let steps = (own.plan.network as? CompanionNetwork)?.inner as? StepNetworks
+        // ln σ/m = ½ ln(e^B − 1) at T and 0.4, where B = 0.1 t + 9.95 t², to rounding.
+        let levels = [10.05, 1.632].map { 0.5 * log(expm1($0)) }
+        #expect(parts == 2 ? steps == nil : zip(steps?.levels ?? [0, 0], levels).allSatisfy { abs($0 - $1) < 1e-9 })
+      }
     }
   }
 

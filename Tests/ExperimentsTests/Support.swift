@@ -41,9 +41,9 @@ func standingIn(for file: String) -> [String] {
   switch file {
   case "photos-unet.yaml": ["data={kind: digits}"]
   case "scenes-text.yaml": ["coordinates=[]", "score.network.attention=[16]"]
-  case "few-step-digits.yaml", "few-step-digits-unet.yaml":
-    ["training.initial=null", "training.objective.teacher=none"]
-  case "few-step-digits-one-step.yaml": ["training.initial=null", "training.objective=easy-consistency"]
+  case "few-step-digits.yaml": ["training.initial=null", "training.objective.teacher=none"]
+  case "few-step-digits-one-step.yaml", "few-step-digits-unet.yaml":
+    ["training.initial=null", "training.objective=easy-consistency"]
   case "mnist-unet.yaml": ["data={kind: digits}", "score.network.attention=[4]"]
   default: []
   }

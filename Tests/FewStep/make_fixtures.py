@@ -220,29 +220,40 @@ def case_loss(case):
         w = torch.maximum((m / sg) ** 2, torch.ones_like(m))[:, None]
         return (w * (net.denoiser(x, a, end, p) - target) ** 2).mean(), p
     if name.startswith("distribution-matching"):
-        # Parameters of the companion follow those of the map.
-        p, p2, q = p[:6], p[6:], q[:6]
+        # Parameters of the companion follow those of the map: of one network each, or of one for each step.
+        separate = "separate" in name
+        sets = 4 if separate else 2
+        size = len(p) // sets
+        p, q = ([v[size * k:size * (k + 1)] for k in range(sets)] for v in (p, q))
         row = torch.arange(n) % 2
+
+        def of_step(f, first, last):
+            """A function of the parameters of each row's step."""
+            return torch.where((row == 0)[:, None], f(first), f(last if separate else first))
+
         mid = time_of(torch.sqrt(ratio(end) * ratio(torch.full((n,), T))))
         top = torch.full((n,), T)
         (me, se), (mm, sm) = moments(end), moments(mid)
         r = mm / me
-        again = r[:, None] * net.map(perturb(top), top, end, q) \
+        again = r[:, None] * net.map(perturb(top), top, end, q[0]) \
             + torch.sqrt(sm ** 2 - (r * se) ** 2)[:, None] * torch.tensor(case["renewed"]).reshape(n, 2)
         a = torch.where(row == 0, top, mid)
         x = torch.where((row == 0)[:, None], perturb(top), again)
-        made = net.map(x, a, end, p) / me[:, None]
+        made = of_step(lambda w: net.map(x, a, end, w), p[0], p[1]) / me[:, None]
         fixed = made.detach()
         m, s = moments(t)
         noise = s[:, None] * torch.tensor(case["matched"]).reshape(n, 2)
         seen = m[:, None] * fixed + noise
-        real, fake = exact_denoiser(seen, t), net.denoiser(seen, t, t, p2)
+        first, last = sets // 2, sets - 1
+        real, fake = exact_denoiser(seen, t), of_step(lambda w: net.denoiser(seen, t, t, w), p[first], p[last])
         step = (fake.detach() - real) / (fixed - real).abs().mean(1, keepdim=True)
         matching = 0.5 * ((made - (fixed - step)) ** 2).mean()
         if name.endswith("fisher"):
             # SiD, equation 23, with alpha = 0.8: the gradient goes through what both denoisers see.
             moving = m[:, None] * made + noise
-            gap = exact_denoiser(moving, t) - net.denoiser(moving, t, t, [v.detach() for v in p2])
+            held = [[v.detach() for v in w] for w in p]
+            gap = exact_denoiser(moving, t) \
+                - of_step(lambda w: net.denoiser(moving, t, t, w), held[first], held[last])
             away = (fixed - real).abs().mean(1, keepdim=True)
             matching = (gap * (exact_denoiser(moving, t) - made - 0.8 * gap) / away).mean()
         return matching + (((fake - fixed) / net.gain(t)) ** 2).mean(), net.p

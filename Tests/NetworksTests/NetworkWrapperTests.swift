@@ -150,4 +150,33 @@ private struct Odd: Network {
       Self.outputs(beside, parameters, Array(x[..<4]), condition: context)
         == Self.outputs(inner, parameters, all, condition: context))
   }
+
+  @Test("networks of steps: that of the nearest beginning computes") func steps() throws {
+    let perceptron = MLP(dimension: 2, hidden: [4], features: TimeFeatures(.fourier, count: 2, scale: 1, seed: 1))
+    let network = StepNetworks(perceptron, at: [5, 1, -2])
+    let first = perceptron.initialParameters(seed: 3)
+    #expect(network.initialParameters(seed: 3) == first + first + first && network.layout.count == 3 * first.count)
+    let names = CompanionNetwork(network).layout.entries.flatMap(\.parts).map(\.name)
+    #expect(Set(names).count == names.count)
+    let plain = Set(perceptron.layout.entries.flatMap(\.parts).map(\.name))
+    #expect(Set(names.compactMap { StepNetworks.origins(of: $0).last }) == plain)
+    for (name, origins) in [
+      ("steps.a", ["steps.a"]), ("step2.a.b", ["step2.a.b", "a.b"]), ("companion.a", ["companion.a", "a"]),
+      ("companion.step12.a", ["companion.step12.a", "companion.a", "a"]),
+    ] { #expect(StepNetworks.origins(of: name) == origins) }
+    let parts = (0..<3).map { values(first.count, seed: UInt64(20 + $0)) }
+    func output(_ network: any Network, _ parameters: [Float], at level: Float) -> [Float] {
+      let tape = network.makeTape()
+      return parameters.withUnsafeBufferPointer {
+        tape.begin(parameters: $0.baseAddress!, recording: false)
+        return network.forward(
+          tape.filled(2, 2, [0.3, -1, 2, 0.5]), noiseLevel: tape.filled(1, 1, [level]), second: nil, condition: nil,
+          on: tape
+        ).array
+      }
+    }
+    for (level, step) in [(5.1 as Float, 0), (3.1, 0), (2.9, 1), (1, 1), (-0.4, 1), (-0.6, 2), (-9, 2)] {
+      #expect(output(network, parts.flatMap { $0 }, at: level) == output(perceptron, parts[step], at: level))
+    }
+  }
 }

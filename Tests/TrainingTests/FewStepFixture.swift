@@ -4,7 +4,6 @@ import Foundation
 import Models
 import Networks
 import Pairs
-import Tensors
 import Testing
 import Training
 
@@ -48,16 +47,16 @@ struct FewStepFixture: Codable {
     let values = pairs(network.initialParameters(seed: 1), normals).map { $0 + Float(0.3 * $1) }
     (parameters, shapes) = ([], [])
     (self.name, self.prediction, self.step) = (name, prediction.rawValue, step)
-    let (weighted, paired) = (network as? WeightedNetwork, network as? CompanionNetwork)
-    let features = ((weighted?.inner ?? paired?.inner ?? network) as? MLP)?.features
-    (second, frequencies) = (network.takesSecond, features?.frequencies ?? [])
-    weightFrequencies = weighted?.features.frequencies
+    var plain = network
+    while let wrapper = plain as? any NetworkWrapper { plain = wrapper.inner }
+    (second, frequencies) = (network.takesSecond, (plain as? MLP)?.features.frequencies ?? [])
+    weightFrequencies = (network as? WeightedNetwork)?.features.frequencies
     let rows = Self.rows
     data = NoiseStream(seed: 4, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
     noise = NoiseStream(seed: 2, purpose: .trainingNoise).normals(count: rows, dimension: 2, step: step).values
     uniforms =
       NoiseStream(seed: 2, purpose: Purpose(rawValue: 33)).uniforms(count: rows, dimension: 4, step: step).values
-    if paired != nil {
+    if network is CompanionNetwork {
       func normals(_ purpose: UInt8, _ step: Int) -> [Double] {
         NoiseStream(seed: 2, purpose: Purpose(rawValue: purpose)).normals(count: rows, dimension: 2, step: step).values
       }
@@ -84,24 +83,8 @@ struct FewStepFixture: Codable {
   func compare(_ known: FewStepFixture, _ objective: any Objective) throws {
     #expect(known.data == data && known.parameters == parameters && known.times == times)
     let parameters = parameters.flatMap { $0 }
-    let (tape, worker) = (objective.network.makeTape(), objective.makeWorker(rows: Self.rows, seed: 2))
-    var (data, gradient) = (data, [Float](repeating: 0, count: parameters.count))
-    // Averages and snapshots are the parameters themselves.
-    let loss = parameters.withUnsafeBufferPointer { parameters in
-      let set = ParameterSet(objective.network.layout, values: parameters.baseAddress!)
-      let frozen = Dictionary(uniqueKeysWithValues: objective.frozen.map { ($0.name, set) })
-      tape.begin(parameters: parameters.baseAddress!, recording: true, composing: objective.needsTangents)
-      let loss = data.withUnsafeMutableBufferPointer { data in
-        times.withUnsafeBufferPointer {
-          worker.loss(
-            of: TrainingShard(
-              rows: 0..<Self.rows, data: data, times: $0.baseAddress!, frozen: frozen, step: step,
-              batch: Self.rows), on: tape)
-        }
-      }
-      gradient.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
-      return Double(loss.values[0])
-    }
+    let run = ObjectiveRun(objective, parameters: parameters, data: data, times: times)
+    let (loss, gradient) = (run.take(step: step), run.gradient)
     let expected = try #require(known.gradient).flatMap { $0 }
     let size = expected.reduce(0) { $0 + $1 * $1 }.squareRoot()
     let wanted = try #require(known.loss)

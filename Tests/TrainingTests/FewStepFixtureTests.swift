@@ -20,14 +20,17 @@ import Training
     "consistency-distillation", "consistency-training", "easy-consistency", "continuous-consistency",
     "continuous-consistency-taught", "progressive-distillation", "lagrangian", "lagrangian-taught", "eulerian-taught",
     "progressive", "mean-flow", "shortcut", "lagrangian-divergence-taught", "continuous-consistency-weighted",
-    "distribution-matching", "distribution-matching-fisher",
+    "distribution-matching", "distribution-matching-fisher", "distribution-matching-separate",
+    "distribution-matching-separate-fisher",
   ]
 
   private static func network(_ name: String) -> any Network {
     let network = FewStepFixture.network(
       second: !name.contains("consistency") && !name.hasSuffix("distillation") && !name.contains("matching"),
       divergence: name.contains("divergence"))
-    if name.contains("matching") { return CompanionNetwork(network) }
+    if name.contains("matching") {
+      return CompanionNetwork(name.contains("separate") ? StepNetworks(network, at: [5, 0]) : network)
+    }
     return name.hasSuffix("weighted") ? WeightedNetwork(network, seed: 3) : network
   }
 
@@ -69,7 +72,7 @@ import Training
         model, process: process, teacher: name.hasSuffix("taught") ? teacher : nil, to: end, warmup: 10, times: times)
     case "progressive-distillation":
       ProgressiveDistillation(model, teacher: teacher, to: end, first: 4, stage: 100, times: times)
-    case "distribution-matching", "distribution-matching-fisher":
+    case let name where name.hasPrefix("distribution-matching"):
       DistributionMatching(
         model, teacher: teacher, to: end,
         from: ProgressiveDistillation.Spacing.logSignalToNoise.times(model, from: end, steps: 2).reversed().dropLast(),

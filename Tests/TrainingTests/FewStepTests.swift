@@ -137,6 +137,53 @@ import Training
     #expect(size(Array(wrong[14...])) > 1e-2)
   }
 
+  /// Rows do not know in which shard they are: of a batch of 11 that is cut where no step begins, with memory behind the
+  /// rows, and even into single rows.
+  @Test(
+    "matched distributions: losses and gradients of shards are those of the batch, whatever rows are told",
+    arguments: [false, true], [DistributionMatching.Divergence.kullbackLeibler, .fisher(alpha: 1.2)])
+  func shards(isSeparate: Bool, divergence: DistributionMatching.Divergence) throws {
+    let (rows, end) = (11, 0.01)
+    let inner = MLP(
+      dimension: 2, hidden: [8, 8], features: TimeFeatures(.fourier, count: 4, scale: 0.2, seed: 1),
+      condition: .classes(3))
+    let network = CompanionNetwork(isSeparate ? StepNetworks(inner, at: [5, 1, -1]) : inner)
+    let parameters = NoiseStream(seed: 4, purpose: .weights).normals(count: 1, dimension: network.layout.count).values
+      .map { Float(0.3 * $0) }
+    let model = ScoreModel(
+      network, parameters: parameters, prediction: .edm, kernel: VPSDE().makeKernel(), duration: 1)
+    let teacher = Teacher.network(
+      ScoreModel(
+        inner, parameters: Array(parameters.prefix(inner.layout.count).reversed()), prediction: .velocity,
+        kernel: model.kernel, duration: 1))
+    let objective = DistributionMatching(
+      model, teacher: teacher, to: end, from: [1, 0.6, 0.3], divergence: divergence,
+      times: TrainingTimes(TrainingPlan(steps: 1, epsilon: end), kernel: model.kernel, duration: 1))
+    let data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
+    let times = (0..<rows).map { end + (1 - end) * (Double($0) + 0.5) / Double(rows) }
+    let classes = (0..<rows).map { ($0 * $0) % 3 }
+    func found(_ cuts: [Int]) -> (loss: Double, gradient: [Double]) {
+      var (loss, gradient) = (0.0, [Double](repeating: 0, count: parameters.count))
+      for (a, b) in zip([0] + cuts, cuts + [rows]) {
+        let run = ObjectiveRun(
+          objective, parameters: parameters, data: data[2 * a..<2 * b] + [7, -7, 7, -7], times: Array(times[a..<b]),
+          classes: Array(classes[a..<b]), first: a, batch: rows)
+        loss += run.take(step: 6)
+        for (i, slope) in run.gradient.enumerated() { gradient[i] += Double(slope) }
+      }
+      return (loss, gradient)
+    }
+    let whole = found([])
+    #expect(whole.gradient.contains { abs($0) > 1e-2 })
+    for cuts in [[4], [2, 3, 9], Array(1..<rows)] {
+      let parts = found(cuts)
+      // Floats in another order.
+      #expect(abs(parts.loss - whole.loss) < 1e-5 * abs(whole.loss), "\(parts.loss), \(whole.loss)")
+      let apart = pairs(parts.gradient, whole.gradient).reduce(0) { max($0, abs($1.0 - $1.1)) }
+      #expect(apart < 1e-5 * whole.gradient.reduce(0) { max($0, abs($1)) }, "\(apart)")
+    }
+  }
+
   @Test("a student of progressive distillation that does two of its teacher's steps in one has no loss")
   func progressive() throws {
     let end = problem.end

@@ -6,7 +6,6 @@ import Models
 import Networks
 import Processes
 import Scores
-import Tensors
 import Testing
 import Training
 
@@ -21,7 +20,8 @@ import Training
     "consistency-distillation", "consistency-distillation-average", "consistency-training", "easy-consistency",
     "continuous-consistency", "continuous-consistency-taught", "continuous-consistency-weighted",
     "progressive-distillation", "lagrangian", "lagrangian-divergence", "eulerian", "progressive", "mean-flow",
-    "shortcut", "distribution-matching", "distribution-matching-fisher",
+    "shortcut", "distribution-matching", "distribution-matching-fisher", "distribution-matching-separate",
+    "distribution-matching-separate-fisher",
   ]
 
   /// Who teaches objectives that have a teacher: the exact score or a network.
@@ -42,6 +42,8 @@ import Training
       switch name {
       case "continuous-consistency-weighted": WeightedNetwork(inner, seed: 3)
       case "distribution-matching", "distribution-matching-fisher": CompanionNetwork(inner)
+      case "distribution-matching-separate", "distribution-matching-separate-fisher":
+        CompanionNetwork(StepNetworks(inner, at: [1000, 400]))
       default: inner
       }
     func model(_ network: any Network) -> ScoreModel {
@@ -88,7 +90,7 @@ import Training
     case "progressive-distillation":
       ProgressiveDistillation(student, teacher: teacher, to: end, first: 4, stage: 1000, times: times)
     case "lagrangian", "lagrangian-divergence": LagrangianMap(two(), times: times)
-    case "distribution-matching", "distribution-matching-fisher":
+    case let name where name.hasPrefix("distribution-matching"):
       DistributionMatching(
         student, teacher: teacher, to: end, from: [1, 0.4],
         divergence: name.hasSuffix("fisher") ? .fisher(alpha: 1.2) : .kullbackLeibler, times: times)
@@ -107,51 +109,20 @@ import Training
   }
 
   private func steady(_ name: String, _ objective: any Objective) throws {
-    let (rows, network) = (Self.rows, objective.network)
-    let parameters = network.initialParameters(seed: 1)
-    let (tape, worker) = (network.makeTape(), objective.makeWorker(rows: rows, seed: 2))
-    var data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
+    let rows = Self.rows
+    let data = NoiseStream(seed: 3, purpose: .data).normals(count: rows, dimension: 2).values.map { Float($0) }
     let times = (0..<rows).map { objective.times.time(atQuantile: (Double($0) + 0.5) / Double(rows)) }
-    var gradients = parameters
-    // Of frozen sets the values do not matter here.
-    let frozenValues = objective.frozen.map { set -> [Float] in
-      if case .values(let given) = set.source { given } else { set.network.initialParameters(seed: 5) }
+    let run = ObjectiveRun(
+      objective, parameters: objective.network.initialParameters(seed: 1), data: data, times: times)
+    for step in 0..<9 { run.prepare(step: step) }
+    for step in 0..<3 { run.take(step: step) }
+    let before = allocation_count_of_program()
+    for step in 3..<8 { run.take(step: step) }
+    let count = allocation_count_of_program() - before
+    if count > 0 {
+      allocation_trace_next()
+      run.take(step: 8)
     }
-    let memory = frozenValues.map { values -> UnsafeMutablePointer<Float> in
-      let memory = UnsafeMutablePointer<Float>.allocate(capacity: max(1, values.count))
-      memory.initialize(from: values, count: values.count)
-      return memory
-    }
-    defer { for values in memory { values.deallocate() } }
-    var frozen: [String: ParameterSet] = [:]
-    for (set, values) in zip(objective.frozen, memory) {
-      frozen[set.name] = ParameterSet(set.network.layout, values: values)
-    }
-    data.withUnsafeMutableBufferPointer { data in
-      times.withUnsafeBufferPointer { times in
-        let shards = (0..<9).map { step in
-          TrainingShard(
-            rows: 0..<rows, data: data, times: times.baseAddress!, frozen: frozen, step: step, batch: rows)
-        }
-        func take(_ shard: TrainingShard) {
-          parameters.withUnsafeBufferPointer { parameters in
-            let needsTangents = objective.needsTangents
-            tape.begin(
-              parameters: parameters.baseAddress!, recording: true, composing: needsTangents, once: !needsTangents)
-            let loss = worker.loss(of: shard, on: tape)
-            gradients.withUnsafeMutableBufferPointer { tape.backward(from: loss, gradients: $0.baseAddress!) }
-          }
-        }
-        for step in 0..<3 { take(shards[step]) }
-        let before = allocation_count_of_program()
-        for step in 3..<8 { take(shards[step]) }
-        let count = allocation_count_of_program() - before
-        if count > 0 {
-          allocation_trace_next()
-          take(shards[8])
-        }
-        #expect(count == 0, "\(name): \(count) allocations in five steps")
-      }
-    }
+    #expect(count == 0, "\(name): \(count) allocations in five steps")
   }
 }

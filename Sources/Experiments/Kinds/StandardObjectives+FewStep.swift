@@ -103,6 +103,11 @@ extension Catalogue {
       }
       let every = try options.integer(
         "every", default: 1, atLeast: 1, atMost: 1000, "steps of the companion for one of the map")
+      let isSeparate = try options.rareFlag("separate", "every step has a network of its own, and a companion")
+      if isSeparate, !(2...16).contains(starts.count), !options.isDescribing {
+        throw options.wrong(
+          "separate", "makes a network for each step, here \(starts.count); allowed: 2 to 16 steps, by steps or times")
+      }
       var recipe = ObjectiveRecipe(
         "distribution-matching", usesKernel: true, trains: .map, teacher: teacher, unused: weights
       ) { setting in
@@ -113,7 +118,7 @@ extension Catalogue {
           divergence: alpha.map { .fisher(alpha: $0) } ?? .kullbackLeibler, every: every, times: setting.times)
       }
       recipe.hasCompanion = true
-      recipe.starts = starts
+      (recipe.starts, recipe.isSeparate) = (starts, isSeparate)
       return recipe
     },
     Kind("progressive-distillation", "a denoiser for ever fewer steps of ddim (Salimans and Ho 2022)") { options, _ in

@@ -136,7 +136,9 @@ public struct CheckpointScoreRecipe: ScoreRecipe {
           dimension: shape.dimension, image: shape.image, conditionShape: condition, texts: shape.texts,
           outputDimension: shape.outputDimension),
         seed: UInt64(seed))
-      built = objective.trained(network, seed: UInt64(seed))
+      built = objective.trained(
+        network, seed: UInt64(seed), to: try training.number("epsilon", default: 0, in: .nonNegative, ""),
+        under: own.process)
     } catch let error as InputError where error.location.isEmpty {
       throw InputError(error.message, at: path)
     }

@@ -142,7 +142,8 @@ public struct ModelPlan: Sendable {
           training, prediction: recipe.prediction, dimension: seen.dimension, kind: processKind, options)
         network = try options.located("score", prefix: "network: ") {
           objective.trained(
-            try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed)), seed: UInt64(seed))
+            try recipe.recipe.build(for: problem.shape(of: seen), seed: UInt64(seed)), seed: UInt64(seed),
+            to: training?.epsilon ?? 0, under: problem.process)
         }
         if let network, let training { try Self.check(network, training, data, options) }
         if let network, let training {

@@ -36,6 +36,8 @@ public struct ObjectiveRecipe: Sendable {
   var hasCompanion = false
   /// The steps that its maps begin at; nil: any time.
   var starts: FlowMapRange.Starts?
+  /// Whether each of these steps has a network of its own.
+  var isSeparate = false
 
   /// What a network is.
   public enum Trains: String, Sendable {
@@ -84,9 +86,19 @@ public struct ObjectiveRecipe: Sendable {
     self.build = build
   }
 
-  /// The network that is trained for it: the one given, or that with the weight of the loss, or with a companion.
-  func trained(_ network: any Network, seed: UInt64) -> any Network {
-    if hasCompanion { return CompanionNetwork(network) }
+  /// The network that is trained for it: the one given, or that with the weight of the loss, or one for each step, and
+  /// a companion.
+  /// - Parameters:
+  ///   - end: ε of the training.
+  ///   - process: of the network. Times that it has not are told by `LearningProblem.checkMap`.
+  func trained(_ network: any Network, seed: UInt64, to end: Double, under process: PreparedProcess) -> any Network {
+    if hasCompanion {
+      guard isSeparate, let kernel = process.scalarKernel,
+        let times = try? starts?.times(from: process.duration, to: end, kernel: kernel)
+      else { return CompanionNetwork(network) }
+      let levels = times.map { network.noiseInput.level(kernel.moments(at: $0), at: $0, of: process.duration) }
+      return CompanionNetwork(StepNetworks(network, at: levels))
+    }
     return learnsWeight ? WeightedNetwork(network, seed: seed) : network
   }
 

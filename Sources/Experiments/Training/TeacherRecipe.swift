@@ -102,12 +102,9 @@ extension Experiment {
     var values: [String: [Float]] = [:]
     weights.forEachTensor(of: own.parameters) { values[$0.name] = $1 }
     return try weights.buffer { part in
-      var name = part.name
-      // A companion begins as the network does.
-      if known[name] == nil, name.hasPrefix(CompanionNetwork.prefix) {
-        name.removeFirst(CompanionNetwork.prefix.count)
-      }
-      if let found = known[name], found.shape == part.shape { return found.values }
+      // The network of a step begins as one that is not told of steps does, and a companion as the network.
+      let origin = StepNetworks.origins(of: part.name).lazy.compactMap { known[$0] }.first
+      if let origin, origin.shape == part.shape { return origin.values }
       // A network of one noise level becomes one of two, which begins as it was; so does one that gets a divergence,
       // or a weight of the loss.
       let isNew = ["second_embedding.", "divergence.", "loss_weight."].contains { part.name.contains($0) }

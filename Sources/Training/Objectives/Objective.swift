@@ -83,7 +83,7 @@ public struct TrainingShard {
   /// The time of each row.
   public let times: UnsafePointer<Double>
   /// What the network is told of each row, as `Network.forward` has it; nil for a network that is told nothing.
-  public let condition: Tensor?
+  public private(set) var condition: Tensor?
   /// The objective's frozen parameter sets, by name: `tape.with(set) { … }` evaluates a network under one.
   public let frozen: [String: ParameterSet]
   /// The optimiser's step, from 0.
@@ -119,5 +119,12 @@ public struct TrainingShard {
     (self.rows, self.data, self.times) = (rows, data, times)
     (self.condition, self.frozen) = (condition, frozen)
     (self.step, self.batch) = (step, batch)
+  }
+
+  /// The same shard, whose network is told this.
+  func told(_ condition: Tensor?) -> TrainingShard {
+    var shard = self
+    shard.condition = condition
+    return shard
   }
 }

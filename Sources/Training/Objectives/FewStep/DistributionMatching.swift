@@ -26,8 +26,11 @@ import Tensors
 ///   term has mean 0 where D_φ is the denoiser of the samples; its gradient has not, as D_φ is held fast. For α > 1
 ///   the loss may be negative.
 ///
-/// A row begins at one of the N times where the N steps of sampling begin. At the first one x_t = m x_0 + σ z; at later
-/// ones it is what the student's own earlier steps make of that, with noise added, as in sampling (DMD2, section 4.5).
+/// Row i of a batch begins at one of the N times where the N steps of sampling begin: that of step i mod N. At the first
+/// one x_t = m x_0 + σ z; at later ones it is what the student's own earlier steps make of that, with noise added, as in
+/// sampling (DMD2, section 4.5). Steps share a network, and a companion that learns the samples of all together; or each
+/// step has both of its own (`StepNetworks`).
+///
 /// As in the papers, x̂ is taken for data without noise, where it stands for a state at ε.
 public struct DistributionMatching: Objective {
   /// Which divergence between the laws is made small.
@@ -52,6 +55,10 @@ public struct DistributionMatching: Objective {
   /// ε, as one of all rows.
   private let end: [NoiseNode]
   private let companion: CompanionNetwork
+  /// The network of one step, with the conventions of `model`; its parameters are not used.
+  private let student: ScoreModel
+  /// The networks of the steps; nil: these share one.
+  private let networks: StepNetworks?
 
   public var network: any Network { model.network }
   public var dataDimension: Int { model.dataDimension }
@@ -77,6 +84,25 @@ public struct DistributionMatching: Objective {
     self.divergence = divergence
     (self.starts, self.end) = (starts.map { NoiseNode(model, at: $0) }, [NoiseNode(model, at: end)])
     self.companion = companion
+    networks = companion.inner as? StepNetworks
+    precondition(networks.map { $0.levels.count == starts.count } ?? true, "a network for each step")
+    student =
+      networks.map {
+        ScoreModel(
+          $0.inner, parameters: [Float](repeating: 0, count: $0.inner.layout.count), prediction: model.prediction,
+          kernel: model.kernel, duration: model.duration, dataDeviation: model.dataDeviation)
+      } ?? model
+  }
+
+  /// Lets the network of a step compute.
+  private func using<Result>(_ step: Int, on tape: Tape, _ body: () throws -> Result) rethrows -> Result {
+    guard let networks else { return try body() }
+    return try networks.at(step, on: tape, body)
+  }
+
+  /// Lets the companion of a step compute.
+  private func withCompanion<Result>(of step: Int, on tape: Tape, _ body: () throws -> Result) rethrows -> Result {
+    try companion.withCompanion(on: tape) { try using(step, on: tape, body) }
   }
 
   public func makeWorker(rows: Int, seed: UInt64) -> any ObjectiveWorker { Worker(self, rows: rows, seed: seed) }
@@ -87,29 +113,58 @@ public struct DistributionMatching: Objective {
     private let teacher: TeacherEvaluator
     /// The noise between steps, and that of the samples which both denoisers see.
     private let again, levels: NoiseStream
-    /// Where each row's step begins, and the noise level u of its sample.
+    /// The step of the rows at hand, their places in the shard, where each begins the step, and the noise level u of its
+    /// sample.
+    private var step = 0
+    private var rows: [Int] = []
     private var from: [NoiseNode] = []
     private var upper: [NoiseNode] = []
 
     init(_ objective: DistributionMatching, rows: Int, seed: UInt64) {
       self.objective = objective
-      batch = FewStepBatch(objective.model, rows: rows, seed: seed)
+      batch = FewStepBatch(objective.student, rows: rows, seed: seed)
       teacher = TeacherEvaluator(objective.teacher, rows: rows, dimension: objective.dataDimension)
       again = NoiseStream(seed: seed, purpose: .renewal)
       levels = NoiseStream(seed: seed, purpose: .matchedNoise)
     }
 
-    /// The step, from 0, that a row of the batch takes.
-    private func place(_ row: Int) -> Int { row % objective.starts.count }
-
     func loss(of shard: TrainingShard, on tape: Tape) -> Tensor {
-      let (model, count, dimension) = (objective.model, shard.rows.count, objective.dataDimension)
+      let (count, steps, first) = (shard.rows.count, objective.starts.count, shard.rows.lowerBound)
+      let z = batch.normals(shard)
+      let noise = batch.storage(6).view(of: shard.rows)
+      levels.normals(into: noise, step: shard.step)
+      var found: Tensor?
+      for step in 0..<steps {
+        self.step = step
+        rows.removeAll(keepingCapacity: true)
+        for i in 0..<count where (first + i) % steps == step { rows.append(i) }
+        guard !rows.isEmpty else { continue }
+        let told = shard.condition.map { told in
+          steps == 1 ? told : tape.gatherRows(told, tape.column(rows.count) { Double(rows[$0]) })
+        }
+        let part = partLoss(z, noise, shard.told(told), tape)
+        found = found.map { tape.sum(1, $0, 1, part) } ?? part
+      }
+      guard let found else { preconditionFailure("a shard without rows") }
+      return found
+    }
+
+    /// The loss of those rows of a shard that take the step.
+    /// - Parameters:
+    ///   - z: the noise at T of the shard's rows.
+    ///   - noise: that of the samples which both denoisers see, of the shard's rows.
+    ///   - shard: its conditions are those of the part.
+    private func partLoss(_ z: Rows, _ noise: Rows, _ shard: TrainingShard, _ tape: Tape) -> Tensor {
+      let (model, count, dimension) = (objective.student, rows.count, objective.dataDimension)
       let (x, made, later) = (batch.rows(0, count), batch.rows(1, count), batch.rows(2, count))
-      begin(x, made, shard, tape)
-      from.refill(count) { objective.starts[place(shard.rows.lowerBound + $0)] }
+      begin(x, made, z, shard, tape)
       // Where the companion alone learns nobody asks for the map's derivatives.
       let learns = shard.step % objective.every == 0
-      func map() -> Tensor { model.output(x, at: from, to: objective.end, told: shard.condition, on: tape) }
+      func map() -> Tensor {
+        objective.using(step, on: tape) {
+          model.output(x, at: from, to: objective.end, told: shard.condition, on: tape)
+        }
+      }
       let output = learns ? map() : tape.withoutRecording(map)
       let end = objective.end[0].moments
       for i in 0..<count {
@@ -117,14 +172,12 @@ public struct DistributionMatching: Objective {
         for j in 0..<dimension { made[i, j] = (c.skip * x[i, j] + c.output * Double(output[i, j])) / end.scale }
       }
       // Both denoisers see the same noise.
-      upper.refill(count) { NoiseNode(model, at: shard.times[$0]) }
-      let noise = batch.storage(3).view(of: shard.rows)
-      levels.normals(into: noise, step: shard.step)
+      upper.refill(count) { NoiseNode(model, at: shard.times[rows[$0]]) }
       for i in 0..<count {
         let (m, row) = (upper[i].moments, later.row(i))
-        ck_combine(row.values, m.scale, made.row(i).values, m.deviation, noise.row(i).values, dimension)
+        ck_combine(row.values, m.scale, made.row(i).values, m.deviation, noise.row(rows[i]).values, dimension)
       }
-      let own = objective.companion.withCompanion(on: tape) {
+      let own = objective.withCompanion(of: step, on: tape) {
         model.output(later, at: upper, to: upper, told: shard.condition, on: tape)
       }
       let denoising = denoising(own, made, later, shard, tape)
@@ -150,7 +203,7 @@ public struct DistributionMatching: Objective {
 
     /// x̂ as the tape knows it, of which `made` has the values.
     private func sample(_ output: Tensor, _ made: Rows, _ tape: Tape) -> Tensor {
-      let (model, end) = (objective.model, objective.end[0].moments)
+      let (model, end) = (objective.student, objective.end[0].moments)
       let factors = tape.column(output.rows) {
         model.mapCoefficients(from: from[$0].moments, to: end).output / end.scale
       }
@@ -189,13 +242,13 @@ public struct DistributionMatching: Objective {
       let (count, dimension) = (sample.rows, sample.columns)
       let drawn = tape.constant(rows: count, columns: dimension)
       for i in 0..<count {
-        for j in 0..<dimension { drawn[i, j] = Float(upper[i].moments.deviation * noise[i, j]) }
+        for j in 0..<dimension { drawn[i, j] = Float(upper[i].moments.deviation * noise[rows[i], j]) }
       }
       let seen = tape.sum(1, tape.scaleRows(sample, by: tape.column(count) { upper[$0].moments.scale }), 1, drawn)
       let fake = tape.withConstantParameters {
         tape.withoutDropout {
-          objective.companion.withCompanion(on: tape) {
-            objective.model.denoised(seen, at: upper, told: shard.condition, on: tape)
+          objective.withCompanion(of: step, on: tape) {
+            objective.student.denoised(seen, at: upper, told: shard.condition, on: tape)
           }
         }
       }
@@ -226,7 +279,7 @@ public struct DistributionMatching: Objective {
 
     /// D_φ = skip x_u + output F at the noise level u of a row.
     private func denoiser(_ row: Int) -> (skip: Double, output: Double) {
-      objective.model.prediction.denoiser(upper[row].moments, dataDeviation: objective.model.dataDeviation)
+      objective.student.prediction.denoiser(upper[row].moments, dataDeviation: objective.student.dataDeviation)
     }
 
     /// 1/c of a row; 0 where a sample is what the teacher makes of it, and nothing is to be mended.
@@ -236,21 +289,30 @@ public struct DistributionMatching: Objective {
       return distance > 0 ? Double(made.dimension) / distance : 0
     }
 
-    /// Writes the states where rows begin their steps.
-    private func begin(_ x: Rows, _ memory: Rows, _ shard: TrainingShard, _ tape: Tape) {
-      let (count, starts) = (x.count, objective.starts)
+    /// Writes the states where rows begin their step.
+    private func begin(_ x: Rows, _ memory: Rows, _ z: Rows, _ shard: TrainingShard, _ tape: Tape) {
+      let (count, dimension, starts) = (x.count, x.dimension, objective.starts)
+      let m = starts[0].moments
+      for i in 0..<count {
+        let (row, place) = (rows[i], rows[i] * dimension)
+        for j in 0..<dimension { x[i, j] = m.deviation * z[row, j] + m.scale * Double(shard.data[place + j]) }
+      }
       from.refill(count) { _ in starts[0] }
-      batch.perturb(shard, batch.normals(shard), at: from, into: x)
-      for step in 1..<max(1, starts.count) {
-        let (r, q) = objective.end[0].moments.transition(to: starts[step].moments)
-        from.refill(count) { starts[min(step - 1, place(shard.rows.lowerBound + $0))] }
-        batch.map(x, from: from, to: objective.end, under: nil, shard, tape, into: memory)
-        let noise = batch.storage(3).view(of: shard.rows)
-        again.normals(into: noise, step: shard.step * starts.count + step)
-        for i in 0..<count where place(shard.rows.lowerBound + i) >= step {
-          let row = x.row(i)
-          ck_combine(row.values, r, memory.row(i).values, q.squareRoot(), noise.row(i).values, row.size)
+      for next in 1..<step + 1 {
+        // As in sampling, without dropout.
+        tape.withoutDropout {
+          objective.using(next - 1, on: tape) {
+            batch.map(x, from: from, to: objective.end, under: nil, shard, tape, into: memory)
+          }
         }
+        let (r, q) = objective.end[0].moments.transition(to: starts[next].moments)
+        let noise = batch.storage(3).view(of: shard.rows)
+        again.normals(into: noise, step: shard.step * starts.count + next)
+        for i in 0..<count {
+          let row = x.row(i)
+          ck_combine(row.values, r, memory.row(i).values, q.squareRoot(), noise.row(rows[i]).values, dimension)
+        }
+        from.refill(count) { _ in starts[next] }
       }
     }
   }
