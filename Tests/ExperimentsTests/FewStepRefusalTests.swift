@@ -53,6 +53,11 @@ import Testing
       ], []
     ),
     (
+      [
+        "training.objective={kind: distribution-matching, teacher: exact, steps: 4, grid: uniform}", "training.batch=3",
+      ], ["trains 4 steps", "batch is 3", "4 or more"]
+    ),
+    (
       ["training.objective={kind: distribution-matching, teacher: exact, separate: true}"],
       ["separate", "here 1", "2 to 16 steps, by steps or times"]
     ),

@@ -150,9 +150,9 @@ struct LearningProblem {
   /// - Parameters:
   ///   - prediction: what the network's output stands for.
   ///   - network: told two noise levels where the objective is of two times.
-  ///   - end: ε of the training.
+  ///   - plan: of the training.
   ///   - options: where complaints point to.
-  func checkMap(_ prediction: Prediction, _ network: any Network, to end: Double, _ options: Options) throws {
+  func checkMap(_ prediction: Prediction, _ network: any Network, _ plan: TrainingPlan, _ options: Options) throws {
     func wrong(_ text: String) -> InputError { options.wrong("training", "objective \(objective.name) \(text)") }
     guard !network.hasDivergence || objective.goesForward else {
       throw wrong("trains no divergence; allowed: divergence: false, or objective lagrangian with forward above 0")
@@ -176,7 +176,12 @@ struct LearningProblem {
     }
     if let starts = objective.starts, let kernel = process.kernel {
       try options.located("training", prefix: "objective \(objective.name): ") {
-        _ = try starts.times(from: process.duration, to: end, kernel: kernel)
+        _ = try starts.times(from: process.duration, to: plan.epsilon, kernel: kernel)
+      }
+      guard plan.batch >= starts.count else {
+        throw wrong(
+          "trains \(starts.count) steps, each by rows of its own, and batch is \(plan.batch); allowed: "
+            + "\(starts.count) or more")
       }
     }
   }

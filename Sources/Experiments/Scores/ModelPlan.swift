@@ -147,7 +147,7 @@ public struct ModelPlan: Sendable {
         }
         if let network, let training { try Self.check(network, training, data, options) }
         if let network, let training {
-          try problem.checkMap(recipe.prediction, network, to: training.epsilon, options)
+          try problem.checkMap(recipe.prediction, network, training, options)
           if objective.trains != .score {
             map = objective.map(to: training.epsilon, hasDivergence: network.hasDivergence)
           }

@@ -102,7 +102,7 @@ extension Experiment {
     var values: [String: [Float]] = [:]
     weights.forEachTensor(of: own.parameters) { values[$0.name] = $1 }
     return try weights.buffer { part in
-      // The network of a step begins as one that is not told of steps does, and a companion as the network.
+      // The network of every step begins as one without steps, and a companion as the network.
       let origin = StepNetworks.origins(of: part.name).lazy.compactMap { known[$0] }.first
       if let origin, origin.shape == part.shape { return origin.values }
       // A network of one noise level becomes one of two, which begins as it was; so does one that gets a divergence,
