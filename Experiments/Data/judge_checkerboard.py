@@ -4,7 +4,7 @@
     python3 Experiments/Data/judge_checkerboard.py Results/few-step-checkerboard
 
 For each file of samples KL(p || q) in nats, with p the law's probability and q the samples' share in each of 50 x 50
-cells on [-2.5, 2.5]², whose edges are those of the squares. A share of 0 counts as 1e-8. The line `exact` has as many
+cells on [-2.5, 2.5]², whose edges are those of the squares. A share of 0 counts as 1e-8. The last line has as many
 draws of the law itself, the least that so many samples can have: about (800 - 1)/(2 n). `outside` is the share of
 samples in no square of the board's colour. Numbers that sum densities without the cell's area, as some authors' do, are
 100 times these."""
@@ -72,7 +72,7 @@ def main():
         divergence, outside = judge(points)
         print(f"| {name} | {divergence:.4f} | {outside:.3f} |")
     divergence, outside = judge(drawn(count))
-    print(f"| exact | {divergence:.4f} | {outside:.3f} |")
+    print(f"| draws of the law | {divergence:.4f} | {outside:.3f} |")
 
 
 if __name__ == "__main__":
