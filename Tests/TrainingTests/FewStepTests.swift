@@ -137,8 +137,8 @@ import Training
     #expect(size(Array(wrong[14...])) > 1e-2)
   }
 
-  /// Rows do not know in which shard they are: of a batch of 11 that is cut where no step begins, with memory behind the
-  /// rows, and even into single rows.
+  /// Rows do not know in which shard they are. A batch of 11 is cut where no step begins, with memory behind the rows,
+  /// and even into single rows.
   @Test(
     "matched distributions: losses and gradients of shards are those of the batch, whatever rows are told",
     arguments: [false, true], [DistributionMatching.Divergence.kullbackLeibler, .fisher(alpha: 1.2)])

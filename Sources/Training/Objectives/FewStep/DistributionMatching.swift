@@ -26,10 +26,10 @@ import Tensors
 ///   term has mean 0 where D_φ is the denoiser of the samples; its gradient has not, as D_φ is held fast. For α > 1
 ///   the loss may be negative.
 ///
-/// Row i of a batch begins at one of the N times where the N steps of sampling begin: that of step i mod N. At the first
-/// one x_t = m x_0 + σ z; at later ones it is what the student's own earlier steps make of that, with noise added, as in
-/// sampling (DMD2, section 4.5). Steps share a network, and a companion that learns the samples of all together; or each
-/// step has both of its own (`StepNetworks`).
+/// Row i of a batch begins at one of the N times where the N steps of sampling begin: that of step i mod N. At the
+/// first one x_t = m x_0 + σ z. At later ones it is what the student's own earlier steps make of that, with noise
+/// added, as in sampling (DMD2, section 4.5). Steps share a network, and a companion that learns the samples of all
+/// together; or each step has a network and a companion of its own (`StepNetworks`).
 ///
 /// As in the papers, x̂ is taken for data without noise, where it stands for a state at ε.
 public struct DistributionMatching: Objective {
@@ -113,8 +113,8 @@ public struct DistributionMatching: Objective {
     private let teacher: TeacherEvaluator
     /// The noise between steps, and that of the samples which both denoisers see.
     private let again, levels: NoiseStream
-    /// The step of the rows at hand, their places in the shard, where each begins the step, and the noise level u of its
-    /// sample.
+    /// The step of the rows at hand, their places in the shard, where each begins the step, and the noise level u of
+    /// its sample.
     private var step = 0
     private var rows: [Int] = []
     private var from: [NoiseNode] = []
